@@ -1,0 +1,1 @@
+//! Tests a container image from outside.
