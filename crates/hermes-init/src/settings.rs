@@ -1,6 +1,5 @@
 //! The variables of s6-overlay v3 that steer `/init`. Times are milliseconds.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::environment::Environment;
@@ -77,7 +76,7 @@ impl Settings {
 
 /// Whether `S6_KEEP_ENV` is set in the environment of this very process.
 pub(crate) fn keeps_environment() -> bool {
-    std::env::var_os("S6_KEEP_ENV").is_some_and(|value| value != OsString::from("0") && !value.is_empty())
+    std::env::var_os("S6_KEEP_ENV").is_some_and(|value| value != "0" && !value.is_empty())
 }
 
 #[cfg(test)]

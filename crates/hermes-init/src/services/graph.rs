@@ -98,7 +98,7 @@ impl Graph {
     fn plan(&self, names: &BTreeSet<String>) -> Result<Plan> {
         let mut plan = Plan::default();
         for definition in self.in_order(names)? {
-            if definition.kind == Kind::Bundle {
+            if definition.kind == Kind::Bundle || !names.contains(&definition.name) {
                 continue;
             }
             let needs: BTreeSet<String> =
