@@ -205,11 +205,13 @@ impl Booter {
         let environment = environment.fitted_to(&self.account, as_root);
         let account = (!as_root).then_some(&self.account);
         let (gate, verbosity) = (&self.gate, self.settings.verbosity);
+        // Told now: the worker may have left root behind.
+        let supervisor = Tree::supervisor();
         let worker = Worker::start(account, self.record.clone(), |record| {
-            let tree_starts = || match Tree::supervisor() {
+            let tree_starts = || match supervisor {
                 // The user tree waits at the gate until its slots are in place.
                 Tree::Root if tree == Tree::User => Ok(gate.unlock()?),
-                supervisor => supervisor.rescan(deadline),
+                Tree::Root | Tree::User => supervisor.rescan(deadline),
             };
             services::bring_up(plan, tree, &environment, deadline, verbosity, record, tree_starts)
         })?;

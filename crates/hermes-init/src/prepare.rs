@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::unistd::{self, Pid};
+use nix::unistd::{self, AccessFlags, Pid, access};
 
 use crate::account::Account;
 use crate::boot_record::BootRecord;
@@ -25,6 +25,9 @@ use crate::process_identity::ProcessIdentity;
 use crate::settings::Settings;
 use crate::spawn;
 use crate::tree::{self, SERVICES_MAX, Tree};
+
+/// What a container under root has to be allowed.
+const CAPABILITIES: &str = "CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID";
 
 /// Prepares, forks the booter and execs `s6-svscan`. Returns only when that failed.
 pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
@@ -129,7 +132,8 @@ fn empty_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
         Ok(_) => Ok(()),
     };
     // Owned first: nobody else adds anything while it is emptied.
-    result.and_then(|()| own(path, owner)).and_then(|()| remove_contents(path)).map_err(|error| {
+    let usable = result.and_then(|()| own(path, owner)).and_then(|()| Ok(access(path, AccessFlags::W_OK)?));
+    usable.and_then(|()| remove_contents(path)).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::ReadOnlyFilesystem => {
                 "a read-only container needs a writable /run: docker run --read-only --tmpfs /run …"
@@ -140,6 +144,9 @@ fn empty_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
                  HERMES_UID and HERMES_GID (or PUID and PGID)",
                 unistd::geteuid(),
                 unistd::getegid()
+            ),
+            ErrorKind::PermissionDenied => format!(
+                "the container needs the capabilities {CAPABILITIES}: docker run --cap-drop ALL --cap-add CHOWN …"
             ),
             ErrorKind::StorageFull => "make room on the disk that holds /run".to_owned(),
             _ => format!("look at what is mounted at {} and who owns it", path.display()),
@@ -154,7 +161,8 @@ fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     if (found.uid(), found.gid()) != (uid, gid) {
         chown(path, Some(uid), Some(gid))?;
     }
-    if found.mode() & 0o7777 != 0o755 {
+    // The image has them group-writable; whose group that is was settled just now.
+    if found.mode() & 0o007 != 0o005 {
         fs::set_permissions(path, Permissions::from_mode(0o755))?;
     }
     Ok(())
