@@ -5,6 +5,9 @@
 /// handlers and `halt` are links to it.
 pub(crate) const INIT: &str = "/init";
 
+/// Decides what the words behind the image's name mean, and runs that as the account.
+pub(crate) const MAIN_WRAPPER: &str = "/opt/hermes/docker/main-wrapper.sh";
+
 /// What belongs to this boot, written by root, readable by all.
 pub(crate) const RUN_S6: &str = "/run/s6";
 /// The tree of the `hermes` account, or the only tree of a container without root.
