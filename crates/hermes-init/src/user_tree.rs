@@ -20,14 +20,15 @@ use crate::tree::SERVICES_MAX;
 
 /// Becomes the user tree. The gate opens when the booter unlocks it, or dies.
 pub(crate) fn exec() -> Result<ExitCode> {
-    let gate = std::fs::File::open(paths::GATE).with_context(|| format!("cannot open {}", paths::GATE))?;
-    gate.lock_shared().with_context(|| format!("cannot wait at {}", paths::GATE))?;
+    let gate =
+        std::fs::File::open(paths::BOOTER).with_context(|| format!("cannot open {}", paths::BOOTER))?;
+    gate.lock_shared().with_context(|| format!("cannot wait at {}", paths::BOOTER))?;
     drop(gate);
 
     // Resolved only now: the set-up may have given the account other IDs.
     let account = Account::resolve()?;
     let mut program = Command::new(tool::S6_SVSCAN);
-    program.args(["-d", "3", "-C", SERVICES_MAX, "--", paths::SERVICE]);
+    program.args(["-C", SERVICES_MAX, "--", paths::SERVICE]);
     if !settings::keeps_environment() {
         program.env_clear();
         let environment = Environment::minimal().fitted_to(&account, false);
