@@ -1,1 +1,3 @@
 //! Tests a container image from outside.
+
+pub mod image;
