@@ -67,8 +67,10 @@ RUN mkdir -p /out/opt/hermes /out/etc/s6-overlay /out/usr/bin \
  && cp -R /src/docker /out/opt/hermes/docker \
  && cp /src/LICENSE /out/opt/hermes/LICENSE \
  && echo docker > /out/opt/hermes/.install_method \
- && mv /out/opt/hermes/docker/cont-init.d /out/etc/cont-init.d \
- && mv /out/opt/hermes/docker/s6-rc.d /out/etc/s6-overlay/s6-rc.d \
+ && for pair in cont-init.d:/out/etc/cont-init.d s6-rc.d:/out/etc/s6-overlay/s6-rc.d; do \
+      from="/out/opt/hermes/docker/${pair%%:*}"; \
+      if [ -d "$from" ]; then mv "$from" "${pair#*:}"; fi; \
+    done \
  && mv /out/opt/hermes/docker/tini-shim.sh /out/usr/bin/tini \
  && chmod -R u=rwX,go=rX /out
 
