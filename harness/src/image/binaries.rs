@@ -125,13 +125,14 @@ async fn compile(
         .collect()
 }
 
-/// The file of one binary, from cargo's messages (one JSON object a line).
-fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+/// The file of one executable that cargo built, by the name of its target, from the messages that
+/// `--message-format=json-render-diagnostics` prints (one JSON object a line).
+pub fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["reason"] == "compiler-artifact" && message["target"]["name"] == name)
-        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod recipe;
 mod revision;
 
 pub use base::Base;
-pub use binaries::{BinarySource, Binaries};
+pub use binaries::{Binaries, BinarySource, executable};
 pub use build::{BuildOptions, BuiltImage, build};
 pub use error::ImageError;
 pub use progress::Progress;
