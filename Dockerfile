@@ -56,6 +56,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
       ln -sf "$tool" "/command/${tool##*/}"; \
     done \
  && ln -s /init /command/with-contenv \
+ && ln -s /init /usr/bin/tini \
  && install -d -o 10000 -g 0 -m 0775 \
       /opt/data /run/s6 /run/service /run/s6-linux-init-container-results
 
@@ -63,7 +64,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
 FROM ground AS layout
 COPY docker /src/docker
 COPY LICENSE /src/LICENSE
-RUN mkdir -p /out/opt/hermes /out/etc/s6-overlay /out/usr/bin \
+RUN mkdir -p /out/opt/hermes /out/etc/s6-overlay \
  && cp -R /src/docker /out/opt/hermes/docker \
  && cp /src/LICENSE /out/opt/hermes/LICENSE \
  && echo docker > /out/opt/hermes/.install_method \
@@ -71,7 +72,6 @@ RUN mkdir -p /out/opt/hermes /out/etc/s6-overlay /out/usr/bin \
       from="/out/opt/hermes/docker/${pair%%:*}"; \
       if [ -d "$from" ]; then mv "$from" "${pair#*:}"; fi; \
     done \
- && mv /out/opt/hermes/docker/tini-shim.sh /out/usr/bin/tini \
  && chmod -R u=rwX,go=rX /out
 
 # --- The image -------------------------------------------------------------------------------------

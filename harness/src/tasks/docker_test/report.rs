@@ -99,12 +99,12 @@ pub(super) fn summary(outcome: &Outcome, image: Option<&str>) {
     let count = |wanted: fn(&Verdict) -> bool| {
         outcome.results.iter().filter(|result| wanted(&result.verdict)).count()
     };
+    println!("took {}", seconds(outcome.took));
     println!(
-        "{} passed, {} failed, {} skipped in {}",
+        "{} passed, {} failed, {} skipped",
         count(|verdict| *verdict == Verdict::Passed),
         failed.len(),
-        count(|verdict| *verdict == Verdict::Ignored),
-        seconds(outcome.took)
+        count(|verdict| *verdict == Verdict::Ignored)
     );
 }
 
