@@ -16,7 +16,17 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn in_root(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root());
+    for (variable, _) in std::env::vars_os().filter(|(variable, _)| is_of_a_package(variable)) {
+        command.env_remove(variable);
+    }
     command
+}
+
+/// What `cargo run` sets to describe the package that it runs. A cargo below must not see it: build scripts
+/// that look at it (ring's) would run anew whenever one calls cargo now from here, now from a shell.
+fn is_of_a_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|start| name.starts_with(start))
 }
 
 /// The cargo that runs us.
