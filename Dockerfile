@@ -28,12 +28,12 @@ RUN --mount=type=cache,id=hermes-registry,target=/usr/local/cargo/registry \
  && install -D -m 0755 target/release/hermes /out/opt/hermes/bin/hermes
 
 FROM scratch AS binaries-built
-COPY --from=compile /out/ /
+COPY --from=compile /out/ /out/
 
 # --- The binaries, handed in ----------------------------------------------------------------------
 FROM scratch AS binaries-prebuilt
-COPY --chmod=0755 prebuilt/init /init
-COPY --chmod=0755 prebuilt/hermes /opt/hermes/bin/hermes
+COPY --chmod=0755 prebuilt/init /out/init
+COPY --chmod=0755 prebuilt/hermes /out/opt/hermes/bin/hermes
 
 FROM binaries-${BINARIES} AS binaries
 
@@ -52,8 +52,10 @@ RUN export DEBIAN_FRONTEND=noninteractive \
             --home-dir /opt/data --shell /bin/bash hermes \
  && rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
  && mkdir -p /command /etc/cont-init.d /etc/cont-finish.d /etc/s6-overlay/s6-rc.d \
- && for tool in $(dpkg -L s6 execline | grep -E '^/usr/(bin|lib/execline/bin)/'); do \
-      ln -sf "$tool" "/command/${tool##*/}"; \
+ && for tool in $(dpkg -L s6 execline); do \
+      case "$tool" in \
+        /usr/bin/* | /usr/lib/execline/bin/*) ln -sf "$tool" "/command/${tool##*/}" ;; \
+      esac; \
     done \
  && ln -s /init /command/with-contenv \
  && ln -s /init /usr/bin/tini \
@@ -80,7 +82,7 @@ ENV HERMES_HOME=/opt/data \
     LANG=C.UTF-8 \
     PATH=/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --from=layout /out/ /
-COPY --from=binaries / /
+COPY --from=binaries /out/ /
 WORKDIR /opt/data
 # The revision comes last: a new commit alone re-makes this layer and nothing else.
 ARG HERMES_BUILD_SHA=

@@ -6,6 +6,7 @@
 mod counts;
 mod harness;
 mod program;
+mod shell_scripts;
 mod tasks;
 
 use std::process::ExitCode;

@@ -26,7 +26,9 @@ pub(crate) fn in_root(program: impl AsRef<OsStr>) -> Command {
 /// that look at it (ring's) would run anew whenever one calls cargo now from here, now from a shell.
 fn is_of_a_package(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
-    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|start| name.starts_with(start))
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|start| name.starts_with(start))
 }
 
 /// The cargo that runs us.

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::{Context as _, Result};
-use clap::Args;
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
 
 use crate::counts::Counts;
 use crate::{harness, program};
@@ -18,34 +18,59 @@ const SUITES_JUNIT: &str = "target/docker-test/junit.xml";
 /// Run the unit tests, then the container suites
 #[derive(Debug, Args)]
 pub(crate) struct Test {
+    /// Run one kind alone
+    #[arg(long, value_enum)]
+    only: Option<Kind>,
     /// What a machine without Docker means: the suites are skipped, or the run fails
     #[arg(long, value_name = "skip|fail")]
     no_docker: Option<String>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// What needs no Docker
+    Unit,
+    /// What looks at the image from outside: `cargo xtask docker-test`
+    Suites,
+}
+
 impl Test {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let (units_passed, units) = unit_tests()?;
+        let mut passed = true;
+        let mut sum = Counts::default();
+        let mut parts = Vec::new();
+        if self.only != Some(Kind::Suites) {
+            let (success, counts) = unit_tests()?;
+            passed &= success;
+            sum += counts;
+            parts.push(format!("unit tests: {counts}"));
+        }
+        if self.only != Some(Kind::Unit) {
+            let (success, counts) = self.suites()?;
+            passed &= success;
+            sum += counts.unwrap_or_default();
+            let told = counts.map_or_else(|| "did not run".to_owned(), |counts| counts.to_string());
+            parts.push(format!("suites: {told}"));
+        }
+        println!("\n{}", parts.join("\n"));
+        println!("{sum}");
+        Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn suites(&self) -> Result<(bool, Option<Counts>)> {
         let mut arguments = vec!["--junit".to_owned(), SUITES_JUNIT.to_owned()];
-        if let Some(choice) = self.no_docker {
-            arguments.extend(["--no-docker".to_owned(), choice]);
+        if let Some(choice) = &self.no_docker {
+            arguments.extend(["--no-docker".to_owned(), choice.clone()]);
         }
         // A stale file would be counted as this run's.
         remove(SUITES_JUNIT)?;
-        let status = harness::task("docker-test", &arguments)?
-            .status()
-            .context("failed to start the harness")?;
-        let suites = counts_in(SUITES_JUNIT)?;
-        if status.success() && suites.is_none() {
-            anyhow::bail!("docker-test wrote no {SUITES_JUNIT}");
+        let status =
+            harness::task("docker-test", &arguments)?.status().context("failed to start the harness")?;
+        let counts = counts_in(SUITES_JUNIT)?;
+        if status.success() && counts.is_none() {
+            bail!("docker-test wrote no {SUITES_JUNIT}");
         }
-        println!();
-        println!("unit tests  {units}");
-        println!("suites      {}", suites.map_or_else(|| "did not run".to_owned(), |counts| counts.to_string()));
-        let mut sum = units;
-        sum += suites.unwrap_or_default();
-        println!("{sum}");
-        Ok(if units_passed && status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok((status.success(), counts))
     }
 }
 
@@ -61,7 +86,8 @@ fn unit_tests() -> Result<(bool, Counts)> {
     }
     println!("cargo-nextest is not installed: the unit tests run without a limit for each");
     let rest = program::cargo(["test", "--workspace", "--exclude", "hermes-harness", "--no-fail-fast"]);
-    let harness = program::cargo(["test", "--package", "hermes-harness", "--lib", "--bins", "--no-fail-fast"]);
+    let harness =
+        program::cargo(["test", "--package", "hermes-harness", "--lib", "--bins", "--no-fail-fast"]);
     let (rest_passed, mut counts) = cargo_test(rest)?;
     let (harness_passed, more) = cargo_test(harness)?;
     counts += more;
