@@ -1,2 +1,59 @@
-//! `/init`.
-fn main() {}
+//! `/init`: the first program of the container.
+//!
+//! It prepares `/run`, forks the *booter* and becomes `s6-svscan`; the
+//! supervision is s6's own. The booter runs the set-up scripts, brings the
+//! services up, runs the container's command and stops everything in order.
+//!
+//! One binary has several roles, chosen by the name that it is called by: what
+//! s6 executes (`run` of the user tree, the signal handlers, `finish`) are links
+//! to it, so that nothing executable ever lies in `/run`.
+
+mod account;
+mod boot_record;
+mod booter;
+mod children;
+mod command;
+mod environment;
+mod handlers;
+mod message;
+mod paths;
+mod prepare;
+mod process_identity;
+mod processes;
+mod scripts;
+mod services;
+mod settings;
+mod spawn;
+mod stop;
+mod tini;
+mod tree;
+mod user_tree;
+mod with_contenv;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let called_as = arguments.next().unwrap_or_else(|| OsString::from(paths::INIT));
+    let arguments: Vec<OsString> = arguments.collect();
+    let name = Path::new(&called_as).file_name().unwrap_or_default();
+    let ended = match name.to_str().unwrap_or_default() {
+        "with-contenv" => with_contenv::exec(&arguments),
+        "run" => user_tree::exec(),
+        "finish" => handlers::finish(),
+        "crash" => handlers::crash(),
+        "tini" => tini::start(arguments),
+        "halt" => handlers::halt(),
+        signal @ ("SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT") => handlers::signalled(signal),
+        _ => prepare::start(arguments),
+    };
+    match ended {
+        Ok(code) => code,
+        Err(error) => {
+            message::fatal(&error);
+            ExitCode::from(message::EX_CONFIG)
+        }
+    }
+}

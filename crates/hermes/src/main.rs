@@ -1,2 +1,21 @@
 //! The `hermes` command.
-fn main() {}
+
+mod account;
+mod build;
+mod cli;
+mod commands;
+mod error;
+mod supervised;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // First of all: before a file is opened, before the arguments are understood.
+    if let Err(error) = account::leave_root() {
+        return error.report();
+    }
+    match cli::run() {
+        Ok(code) => code,
+        Err(error) => error.report(),
+    }
+}

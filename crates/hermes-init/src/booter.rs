@@ -1,0 +1,243 @@
+//! The booter: the child of `/init` that runs the set-up scripts, brings the
+//! services up, runs the command, and stops everything when it is time.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::fs::chown;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use nix::unistd::Pid;
+
+use crate::account::Account;
+use crate::boot_record::BootRecord;
+use crate::children::{Children, Waited, code_of_signal};
+use crate::command;
+use crate::environment::Environment;
+use crate::message::{self, EX_CONFIG};
+use crate::paths;
+use crate::scripts::{self, Outcome};
+use crate::services::{self, Graph, Plan, Worker};
+use crate::settings::{OnFailure, Settings};
+use crate::stop::{self, Stop};
+use crate::tree::Tree;
+
+/// What the booter works with, from the preparation.
+pub(crate) struct Booter {
+    pub(crate) account: Account,
+    pub(crate) settings: Settings,
+    pub(crate) record: BootRecord,
+    /// Of the container, as the engine gave it.
+    pub(crate) environment: Environment,
+    /// Of the trees and their scripts.
+    pub(crate) tree_environment: Environment,
+    /// The command and its arguments; none: the services are all there is.
+    pub(crate) arguments: Vec<OsString>,
+    /// The locked file that the user tree waits at.
+    pub(crate) gate: File,
+}
+
+/// How the boot came out.
+enum Booted {
+    /// Everything that could come up did.
+    Complete,
+    /// Something failed, and the settings say that the container stops with this code.
+    Failed(u8),
+    /// A stop was asked for, or the tree ended.
+    Interrupted,
+}
+
+/// The services of a container, by the tree that they belong to.
+#[derive(Default)]
+pub(crate) struct Plans {
+    pub(crate) system: Plan,
+    pub(crate) user: Plan,
+}
+
+impl Plans {
+    fn load() -> Result<Self> {
+        let graph = Graph::load(Path::new(paths::DEFINITIONS))?;
+        match Tree::supervisor() {
+            Tree::Root => Ok(Self { system: graph.system()?, user: graph.user()? }),
+            Tree::User => Ok(Self { system: Plan::default(), user: graph.all()? }),
+        }
+    }
+}
+
+impl Booter {
+    /// The whole life of the container; returns its exit code.
+    pub(crate) fn run(mut self) -> u8 {
+        let mut children = match Children::watch() {
+            Ok(children) => children,
+            Err(error) => {
+                message::fatal(&error);
+                return EX_CONFIG;
+            }
+        };
+        let mut plans = Plans::default();
+        let mut program = None;
+        let mut code = None;
+        match self.boot(&mut children, &mut plans) {
+            Ok(Booted::Complete) => match self.start_command() {
+                Ok(started) => program = started,
+                Err(failed) => code = Some(failed),
+            },
+            Ok(Booted::Failed(failed)) => code = Some(failed),
+            Ok(Booted::Interrupted) => {}
+            Err(error) => {
+                message::fatal(&error);
+                code = Some(EX_CONFIG);
+            }
+        }
+        if code.is_none() {
+            match program {
+                Some(program) => {
+                    if let Waited::Ended(ended) = children.wait_or_stop(program, None) {
+                        code = Some(ended);
+                    }
+                }
+                None => {
+                    children.wait_until(None, |children| {
+                        children.stop_requested().is_some() || children.tree_has_ended()
+                    });
+                }
+            }
+        }
+        let asked_by = children.stop_requested();
+        let stop =
+            Stop { settings: &self.settings, environment: &self.tree_environment, account: &self.account };
+        let ended = stop.run(&mut children, &plans, program);
+        let code = code.or(ended).or(asked_by.map(code_of_signal)).unwrap_or(0);
+        stop::store_exit_code(code);
+        code
+    }
+
+    fn boot(&mut self, children: &mut Children, plans: &mut Plans) -> Result<Booted> {
+        let mut failure = None;
+        let start = self.record.now_us();
+        let outcome = scripts::run_all(
+            paths::CONT_INIT,
+            &self.tree_environment,
+            self.settings.verbosity,
+            children,
+            None,
+            Some(&mut self.record),
+        );
+        self.record.ended("cont-init.d", start);
+        match outcome {
+            Outcome::Interrupted => return Ok(Booted::Interrupted),
+            Outcome::Done(code) => {
+                if let Some(stop) = self.survives(code) {
+                    return Ok(stop);
+                }
+                failure = failure.or(code);
+            }
+        }
+        if self.record.has_parts() {
+            self.settle_account()?;
+        }
+        *plans = Plans::load()?;
+
+        let start = self.record.now_us();
+        let deadline = self.settings.services_up.map(|limit| Instant::now() + limit);
+        for tree in [Tree::Root, Tree::User] {
+            let plan = if tree == Tree::Root { &plans.system } else { &plans.user };
+            if tree == Tree::Root && plan.services.is_empty() {
+                continue;
+            }
+            let code = match self.bring_up(plan, tree, deadline, children)? {
+                Waited::Ended(0) => None,
+                Waited::Ended(code) => Some(code),
+                Waited::TimedOut => {
+                    message::warning("the services are not up within S6_CMD_WAIT_FOR_SERVICES_MAXTIME");
+                    Some(1)
+                }
+                Waited::Stop | Waited::TreeEnded => return Ok(Booted::Interrupted),
+            };
+            if let Some(stop) = self.survives(code) {
+                return Ok(stop);
+            }
+            failure = failure.or(code);
+        }
+        self.record.ended("services", start);
+        if failure.is_some() && self.settings.on_failure == OnFailure::Warn {
+            message::warning("the boot had failures; the container goes on (S6_BEHAVIOUR_IF_STAGE2_FAILS=1)");
+        }
+        self.record.write(Tree::supervisor() == Tree::User)?;
+        Ok(Booted::Complete)
+    }
+
+    /// Whether the container goes on after a failure.
+    fn survives(&self, code: Option<u8>) -> Option<Booted> {
+        let code = code.filter(|_| self.settings.on_failure == OnFailure::Stop)?;
+        message::warning("the boot failed; the container stops (S6_BEHAVIOUR_IF_STAGE2_FAILS=2)");
+        Some(Booted::Failed(code))
+    }
+
+    /// The set-up may have given the account other IDs: hands over what is the account's.
+    fn settle_account(&mut self) -> Result<()> {
+        let settled = Account::resolve()?;
+        if (settled.uid, settled.gid) != (self.account.uid, self.account.gid) {
+            let uid = settled.uid.as_raw();
+            let gid = settled.gid.as_raw();
+            let failed = || "cannot hand the runtime directory over to the account".to_owned();
+            // Nothing of the account runs yet, so nothing can be swapped here.
+            chown(paths::SERVICE, Some(uid), Some(gid)).with_context(failed)?;
+            chown(paths::CONTAINER_ENVIRONMENT, None, Some(gid)).with_context(failed)?;
+            for entry in std::fs::read_dir(paths::CONTAINER_ENVIRONMENT).with_context(failed)? {
+                chown(entry.with_context(failed)?.path(), None, Some(gid)).with_context(failed)?;
+            }
+        }
+        self.account = settled;
+        Ok(())
+    }
+
+    /// Brings one tree's services up, with the rights of who owns the tree.
+    fn bring_up(
+        &mut self,
+        plan: &Plan,
+        tree: Tree,
+        deadline: Option<Instant>,
+        children: &mut Children,
+    ) -> Result<Waited> {
+        let as_root = tree == Tree::Root;
+        let environment =
+            if self.settings.keep_environment { self.environment.clone() } else { Environment::minimal() };
+        let environment = environment.fitted_to(&self.account, as_root);
+        let account = (!as_root).then_some(&self.account);
+        let (gate, verbosity) = (&self.gate, self.settings.verbosity);
+        // Told now: the worker may have left root behind.
+        let supervisor = Tree::supervisor();
+        let worker = Worker::start(account, self.record.clone(), |record| {
+            let tree_starts = || match supervisor {
+                // The user tree waits at the gate until its slots are in place.
+                Tree::Root if tree == Tree::User => Ok(gate.unlock()?),
+                Tree::Root | Tree::User => supervisor.rescan(deadline),
+            };
+            services::bring_up(plan, tree, &environment, deadline, verbosity, record, tree_starts)
+        })?;
+        Ok(worker.wait(children, deadline, &mut self.record))
+    }
+
+    /// Starts the command; none was given: `None`. The error is the container's exit code.
+    fn start_command(&self) -> std::result::Result<Option<Pid>, u8> {
+        let Some((program, arguments)) = self.arguments.split_first() else { return Ok(None) };
+        // As the set-up scripts left it, with what no file could store.
+        let stored = Environment::load().unwrap_or_else(|error| {
+            message::warning(format_args!("{error:#}; the command gets the container's own"));
+            self.environment.clone()
+        });
+        let mut environment = stored.overlaid_with(self.environment.unstorable());
+        if let Some(home) = self.environment.get("HOME") {
+            environment.set("HOME", home);
+        }
+        match command::start(program, arguments, &environment) {
+            Ok(pid) => Ok(Some(pid)),
+            Err(error) => {
+                eprintln!("init: error: cannot run {program:?}: {error}");
+                Err(command::code_of_failed_exec(&error))
+            }
+        }
+    }
+}

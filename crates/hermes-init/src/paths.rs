@@ -1,0 +1,55 @@
+//! Every path that `/init` knows. The ones below `/run` and `/etc` follow the
+//! conventions of s6-overlay v3, so that its users find what they expect.
+
+/// This program, where the image has it; `run` of the user tree, the signal
+/// handlers and `halt` are links to it.
+pub(crate) const INIT: &str = "/init";
+
+/// Decides what the words behind the image's name mean, and runs that as the account.
+pub(crate) const MAIN_WRAPPER: &str = "/opt/hermes/docker/main-wrapper.sh";
+
+/// What belongs to this boot, written by root, readable by all.
+pub(crate) const RUN_S6: &str = "/run/s6";
+/// The tree of the `hermes` account, or the only tree of a container without root.
+pub(crate) const SERVICE: &str = "/run/service";
+/// Where s6-rc would keep its state; only ever cleared.
+pub(crate) const RUN_S6_RC: &str = "/run/s6-rc";
+/// Holds `exitcode`, the container's exit code, as in s6-overlay.
+pub(crate) const RESULTS: &str = "/run/s6-linux-init-container-results";
+/// The container's exit code, a decimal number.
+pub(crate) const EXIT_CODE: &str = "/run/s6-linux-init-container-results/exitcode";
+
+/// The scan directory of the root tree.
+pub(crate) const SCANDIR: &str = "/run/s6/scandir";
+/// The slot of the root tree that supervises the user tree.
+pub(crate) const USER_TREE: &str = "/run/s6/scandir/user-tree";
+/// One file per variable of the container's environment.
+pub(crate) const CONTAINER_ENVIRONMENT: &str = "/run/s6/container_environment";
+/// A link to [`BASEDIR_IN_IMAGE`]; that it is there tells that `/init` booted.
+pub(crate) const BASEDIR: &str = "/run/s6/basedir";
+/// Holds `bin/halt`.
+pub(crate) const BASEDIR_IN_IMAGE: &str = "/opt/hermes/docker/basedir";
+/// The times of this boot.
+pub(crate) const BOOT_JSON: &str = "/run/s6/boot.json";
+/// PID and start time of the process that is `s6-svscan`.
+pub(crate) const SUPERVISOR: &str = "/run/s6/supervisor";
+/// PID and start time of the booter. The booter has it locked until the user
+/// tree may start: it is the gate that the tree waits at.
+pub(crate) const BOOTER: &str = "/run/s6/booter";
+
+/// Scripts that run, as root, before any service.
+pub(crate) const CONT_INIT: &str = "/etc/cont-init.d";
+/// Scripts that run, as root, when all services are down.
+pub(crate) const CONT_FINISH: &str = "/etc/cont-finish.d";
+/// Service definitions in the source format of s6-rc.
+pub(crate) const DEFINITIONS: &str = "/etc/s6-overlay/s6-rc.d";
+
+/// The s6 and execline programs, by absolute path: a `PATH` that the user
+/// emptied changes nothing.
+pub(crate) mod tool {
+    pub(crate) const EXECLINEB: &str = "/command/execlineb";
+    pub(crate) const S6_SVC: &str = "/command/s6-svc";
+    pub(crate) const S6_SVSCAN: &str = "/command/s6-svscan";
+    pub(crate) const S6_SVSCANCTL: &str = "/command/s6-svscanctl";
+    pub(crate) const S6_SVWAIT: &str = "/command/s6-svwait";
+}

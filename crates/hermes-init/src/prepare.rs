@@ -1,0 +1,271 @@
+//! The first role of `/init`: prepares `/run`, forks the booter, and becomes `s6-svscan`.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, fchown, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::{self, AccessFlags, Pid, access};
+
+use crate::account::Account;
+use crate::boot_record::BootRecord;
+use crate::booter::Booter;
+use crate::children::STOP_SIGNALS;
+use crate::environment::Environment;
+use crate::message::{self, Hinted};
+use crate::paths::{self, tool};
+use crate::process_identity::ProcessIdentity;
+use crate::settings::Settings;
+use crate::spawn;
+use crate::tree::{SERVICES_MAX, Tree};
+
+/// What a container under root has to be allowed.
+const CAPABILITIES: &str = "CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID";
+
+/// Prepares, forks the booter and execs `s6-svscan`. Returns only when that failed.
+pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
+    let mut record = BootRecord::start();
+    if unistd::getpid() != Pid::from_raw(1) && ProcessIdentity::read_alive(paths::SUPERVISOR).is_some() {
+        return just_run(&arguments);
+    }
+    // A stop that is asked for before s6-svscan listens stays pending, across the exec, until it does.
+    let mut stop = SigSet::empty();
+    STOP_SIGNALS.into_iter().for_each(|signal| stop.add(signal));
+    stop.thread_block().context("cannot block signals")?;
+
+    let environment = Environment::of_this_process();
+    let settings = Settings::from(&environment);
+    let account = Account::resolve()?;
+    clear_run(&account)?;
+    let as_root = unistd::geteuid().is_root();
+    environment.clone().without_engines_home().store(
+        Path::new(paths::CONTAINER_ENVIRONMENT),
+        &account,
+        as_root,
+    )?;
+    Tree::supervisor().write()?;
+    symlink(paths::BASEDIR_IN_IMAGE, paths::BASEDIR)
+        .with_context(|| format!("cannot create the link {}", paths::BASEDIR))?;
+    if as_root {
+        hand_over_streams(&account);
+    }
+    let supervisor = ProcessIdentity::of(unistd::getpid()).context("cannot read /proc: is it mounted?")?;
+    supervisor.write(paths::SUPERVISOR)?;
+    let gate = closed_gate()?;
+    record.ended("prepare", 0);
+
+    let tree_environment = if settings.keep_environment {
+        environment.clone()
+    } else {
+        Environment::minimal().fitted_to(&account, as_root)
+    };
+    let booter = spawn::fork({
+        let tree_environment = tree_environment.clone();
+        move || Booter { account, settings, record, environment, tree_environment, arguments, gate }.run()
+    })?;
+    if let Some(identity) = ProcessIdentity::of(booter) {
+        identity.write(paths::BOOTER)?;
+    }
+    let failed = become_supervisor(&tree_environment);
+    let _ = kill(booter, Signal::SIGKILL);
+    Err(failed)
+}
+
+/// Inside a container that already runs: just the command.
+fn just_run(arguments: &[OsString]) -> Result<ExitCode> {
+    let Some((program, rest)) = arguments.split_first() else {
+        return Err(Hinted::new(
+            "/init already runs in this container, and was given no command to run",
+            "write the command behind it, as in: /init hermes --version",
+        )
+        .into());
+    };
+    let error = Command::new(program).args(rest).exec();
+    eprintln!("init: error: cannot run {program:?}: {error}");
+    Ok(ExitCode::from(crate::command::code_of_failed_exec(&error)))
+}
+
+/// Makes `/run` what it is at the first boot of a container. It outlives
+/// `docker restart`, with whatever lies there.
+fn clear_run(account: &Account) -> Result<()> {
+    let as_root = unistd::geteuid().is_root();
+    if as_root {
+        keep_others_out_of("/run")?;
+    }
+    let owner = |root_owned: bool| {
+        let id = |of_account: u32| if root_owned { 0 } else { of_account };
+        as_root.then(|| (id(account.uid.as_raw()), id(account.gid.as_raw())))
+    };
+    empty_directory(Path::new(paths::RUN_S6), owner(true))?;
+    empty_directory(Path::new(paths::RESULTS), owner(true))?;
+    empty_directory(Path::new(paths::SERVICE), owner(false))?;
+    if fs::symlink_metadata(paths::RUN_S6_RC).is_ok() {
+        empty_directory(Path::new(paths::RUN_S6_RC), owner(true))?;
+    }
+    Ok(())
+}
+
+/// `--tmpfs /run` is world-writable: anybody could make the directories of the next boot.
+fn keep_others_out_of(directory: &str) -> Result<()> {
+    let cannot = || format!("cannot look at {directory}");
+    let metadata = fs::symlink_metadata(directory).with_context(cannot)?;
+    if metadata.mode() & 0o022 != 0 {
+        fs::set_permissions(directory, Permissions::from_mode(0o755))
+            .with_context(|| format!("cannot close {directory} to others"))?;
+    }
+    Ok(())
+}
+
+/// Makes `path` an empty directory of `owner` (UID and GID; `None` leaves it as
+/// it is), whatever lies there: a link, a file, a directory of somebody else.
+fn empty_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
+    let result = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => fs::create_dir(path),
+        Err(error) => Err(error),
+        Ok(found) if !found.is_dir() => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
+        Ok(_) => Ok(()),
+    };
+    // Owned first: nobody else adds anything while it is emptied.
+    let usable = result.and_then(|()| own(path, owner)).and_then(|()| Ok(access(path, AccessFlags::W_OK)?));
+    usable.and_then(|()| remove_contents(path)).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::ReadOnlyFilesystem => {
+                "a read-only container needs a writable /run: docker run --read-only --tmpfs /run …"
+                    .to_owned()
+            }
+            ErrorKind::PermissionDenied if !unistd::geteuid().is_root() => format!(
+                "--user {}:{} is not supported here: leave --user out and name the owner of the volume with \
+                 HERMES_UID and HERMES_GID (or PUID and PGID)",
+                unistd::geteuid(),
+                unistd::getegid()
+            ),
+            ErrorKind::PermissionDenied => format!(
+                "the container needs the capabilities {CAPABILITIES}: docker run --cap-drop ALL --cap-add CHOWN …"
+            ),
+            ErrorKind::StorageFull => "make room on the disk that holds /run".to_owned(),
+            _ => format!("look at what is mounted at {} and who owns it", path.display()),
+        };
+        anyhow::Error::new(error).context(Hinted::new(format!("cannot prepare {}", path.display()), hint))
+    })
+}
+
+fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
+    let Some((uid, gid)) = owner else { return Ok(()) };
+    let found = fs::symlink_metadata(path)?;
+    if (found.uid(), found.gid()) != (uid, gid) {
+        chown(path, Some(uid), Some(gid))?;
+    }
+    // The image has them group-writable; whose group that is was settled just now.
+    if found.mode() & 0o007 != 0o005 {
+        fs::set_permissions(path, Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+fn remove_contents(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        } else {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets the account open `/dev/stdout` and its like: the terminal and the pipes
+/// behind them belong to the user that the engine started, root.
+fn hand_over_streams(account: &Account) {
+    for stream in spawn::streams() {
+        let Ok(file) = stream.try_clone_to_owned().map(File::from) else { continue };
+        let Ok(kind) = file.metadata().map(|metadata| metadata.file_type()) else { continue };
+        let is_terminal = unistd::isatty(&file).unwrap_or(false);
+        if kind.is_fifo() || is_terminal {
+            // Without CAP_CHOWN it stays as it is; writing to the inherited descriptor works anyway.
+            let _ = fchown(&file, Some(account.uid.as_raw()), None);
+        }
+    }
+}
+
+/// The gate that the user tree waits at, locked.
+fn closed_gate() -> Result<File> {
+    let failed = || format!("cannot lock {}", paths::BOOTER);
+    let gate = File::create(paths::BOOTER).with_context(failed)?;
+    gate.lock().with_context(failed)?;
+    Ok(gate)
+}
+
+/// Becomes `s6-svscan`; what comes back is why that failed.
+fn become_supervisor(environment: &Environment) -> anyhow::Error {
+    if unistd::getpid() != Pid::from_raw(1)
+        && let Err(error) = prctl::set_child_subreaper(true)
+    {
+        message::warning(format_args!("orphans will not be reaped: {error}"));
+    }
+    raise_descriptor_limit();
+    let error = Command::new(tool::S6_SVSCAN)
+        .args(["-C", SERVICES_MAX, "--", Tree::supervisor().scandir()])
+        .stdin(Stdio::null())
+        .env_clear()
+        .envs(environment.iter())
+        .current_dir("/")
+        .exec();
+    let hint = "the image needs Debian's packages s6 and execline, linked below /command";
+    anyhow::Error::new(error).context(Hinted::new(format!("cannot run {}", tool::S6_SVSCAN), hint))
+}
+
+/// A logged slot costs `s6-svscan` two descriptors: as many as are allowed.
+fn raise_descriptor_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::missing(|_: &Path| ())]
+    #[case::file(|path: &Path| fs::write(path, "x").unwrap())]
+    #[case::dangling_link(|path: &Path| symlink("/nowhere", path).unwrap())]
+    #[case::full(|path: &Path| {
+        fs::create_dir_all(path.join("a/b")).unwrap();
+        fs::write(path.join("a/b/file"), "x").unwrap();
+        symlink("/", path.join("link")).unwrap();
+        nix::unistd::mkfifo(&path.join("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0o700)).unwrap();
+    })]
+    fn whatever_an_earlier_boot_left_becomes_an_empty_directory(#[case] leave: fn(&Path)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("service");
+        leave(&path);
+        empty_directory(&path, None).unwrap();
+        assert!(fs::symlink_metadata(&path).unwrap().is_dir());
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_to_a_directory_is_removed_and_its_target_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("target");
+        fs::create_dir(&target).unwrap();
+        fs::write(target.join("precious"), "x").unwrap();
+        let path = folder.path().join("service");
+        symlink(&target, &path).unwrap();
+        empty_directory(&path, None).unwrap();
+        assert!(target.join("precious").exists());
+        assert!(fs::symlink_metadata(&path).unwrap().is_dir());
+    }
+}

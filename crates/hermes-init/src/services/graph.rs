@@ -1,0 +1,289 @@
+//! Which service belongs to which tree, and in which order they come up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::definition::{Definition, Kind};
+use crate::message::Hinted;
+
+/// The bundle that root runs.
+const SYSTEM: &str = "system";
+/// The bundle that the account runs.
+const USER: &str = "user";
+
+/// Names that s6-overlay gives its own first steps. They are over before any
+/// service starts, so to depend on them is always satisfied.
+const ALWAYS_UP: [&str; 2] = ["base", "legacy-cont-init"];
+
+/// All definitions, known to be whole: each name exists and nothing waits for itself.
+#[derive(Debug, Default)]
+pub(crate) struct Graph {
+    definitions: BTreeMap<String, Definition>,
+}
+
+/// The services of one tree in the order in which they come up.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) services: Vec<Definition>,
+    /// Names of those that wait for another service, or that another one waits for.
+    pub(crate) ordered: BTreeSet<String>,
+    /// The direct dependencies of each, bundles resolved.
+    pub(crate) needs: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Graph {
+    /// Reads every definition below a directory; none there is an empty graph.
+    pub(crate) fn load(directory: &Path) -> Result<Self> {
+        let unreadable = || format!("cannot read {}", directory.display());
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(error).with_context(unreadable),
+        };
+        let mut definitions = BTreeMap::new();
+        for entry in entries {
+            let path = entry.with_context(unreadable)?.path();
+            if path.is_dir() && !path.file_name().unwrap_or_default().to_string_lossy().starts_with('.') {
+                let definition = Definition::read(&path)?;
+                definitions.insert(definition.name.clone(), definition);
+            }
+        }
+        let graph = Self { definitions };
+        graph.check_names()?;
+        graph.in_order(graph.definitions.keys())?;
+        Ok(graph)
+    }
+
+    /// Every name that is mentioned exists.
+    fn check_names(&self) -> Result<()> {
+        for definition in self.definitions.values() {
+            let mentioned =
+                [("dependencies.d", &definition.dependencies), ("contents.d", &definition.contents)];
+            for (folder, names) in mentioned {
+                for name in names {
+                    if !self.definitions.contains_key(name) && !ALWAYS_UP.contains(&name.as_str()) {
+                        let file = definition.directory.join(folder).join(name);
+                        return Err(Hinted::new(
+                            format!("{} names a service that does not exist", file.display()),
+                            format!("define {name:?} beside {:?}, or remove that file", definition.name),
+                        )
+                        .into());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What root runs: everything that the bundle `system` needs.
+    pub(crate) fn system(&self) -> Result<Plan> {
+        self.plan(&self.reachable(&[SYSTEM]))
+    }
+
+    /// What the account runs: everything that the bundle `user` needs and root does not run already.
+    pub(crate) fn user(&self) -> Result<Plan> {
+        let system = self.reachable(&[SYSTEM]);
+        self.plan(&self.reachable(&[USER]).difference(&system).cloned().collect())
+    }
+
+    /// Both together: for a container without root.
+    pub(crate) fn all(&self) -> Result<Plan> {
+        self.plan(&self.reachable(&[SYSTEM, USER]))
+    }
+
+    fn plan(&self, names: &BTreeSet<String>) -> Result<Plan> {
+        let mut plan = Plan::default();
+        for definition in self.in_order(names)? {
+            if definition.kind == Kind::Bundle || !names.contains(&definition.name) {
+                continue;
+            }
+            let needs: BTreeSet<String> =
+                self.direct_needs(definition).into_iter().filter(|name| names.contains(name)).collect();
+            if !needs.is_empty() {
+                plan.ordered.insert(definition.name.clone());
+                plan.ordered.extend(needs.iter().cloned());
+            }
+            plan.needs.insert(definition.name.clone(), needs);
+            plan.services.push(definition.clone());
+        }
+        Ok(plan)
+    }
+
+    /// The services that a definition waits for directly, with bundles replaced by what is in them.
+    fn direct_needs(&self, definition: &Definition) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<&String> = definition.dependencies.iter().collect();
+        while let Some(name) = open.pop() {
+            match self.definitions.get(name) {
+                Some(bundle) if bundle.kind == Kind::Bundle => open.extend(&bundle.contents),
+                Some(_) => {
+                    found.insert(name.clone());
+                }
+                None => {}
+            }
+        }
+        found
+    }
+
+    /// The roots and everything that they contain or depend on.
+    fn reachable(&self, roots: &[&str]) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut open: Vec<&str> = roots.to_vec();
+        while let Some(name) = open.pop() {
+            let Some(definition) = self.definitions.get(name) else { continue };
+            if found.insert(name.to_owned()) {
+                open.extend(definition.contents.iter().map(String::as_str));
+                open.extend(definition.dependencies.iter().map(String::as_str));
+            }
+        }
+        found
+    }
+
+    /// Depth first, each after what it needs; a cycle is an error that shows its way round.
+    fn in_order<'a>(&'a self, names: impl IntoIterator<Item = &'a String>) -> Result<Vec<&'a Definition>> {
+        let mut order = Order { graph: self, done: BTreeSet::new(), way: Vec::new(), sorted: Vec::new() };
+        names.into_iter().try_for_each(|name| order.visit(name))?;
+        Ok(order.sorted)
+    }
+}
+
+struct Order<'a> {
+    graph: &'a Graph,
+    done: BTreeSet<&'a str>,
+    way: Vec<&'a str>,
+    sorted: Vec<&'a Definition>,
+}
+
+impl<'a> Order<'a> {
+    fn visit(&mut self, name: &'a str) -> Result<()> {
+        let Some(definition) = self.graph.definitions.get(name) else { return Ok(()) };
+        if self.done.contains(name) {
+            return Ok(());
+        }
+        if let Some(begin) = self.way.iter().position(|&visited| visited == name) {
+            let mut round = self.way[begin..].to_vec();
+            round.push(name);
+            return Err(Hinted::new(
+                format!(
+                    "{}: services wait for each other: {}",
+                    definition.directory.display(),
+                    round.join(" → ")
+                ),
+                "remove one of the files in dependencies.d that close the circle",
+            )
+            .into());
+        }
+        self.way.push(name);
+        let needed = definition.dependencies.iter().chain(&definition.contents);
+        needed.into_iter().try_for_each(|needed| self.visit(needed))?;
+        self.way.pop();
+        self.done.insert(name);
+        self.sorted.push(definition);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    struct Definitions(tempfile::TempDir);
+
+    impl Definitions {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn add(self, name: &str, kind: &str, files: &[&str]) -> Self {
+            let directory = self.0.path().join(name);
+            fs::create_dir_all(&directory).unwrap();
+            fs::write(directory.join("type"), format!("{kind}\n")).unwrap();
+            let script = if kind == "longrun" { "run" } else { "up" };
+            if kind != "bundle" {
+                fs::write(directory.join(script), "#!/bin/sh\n").unwrap();
+                fs::set_permissions(directory.join(script), fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            for file in files {
+                let path = directory.join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "").unwrap();
+            }
+            self
+        }
+
+        fn load(&self) -> Result<Graph> {
+            Graph::load(self.0.path())
+        }
+
+        fn fault(&self) -> String {
+            format!("{:#}", self.load().unwrap_err())
+        }
+    }
+
+    fn names(plan: &Plan) -> Vec<&str> {
+        plan.services.iter().map(|service| service.name.as_str()).collect()
+    }
+
+    #[test]
+    fn services_come_after_what_they_need_even_through_a_bundle() {
+        let definitions = Definitions::new()
+            .add("user", "bundle", &["contents.d/a-web"])
+            .add("a-web", "longrun", &["dependencies.d/storage", "dependencies.d/base"])
+            .add("storage", "bundle", &["contents.d/z-disk"])
+            .add("z-disk", "oneshot", &[])
+            .add("unused", "longrun", &[]);
+        let plan = definitions.load().unwrap().user().unwrap();
+        assert_eq!(names(&plan), ["z-disk", "a-web"]);
+        assert_eq!(plan.needs["a-web"], BTreeSet::from(["z-disk".to_owned()]));
+    }
+
+    #[test]
+    fn what_a_system_service_needs_is_roots_too() {
+        let definitions = Definitions::new()
+            .add("user", "bundle", &["contents.d/agent", "contents.d/shared"])
+            .add("system", "bundle", &["contents.d/daemon"])
+            .add("daemon", "longrun", &["dependencies.d/shared"])
+            .add("shared", "oneshot", &[])
+            .add("agent", "longrun", &["dependencies.d/shared"]);
+        let graph = definitions.load().unwrap();
+        assert_eq!(names(&graph.system().unwrap()), ["shared", "daemon"]);
+        assert_eq!(names(&graph.user().unwrap()), ["agent"]);
+        assert_eq!(names(&graph.all().unwrap()), ["shared", "agent", "daemon"]);
+        assert!(graph.user().unwrap().ordered.is_empty());
+    }
+
+    #[test]
+    fn a_cycle_is_shown_the_whole_way_round() {
+        let definitions = Definitions::new()
+            .add("a", "longrun", &["dependencies.d/b"])
+            .add("b", "longrun", &["dependencies.d/c"])
+            .add("c", "longrun", &["dependencies.d/a"]);
+        let fault = definitions.fault();
+        assert!(fault.contains("a → b → c → a"), "{fault}");
+    }
+
+    #[test]
+    fn a_missing_dependency_names_the_file() {
+        let fault = Definitions::new().add("a", "longrun", &["dependencies.d/ghost"]).fault();
+        assert!(fault.contains("/a/dependencies.d/ghost names a service that does not exist"), "{fault}");
+    }
+
+    #[test]
+    fn an_unknown_type_names_the_file() {
+        let fault = Definitions::new().add("a", "daemon", &[]).fault();
+        assert!(fault.contains("/a/type says \"daemon\""), "{fault}");
+    }
+
+    #[test]
+    fn a_run_script_that_cannot_run_is_found_before_the_start() {
+        let definitions = Definitions::new().add("a", "longrun", &[]);
+        fs::write(definitions.0.path().join("a/run"), "#!/bin/sh\r\n").unwrap();
+        let fault = definitions.fault();
+        assert!(fault.contains("/a/run") && fault.contains("CRLF"), "{fault}");
+    }
+}

@@ -1,0 +1,118 @@
+//! The supervision trees: where they are, what lies in them before they start,
+//! and whether they listen.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use nix::libc;
+use nix::unistd;
+
+use crate::paths::{self, tool};
+use crate::stop;
+
+/// As many slots, loggers included, as `s6-svscan` is told to expect: more than
+/// 5,000 logged gateways. It costs at most 200 bytes of stack each.
+pub(crate) const SERVICES_MAX: &str = "20480";
+
+/// How long `s6-svscan` has to come up where no other limit is set.
+const COMES_UP: Duration = Duration::from_secs(10);
+
+/// The handlers of the tree that ends the container. Each is a link to `/init`.
+const HANDLERS: [&str; 6] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "finish", "crash"];
+
+/// A supervision tree, by its scan directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tree {
+    /// Run by root, below `/run/s6/scandir`; supervises the user tree.
+    Root,
+    /// Run by the account, below `/run/service`; the only one when there is no root.
+    User,
+}
+
+impl Tree {
+    /// The tree whose `s6-svscan` is what `/init` becomes.
+    pub(crate) fn supervisor() -> Self {
+        if unistd::geteuid().is_root() { Self::Root } else { Self::User }
+    }
+
+    pub(crate) fn scandir(self) -> &'static str {
+        match self {
+            Self::Root => paths::SCANDIR,
+            Self::User => paths::SERVICE,
+        }
+    }
+
+    /// Lays out the tree that `/init` becomes; its directory is empty.
+    pub(crate) fn write(self) -> Result<()> {
+        let scandir = Path::new(self.scandir());
+        if self == Self::Root {
+            private_directory(scandir)?;
+            private_directory(Path::new(paths::USER_TREE))?;
+            link_to_init(&Path::new(paths::USER_TREE).join("run"))?;
+        }
+        let control = scandir.join(".s6-svscan");
+        private_directory(&control)?;
+        HANDLERS.iter().try_for_each(|name| link_to_init(&control.join(name)))
+    }
+}
+
+impl Tree {
+    /// Makes `s6-svscan` look for new slots, once it listens.
+    pub(crate) fn rescan(self, deadline: Option<Instant>) -> Result<()> {
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + COMES_UP);
+        ensure!(self.wait_until_listening(deadline), "s6-svscan does not listen on {}", self.scandir());
+        let status = Command::new(tool::S6_SVSCANCTL)
+            .args(["-a", "--", self.scandir()])
+            .status()
+            .with_context(|| format!("cannot run {}", tool::S6_SVSCANCTL))?;
+        ensure!(status.success(), "{} -a {}: {status}", tool::S6_SVSCANCTL, self.scandir());
+        Ok(())
+    }
+
+    /// Tells `s6-svscan` to take the whole tree down; it may be about to start.
+    pub(crate) fn terminate(self, deadline: Instant) {
+        if self.wait_until_listening(deadline) {
+            stop::run_quietly(tool::S6_SVSCANCTL, &["-t", "--", self.scandir()]);
+        }
+    }
+
+    fn wait_until_listening(self, deadline: Instant) -> bool {
+        wait_until_listening(&Path::new(self.scandir()).join(".s6-svscan/control"), deadline)
+    }
+}
+
+/// A directory that only its owner enters.
+fn private_directory(path: &Path) -> Result<()> {
+    DirBuilder::new().mode(0o700).create(path).with_context(|| format!("cannot create {}", path.display()))
+}
+
+/// A link to `/init`, which knows its role by the link's name. It works on a
+/// `noexec` file system, where a copy would not.
+pub(crate) fn link_to_init(path: &Path) -> Result<()> {
+    symlink(paths::INIT, path).with_context(|| format!("cannot create the link {}", path.display()))
+}
+
+/// Waits until somebody reads the FIFO of an `s6-svscan` or `s6-supervise`,
+/// the condition that s6-svok(1) tests; `false` when the deadline passed.
+///
+/// s6 offers nothing to wait on before that process exists, so this looks, with
+/// pauses that grow from half a millisecond to two.
+pub(crate) fn wait_until_listening(fifo: &Path, deadline: Instant) -> bool {
+    let mut pause = Duration::from_micros(500);
+    loop {
+        let opened =
+            OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(fifo);
+        if opened.is_ok() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line: which words there are, and whom they go to.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::build::Build;
+use crate::commands::{boot, container, health, overview, version};
+use crate::error::CommandError;
+
+/// Runs personal AI agents under supervision.
+///
+/// Without a command: says what is supervised here, in which state it is, and
+/// what to try next.
+#[derive(Parser)]
+#[command(name = "hermes", disable_version_flag = true, after_help = EXAMPLES)]
+struct Arguments {
+    /// Prints the version and the git revision.
+    #[arg(short = 'V', long)]
+    version: bool,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes                 what is supervised here
+  hermes boot            where the time of the last boot went
+  hermes health --json   whether everything that should be up is up, for a program";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows where the time of this container's boot went.
+    Boot(boot::Arguments),
+    /// Says whether everything that should be up is up: exit code 0 or 1.
+    Health(health::Arguments),
+    /// Prints version, git revision and install method.
+    Version(version::Arguments),
+    /// What the container's boot calls; not for people.
+    #[command(hide = true)]
+    Container(container::Arguments),
+}
+
+/// Understands the command line and runs what it says.
+pub(crate) fn run() -> Result<ExitCode, CommandError> {
+    run_arguments(Arguments::parse())
+}
+
+/// The same for a command line that was passed on.
+pub(crate) fn run_words(words: Vec<std::ffi::OsString>) -> Result<ExitCode, CommandError> {
+    let program = std::iter::once("hermes".into());
+    run_arguments(Arguments::parse_from(program.chain(words)))
+}
+
+fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
+    if arguments.version {
+        println!("hermes {}", Build::of_this_program().line());
+        return Ok(ExitCode::SUCCESS);
+    }
+    match arguments.command {
+        None => overview::run(),
+        Some(Command::Boot(arguments)) => boot::run(&arguments),
+        Some(Command::Health(arguments)) => health::run(&arguments),
+        Some(Command::Version(arguments)) => version::run(&arguments),
+        Some(Command::Container(arguments)) => container::run(arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,125 @@
+//! `hermes container …`: what the container's boot calls.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::unistd::{AccessFlags, access};
+
+use crate::account;
+use crate::cli;
+use crate::error::{CommandError, Exit};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(clap::Subcommand)]
+enum Verb {
+    /// Runs the container's command as the account `hermes`.
+    Run {
+        /// What `docker run` was given behind the image's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+}
+
+/// Where programs are looked for when `PATH` does not say, or nothing is found there.
+const DEFAULT_PATH: &str = "/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
+    let Verb::Run { words } = arguments.command;
+    account::become_account()?;
+    match meaning(&words, find_program) {
+        Meaning::Nothing => stay_up(),
+        Meaning::Hermes => cli::run_words(words),
+        Meaning::Program(path) => {
+            // Called by the name that was given: some programs look at it.
+            let error = Command::new(&path).arg0(&words[0]).args(&words[1..]).exec();
+            Err(CommandError::new(Exit::Failed, format!("cannot run {}", path.display())).caused_by(error))
+        }
+    }
+}
+
+/// What the words behind the image's name mean.
+#[derive(Debug, PartialEq, Eq)]
+enum Meaning {
+    /// There are none.
+    Nothing,
+    /// Flags or a subcommand of `hermes`.
+    Hermes,
+    /// This program, and its arguments.
+    Program(PathBuf),
+}
+
+/// A first word with a leading dash is a flag of `hermes`; one that is no
+/// program is a subcommand of it.
+fn meaning(words: &[OsString], find: impl Fn(&OsStr) -> Option<PathBuf>) -> Meaning {
+    match words.first() {
+        None => Meaning::Nothing,
+        Some(first) if first.as_bytes().starts_with(b"-") => Meaning::Hermes,
+        Some(first) => find(first).map_or(Meaning::Hermes, Meaning::Program),
+    }
+}
+
+/// The program of a name, as a shell would find it, as this account.
+fn find_program(name: &OsStr) -> Option<PathBuf> {
+    let is_program = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
+    if name.as_bytes().contains(&b'/') {
+        return Some(PathBuf::from(name)).filter(|path| is_program(path));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).chain(std::env::split_paths(DEFAULT_PATH));
+    let named = directories.filter(|directory| directory.is_absolute()).map(|directory| directory.join(name));
+    named.into_iter().find(|path| is_program(path))
+}
+
+/// No command: says what runs here and stays up, as the image of a server does,
+/// until it is told to end.
+fn stay_up() -> Result<ExitCode, CommandError> {
+    let mut ends = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        ends.add(signal);
+    }
+    let failed = |error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
+    ends.thread_block().map_err(failed)?;
+    cli::run_words(Vec::new())?;
+    println!("\nThis container stays up until it is stopped. From outside:");
+    println!("  docker exec -it CONTAINER hermes");
+    println!("  docker stop CONTAINER");
+    ends.wait().map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn only_sleep_exists(name: &OsStr) -> Option<PathBuf> {
+        (name == "sleep").then(|| "/usr/bin/sleep".into())
+    }
+
+    #[rstest]
+    #[case(&[], Meaning::Nothing)]
+    #[case(&["--version"], Meaning::Hermes)]
+    #[case(&["-V"], Meaning::Hermes)]
+    #[case(&["chat", "-q", "hello"], Meaning::Hermes)]
+    #[case(&["sleep", "infinity"], Meaning::Program("/usr/bin/sleep".into()))]
+    #[case(&[""], Meaning::Hermes)]
+    fn the_first_word_decides(#[case] words: &[&str], #[case] expected: Meaning) {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        assert_eq!(meaning(&words, only_sleep_exists), expected);
+    }
+
+    #[test]
+    fn a_directory_of_that_name_is_no_program() {
+        assert_eq!(find_program(OsStr::new("/usr/bin")), None);
+        assert_eq!(find_program(OsStr::new("/usr/bin/env")), Some("/usr/bin/env".into()));
+    }
+}

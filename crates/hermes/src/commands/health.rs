@@ -1,0 +1,42 @@
+//! `hermes health`: what the image's `HEALTHCHECK` runs.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::error::CommandError;
+use crate::supervised::{self, Supervised};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Prints one JSON object: healthy, booting, slots.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Health {
+    healthy: bool,
+    /// The boot is not complete yet.
+    booting: bool,
+    slots: Vec<Supervised>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let slots = supervised::all()?;
+    let booting = !Path::new(super::boot::BOOT_JSON).exists();
+    let health = Health { healthy: !booting && slots.iter().all(Supervised::is_well), booting, slots };
+    if arguments.json {
+        println!("{}", serde_json::json!(health));
+    } else if health.healthy {
+        println!("healthy: {} slots are as they should be", health.slots.len());
+    } else if booting {
+        println!("unhealthy: the boot is not complete");
+    } else {
+        let ill = health.slots.iter().filter(|slot| !slot.is_well());
+        let list: Vec<_> = ill.map(|slot| format!("{} is {}", slot.name, slot.word())).collect();
+        println!("unhealthy: {}", list.join(", "));
+    }
+    Ok(if health.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
