@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod exec;
 pub mod hermes;
 pub mod identity;
+pub mod image;
 pub mod image_under_test;
 pub mod probe;
 pub mod reaper;

@@ -54,6 +54,12 @@ impl Container {
         ContainerBuilder::new()
     }
 
+    /// A handle on a container that somebody else made, and that stays when the handle goes. `name` is its name or ID.
+    pub fn existing(docker: &Docker, name: &str) -> Self {
+        let (id, name) = (name.to_owned(), name.to_owned());
+        Self::observed(docker, &Suspect { id, name, layout: &crate::hermes::LAYOUT })
+    }
+
     /// A handle that owns nothing, to look at a container whose own handle is gone.
     pub(crate) fn observed(docker: &Docker, suspect: &Suspect) -> Self {
         Self {

@@ -5,6 +5,7 @@
 
 mod folder;
 mod runner;
+mod times;
 
 use std::future::Future;
 use std::path::Path;
