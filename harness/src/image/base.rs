@@ -88,7 +88,8 @@ pub(crate) async fn settle(
     match pull(docker, &recipe.base, progress).await {
         Ok(()) => Ok(Base::Pulled(recipe.base.clone())),
         Err(reason) => {
-            progress.line(format!("no registry gives {} ({reason}): made from Debian's packages", recipe.base));
+            progress
+                .line(format!("no registry gives {} ({reason}): made from Debian's packages", recipe.base));
             bootstrap(docker, recipe, progress).await?;
             Ok(Base::Bootstrapped(recipe.own_base.clone()))
         }

@@ -8,9 +8,9 @@ use tokio::process::Command;
 
 use super::base::line_of;
 use super::error::{Doing as _, ImageError};
+use super::glibc;
 use super::progress::Progress;
 use super::recipe::Recipe;
-use super::glibc;
 
 /// Who compiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,10 +93,7 @@ fn engine_name_of(arch: &str) -> &str {
 }
 
 /// `cargo build --release`; cargo draws its own progress.
-async fn compile(
-    recipe: &Recipe,
-    progress: &Progress,
-) -> Result<Vec<(&'static str, PathBuf)>, ImageError> {
+async fn compile(recipe: &Recipe, progress: &Progress) -> Result<Vec<(&'static str, PathBuf)>, ImageError> {
     progress.pause();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&recipe.root).args(["build", "--release", "--locked"]);
@@ -106,10 +103,8 @@ async fn compile(
     }
     command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
     let line = line_of(&command);
-    let output = command
-        .output()
-        .await
-        .map_err(|source| ImageError::Start { command: line.clone(), source })?;
+    let output =
+        command.output().await.map_err(|source| ImageError::Start { command: line.clone(), source })?;
     if !output.status.success() {
         // Cargo has said why, on the terminal.
         return Err(ImageError::Command { command: line, status: output.status, stderr: String::new() });

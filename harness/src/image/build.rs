@@ -95,8 +95,7 @@ pub async fn build(
     }
     buildkit::run(docker, context.finish()?, &options.tag, &arguments, progress).await?;
 
-    let about =
-        docker.inspect_image(&options.tag).await.doing(format!("inspect image {}", options.tag))?;
+    let about = docker.inspect_image(&options.tag).await.doing(format!("inspect image {}", options.tag))?;
     Ok(BuiltImage {
         id: about.id.unwrap_or_default(),
         tag: options.tag.clone(),

@@ -23,11 +23,7 @@ impl Context {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(ImageError::File { doing: "read", path, source }),
         };
-        Ok(Self {
-            tar: tar::Builder::new(Vec::new()),
-            root: root.to_owned(),
-            ignore: Ignore::parse(&rules)?,
-        })
+        Ok(Self { tar: tar::Builder::new(Vec::new()), root: root.to_owned(), ignore: Ignore::parse(&rules)? })
     }
 
     /// Adds a file or a whole directory of the repository, where the rules let it in.
@@ -94,11 +90,8 @@ mod tests {
         std::fs::create_dir_all(root.path().join("docker/sub")).unwrap();
         std::fs::write(root.path().join(".dockerignore"), "*\n!docker\n**/*.md\n").unwrap();
         std::fs::write(root.path().join("docker/run.sh"), "#!/bin/sh\n").unwrap();
-        std::fs::set_permissions(
-            root.path().join("docker/run.sh"),
-            std::fs::Permissions::from_mode(0o755),
-        )
-        .unwrap();
+        std::fs::set_permissions(root.path().join("docker/run.sh"), std::fs::Permissions::from_mode(0o755))
+            .unwrap();
         std::fs::write(root.path().join("docker/sub/README.md"), "no\n").unwrap();
         std::os::unix::fs::symlink("run.sh", root.path().join("docker/link")).unwrap();
 

@@ -28,10 +28,8 @@ impl Ignore {
                 continue;
             }
             let (exception, pattern) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest));
-            let (anywhere, path) =
-                pattern.strip_prefix("**/").map_or((false, pattern), |rest| (true, rest));
-            let names: Vec<String> =
-                path.trim_matches('/').split('/').map(str::to_owned).collect();
+            let (anywhere, path) = pattern.strip_prefix("**/").map_or((false, pattern), |rest| (true, rest));
+            let names: Vec<String> = path.trim_matches('/').split('/').map(str::to_owned).collect();
             let understood = |name: &String| {
                 !name.is_empty() && !name.contains(['?', '[', '\\']) && name.matches('*').count() <= 1
             };

@@ -45,7 +45,9 @@ pub enum ImageError {
         stderr: String,
     },
     /// No registry gives the base image, and it cannot be bootstrapped here.
-    #[error("no registry gives {image}, and mmdebstrap is missing, which would make it from Debian's packages; install it: {install}")]
+    #[error(
+        "no registry gives {image}, and mmdebstrap is missing, which would make it from Debian's packages; install it: {install}"
+    )]
     NoBase {
         /// The base image as a registry knows it.
         image: String,
@@ -64,7 +66,9 @@ pub enum ImageError {
     #[error("cargo built no binary named {0}")]
     NoBinary(String),
     /// A line of the ignore file is not understood.
-    #[error(".dockerignore, line {line}: {pattern:?} is more than this reads (plain paths, `*` as a whole name, a leading `**/`)")]
+    #[error(
+        ".dockerignore, line {line}: {pattern:?} is more than this reads (plain paths, `*` as a whole name, a leading `**/`)"
+    )]
     IgnorePattern {
         /// Counted from 1.
         line: usize,

@@ -4,9 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use bollard::Docker;
-use bollard::query_parameters::{
-    RemoveContainerOptionsBuilder, RemoveVolumeOptions, StopContainerOptions,
-};
+use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveVolumeOptions, StopContainerOptions};
 use clap::Args;
 
 use super::{UP, UP_LABEL, is_missing};
@@ -56,9 +54,6 @@ pub(super) async fn remove_container(docker: &Docker) -> Result<bool> {
         .await
         .context(format!("failed to stop container {UP}"))?;
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
-    docker
-        .remove_container(UP, Some(options))
-        .await
-        .context(format!("failed to remove container {UP}"))?;
+    docker.remove_container(UP, Some(options)).await.context(format!("failed to remove container {UP}"))?;
     Ok(true)
 }

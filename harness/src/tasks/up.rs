@@ -96,9 +96,6 @@ async fn create(docker: &Docker, image: &str) -> Result<()> {
         ..ContainerCreateBody::default()
     };
     let options = CreateContainerOptionsBuilder::new().name(UP).build();
-    docker
-        .create_container(Some(options), body)
-        .await
-        .context(format!("failed to create container {UP}"))?;
+    docker.create_container(Some(options), body).await.context(format!("failed to create container {UP}"))?;
     Ok(())
 }

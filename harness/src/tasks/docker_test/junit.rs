@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn counts_and_messages_arrive() {
-        let result = |name: &str, verdict| TestResult { name: name.into(), verdict, took: None, reason: None };
+        let result =
+            |name: &str, verdict| TestResult { name: name.into(), verdict, took: None, reason: None };
         let results = [
             result("a::one", Verdict::Passed),
             result("a::two", Verdict::Failed("it <broke>\nmore".into())),

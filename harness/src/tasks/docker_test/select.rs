@@ -17,9 +17,9 @@ impl FromStr for Shard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text.split_once('/').and_then(|(index, count)| {
-            Some((index.parse::<usize>().ok()?, count.parse::<usize>().ok()?))
-        });
+        let numbers = text
+            .split_once('/')
+            .and_then(|(index, count)| Some((index.parse::<usize>().ok()?, count.parse::<usize>().ok()?)));
         match numbers {
             Some((index, count)) if (1..=count).contains(&index) => Ok(Self { index, count }),
             _ => Err("a shard is I/N with I from 1 to N".into()),
@@ -54,8 +54,8 @@ pub(super) async fn choose(suites: &Suites, filter: &[String], shard: Option<Sha
 
 /// A test runs when a filter names a part of it, or there is no filter; shards take turns.
 fn split(names: impl Iterator<Item = String>, filter: &[String], shard: Option<Shard>) -> Chosen {
-    let (matching, mut rest): (Vec<_>, Vec<_>) = names
-        .partition(|name| filter.is_empty() || filter.iter().any(|part| name.contains(part.as_str())));
+    let (matching, mut rest): (Vec<_>, Vec<_>) =
+        names.partition(|name| filter.is_empty() || filter.iter().any(|part| name.contains(part.as_str())));
     let Some(shard) = shard else { return Chosen { run: matching, rest } };
     let mut run = Vec::new();
     for (position, name) in matching.into_iter().enumerate() {
