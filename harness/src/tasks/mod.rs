@@ -1,5 +1,6 @@
 //! What `cargo xtask` does with a Docker client, one file per task.
 
+mod bench;
 mod clean_docker;
 mod docker_test;
 mod down;
@@ -8,9 +9,10 @@ mod up;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bollard::Docker;
 use clap::Subcommand;
+use hermes_harness::image::{BuildOptions, Progress, Recipe, build};
 
 /// One task.
 #[derive(Debug, Subcommand)]
@@ -19,6 +21,7 @@ pub(crate) enum Task {
     Down(down::Down),
     Image(image::Image),
     DockerTest(docker_test::DockerTest),
+    Bench(bench::Bench),
     CleanDocker(clean_docker::CleanDocker),
 }
 
@@ -35,6 +38,7 @@ pub(crate) fn run(task: Task) -> Result<ExitCode> {
             Task::Down(task) => task.run().await,
             Task::Image(task) => task.run().await,
             Task::DockerTest(task) => task.run().await,
+            Task::Bench(task) => task.run().await,
             Task::CleanDocker(task) => task.run().await,
         }
     })
@@ -43,6 +47,33 @@ pub(crate) fn run(task: Task) -> Result<ExitCode> {
 /// The engine, or an error that says where it was looked for.
 async fn connect() -> Result<Docker> {
     Ok(hermes_harness::connect().await?)
+}
+
+/// The variable that names the image under test.
+const IMAGE_VARIABLE: &str = "HERMES_TEST_IMAGE";
+
+/// The ID of the image that is named (by an argument, else by the variable), which has to be there;
+/// or of one that is built now.
+async fn image_under_test(docker: &Docker, argument: Option<&str>) -> Result<String> {
+    let variable = std::env::var(IMAGE_VARIABLE).ok().filter(|name| !name.is_empty());
+    let (name, origin) = match (argument, variable) {
+        (Some(name), _) => (name.to_owned(), "--image"),
+        (None, Some(name)) => (name, IMAGE_VARIABLE),
+        (None, None) => {
+            let progress = Progress::new();
+            let image = build(docker, &BuildOptions::new(Recipe::hermes()), &progress).await?;
+            progress.line(format!("built {}: {}", image.tag, image.id));
+            return Ok(image.id);
+        }
+    };
+    match docker.inspect_image(&name).await {
+        Ok(about) => Ok(about.id.unwrap_or(name)),
+        Err(error) if is_missing(&error) => bail!(
+            "the engine has no image {name:?}, which {origin} names; nothing was built \
+             (`cargo xtask image --tag {name}` would)"
+        ),
+        Err(error) => Err(error).with_context(|| format!("failed to inspect image {name}")),
+    }
 }
 
 /// Removes what dead runs left, and says so when there was something.

@@ -13,15 +13,12 @@ mod select;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
-use bollard::Docker;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use hermes_harness::image::{BuildOptions, Progress, Recipe, build};
+use hermes_harness::image::Recipe;
 
 use select::Shard;
 
-/// The variable that names the image under test.
-const IMAGE_VARIABLE: &str = "HERMES_TEST_IMAGE";
 /// Tests wait for containers most of their time, so more run at once than there are cores.
 const JOBS_PER_CORE: usize = 3;
 
@@ -66,7 +63,7 @@ impl DockerTest {
         let docker = super::connect().await;
         // Whether the image exists is said before anything is compiled.
         let image = match (&docker, self.list) {
-            (Ok(docker), false) => Some(self.image_under_test(docker).await?),
+            (Ok(docker), false) => Some(super::image_under_test(docker, self.image.as_deref()).await?),
             _ => None,
         };
         let suites = compile::suites(&Recipe::hermes().root).await?;
@@ -99,29 +96,6 @@ impl DockerTest {
             return Ok(ExitCode::FAILURE);
         }
         Ok(if outcome.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-
-    /// The ID of the image that is named, which has to be there, or of one that is built now.
-    async fn image_under_test(&self, docker: &Docker) -> Result<String> {
-        let variable = || std::env::var(IMAGE_VARIABLE).ok().filter(|name| !name.is_empty());
-        let (name, origin) = match (&self.image, variable()) {
-            (Some(name), _) => (name.clone(), "--image"),
-            (None, Some(name)) => (name, IMAGE_VARIABLE),
-            (None, None) => {
-                let progress = Progress::new();
-                let image = build(docker, &BuildOptions::new(Recipe::hermes()), &progress).await?;
-                progress.line(format!("built {}: {}", image.tag, image.id));
-                return Ok(image.id);
-            }
-        };
-        match docker.inspect_image(&name).await {
-            Ok(about) => Ok(about.id.unwrap_or(name)),
-            Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => bail!(
-                "the engine has no image {name:?}, which {origin} names; nothing was built \
-                 (`cargo xtask image --tag {name}` would)"
-            ),
-            Err(error) => Err(error).with_context(|| format!("failed to inspect image {name}")),
-        }
     }
 }
 

@@ -10,11 +10,11 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::IMAGE_VARIABLE;
 use super::compile::Suites;
 use super::events::{self, Line, Verdict};
 use super::report::Reporter;
 use super::select::Chosen;
+use crate::tasks::{IMAGE_VARIABLE, reap};
 
 /// The file in which the suites' runner notes how long each test took.
 const TIMES_VARIABLE: &str = "HERMES_TEST_TIMES";
@@ -111,7 +111,7 @@ pub(super) async fn run(
     if interrupted {
         end(&mut child).await;
         if let Some(docker) = docker {
-            super::super::reap(docker).await?;
+            reap(docker).await?;
         }
     } else {
         let status = child.wait().await.context("failed to wait for the suites")?;
