@@ -17,9 +17,9 @@ const TARGET_MIB: f64 = 8.0;
 const RUNS: u32 = 100;
 
 /// Prints the nanoseconds that the runs took together.
-const LOOP: &str = r#"program=$1 runs=$2; shift 2
+const LOOP: &str = r#"runs=$1; shift
 before=$(date +%s%N); i=0
-while [ "$i" -lt "$runs" ]; do "$program" --version > /dev/null; i=$((i+1)); done
+while [ "$i" -lt "$runs" ]; do "$@" > /dev/null; i=$((i+1)); done
 after=$(date +%s%N); echo $((after - before))"#;
 
 /// Writes to a pipe that is full already: so the program stands still in its first write, its work
@@ -35,8 +35,8 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     let container = Container::builder().docker(&bed.docker).image(&bed.image).start_ready().await?;
     let (measured, reference) = in_turn(
         bed.pairs,
-        async || one_run(&container, "hermes").await,
-        async || one_run(&container, "/bin/true").await,
+        async || one_run(&container, &["hermes", "--version"]).await,
+        async || one_run(&container, &["/bin/true"]).await,
     )
     .await?;
     let mut peaks = Vec::new();
@@ -68,9 +68,10 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     ])
 }
 
-async fn one_run(container: &Container, program: &str) -> Result<f64> {
+async fn one_run(container: &Container, command: &[&str]) -> Result<f64> {
     let runs = RUNS.to_string();
-    let printed = container.exec(["sh", "-c", LOOP, "sh", program, &runs]).await?.success();
+    let script = ["sh", "-c", LOOP, "sh", &runs];
+    let printed = container.exec(script.iter().chain(command).copied()).await?.success();
     let nanoseconds: f64 = printed.stdout().trim().parse().context("no time was printed")?;
     Ok(nanoseconds / 1e6 / f64::from(RUNS))
 }
