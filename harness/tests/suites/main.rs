@@ -6,6 +6,7 @@
 )]
 
 mod harness_itself;
+mod harness_on_failure;
 
 use std::process::ExitCode;
 
