@@ -1,0 +1,171 @@
+//! The command's environment is the container's, byte for byte, and PATH is the operator's to ruin.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::slot_up;
+use hermes_harness::{Container, ContainerBuilder, ImageBuilder, docker_test, secs};
+
+/// Names and values that something on the way might drop, cut, unquote or expand.
+const ODD_VARIABLES: [(&str, &str); 21] = [
+    ("PLAIN", "value"),
+    ("EMPTY", ""),
+    ("EQUALS", "a=b==c="),
+    ("LINES", "one\ntwo\n\nfour"),
+    ("NEWLINE_AT_THE_END", "x\n"),
+    ("ONLY_NEWLINES", "\n\n"),
+    ("QUOTES", "'single' \"double\" `back`"),
+    ("SHELL_WORDS", "$HOME $(id) ${PATH} * ; exit 3 & # \\"),
+    ("SPACES", "  both ends  "),
+    ("CONTROL", "\u{1}\t\r\u{1b}[31m\u{7f}"),
+    ("UNICODE", "ünïcödé ☤ 🪽"),
+    ("lower_case", "x"),
+    ("_UNDERSCORE", "x"),
+    ("with.dots", "x"),
+    ("with-dashes", "x"),
+    ("with spaces", "x"),
+    ("1LEADING_DIGIT", "x"),
+    ("ÜMLAUT", "x"),
+    ("with/slash", "x"),
+    ("..", "x"),
+    ("BASH_FUNC_f%%", "() {  echo function\n}"),
+];
+
+/// What `cat /proc/self/environ` printed.
+fn variables(environ: &[u8]) -> Result<BTreeMap<String, String>> {
+    let text = std::str::from_utf8(environ)?;
+    let pair = |entry: &str| {
+        let (name, value) = entry.split_once('=').with_context(|| format!("no variable: {entry:?}"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    text.split_terminator('\0').map(pair).collect()
+}
+
+fn odd_container() -> ContainerBuilder {
+    let container = Container::builder().hostname("named");
+    ODD_VARIABLES.iter().fold(container, |container, (name, value)| container.env(name, value))
+}
+
+#[docker_test]
+async fn the_environment_of_the_command_is_the_containers_byte_for_byte() -> Result<()> {
+    let environ = ["cat", "/proc/self/environ"];
+    // What the engine gives a container, seen without /init.
+    let bypassed = odd_container().entrypoint(["/usr/bin/cat"]).run(["/proc/self/environ"]).await?.success();
+    let mut expected = variables(bypassed.stdout_bytes())?;
+    for (name, value) in ODD_VARIABLES {
+        ensure!(expected.get(name).is_some_and(|given| given == value), "the engine itself changed {name}");
+    }
+    expected.insert("HOME".to_owned(), "/opt/data".to_owned());
+
+    let output = odd_container().run(environ).await?.success();
+    let seen = variables(output.stdout_bytes())?;
+    let mut wrong = Vec::new();
+    for (name, value) in &expected {
+        match seen.get(name) {
+            Some(found) if found == value => {}
+            Some(found) => wrong.push(format!("{name:?} is {found:?} and was {value:?}")),
+            None => wrong.push(format!("{name:?} is missing")),
+        }
+    }
+    for (name, value) in seen.iter().filter(|(name, _)| !expected.contains_key(*name)) {
+        wrong.push(format!("{name:?} was never given, and is {value:?}"));
+    }
+    ensure!(wrong.is_empty(), "the command's environment:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[docker_test]
+async fn a_value_may_be_as_long_as_the_kernel_allows() -> Result<()> {
+    let long = "x".repeat(120_000);
+    let output = Container::builder().env("LONG", &long).run(["printenv", "LONG"]).await?.success();
+    ensure!(output.text() == long, "{} bytes of {} arrived", output.text().len(), long.len());
+    Ok(())
+}
+
+#[docker_test]
+async fn the_image_boots_and_finds_programs_whatever_path_is() -> Result<()> {
+    for path in ["", "/nowhere", "relative::/tmp"] {
+        let container =
+            Container::builder().env("PATH", path).cmd(["sleep", "infinity"]).start_ready().await?;
+        container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+        let found = container.processes_named("sleep").await?;
+        ensure!(
+            found.iter().any(|process| process.argv == ["sleep", "infinity"]),
+            "PATH={path:?}: the command does not run"
+        );
+        // What the operator set is what the command sees.
+        let printed =
+            Container::builder().env("PATH", path).run(["/usr/bin/printenv", "PATH"]).await?.success();
+        printed.stdout_is(path);
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn path_decides_which_program_a_word_is() -> Result<()> {
+    let image = ImageBuilder::new()
+        .file("/first/answer", 0o755, "#!/bin/sh\necho first\n")
+        .file("/second/answer", 0o755, "#!/bin/sh\necho second\n")
+        // Neither of these is a program.
+        .file("/third/answer", 0o644, "#!/bin/sh\necho third\n")
+        .directory("/fourth/answer", 0o755)
+        .build()
+        .await?;
+    for (path, expected) in [
+        ("/first:/second:/usr/bin:/bin", "first"),
+        ("/second:/first:/usr/bin:/bin", "second"),
+        ("/third:/fourth:/nowhere:/second:/usr/bin:/bin", "second"),
+    ] {
+        let output = image.container().env("PATH", path).run(["answer"]).await?.success();
+        output.stdout_is(expected);
+    }
+    image.container().env("PATH", "/third:/fourth:/usr/bin:/bin").run(["answer"]).await?.code(2);
+    Ok(())
+}
+
+#[docker_test]
+async fn root_runs_nothing_that_a_path_of_the_operator_points_to() -> Result<()> {
+    // Whatever a boot might look for by name, in a directory that hermes can write.
+    let trap = "#!/bin/sh\n/usr/bin/id -u >>/tmp/trapped\nexit 1\n";
+    let mut image = ImageBuilder::new().directory("/trap", 0o755);
+    for name in [
+        "sh",
+        "cat",
+        "sleep",
+        "hermes",
+        "init",
+        "id",
+        "mkdir",
+        "rm",
+        "chown",
+        "execlineb",
+        "with-contenv",
+        "s6-svscan",
+        "s6-supervise",
+        "s6-svc",
+        "s6-svscanctl",
+        "s6-svwait",
+        "s6-setuidgid",
+        "s6-envdir",
+        "s6-log",
+        "foreground",
+        "background",
+        "if",
+        "redirfd",
+        "fdmove",
+        "exec",
+        "env",
+    ] {
+        image = image.owned_file(&format!("/trap/{name}"), 0o755, (10000, 10000), trap);
+    }
+    let image = image.instruction("RUN chown 10000:10000 /trap").build().await?;
+    let path = "/trap:/usr/bin:/bin";
+    let container =
+        image.container().env("PATH", path).cmd(["tail", "-f", "/dev/null"]).start_ready().await?;
+    container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+    container.stop().await?;
+    let trapped = container.copy_out("/tmp/trapped").await?.unwrap_or_default();
+    let trapped = String::from_utf8_lossy(&trapped);
+    ensure!(!trapped.lines().any(|uid| uid == "0"), "root ran what hermes could have written:\n{trapped}");
+    Ok(())
+}
