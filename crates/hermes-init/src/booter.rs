@@ -34,7 +34,7 @@ pub(crate) struct Booter {
     pub(crate) tree_environment: Environment,
     /// The command and its arguments; none: the services are all there is.
     pub(crate) arguments: Vec<OsString>,
-    /// Locked until the user tree may start.
+    /// The locked file that the user tree waits at.
     pub(crate) gate: File,
 }
 
@@ -134,7 +134,9 @@ impl Booter {
                 failure = failure.or(code);
             }
         }
-        self.settle_account()?;
+        if self.record.has_parts() {
+            self.settle_account()?;
+        }
         *plans = Plans::load()?;
 
         let start = self.record.now_us();

@@ -25,6 +25,7 @@ mod services;
 mod settings;
 mod spawn;
 mod stop;
+mod tini;
 mod tree;
 mod user_tree;
 mod with_contenv;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         "run" => user_tree::exec(),
         "finish" => handlers::finish(),
         "crash" => handlers::crash(),
+        "tini" => tini::start(arguments),
         "halt" => handlers::halt(),
         signal @ ("SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT") => handlers::signalled(signal),
         _ => prepare::start(arguments),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, fchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -24,7 +24,7 @@ use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
 use crate::settings::Settings;
 use crate::spawn;
-use crate::tree::{self, SERVICES_MAX, Tree};
+use crate::tree::{SERVICES_MAX, Tree};
 
 /// What a container under root has to be allowed.
 const CAPABILITIES: &str = "CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID";
@@ -51,7 +51,8 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
         as_root,
     )?;
     Tree::supervisor().write()?;
-    write_basedir()?;
+    symlink(paths::BASEDIR_IN_IMAGE, paths::BASEDIR)
+        .with_context(|| format!("cannot create the link {}", paths::BASEDIR))?;
     if as_root {
         hand_over_streams(&account);
     }
@@ -180,12 +181,6 @@ fn remove_contents(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn write_basedir() -> Result<()> {
-    let bin = Path::new(paths::BASEDIR).join("bin");
-    fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
-    tree::link_to_init(&bin.join("halt"))
-}
-
 /// Lets the account open `/dev/stdout` and its like: the terminal and the pipes
 /// behind them belong to the user that the engine started, root.
 fn hand_over_streams(account: &Account) {
@@ -202,8 +197,8 @@ fn hand_over_streams(account: &Account) {
 
 /// The gate that the user tree waits at, locked.
 fn closed_gate() -> Result<File> {
-    let failed = || format!("cannot lock {}", paths::GATE);
-    let gate = File::create(paths::GATE).with_context(failed)?;
+    let failed = || format!("cannot lock {}", paths::BOOTER);
+    let gate = File::create(paths::BOOTER).with_context(failed)?;
     gate.lock().with_context(failed)?;
     Ok(gate)
 }
@@ -240,7 +235,6 @@ fn raise_descriptor_limit() {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use std::os::unix::fs::symlink;
 
     #[rstest]
     #[case::missing(|_: &Path| ())]

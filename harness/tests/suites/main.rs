@@ -1,5 +1,11 @@
 //! The suites: what the image promises, shown from outside. One module a topic.
 
+#![expect(
+    clippy::expect_used,
+    reason = "these are tests: what is not as expected is a failure, with evidence"
+)]
+
+mod harness_itself;
 mod main_invocation;
 
 use std::process::ExitCode;
