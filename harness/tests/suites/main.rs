@@ -6,7 +6,9 @@
 )]
 
 mod harness_itself;
+mod image_layout;
 mod main_invocation;
+mod old_entry_points;
 
 use std::process::ExitCode;
 
