@@ -1,12 +1,13 @@
 //! Files in a container: whose they are, their mode, what is in them.
 
-use futures_util::StreamExt;
 use std::io::Read as _;
 
-use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use futures_util::StreamExt;
 
 use crate::container::Container;
 use crate::error::{Error, Result, status_of};
+use crate::layer::Layer;
 
 /// What `stat` says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,16 @@ impl Container {
             0 => Ok(()),
             _ => Err(Error::Command(output.report(&format!("to write {path}")))),
         }
+    }
+
+    /// Puts files into the container, whether it runs or not.
+    pub(crate) async fn unpack(&self, layer: &Layer) -> Result<()> {
+        let operation = format!("put files into container {}", self.name());
+        let archive = layer.archive().map_err(Error::file(operation.clone()))?;
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let body = bollard::body_full(archive.into());
+        let unpacked = self.docker().upload_to_container(self.id(), Some(options), body).await;
+        unpacked.map_err(Error::engine(operation))
     }
 
     /// The content of a file whether the container runs or not, as `docker cp` gets it; `None` when there is none.

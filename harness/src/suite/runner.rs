@@ -6,13 +6,13 @@ use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once, RwLock};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use libtest_mimic::Failed;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{DockerTest, TestFuture};
+use super::{DockerTest, TestFuture, times};
 use crate::cleanup::{Doomed, on_cleanup_thread, remove_now};
 use crate::container::Suspect;
 use crate::engine::connect;
@@ -42,7 +42,12 @@ pub(super) fn runtime() -> Result<Runtime> {
 
 /// Runs a registered test.
 pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> {
-    let what = || run_to_end(&test.name(), LIMIT, test.start);
+    let what = || {
+        let began = Instant::now();
+        let ended = run_to_end(&test.name(), LIMIT, test.start);
+        times::note(&test.name(), began.elapsed());
+        ended
+    };
     let ended = if test.alone {
         let _turn = TURNS.write();
         what()
