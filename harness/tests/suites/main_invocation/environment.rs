@@ -108,7 +108,7 @@ async fn path_decides_which_program_a_word_is() -> Result<()> {
         .file("/second/answer", 0o755, "#!/bin/sh\necho second\n")
         // Neither of these is a program.
         .file("/third/answer", 0o644, "#!/bin/sh\necho third\n")
-        .directory("/fourth/answer", 0o755)
+        .directory("/fourth/answer", 0o755, (0, 0))
         .build()
         .await?;
     for (path, expected) in [
@@ -127,7 +127,7 @@ async fn path_decides_which_program_a_word_is() -> Result<()> {
 async fn root_runs_nothing_that_a_path_of_the_operator_points_to() -> Result<()> {
     // Whatever a boot might look for by name, in a directory that hermes can write.
     let trap = "#!/bin/sh\n/usr/bin/id -u >>/tmp/trapped\nexit 1\n";
-    let mut image = ImageBuilder::new().directory("/trap", 0o755);
+    let mut image = ImageBuilder::new().directory("/trap", 0o755, (10000, 10000));
     for name in [
         "sh",
         "cat",
@@ -158,7 +158,7 @@ async fn root_runs_nothing_that_a_path_of_the_operator_points_to() -> Result<()>
     ] {
         image = image.owned_file(&format!("/trap/{name}"), 0o755, (10000, 10000), trap);
     }
-    let image = image.instruction("RUN chown 10000:10000 /trap").build().await?;
+    let image = image.build().await?;
     let path = "/trap:/usr/bin:/bin";
     let container =
         image.container().env("PATH", path).cmd(["tail", "-f", "/dev/null"]).start_ready().await?;
