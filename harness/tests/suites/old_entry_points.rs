@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use futures_util::future::try_join_all;
 use hermes_harness::probe::slot_up;
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use predicates::prelude::*;
@@ -30,33 +29,22 @@ async fn says_what_it_supervises(container: &Container) -> Result<()> {
 
 #[docker_test]
 async fn tini_drops_its_own_flags_and_runs_the_command() -> Result<()> {
-    let forms: [&[&str]; 16] = [
+    let forms: [&[&str]; 8] = [
         &[],
         &["--"],
-        &["-g"],
-        &["-s", "--"],
-        &["-v", "-v"],
-        &["-vvv", "--"],
-        &["-w"],
-        &["-p", "SIGKILL"],
-        &["-pSIGKILL", "--"],
-        &["-e", "143"],
-        &["-e143", "--"],
-        &["-gs"],
-        &["-gvp", "SIGTERM", "--"],
-        &["-swe143"],
-        &["-e", "1", "-e", "2", "--"],
-        &["-g", "-s", "-v", "-w", "-p", "SIGTERM", "-e", "143", "--"],
+        &["-g", "-s", "-v", "-w"],
+        &["-vvv", "-gs", "--"],
+        &["-p", "SIGKILL", "-e", "143"],
+        &["-pSIGKILL", "-e143", "--"],
+        &["-gvp", "SIGTERM", "-swe", "143"],
+        &["-swe143", "--"],
     ];
     // Flags behind the program are the program's.
     let command = ["sh", "-c", "printf '%s|' \"$@\"; exit 3", "sh", "-g", "--", "-p", ""];
-    for some in forms.chunks(4) {
-        let all = some.iter().map(|flags| entered_by(&[&[TINI], *flags].concat()).run(command));
-        for (outcome, flags) in try_join_all(all).await?.into_iter().zip(some) {
-            let seen = (outcome.exit_code(), outcome.stdout());
-            let report = outcome.either_way().report(&format!("tini {flags:?} to run the command as it is"));
-            ensure!(seen == (3, "-g|--|-p||".to_owned()), "{report}");
-        }
+    for flags in forms {
+        let output = entered_by(&[&[TINI], flags].concat()).run(command).await?.either_way();
+        let report = output.report(&format!("tini {flags:?} to run the command as it is"));
+        ensure!((output.exit_code(), output.text().as_str()) == (3, "-g|--|-p||"), "{report}");
     }
     Ok(())
 }
@@ -77,10 +65,8 @@ async fn tini_gives_the_whole_container_and_not_only_the_command() -> Result<()>
 
 #[docker_test]
 async fn tini_passes_exit_codes_and_signals_on() -> Result<()> {
-    let tini = || entered_by(&[TINI, "--"]);
-    tini().run(["sh", "-c", "exit 0"]).await?.success();
-    tini().run(["sh", "-c", "exit 255"]).await?.code(255);
-    tini().run(["sh", "-c", "kill -KILL $$"]).await?.code(137);
+    entered_by(&[TINI, "--"]).run(["sh", "-c", "exit 255"]).await?.code(255);
+    entered_by(&[TINI, "--"]).run(["sh", "-c", "kill -KILL $$"]).await?.code(137);
 
     let container = entered_by(&[TINI, "-g", "--"]).cmd(["sleep", "infinity"]).start_ready().await?;
     let started = Instant::now();
@@ -94,7 +80,6 @@ async fn tini_passes_exit_codes_and_signals_on() -> Result<()> {
 #[docker_test]
 async fn tini_leaves_it_to_hermes_what_a_word_means() -> Result<()> {
     entered_by(&[TINI, "--"]).run(["--version"]).await?.success().stdout_matches(starts_with("hermes "));
-    entered_by(&[TINI]).run(["version"]).await?.success().stdout_matches(starts_with("hermes "));
     entered_by(&[TINI, "-g"]).run(["no-such-word"]).await?.code(2).stderr_matches(contains("no-such-word"));
     let idle = entered_by(&[TINI, "-g", "--"]).cmd(Vec::<String>::new()).start_ready().await?;
     says_what_it_supervises(&idle).await?;
@@ -109,9 +94,10 @@ async fn entrypoint_sh_says_that_it_is_deprecated_and_works() -> Result<()> {
     ensure!(output.stderr().lines().count() == 1, "{}", output.report("one line on stderr"));
     let version = entered_by(&[ENTRYPOINT]).run(["--version"]).await?.success();
     version.stdout_matches(starts_with("hermes "));
-    let odd = entered_by(&[ENTRYPOINT]).env("odd.name", "a\nb").run(["env"]).await?.success();
-    odd.stdout_matches(contains("\nodd.name=a\nb\n"));
-    entered_by(&[ENTRYPOINT]).run(["printf", "%s|", "", "a b", "-x"]).await?.success().stdout_is("|a b|-x|");
+    let command =
+        ["sh", "-c", "tr '\\0' '|' </proc/self/environ; printf '%s|' \"$@\"", "sh", "", "a b", "-x"];
+    let odd = entered_by(&[ENTRYPOINT]).env("odd", "a\nb").run(command).await?.success();
+    odd.stdout_matches(contains("|odd=a\nb|").and(predicate::str::ends_with("||a b|-x|")));
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
 
-use super::run;
+use super::words::run;
 
 #[docker_test]
 async fn standard_input_reaches_the_command_byte_for_byte() -> Result<()> {
@@ -18,19 +18,6 @@ async fn standard_input_reaches_the_command_byte_for_byte() -> Result<()> {
         output.stdout_bytes().len(),
         input.len()
     );
-    Ok(())
-}
-
-#[docker_test]
-async fn standard_input_can_be_a_script() -> Result<()> {
-    let output = Container::builder().stdin("echo one\nexit 6\n").run(["sh"]).await?.code(6);
-    output.stdout_is("one");
-    Ok(())
-}
-
-#[docker_test]
-async fn without_interactive_standard_input_is_empty() -> Result<()> {
-    run(&["cat"]).await?.success().stdout_is("");
     Ok(())
 }
 
@@ -73,18 +60,9 @@ async fn a_large_output_is_not_cut() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_reader_that_goes_away_ends_the_command_with_sigpipe() -> Result<()> {
-    // SIGPIPE ignored on the way would make this loop for ever.
-    let output = run(&["bash", "-c", "yes | head -n 1; echo ${PIPESTATUS[0]}"]).await?.success();
-    output.stdout_is("y\n141");
-    Ok(())
-}
-
-#[docker_test]
 async fn the_command_has_three_descriptors_and_no_more() -> Result<()> {
-    run(&["sh", "-c", "ls /proc/$$/fd; :"]).await?.success().stdout_is("0\n1\n2");
-    let with_stdin = Container::builder().stdin("").run(["sh", "-c", "ls /proc/$$/fd; :"]).await?.success();
-    with_stdin.stdout_is("0\n1\n2");
+    // And without -i the first of them is empty.
+    run(&["sh", "-c", "ls /proc/$$/fd; cat; echo end"]).await?.success().stdout_is("0\n1\n2\nend");
     let with_tty = Container::builder().tty().run(["sh", "-c", "ls /proc/$$/fd | cat"]).await?.success();
     ensure!(with_tty.stdout() == "0\r\n1\r\n2\r\n", "{}", with_tty.report("0, 1 and 2"));
     Ok(())
