@@ -9,8 +9,7 @@ use crate::program;
 
 /// Builds the harness's binary and returns a command that runs one of its tasks.
 pub(crate) fn task(name: &str, arguments: &[String]) -> Result<Command> {
-    let build =
-        program::cargo(["build", "--package", "hermes-harness", "--bin", "harness"]).status();
+    let build = program::cargo(["build", "--package", "hermes-harness", "--bin", "harness"]).status();
     if !build.context("failed to start cargo")?.success() {
         bail!("the harness does not compile");
     }

@@ -4,8 +4,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Once, RwLock};
-use std::task::Poll;
+use std::sync::{Arc, Once, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -43,6 +42,7 @@ pub(super) fn runtime() -> Result<Runtime> {
 /// Runs a registered test.
 pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> {
     let what = || {
+        let _watched = Watchdog::over(test.name());
         let began = Instant::now();
         let ended = run_to_end(&test.name(), LIMIT, test.start);
         times::note(&test.name(), began.elapsed());
@@ -56,6 +56,32 @@ pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> 
         what()
     };
     ended.map_err(|failure| Failed::from(format!("{failure}\n(at {}, {})", test.file, test.function)))
+}
+
+/// How long after its limit a test that blocks its thread is left alone: evidence and removal have their own patience.
+const LAST_RESORT: Duration = Duration::from_secs(150);
+
+/// Ends the process should a test block its thread for good, where no limit of the runtime reaches it. What it made is
+/// removed by the next run.
+struct Watchdog {
+    /// Dropped with the test: that calls the dog off.
+    _lead: mpsc::Sender<()>,
+}
+
+impl Watchdog {
+    fn over(test: String) -> Self {
+        let (lead, held) = mpsc::channel();
+        std::thread::spawn(move || {
+            if held.recv_timeout(LIMIT + LAST_RESORT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!(
+                    "error: test {test} blocks its thread; the limit of {} is long over",
+                    seconds(LIMIT)
+                );
+                std::process::exit(101);
+            }
+        });
+        Self { _lead: lead }
+    }
 }
 
 /// Runs a test to its end, and removes what it made. A failure is told with the folder of its evidence.
@@ -108,10 +134,7 @@ async fn attempt(
         if step.is_pending() {
             remove_now(scope.take_doomed().into_iter().map(|(doomed, _)| doomed).collect());
         }
-        match step {
-            Poll::Ready(ended) => Poll::Ready(ended),
-            Poll::Pending => Poll::Pending,
-        }
+        step
     });
     match tokio::time::timeout(limit, stepwise).await {
         Ok(Ok(Ok(()))) => Ok(()),

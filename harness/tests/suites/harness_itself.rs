@@ -261,9 +261,11 @@ async fn a_command_in_a_running_container_gets_a_terminal_too() -> Result<()> {
     terminal.wait_for("ready>", secs(10)).await?;
     terminal.type_line("stty size; id -un").await?;
     terminal.wait_for("20 90\nhermes", secs(10)).await?;
-    terminal.type_line("sleep 60").await?;
-    terminal.wait_for("sleep 60", secs(10)).await?;
+    // The quotes tell what the program says from the echo of what was typed.
+    terminal.type_line("echo be''gun; sleep 60").await?;
+    terminal.wait_for("\nbegun", secs(10)).await?;
     terminal.control('c').await?;
+    terminal.wait_for("^C\nready>", secs(10)).await?;
     terminal.type_line("exit 6").await?;
     ensure!(terminal.wait_exit(secs(10)).await? == 6);
     Ok(())

@@ -17,14 +17,20 @@ use tokio::sync::oneshot;
 
 /// Runs a test inside this one, on a thread of its own, as the runner would.
 async fn tried<F>(
-    name: &'static str,
+    name: &str,
     limit: Duration,
     test: impl FnOnce() -> F + Send + 'static,
 ) -> Result<Result<(), String>>
 where
     F: Future<Output = Result<()>> + 'static,
 {
-    Ok(tokio::task::spawn_blocking(move || rehearse(name, limit, test)).await?)
+    let name = name.to_owned();
+    Ok(tokio::task::spawn_blocking(move || rehearse(&name, limit, test)).await?)
+}
+
+/// A name that two runs at once do not share, since they share the folder of the evidence.
+fn rehearsal(topic: &str) -> String {
+    format!("rehearsal::{topic}-{}", std::process::id())
 }
 
 async fn is_gone(docker: &Docker, id: &str) -> bool {
@@ -33,9 +39,9 @@ async fn is_gone(docker: &Docker, id: &str) -> bool {
 
 #[docker_test]
 async fn a_failed_test_leaves_evidence_and_no_container_until_it_passes() -> Result<()> {
-    const NAME: &str = "rehearsal::evidence";
+    let name = rehearsal("evidence");
     let (tell, told) = oneshot::channel();
-    let failure = tried(NAME, secs(60), move || async move {
+    let failure = tried(&name, secs(60), move || async move {
         let container = Container::builder()
             .file("/etc/cont-init.d/10-say", 0o755, "#!/bin/sh\necho said at boot\n")
             .cmd(["sleep", "infinity"])
@@ -49,7 +55,7 @@ async fn a_failed_test_leaves_evidence_and_no_container_until_it_passes() -> Res
     let docker = connect().await?;
     ensure!(is_gone(&docker, &told.await?).await, "the container is still there");
 
-    let folder = evidence_directory(NAME);
+    let folder = evidence_directory(&name);
     ensure!(failure.starts_with("the reason\n\nevidence: "), "{failure}");
     ensure!(failure.contains(&folder.display().to_string()), "{failure}");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
@@ -60,15 +66,15 @@ async fn a_failed_test_leaves_evidence_and_no_container_until_it_passes() -> Res
     ensure!(read("boot.json").contains("\"supervisor\""));
     ensure!(read("inspect.json").contains("\"RestartCount\""));
 
-    tried(NAME, secs(60), || async { Ok(()) }).await?.map_err(anyhow::Error::msg)?;
+    tried(&name, secs(60), || async { Ok(()) }).await?.map_err(anyhow::Error::msg)?;
     ensure!(!folder.exists(), "the evidence outlived the failure");
     Ok(())
 }
 
 #[docker_test]
 async fn a_container_that_died_leaves_evidence_too() -> Result<()> {
-    const NAME: &str = "rehearsal::died";
-    let failure = tried(NAME, secs(60), || async {
+    let name = rehearsal("died");
+    let failure = tried(&name, secs(60), || async {
         let run = Container::builder().run(["sh", "-c", "echo its last words; exit 9"]).await?;
         run.success();
         Ok(())
@@ -76,7 +82,7 @@ async fn a_container_that_died_leaves_evidence_too() -> Result<()> {
     .await?
     .expect_err("it fails");
     ensure!(failure.contains("exit code  9") && failure.contains("    | its last words"), "{failure}");
-    let folder = evidence_directory(NAME);
+    let folder = evidence_directory(&name);
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
     ensure!(read("stdout.log").contains("its last words"));
     ensure!(read("boot.json").contains("\"supervisor\""));
@@ -86,9 +92,9 @@ async fn a_container_that_died_leaves_evidence_too() -> Result<()> {
 
 #[docker_test]
 async fn a_panic_tells_command_user_code_and_streams_and_removes_the_container() -> Result<()> {
-    const NAME: &str = "rehearsal::panic";
+    let name = rehearsal("panic");
     let (tell, told) = oneshot::channel();
-    let failure = tried(NAME, secs(60), move || async move {
+    let failure = tried(&name, secs(60), move || async move {
         let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
         let _ = tell.send(container.id().to_owned());
         container.exec_sh("echo out; echo err >&2; exit 3").await?.success();
@@ -108,15 +114,15 @@ async fn a_panic_tells_command_user_code_and_streams_and_removes_the_container()
         ensure!(failure.contains(part), "no {part:?} in: {failure}");
     }
     ensure!(is_gone(&connect().await?, &told.await?).await, "the container is still there");
-    std::fs::remove_dir_all(evidence_directory(NAME))?;
+    std::fs::remove_dir_all(evidence_directory(&name))?;
     Ok(())
 }
 
 #[docker_test]
 async fn a_test_that_hangs_ends_at_its_limit() -> Result<()> {
-    const NAME: &str = "rehearsal::hangs";
+    let name = rehearsal("hangs");
     let (tell, told) = oneshot::channel();
-    let failure = tried(NAME, secs(3), move || async move {
+    let failure = tried(&name, secs(3), move || async move {
         let container = Container::builder().cmd(["sleep", "infinity"]).start().await?;
         let _ = tell.send(container.id().to_owned());
         std::future::pending().await
@@ -125,7 +131,7 @@ async fn a_test_that_hangs_ends_at_its_limit() -> Result<()> {
     .expect_err("it hangs");
     ensure!(failure.starts_with("the test did not end within its limit of 3 s"), "{failure}");
     ensure!(is_gone(&connect().await?, &told.await?).await, "the container is still there");
-    std::fs::remove_dir_all(evidence_directory(NAME))?;
+    std::fs::remove_dir_all(evidence_directory(&name))?;
     Ok(())
 }
 

@@ -7,6 +7,9 @@ use clap::Args;
 
 /// Check formats, lints and the repository's rules
 #[derive(Debug, Args)]
-pub(crate) struct Lint {
+pub(crate) struct Lint {}
+impl Lint {
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        Ok(ExitCode::SUCCESS)
+    }
 }
-impl Lint { pub(crate) fn run(self) -> Result<ExitCode> { Ok(ExitCode::SUCCESS) } }

@@ -32,16 +32,18 @@ impl Test {
         }
         // A stale file would be counted as this run's.
         remove(SUITES_JUNIT)?;
-        let status = harness::task("docker-test", &arguments)?
-            .status()
-            .context("failed to start the harness")?;
+        let status =
+            harness::task("docker-test", &arguments)?.status().context("failed to start the harness")?;
         let suites = counts_in(SUITES_JUNIT)?;
         if status.success() && suites.is_none() {
             anyhow::bail!("docker-test wrote no {SUITES_JUNIT}");
         }
         println!();
         println!("unit tests  {units}");
-        println!("suites      {}", suites.map_or_else(|| "did not run".to_owned(), |counts| counts.to_string()));
+        println!(
+            "suites      {}",
+            suites.map_or_else(|| "did not run".to_owned(), |counts| counts.to_string())
+        );
         let mut sum = units;
         sum += suites.unwrap_or_default();
         println!("{sum}");
@@ -61,7 +63,8 @@ fn unit_tests() -> Result<(bool, Counts)> {
     }
     println!("cargo-nextest is not installed: the unit tests run without a limit for each");
     let rest = program::cargo(["test", "--workspace", "--exclude", "hermes-harness", "--no-fail-fast"]);
-    let harness = program::cargo(["test", "--package", "hermes-harness", "--lib", "--bins", "--no-fail-fast"]);
+    let harness =
+        program::cargo(["test", "--package", "hermes-harness", "--lib", "--bins", "--no-fail-fast"]);
     let (rest_passed, mut counts) = cargo_test(rest)?;
     let (harness_passed, more) = cargo_test(harness)?;
     counts += more;
