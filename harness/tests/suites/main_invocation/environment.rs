@@ -79,15 +79,16 @@ async fn the_environment_of_the_command_is_the_containers_byte_for_byte() -> Res
 #[docker_test]
 async fn the_image_boots_and_finds_programs_whatever_path_is() -> Result<()> {
     for path in ["", "/nowhere", "relative::/tmp"] {
-        let container =
-            Container::builder().env("PATH", path).cmd(["sleep", "infinity"]).start_ready().await?;
+        let container = Container::builder().env("PATH", path).cmd(["sleep", "9999"]).start_ready().await?;
         container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
         let processes = container.processes().await?;
-        let command = processes.iter().find(|process| process.argv == ["sleep", "infinity"]);
+        let command = processes.iter().find(|process| process.argv == ["sleep", "9999"]);
         let command = command.with_context(|| format!("PATH={path:?}: the command does not run"))?;
         // What the operator set is what the command sees.
-        let environ = container.read_file(&format!("/proc/{}/environ", command.pid)).await?;
-        let seen = variables(&environ)?.remove("PATH");
+        // As hermes: root in a container may not read it. By its path, since there may be no PATH.
+        let environ = format!("/proc/{}/environ", command.pid);
+        let environ = container.exec(["/usr/bin/cat", &environ]).await?.success();
+        let seen = variables(environ.stdout_bytes())?.remove("PATH");
         ensure!(seen.as_deref() == Some(path), "PATH={path:?} became {seen:?}");
     }
     Ok(())
@@ -144,14 +145,25 @@ async fn root_runs_nothing_that_a_path_of_the_operator_points_to() -> Result<()>
     ] {
         image = image.owned_file(&format!("/trap/{name}"), 0o755, (10000, 10000), trap);
     }
+    // A script of root's that looks for programs by name, and says that it ran.
+    for (name, shell) in [("50-plain", "/bin/sh"), ("51-contenv", "/command/with-contenv sh")] {
+        let script = format!("#!{shell}\ncat /dev/null\nid\n/usr/bin/touch /tmp/ran.{name}\n");
+        image = image.file(&format!("/etc/cont-init.d/{name}"), 0o755, script);
+    }
     let image = image.build().await?;
-    let path = "/trap:/usr/bin:/bin";
-    let container =
-        image.container().env("PATH", path).cmd(["tail", "-f", "/dev/null"]).start_ready().await?;
-    container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
-    container.stop().await?;
-    let trapped = container.copy_out("/tmp/trapped").await?.unwrap_or_default();
-    let trapped = String::from_utf8_lossy(&trapped);
-    ensure!(!trapped.lines().any(|uid| uid == "0"), "root ran what hermes could have written:\n{trapped}");
+    for keep in ["0", "1"] {
+        let container = image.container().env("PATH", "/trap:/usr/bin:/bin").env("S6_KEEP_ENV", keep);
+        let container = container.cmd(["tail", "-f", "/dev/null"]).start_ready().await?;
+        container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+        container.stop().await?;
+        for script in ["50-plain", "51-contenv"] {
+            let ran = container.copy_out(&format!("/tmp/ran.{script}")).await?;
+            ensure!(ran.is_some(), "S6_KEEP_ENV={keep}: {script} did not run to its end");
+        }
+        let trapped = container.copy_out("/tmp/trapped").await?.unwrap_or_default();
+        let trapped = String::from_utf8_lossy(&trapped);
+        let root_fell = trapped.lines().any(|uid| uid == "0");
+        ensure!(!root_fell, "S6_KEEP_ENV={keep}: root ran what hermes could have written:\n{trapped}");
+    }
     Ok(())
 }
