@@ -40,7 +40,9 @@ FROM binaries-${BINARIES} AS binaries
 # --- What the programs stand on: packages, the account, directories -------------------------------
 FROM ${BASE} AS ground
 # The directories below /run are group 0 and group-writable: a container that is started without
-# root (a fixed UID, or a platform's random UID with group 0) can then use them as they are.
+# root (a fixed UID, or a platform's random UID with group 0) can then use them as they are. The
+# engine gives a tmpfs on /run the mode of this /run, so anybody may write there; /init, as root,
+# closes it again at each boot.
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get update -q \
  && apt-get install -q -y --no-install-recommends ca-certificates execline ncurses-bin s6 \
@@ -59,6 +61,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
     done \
  && ln -s /init /command/with-contenv \
  && ln -s /init /usr/bin/tini \
+ && chmod 1777 /run \
  && install -d -o 10000 -g 0 -m 0775 \
       /opt/data /run/s6 /run/service /run/s6-linux-init-container-results
 

@@ -108,7 +108,7 @@ impl Booter {
         let stop =
             Stop { settings: &self.settings, environment: &self.tree_environment, account: &self.account };
         let ended = stop.run(&mut children, &plans, program);
-        let code = code.or(ended).or(asked_by.map(code_of_signal)).unwrap_or(0);
+        let code = code.or(ended).or(asked_by.map(|signal| code_of_signal(signal as i32))).unwrap_or(0);
         stop::store_exit_code(code);
         code
     }

@@ -11,6 +11,7 @@
 mod account;
 mod boot_record;
 mod booter;
+mod capabilities;
 mod children;
 mod command;
 mod environment;

@@ -17,6 +17,7 @@ use nix::unistd::{self, AccessFlags, Pid, access};
 use crate::account::Account;
 use crate::boot_record::BootRecord;
 use crate::booter::Booter;
+use crate::capabilities;
 use crate::children::STOP_SIGNALS;
 use crate::environment::Environment;
 use crate::message::{self, Hinted};
@@ -25,9 +26,6 @@ use crate::process_identity::ProcessIdentity;
 use crate::settings::Settings;
 use crate::spawn;
 use crate::tree::{SERVICES_MAX, Tree};
-
-/// What a container under root has to be allowed.
-const CAPABILITIES: &str = "CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID";
 
 /// Prepares, forks the booter and execs `s6-svscan`. Returns only when that failed.
 pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
@@ -42,9 +40,12 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
 
     let environment = Environment::of_this_process();
     let settings = Settings::from(&environment);
+    let as_root = unistd::geteuid().is_root();
+    if as_root {
+        capabilities::check()?;
+    }
     let account = Account::resolve()?;
     clear_run(&account)?;
-    let as_root = unistd::geteuid().is_root();
     environment.clone().without_engines_home().store(
         Path::new(paths::CONTAINER_ENVIRONMENT),
         &account,
@@ -61,11 +62,9 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     let gate = closed_gate()?;
     record.ended("prepare", 0);
 
-    let tree_environment = if settings.keep_environment {
-        environment.clone()
-    } else {
-        Environment::minimal().fitted_to(&account, as_root)
-    };
+    let tree_environment =
+        if settings.keep_environment { environment.clone() } else { Environment::minimal() };
+    let tree_environment = tree_environment.fitted_to(&account, as_root);
     let booter = spawn::fork({
         let tree_environment = tree_environment.clone();
         move || Booter { account, settings, record, environment, tree_environment, arguments, gate }.run()
@@ -145,9 +144,6 @@ fn empty_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
                  HERMES_UID and HERMES_GID (or PUID and PGID)",
                 unistd::geteuid(),
                 unistd::getegid()
-            ),
-            ErrorKind::PermissionDenied => format!(
-                "the container needs the capabilities {CAPABILITIES}: docker run --cap-drop ALL --cap-add CHOWN …"
             ),
             ErrorKind::StorageFull => "make room on the disk that holds /run".to_owned(),
             _ => format!("look at what is mounted at {} and who owns it", path.display()),

@@ -27,13 +27,11 @@ pub(crate) fn exec() -> Result<ExitCode> {
 
     // Resolved only now: the set-up may have given the account other IDs.
     let account = Account::resolve()?;
+    let environment =
+        if settings::keeps_environment() { Environment::load()? } else { Environment::minimal() };
+    let environment = environment.fitted_to(&account, false);
     let mut program = Command::new(tool::S6_SVSCAN);
-    program.args(["-C", SERVICES_MAX, "--", paths::SERVICE]);
-    if !settings::keeps_environment() {
-        program.env_clear();
-        let environment = Environment::minimal().fitted_to(&account, false);
-        program.envs(environment.iter());
-    }
+    program.args(["-C", SERVICES_MAX, "--", paths::SERVICE]).env_clear().envs(environment.iter());
     account.assume().context("cannot become the account of the user tree")?;
     end_strays();
     Err(program.exec()).with_context(|| format!("cannot run {}", tool::S6_SVSCAN))

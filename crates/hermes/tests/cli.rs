@@ -1,3 +1,4 @@
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 //! The command line outside of a container: what a user reads, and the exit codes.
 
 use assert_cmd::Command;

@@ -33,7 +33,7 @@ pub struct FileFacts {
 impl Container {
     /// What a path is, without following it should it be a link; `None` when there is nothing.
     pub async fn file(&self, path: &str) -> Result<Option<FileFacts>> {
-        let output = self.exec(["stat", "-c", "%a %u %g %U %G %s %i %F", "--", path]).as_root().await?;
+        let output = self.exec(["stat", "-c", "%a %u %g %U %G %s %i %F", "--", path]).probing().await?;
         if output.exit_code() != 0 {
             return match output.stderr().contains("No such file or directory") {
                 true => Ok(None),
@@ -50,7 +50,7 @@ impl Container {
 
     /// The content of a file, byte for byte.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>> {
-        let output = self.exec(["cat", "--", path]).as_root().await?;
+        let output = self.exec(["cat", "--", path]).probing().await?;
         match output.exit_code() {
             0 => Ok(output.stdout_bytes().to_vec()),
             _ => Err(Error::Command(output.report(&format!("to read {path}")))),
@@ -60,7 +60,7 @@ impl Container {
     /// Writes a file as root, mode 0644. What `hermes` may write is a matter of [`Container::exec`].
     pub async fn write_file(&self, path: &str, content: impl Into<Vec<u8>>) -> Result<()> {
         let output =
-            self.exec(["sh", "-c", r#"umask 022; cat >"$1""#, "sh", path]).as_root().stdin(content).await?;
+            self.exec(["sh", "-c", r#"umask 022; cat >"$1""#, "sh", path]).probing().stdin(content).await?;
         match output.exit_code() {
             0 => Ok(()),
             _ => Err(Error::Command(output.report(&format!("to write {path}")))),

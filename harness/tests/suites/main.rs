@@ -7,6 +7,10 @@
 
 mod harness_itself;
 mod harness_on_failure;
+mod image_layout;
+mod main_invocation;
+mod old_entry_points;
+mod tui_passthrough;
 
 use std::process::ExitCode;
 
