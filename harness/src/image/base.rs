@@ -1,6 +1,7 @@
 //! The base image: from the engine, from a registry, or made from Debian's packages.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ const SLIM: &[&str] = &[
     "path-include=/usr/share/locale/locale.alias",
     "path-exclude=/usr/share/man/*",
 ];
+
+/// The time of files that carry the moment of the bootstrap otherwise: 2025-01-01.
+const SOURCE_DATE: &str = "1735689600";
 
 const INSTALL: &str = "apt-get install mmdebstrap";
 
@@ -139,30 +143,30 @@ fn first_line(error: &bollard::errors::Error) -> String {
 async fn bootstrap(docker: &Docker, recipe: &Recipe, progress: &Progress) -> Result<(), ImageError> {
     ensure_mmdebstrap(recipe, progress).await?;
     let step = progress.step(format!("bootstrap Debian {} with mmdebstrap", recipe.suite));
-    let directory = tempfile::tempdir().map_err(|source| ImageError::File {
-        doing: "make a directory in",
-        path: std::env::temp_dir(),
-        source,
-    })?;
-    let archive = directory.path().join("base.tar");
+    // A file without a name: nothing of it stays, however this process ends.
+    let archive = tempfile::tempfile().map_err(unusable)?;
     let mut command = Command::new("mmdebstrap");
     command.arg("--variant=minbase").args(SLIM.iter().map(|option| format!("--dpkgopt={option}")));
-    command.arg(recipe.suite).arg(&archive);
+    command.args(["--format=tar", recipe.suite, "-"]);
+    // The same packages give the same bytes, so layers that were built on them are kept.
+    command.env("SOURCE_DATE_EPOCH", SOURCE_DATE);
+    command.stdout(archive.try_clone().map_err(unusable)?);
     run(&mut command).await?;
     step.done();
 
     let step = progress.step(format!("import {}", recipe.own_base));
-    import(docker, &archive, recipe).await?;
+    import(docker, archive, recipe).await?;
     step.done();
     Ok(())
 }
 
-async fn import(docker: &Docker, archive: &Path, recipe: &Recipe) -> Result<(), ImageError> {
-    let content = tokio::fs::read(archive).await.map_err(|source| ImageError::File {
-        doing: "read",
-        path: archive.to_owned(),
-        source,
-    })?;
+fn unusable(source: std::io::Error) -> ImageError {
+    ImageError::File { doing: "use a temporary file in", path: std::env::temp_dir(), source }
+}
+
+async fn import(docker: &Docker, mut archive: File, recipe: &Recipe) -> Result<(), ImageError> {
+    let mut content = Vec::new();
+    archive.rewind().and_then(|()| archive.read_to_end(&mut content)).map_err(unusable)?;
     let (repository, tag) = recipe.own_base.rsplit_once(':').unwrap_or((&recipe.own_base, "latest"));
     let options = CreateImageOptionsBuilder::new()
         .from_src("-")
@@ -187,10 +191,11 @@ async fn ensure_mmdebstrap(recipe: &Recipe, progress: &Progress) -> Result<(), I
         return Err(ImageError::NoBase { image: recipe.base.clone(), install: INSTALL });
     }
     let step = progress.step(format!("mmdebstrap is missing: {INSTALL}"));
-    run(Command::new("apt-get").args(["update", "-q"])).await?;
+    run(Command::new("apt-get").args(["update", "-q"]).stdout(Stdio::null())).await?;
     run(Command::new("apt-get")
         .args(["install", "-q", "-y", "--no-install-recommends", "mmdebstrap"])
-        .env("DEBIAN_FRONTEND", "noninteractive"))
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout(Stdio::null()))
     .await?;
     step.done();
     Ok(())
@@ -212,12 +217,9 @@ fn is_root() -> bool {
 /// Runs a program to its end; when it fails, the error keeps the last of what it said.
 async fn run(command: &mut Command) -> Result<(), ImageError> {
     let line = line_of(command);
-    let output = command
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(|source| ImageError::Start { command: line.clone(), source })?;
+    let failed = |source| ImageError::Start { command: line.clone(), source };
+    let child = command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn();
+    let output = child.map_err(failed)?.wait_with_output().await.map_err(failed)?;
     if output.status.success() {
         return Ok(());
     }

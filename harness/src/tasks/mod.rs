@@ -34,14 +34,27 @@ pub(crate) fn run(task: Task) -> Result<ExitCode> {
         .context("failed to start the runtime")?;
     runtime.block_on(async {
         match task {
-            Task::Up(task) => task.run().await,
-            Task::Down(task) => task.run().await,
-            Task::Image(task) => task.run().await,
+            // It follows a child that gets Ctrl-C, too, and ends in its own way.
             Task::DockerTest(task) => task.run().await,
-            Task::Bench(task) => task.run().await,
-            Task::CleanDocker(task) => task.run().await,
+            Task::Up(task) => or_interrupted(task.run()).await,
+            Task::Down(task) => or_interrupted(task.run()).await,
+            Task::Image(task) => or_interrupted(task.run()).await,
+            Task::Bench(task) => or_interrupted(task.run()).await,
+            Task::CleanDocker(task) => or_interrupted(task.run()).await,
         }
     })
+}
+
+/// Ctrl-C drops the task, and with it what it holds: children are killed, containers removed.
+async fn or_interrupted(task: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    tokio::select! {
+        ended = task => ended,
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.context("failed to listen for Ctrl-C")?;
+            eprintln!("interrupted");
+            Ok(ExitCode::from(130))
+        }
+    }
 }
 
 /// The engine, or an error that says where it was looked for.
