@@ -1,11 +1,10 @@
 //! `hermes container …`: what the container's boot calls.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, NulError, OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{AccessFlags, access};
@@ -40,11 +39,21 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Meaning::Nothing => stay_up(),
         Meaning::Hermes => cli::run_words(words),
         Meaning::Program(path) => {
-            // Called by the name that was given: some programs look at it.
-            let error = Command::new(&path).arg0(&words[0]).args(&words[1..]).exec();
+            // execv, not execvp: that one would hand what is no program at all to a shell.
+            let error = exec(&path, &words).unwrap_or_else(io::Error::from);
             Err(not_run(&path, error))
         }
     }
+}
+
+/// Becomes the program, called by the name that was given: some look at it.
+fn exec(path: &Path, words: &[OsString]) -> Result<io::Error, NulError> {
+    let program = CString::new(path.as_os_str().as_bytes())?;
+    let words = words.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+    Ok(match nix::unistd::execv(&program, &words) {
+        Ok(never) => match never {},
+        Err(error) => error.into(),
+    })
 }
 
 /// The codes that a shell would give.
