@@ -1,0 +1,294 @@
+//! Images that a test builds `FROM` the one under test, as somebody who uses it would.
+//!
+//! Through the engine's classic builder: its context is a few files in memory, and it starts at once.
+
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bollard::query_parameters::BuildImageOptionsBuilder;
+use futures_util::StreamExt;
+
+use crate::cleanup::Doomed;
+use crate::engine::connect;
+use crate::error::{Error, Result};
+use crate::identity::{labels, unique_name};
+use crate::image_under_test::image_under_test;
+use crate::scope::{Scope, let_go};
+
+/// An image to be: files, variables, and whatever else a Dockerfile can say.
+#[derive(Debug, Clone, Default)]
+#[must_use = "nothing is built before `build`"]
+pub struct ImageBuilder {
+    base: Option<String>,
+    entries: Vec<Entry>,
+    env: Vec<(String, String)>,
+    instructions: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    path: String,
+    mode: u32,
+    owner: (u64, u64),
+    kind: Kind,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    File(Vec<u8>),
+    Directory,
+    Link(String),
+}
+
+impl ImageBuilder {
+    /// From the image under test.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From this image (an ID or a tag).
+    pub fn from(image: impl Into<String>) -> Self {
+        Self { base: Some(image.into()), ..Self::default() }
+    }
+
+    /// With a file of root's, `mode` as `0o755`. Directories above it that are not there are made.
+    pub fn file(self, path: &str, mode: u32, content: impl Into<Vec<u8>>) -> Self {
+        self.owned_file(path, mode, (0, 0), content)
+    }
+
+    /// With a file of the account `owner` (UID, GID).
+    pub fn owned_file(self, path: &str, mode: u32, owner: (u64, u64), content: impl Into<Vec<u8>>) -> Self {
+        self.entry(path, mode, owner, Kind::File(content.into()))
+    }
+
+    /// With a directory of root's. One that is there gets this mode.
+    pub fn directory(self, path: &str, mode: u32) -> Self {
+        self.entry(path, mode, (0, 0), Kind::Directory)
+    }
+
+    /// With a symbolic link.
+    pub fn link(self, path: &str, target: &str) -> Self {
+        self.entry(path, 0o777, (0, 0), Kind::Link(target.to_owned()))
+    }
+
+    fn entry(mut self, path: &str, mode: u32, owner: (u64, u64), kind: Kind) -> Self {
+        self.entries.push(Entry { path: path.trim_start_matches('/').to_owned(), mode, owner, kind });
+        self
+    }
+
+    /// With this variable in its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this line in its Dockerfile, after the files: `ENTRYPOINT […]`, `RUN …`, `USER …`.
+    pub fn instruction(mut self, line: impl Into<String>) -> Self {
+        self.instructions.push(line.into());
+        self
+    }
+
+    /// Builds it.
+    pub async fn build(self) -> Result<DerivedImage> {
+        let scope = Scope::current();
+        let docker = match &scope {
+            Some(scope) => scope.docker().clone(),
+            None => connect().await?,
+        };
+        let base = match &self.base {
+            Some(base) => base.clone(),
+            None => image_under_test(&docker).await?.to_owned(),
+        };
+        let purpose = scope.as_ref().map_or("adhoc", |scope| scope.test());
+        let name = unique_name(purpose);
+        let operation = format!("build image {name} from {base}");
+        let context = self.context(&base, &name, purpose).map_err(Error::file(operation.clone()))?;
+        let options = BuildImageOptionsBuilder::new().t(&name).nocache(true).rm(true).forcerm(true).build();
+        let body = bollard::body_full(context.into());
+        let mut steps = std::pin::pin!(docker.build_image(options, None, Some(body)));
+        while let Some(step) = steps.next().await {
+            step.map_err(Error::engine(operation.clone()))?;
+        }
+        let built = docker.inspect_image(&name).await.map_err(Error::engine(operation))?;
+        let id = built.id.unwrap_or(name);
+        Ok(DerivedImage { inner: Arc::new(Inner { id, scope }) })
+    }
+
+    /// The build context: the Dockerfile, and the files as one layer that ADD unpacks with their owners and modes.
+    fn context(&self, base: &str, name: &str, purpose: &str) -> std::io::Result<Vec<u8>> {
+        let mut layer = tar::Builder::new(Vec::new());
+        for entry in &self.entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(entry.mode);
+            header.set_uid(entry.owner.0);
+            header.set_gid(entry.owner.1);
+            header.set_mtime(0);
+            header.set_size(0);
+            match &entry.kind {
+                Kind::File(content) => {
+                    header.set_size(content.len() as u64);
+                    layer.append_data(&mut header, &entry.path, content.as_slice())?;
+                }
+                Kind::Directory => {
+                    header.set_entry_type(tar::EntryType::Directory);
+                    layer.append_data(&mut header, &entry.path, std::io::empty())?;
+                }
+                Kind::Link(target) => {
+                    header.set_entry_type(tar::EntryType::Symlink);
+                    layer.append_link(&mut header, &entry.path, target)?;
+                }
+            }
+        }
+        let layer = layer.into_inner()?;
+        let dockerfile = self.dockerfile(base, name, labels(purpose));
+        let mut context = tar::Builder::new(Vec::new());
+        for (path, content) in [("Dockerfile", dockerfile.as_bytes()), ("layer.tar", layer.as_slice())] {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_size(content.len() as u64);
+            context.append_data(&mut header, path, content)?;
+        }
+        context.into_inner()
+    }
+
+    fn dockerfile(&self, base: &str, name: &str, labels: HashMap<String, String>) -> String {
+        let mut text = format!("FROM {base}\n");
+        // First, so that no two builds share a layer that one of them removes.
+        let mut all: BTreeMap<String, String> = labels.into_iter().collect();
+        all.insert("hermes.harness.image".to_owned(), name.to_owned());
+        text.push_str("LABEL");
+        for (key, value) in &all {
+            let _ = write!(text, " {key}={}", quoted(value));
+        }
+        text.push('\n');
+        if !self.entries.is_empty() {
+            text.push_str("ADD layer.tar /\n");
+        }
+        if !self.env.is_empty() {
+            text.push_str("ENV");
+            for (key, value) in &self.env {
+                let _ = write!(text, " {key}={}", quoted(value));
+            }
+            text.push('\n');
+        }
+        for line in &self.instructions {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A word of a Dockerfile that means exactly `value`.
+fn quoted(value: &str) -> String {
+    let mut text = String::from("\"");
+    for c in value.chars() {
+        if matches!(c, '"' | '\\' | '$') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text.push('"');
+    text
+}
+
+/// An image of the test. It lives as long as its handle, and as long as any container that was made from it.
+#[derive(Debug, Clone)]
+pub struct DerivedImage {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    id: String,
+    scope: Option<Arc<Scope>>,
+}
+
+impl DerivedImage {
+    /// The image's ID.
+    pub fn id(&self) -> &str {
+        &self.inner.id
+    }
+
+    /// A container of this image, to be described further.
+    pub fn container(&self) -> crate::ContainerBuilder {
+        crate::Container::builder().derived(self)
+    }
+
+    pub(crate) fn hold(&self) -> Arc<dyn Any + Send + Sync> {
+        self.inner.clone()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if crate::identity::keep_is_on() {
+            eprintln!("HERMES_KEEP: image {0} is kept. Remove it: docker rmi {0}", self.id);
+            return;
+        }
+        let_go(self.scope.as_ref(), Doomed::Image(self.id.clone()), None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dockerfile_says_what_was_asked_for() {
+        let builder = ImageBuilder::new()
+            .file("/etc/cont-init.d/10-x", 0o755, "#!/bin/sh\n")
+            .env("ODD", "a \"b\" $c \\")
+            .instruction("STOPSIGNAL SIGINT");
+        let labels = HashMap::from([("hermes.harness.run".to_owned(), "r1".to_owned())]);
+        assert_eq!(
+            builder.dockerfile("sha256:abc", "n", labels),
+            "FROM sha256:abc\n\
+             LABEL hermes.harness.image=\"n\" hermes.harness.run=\"r1\"\n\
+             ADD layer.tar /\n\
+             ENV ODD=\"a \\\"b\\\" \\$c \\\\\"\n\
+             STOPSIGNAL SIGINT\n"
+        );
+    }
+
+    #[test]
+    fn the_layer_keeps_modes_and_owners() {
+        let builder = ImageBuilder::new()
+            .owned_file("/opt/x", 0o640, (10000, 10001), "hi")
+            .directory("/opt/d", 0o700)
+            .link("/opt/l", "x");
+        let context = builder.context("base", "n", "test").unwrap();
+        let mut layer = Vec::new();
+        for entry in tar::Archive::new(context.as_slice()).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            if entry.path().unwrap().to_str() == Some("layer.tar") {
+                std::io::Read::read_to_end(&mut entry, &mut layer).unwrap();
+            }
+        }
+        let seen: Vec<_> = tar::Archive::new(layer.as_slice())
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let header = entry.header();
+                (
+                    entry.path().unwrap().display().to_string(),
+                    header.mode().unwrap(),
+                    header.uid().unwrap(),
+                    header.gid().unwrap(),
+                    header.entry_type(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("opt/x".to_owned(), 0o640, 10000, 10001, tar::EntryType::Regular),
+                ("opt/d".to_owned(), 0o700, 0, 0, tar::EntryType::Directory),
+                ("opt/l".to_owned(), 0o777, 0, 0, tar::EntryType::Symlink),
+            ]
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! Runs the suites: finds the tests that `#[docker_test]` registered, and hands them to libtest-mimic, so that
+//! `cargo test`, nextest and `cargo xtask docker-test` all know how to run, list and filter them.
+//!
+//! Without Docker every test is reported as ignored, with the reason; never as passed.
+
+mod folder;
+mod runner;
+
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+pub use inventory;
+
+pub use folder::files_that_no_module_names;
+pub use runner::LIMIT;
+
+use crate::engine::{NoDocker, connect};
+use crate::error::{BoxError, Result, chain};
+use crate::image_under_test::image_under_test;
+use crate::reaper::{Reaped, reap};
+
+/// What a test's function returns, boxed.
+pub type TestFuture = Pin<Box<dyn Future<Output = std::result::Result<(), BoxError>>>>;
+
+/// A test, as `#[docker_test]` registers it.
+#[derive(Debug)]
+pub struct DockerTest {
+    module_path: &'static str,
+    function: &'static str,
+    file: &'static str,
+    alone: bool,
+    start: fn() -> TestFuture,
+}
+
+inventory::collect!(DockerTest);
+
+impl DockerTest {
+    /// For the attribute.
+    #[doc(hidden)]
+    pub const fn new(
+        module_path: &'static str,
+        function: &'static str,
+        file: &'static str,
+        alone: bool,
+        start: fn() -> TestFuture,
+    ) -> Self {
+        Self { module_path, function, file, alone, start }
+    }
+
+    /// `module::function`: the path without the name of the test binary.
+    pub fn name(&self) -> String {
+        match self.module_path.split_once("::") {
+            Some((_, module)) => format!("{module}::{}", self.function),
+            None => self.function.to_owned(),
+        }
+    }
+}
+
+/// For the attribute: makes one type of every test's future.
+#[doc(hidden)]
+pub fn future_of<E: Into<BoxError>>(
+    test: impl Future<Output = std::result::Result<(), E>> + 'static,
+) -> TestFuture {
+    Box::pin(async move { test.await.map_err(Into::into) })
+}
+
+/// The `main` of the suites of this repository.
+pub fn main() -> ExitCode {
+    main_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suites"))
+}
+
+/// The `main` of the suites in `folder`.
+pub fn main_in(folder: &Path) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    if arguments.test_threads.is_none() {
+        arguments.test_threads =
+            std::env::var("HERMES_TEST_THREADS").ok().and_then(|threads| threads.parse().ok());
+    }
+    let mut tests: Vec<&'static DockerTest> = inventory::iter::<DockerTest>().collect();
+    tests.sort_by_key(|test| (test.module_path, test.function));
+
+    let docker = match prepare(&arguments, &tests) {
+        Ok(docker) => docker,
+        Err(error) => {
+            eprintln!("error: {}", chain(&error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut trials: Vec<Trial> = tests.into_iter().map(|test| trial(test, &docker, &arguments)).collect();
+    trials.push(folder_trial(folder));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Before the first test: is there an engine, what did dead runs leave, which image is it?
+///
+/// The inner error is "no Docker"; the outer one ends the run.
+fn prepare(
+    arguments: &Arguments,
+    tests: &[&'static DockerTest],
+) -> Result<std::result::Result<(), NoDocker>> {
+    let runtime = runner::runtime()?;
+    runtime.block_on(async {
+        let docker = match connect().await {
+            Ok(docker) => docker,
+            Err(no_docker) => return Ok(Err(no_docker)),
+        };
+        let wanted = tests.iter().any(|test| {
+            let trial = Trial::test(test.name(), || Ok(()));
+            !arguments.is_filtered_out(&trial)
+        });
+        if arguments.list || !wanted {
+            return Ok(Ok(()));
+        }
+        match reap(&docker).await {
+            Ok(reaped) if reaped == Reaped::default() => {}
+            Ok(reaped) => eprintln!("left by an earlier run:\n{reaped}"),
+            // Not a reason to run no tests.
+            Err(error) => eprintln!("warning: {}", chain(&error)),
+        }
+        let image = image_under_test(&docker).await?;
+        println!("image under test: {image}");
+        Ok(Ok(()))
+    })
+}
+
+fn trial(
+    test: &'static DockerTest,
+    docker: &std::result::Result<(), NoDocker>,
+    arguments: &Arguments,
+) -> Trial {
+    match docker {
+        Ok(()) => Trial::test(test.name(), move || runner::run(test)),
+        Err(no_docker) => {
+            let reason = no_docker.to_string();
+            let insisted = arguments.ignored || arguments.include_ignored;
+            let unable = move || match insisted {
+                true => Err(Failed::from(reason)),
+                false => Ok(Completion::ignored_with(reason)),
+            };
+            // A list is asked by those who run each test on its own (nextest): they leave out what is ignored there.
+            // In a run the test says itself that it is ignored, since only so the reason is printed.
+            Trial::ignorable_test(test.name(), unable).with_ignored_flag(arguments.list || insisted)
+        }
+    }
+}
+
+/// The test that every file of the folder is a module of `main.rs`: what is not would silently not be run.
+fn folder_trial(folder: &Path) -> Trial {
+    let folder = folder.to_owned();
+    Trial::ignorable_test("every_file_of_the_folder_is_a_suite", move || {
+        if !folder.exists() {
+            // As where only the binary was carried to.
+            return Ok(Completion::ignored_with(format!("the sources are not at {}", folder.display())));
+        }
+        let missing = files_that_no_module_names(&folder)?;
+        if missing.is_empty() {
+            return Ok(Completion::Completed);
+        }
+        let lines: Vec<String> =
+            missing.iter().map(|name| format!("{}/main.rs has no `mod {name};`", folder.display())).collect();
+        Err(lines.join("\n").into())
+    })
+}

@@ -1,0 +1,155 @@
+//! One test: on a runtime of its own, under a limit, its panics caught, its evidence kept until it has passed.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Once, RwLock};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use libtest_mimic::Failed;
+use tokio::runtime::{Builder, Runtime};
+
+use super::{DockerTest, TestFuture};
+use crate::cleanup::{Doomed, on_cleanup_thread, remove_now};
+use crate::container::Suspect;
+use crate::engine::connect;
+use crate::error::{Error, Result, chain, seconds};
+use crate::evidence;
+use crate::identity::keep_is_on;
+use crate::scope::Scope;
+
+/// How long a test may take.
+pub const LIMIT: Duration = Duration::from_secs(180);
+
+/// How long taking the evidence may take.
+const EVIDENCE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tests share it; a test that is `alone` has it for itself.
+static TURNS: RwLock<()> = RwLock::new(());
+
+thread_local! {
+    /// What the last panic of a test on this thread said, and where.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// A runtime for one test.
+pub(super) fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().map_err(Error::file("start a tokio runtime"))
+}
+
+/// Runs a registered test.
+pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> {
+    let what = || run_to_end(&test.name(), LIMIT, test.start);
+    let ended = if test.alone {
+        let _turn = TURNS.write();
+        what()
+    } else {
+        let _turn = TURNS.read();
+        what()
+    };
+    ended.map_err(|failure| Failed::from(format!("{failure}\n(at {}, {})", test.file, test.function)))
+}
+
+/// Runs a test to its end, and removes what it made. A failure is told with the folder of its evidence.
+pub(crate) fn run_to_end(
+    name: &str,
+    limit: Duration,
+    start: impl FnOnce() -> TestFuture,
+) -> std::result::Result<(), String> {
+    note_panics();
+    let started = runtime().and_then(|runtime| {
+        let docker = runtime.block_on(connect())?;
+        Ok((runtime, docker))
+    });
+    let (runtime, docker) = started.map_err(|error| chain(&error))?;
+    let scope = Scope::new(name, docker);
+    let failure = {
+        let _entered = scope.enter();
+        let failure = runtime.block_on(attempt(&scope, limit, start)).err();
+        // Tasks that the test spawned hold containers, too.
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        failure
+    };
+    let let_go = scope.take_doomed();
+    scope.end();
+    let (doomed, suspects): (Vec<Doomed>, Vec<Option<Suspect>>) = let_go.into_iter().unzip();
+    let told = match failure {
+        None => {
+            evidence::discard(name);
+            Ok(())
+        }
+        Some(failure) => {
+            let suspects: Vec<Suspect> = suspects.into_iter().flatten().collect();
+            Err(with_evidence(name, failure, suspects))
+        }
+    };
+    remove_now(doomed);
+    told
+}
+
+/// Polls the test until it ends or the limit passes. Between two steps it removes what the test let go of: what is let
+/// go of in the last step stays for the evidence.
+async fn attempt(
+    scope: &Arc<Scope>,
+    limit: Duration,
+    start: impl FnOnce() -> TestFuture,
+) -> std::result::Result<(), String> {
+    let mut test = AssertUnwindSafe(async move { start().await }).catch_unwind().boxed_local();
+    let stepwise = poll_fn(|context| {
+        let step = test.poll_unpin(context);
+        if step.is_pending() {
+            remove_now(scope.take_doomed().into_iter().map(|(doomed, _)| doomed).collect());
+        }
+        match step {
+            Poll::Ready(ended) => Poll::Ready(ended),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    match tokio::time::timeout(limit, stepwise).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(chain(&*error)),
+        Ok(Err(panic)) => Err(told_by(&*panic)),
+        Err(_) => Err(format!("the test did not end within its limit of {}", seconds(limit))),
+    }
+}
+
+fn with_evidence(name: &str, failure: String, suspects: Vec<Suspect>) -> String {
+    let kept = if keep_is_on() { "" } else { " (its containers are removed; HERMES_KEEP=1 keeps them)" };
+    let (test, text) = (name.to_owned(), failure.clone());
+    let collected = on_cleanup_thread(EVIDENCE_PATIENCE, move |docker| async move {
+        evidence::collect(&docker, &test, &text, &suspects).await
+    });
+    match collected {
+        Some(Ok(folder)) => format!("{failure}\n\nevidence: {}{kept}", folder.display()),
+        Some(Err(error)) => format!("{failure}\n\nno evidence: {error}"),
+        None => format!("{failure}\n\nno evidence: the engine did not answer"),
+    }
+}
+
+/// From now on the panic of a test is told in its result instead of on stderr, in between other tests.
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if Scope::current().is_none() {
+                return usual(info);
+            }
+            let place = info.location().map(|place| format!(" (at {place})")).unwrap_or_default();
+            let text = payload_text(info.payload());
+            PANIC.set(Some(format!("{text}{place}")));
+        }));
+    });
+}
+
+fn told_by(panic: &(dyn Any + Send)) -> String {
+    PANIC.take().unwrap_or_else(|| payload_text(panic))
+}
+
+fn payload_text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panicked".to_owned())
+}

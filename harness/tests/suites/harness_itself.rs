@@ -1,0 +1,211 @@
+//! The harness's own promises, kept on the real image: what the other suites rely on without looking.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use bollard::Docker;
+use hermes_harness::probe::slot_up;
+use hermes_harness::{
+    Container, Error, ImageBuilder, Look, Volume, docker_exec, docker_exec_sh, docker_test, secs, wait_until,
+};
+use predicates::str::contains;
+
+async fn up() -> Result<Container> {
+    Ok(Container::builder().cmd(["sleep", "infinity"]).start_ready().await?)
+}
+
+async fn exists(docker: &Docker, id: &str) -> bool {
+    docker.inspect_container(id, None).await.is_ok()
+}
+
+#[docker_test]
+async fn a_command_runs_as_hermes_unless_root_is_asked_for_by_name() -> Result<()> {
+    let container = up().await?;
+    container.exec(["id", "-u"]).await?.success().stdout_is("10000");
+    docker_exec(&container, ["id", "-un"]).await?.success().stdout_is("hermes");
+    docker_exec_sh(&container, "id -u; id -g").await?.success().stdout_is("10000\n10000");
+    container.exec(["id", "-u"]).as_root().await?.success().stdout_is("0");
+    container.exec(["id", "-u"]).user("1234:5").await?.success().stdout_is("1234");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_command_gets_its_environment_directory_and_input_and_nothing_of_its_output_is_lost() -> Result<()>
+{
+    let container = up().await?;
+    let output = container
+        .exec(["sh", "-c", "pwd; printf '%s\\n' \"$ODD\"; wc -c; echo err >&2; exit 42"])
+        .env("ODD", "a\n'b' \"c\" $d")
+        .workdir("/usr/share")
+        .stdin(vec![b'x'; 300_000])
+        .await?
+        .code(42);
+    output.stdout_is("/usr/share\na\n'b' \"c\" $d\n300000").stderr_matches(contains("err"));
+    let bytes = container.exec(["head", "-c", "1000000", "/dev/zero"]).await?.success();
+    ensure!(bytes.stdout_bytes().len() == 1_000_000);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_command_past_its_deadline_is_told_with_what_it_wrote() -> Result<()> {
+    let container = up().await?;
+    let error = container
+        .exec_sh("echo so far; exec sleep 60")
+        .deadline(Duration::from_millis(500))
+        .await
+        .map(|outcome| outcome.either_way())
+        .expect_err("sleep takes longer");
+    ensure!(matches!(error, Error::Deadline { .. }), "{error}");
+    ensure!(error.to_string().contains("    | so far"), "{error}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_container_that_is_dropped_is_gone_with_the_next_step() -> Result<()> {
+    let container = up().await?;
+    let volume = Volume::new().await?;
+    let second = Container::builder().volume(&volume, "/data").cmd(["sleep", "infinity"]).start().await?;
+    let (docker, id, second_id) =
+        (container.docker().clone(), container.id().to_owned(), second.id().to_owned());
+    let volume_name = volume.name().to_owned();
+    ensure!(exists(&docker, &id).await && exists(&docker, &second_id).await);
+    drop(container);
+    ensure!(!exists(&docker, &id).await, "the first is still there");
+    // The volume outlives its own handle, not its last container.
+    drop(volume);
+    ensure!(docker.inspect_volume(&volume_name).await.is_ok(), "the volume went before its container");
+    drop(second);
+    ensure!(!exists(&docker, &second_id).await, "the second is still there");
+    ensure!(docker.inspect_volume(&volume_name).await.is_err(), "the volume is still there");
+    Ok(())
+}
+
+#[docker_test]
+async fn ready_means_this_boot_at_each_restart() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start().await?;
+    let mut before = container.ready().await?.supervisor;
+    for _ in 0..2 {
+        container.restart_within(secs(5)).await?;
+        let supervisor = container.ready().await?.supervisor;
+        ensure!(supervisor.start_ticks > before.start_ticks, "{supervisor:?} after {before:?}");
+        before = supervisor;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn ready_stops_waiting_the_moment_the_container_dies() -> Result<()> {
+    let container =
+        Container::builder().entrypoint(["sh", "-c", "echo last words; sleep 0.2; exit 7"]).start().await?;
+    let started = std::time::Instant::now();
+    let error = container.ready().await.expect_err("it dies");
+    ensure!(started.elapsed() < secs(10), "{:?}", started.elapsed());
+    let Error::Died { exit_code, log, .. } = error else { anyhow::bail!("{error}") };
+    ensure!(exit_code == 7 && log == "last words", "{exit_code} {log:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_run_to_the_end_keeps_code_and_streams_apart() -> Result<()> {
+    let run = Container::builder().run(["sh", "-c", "echo out; echo err >&2; exit 3"]).await?.code(3);
+    run.stdout_matches(contains("out\n")).stderr_matches(contains("err\n"));
+    let shown = Container::builder().tty().run(["sh", "-c", "test -t 1 && echo a terminal"]).await?.success();
+    shown.stdout_matches(contains("a terminal\r\n"));
+    let fed = Container::builder().stdin("a\nb\n").run(["wc", "-l"]).await?.success();
+    fed.stdout_matches(contains("2"));
+    Ok(())
+}
+
+#[docker_test]
+async fn waiting_says_what_was_seen_last_and_ends_when_the_container_dies() -> Result<()> {
+    let container = up().await?;
+    let error = container
+        .wait_until("slot no-such-slot up", slot_up("no-such-slot"), Duration::from_millis(300))
+        .await
+        .expect_err("there is none");
+    ensure!(
+        error.to_string().ends_with("last seen: nothing supervises /run/service/no-such-slot"),
+        "{error}"
+    );
+
+    let never = wait_until("it", async || Ok(Look::<()>::Never("because".to_owned())), secs(60)).await;
+    ensure!(never.expect_err("never").to_string() == "it: will never be: because");
+
+    container.kill("KILL").await?;
+    let died =
+        container.wait_until("anything", slot_up("no-such-slot"), secs(60)).await.expect_err("it is dead");
+    ensure!(matches!(died, Error::Died { exit_code: 137, .. }), "{died}");
+    Ok(())
+}
+
+#[docker_test]
+async fn processes_are_seen_with_their_owners() -> Result<()> {
+    let container = up().await?;
+    let processes = container.processes().await?;
+    ensure!(processes.iter().any(|process| process.pid == 1 && process.user == "root"), "{processes:?}");
+    let sleeping = container.processes_named("sleep").await?;
+    ensure!(
+        sleeping.iter().any(|process| process.user == "hermes" && process.argv == ["sleep", "infinity"]),
+        "{sleeping:?}"
+    );
+    ensure!(container.zombies().await?.is_empty());
+    Ok(())
+}
+
+#[docker_test]
+async fn files_are_seen_written_and_copied_out() -> Result<()> {
+    let container = up().await?;
+    container.write_file("/etc/a-file", "hello\n").await?;
+    let facts = container.file("/etc/a-file").await?.expect("it was written");
+    ensure!((facts.mode, facts.uid, facts.kind.as_str()) == (0o644, 0, "regular file"), "{facts:?}");
+    ensure!(container.read_file("/etc/a-file").await? == b"hello\n");
+    ensure!(container.file("/etc/no-such-file").await?.is_none());
+    container.kill("KILL").await?;
+    container.wait_exit(secs(10)).await?;
+    ensure!(container.copy_out("/etc/a-file").await?.as_deref() == Some(&b"hello\n"[..]));
+    ensure!(container.copy_out("/etc/no-such-file").await?.is_none());
+    Ok(())
+}
+
+#[docker_test]
+async fn an_image_derived_in_a_test_has_what_it_was_given_and_goes_with_its_last_container() -> Result<()> {
+    let image = ImageBuilder::new()
+        .owned_file("/opt/given", 0o640, (10000, 0), "content")
+        .env("GIVEN", "\"quoted\" $HOME \\ 'x'")
+        .build()
+        .await?;
+    let container = image.container().cmd(["sleep", "infinity"]).start_ready().await?;
+    let (docker, id) = (container.docker().clone(), image.id().to_owned());
+    drop(image);
+    let facts = container.file("/opt/given").await?.expect("it was given");
+    ensure!((facts.mode, facts.uid, facts.gid) == (0o640, 10000, 0), "{facts:?}");
+    container.exec_sh("echo \"$GIVEN\"").await?.success().stdout_is("\"quoted\" $HOME \\ 'x'");
+    ensure!(docker.inspect_image(&id).await.is_ok());
+    drop(container);
+    ensure!(docker.inspect_image(&id).await.is_err(), "image {id} is still there");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_small_volume_can_be_filled() -> Result<()> {
+    let volume = Volume::small(1 << 20).await?;
+    let container =
+        Container::builder().volume(&volume, "/small").cmd(["sleep", "infinity"]).start_ready().await?;
+    container.fill("/small").await?;
+    container.exec(["sh", "-c", "echo x >/small/one-more"]).as_root().await?.failure();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_container_can_be_paused_and_cut_off() -> Result<()> {
+    let container = up().await?;
+    container.pause().await?;
+    ensure!(container.state().await?.paused);
+    container.unpause().await?;
+    ensure!(!container.state().await?.paused);
+    container.disconnect_network().await?;
+    container.exec_sh("cat /proc/net/dev").await?.success();
+    let networks = container.inspect().await?.network_settings.and_then(|settings| settings.networks);
+    ensure!(networks.unwrap_or_default().is_empty());
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! The suites: what the image promises, shown from outside. One module a topic.
+
+#![expect(
+    clippy::expect_used,
+    reason = "these are tests: what is not as expected is a failure, with evidence"
+)]
+
+mod harness_itself;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hermes_harness::suite::main()
+}
