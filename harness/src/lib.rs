@@ -21,7 +21,7 @@ mod outcome;
 mod scope;
 mod volume;
 
-pub use container::{Boot, BootPhase, Container, ContainerBuilder, State};
+pub use container::{Boot, BootPhase, Container, ContainerBuilder, NewFile, State};
 pub use derived::{DerivedImage, ImageBuilder};
 pub use engine::{NoDocker, connect};
 pub use error::{Error, Result};

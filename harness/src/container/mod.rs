@@ -1,6 +1,7 @@
 //! A container: built, started, looked at, disturbed, and removed when its handle goes.
 
 mod builder;
+mod copy_in;
 mod faults;
 mod ready;
 mod run;
@@ -15,6 +16,7 @@ use bollard::query_parameters::{LogsOptionsBuilder, StartContainerOptions};
 use futures_util::StreamExt;
 
 pub use builder::ContainerBuilder;
+pub use copy_in::NewFile;
 pub use ready::{Boot, BootPhase};
 
 use crate::cleanup::Doomed;
