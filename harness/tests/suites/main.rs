@@ -6,6 +6,8 @@
 )]
 
 mod harness_itself;
+mod own_services;
+mod signals_and_exit;
 
 use std::process::ExitCode;
 
