@@ -6,8 +6,11 @@
 )]
 
 mod harness_itself;
+mod not_pid_1;
 mod own_services;
+mod read_only;
 mod signals_and_exit;
+mod zombie_reaping;
 
 use std::process::ExitCode;
 
