@@ -37,6 +37,9 @@ fn archive(files: &[NewFile]) -> std::io::Result<Vec<u8>> {
     for file in files {
         let mut header = tar::Header::new_gnu();
         header.set_mode(file.mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(file.content.len() as u64);
         archive.append_data(&mut header, file.path.trim_start_matches('/'), file.content.as_slice())?;
     }

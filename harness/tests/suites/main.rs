@@ -6,6 +6,7 @@
 )]
 
 mod harness_itself;
+mod init_conventions;
 mod not_pid_1;
 mod own_services;
 mod read_only;
