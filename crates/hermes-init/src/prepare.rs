@@ -1,6 +1,6 @@
 //! The first role of `/init`: prepares `/run`, forks the booter, and becomes `s6-svscan`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, fchown, symlink};
@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -43,6 +44,8 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     let as_root = unistd::geteuid().is_root();
     if as_root {
         capabilities::check()?;
+    } else {
+        check_volume(&environment)?;
     }
     let account = Account::resolve()?;
     clear_run(&account)?;
@@ -115,11 +118,14 @@ fn clear_run(account: &Account) -> Result<()> {
 fn keep_others_out_of(directory: &str) -> Result<()> {
     let cannot = || format!("cannot look at {directory}");
     let metadata = fs::symlink_metadata(directory).with_context(cannot)?;
-    if metadata.mode() & 0o022 != 0 {
-        fs::set_permissions(directory, Permissions::from_mode(0o755))
-            .with_context(|| format!("cannot close {directory} to others"))?;
+    if metadata.mode() & 0o022 == 0 {
+        return Ok(());
     }
-    Ok(())
+    match fs::set_permissions(directory, Permissions::from_mode(0o755)) {
+        // Where nobody can write, there is nothing to close.
+        Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Ok(()),
+        closed => closed.with_context(|| format!("cannot close {directory} to others")),
+    }
 }
 
 /// Makes `path` an empty directory of `owner` (UID and GID; `None` leaves it as
@@ -139,17 +145,30 @@ fn empty_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
                 "a read-only container needs a writable /run: docker run --read-only --tmpfs /run …"
                     .to_owned()
             }
-            ErrorKind::PermissionDenied if !unistd::geteuid().is_root() => format!(
-                "--user {}:{} is not supported here: leave --user out and name the owner of the volume with \
-                 HERMES_UID and HERMES_GID (or PUID and PGID)",
-                unistd::geteuid(),
-                unistd::getegid()
-            ),
+            ErrorKind::PermissionDenied if !unistd::geteuid().is_root() => unsupported_user(),
             ErrorKind::StorageFull => "make room on the disk that holds /run".to_owned(),
             _ => format!("look at what is mounted at {} and who owns it", path.display()),
         };
         anyhow::Error::new(error).context(Hinted::new(format!("cannot prepare {}", path.display()), hint))
     })
+}
+
+/// A user that cannot write the volume can run nothing here: said now, not by the first gateway.
+fn check_volume(environment: &Environment) -> Result<()> {
+    let home = environment.get("HERMES_HOME").unwrap_or(OsStr::new("/opt/data"));
+    if access(home, AccessFlags::W_OK) == Err(Errno::EACCES) {
+        return Err(Hinted::new(format!("cannot write {}", home.display()), unsupported_user()).into());
+    }
+    Ok(())
+}
+
+fn unsupported_user() -> String {
+    format!(
+        "--user {}:{} is not supported here: leave --user out and name the owner of the volume with \
+         HERMES_UID and HERMES_GID (or PUID and PGID)",
+        unistd::geteuid(),
+        unistd::getegid()
+    )
 }
 
 fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{AccessFlags, access};
 
 use crate::account;
@@ -50,6 +50,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
 fn exec(path: &Path, words: &[OsString]) -> Result<io::Error, NulError> {
     let program = CString::new(path.as_os_str().as_bytes())?;
     let words = words.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+    #[expect(unsafe_code, reason = "sigaction(2): Rust's start-up ignores SIGPIPE, which exec passes on")]
+    // SAFETY: the default disposition runs no code of this process.
+    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
     Ok(match nix::unistd::execv(&program, &words) {
         Ok(never) => match never {},
         Err(error) => error.into(),
