@@ -1,6 +1,8 @@
 //! Images that a test builds `FROM` the one under test, as somebody who uses it would.
 //!
-//! Through the engine's classic builder: its context is a few files in memory, and it starts at once.
+//! Through the engine's classic builder: its context is a few files in memory, and it starts at once. Each instruction
+//! costs a commit, about a second where the storage driver compares whole trees; a test that only needs files in its
+//! container gets them faster with [`ContainerBuilder::file`](crate::ContainerBuilder::file).
 
 use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +17,7 @@ use crate::engine::connect;
 use crate::error::{Error, Result};
 use crate::identity::{labels, unique_name};
 use crate::image_under_test::image_under_test;
+use crate::layer::Layer;
 use crate::scope::{Scope, let_go};
 
 /// An image to be: files, variables, and whatever else a Dockerfile can say.
@@ -22,24 +25,9 @@ use crate::scope::{Scope, let_go};
 #[must_use = "nothing is built before `build`"]
 pub struct ImageBuilder {
     base: Option<String>,
-    entries: Vec<Entry>,
+    layer: Layer,
     env: Vec<(String, String)>,
     instructions: Vec<String>,
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    path: String,
-    mode: u32,
-    owner: (u64, u64),
-    kind: Kind,
-}
-
-#[derive(Debug, Clone)]
-enum Kind {
-    File(Vec<u8>),
-    Directory,
-    Link(String),
 }
 
 impl ImageBuilder {
@@ -59,22 +47,26 @@ impl ImageBuilder {
     }
 
     /// With a file of the account `owner` (UID, GID).
-    pub fn owned_file(self, path: &str, mode: u32, owner: (u64, u64), content: impl Into<Vec<u8>>) -> Self {
-        self.entry(path, mode, owner, Kind::File(content.into()))
+    pub fn owned_file(
+        mut self,
+        path: &str,
+        mode: u32,
+        owner: (u64, u64),
+        content: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.layer.file(path, mode, owner, content.into());
+        self
     }
 
-    /// With a directory of root's. One that is there gets this mode.
-    pub fn directory(self, path: &str, mode: u32) -> Self {
-        self.entry(path, mode, (0, 0), Kind::Directory)
+    /// With a directory of the account `owner`. One that is there gets this owner and mode.
+    pub fn directory(mut self, path: &str, mode: u32, owner: (u64, u64)) -> Self {
+        self.layer.directory(path, mode, owner);
+        self
     }
 
     /// With a symbolic link.
-    pub fn link(self, path: &str, target: &str) -> Self {
-        self.entry(path, 0o777, (0, 0), Kind::Link(target.to_owned()))
-    }
-
-    fn entry(mut self, path: &str, mode: u32, owner: (u64, u64), kind: Kind) -> Self {
-        self.entries.push(Entry { path: path.trim_start_matches('/').to_owned(), mode, owner, kind });
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        self.layer.link(path, target);
         self
     }
 
@@ -118,30 +110,7 @@ impl ImageBuilder {
 
     /// The build context: the Dockerfile, and the files as one layer that ADD unpacks with their owners and modes.
     fn context(&self, base: &str, name: &str, purpose: &str) -> std::io::Result<Vec<u8>> {
-        let mut layer = tar::Builder::new(Vec::new());
-        for entry in &self.entries {
-            let mut header = tar::Header::new_gnu();
-            header.set_mode(entry.mode);
-            header.set_uid(entry.owner.0);
-            header.set_gid(entry.owner.1);
-            header.set_mtime(0);
-            header.set_size(0);
-            match &entry.kind {
-                Kind::File(content) => {
-                    header.set_size(content.len() as u64);
-                    layer.append_data(&mut header, &entry.path, content.as_slice())?;
-                }
-                Kind::Directory => {
-                    header.set_entry_type(tar::EntryType::Directory);
-                    layer.append_data(&mut header, &entry.path, std::io::empty())?;
-                }
-                Kind::Link(target) => {
-                    header.set_entry_type(tar::EntryType::Symlink);
-                    layer.append_link(&mut header, &entry.path, target)?;
-                }
-            }
-        }
-        let layer = layer.into_inner()?;
+        let layer = self.layer.archive()?;
         let dockerfile = self.dockerfile(base, name, labels(purpose));
         let mut context = tar::Builder::new(Vec::new());
         for (path, content) in [("Dockerfile", dockerfile.as_bytes()), ("layer.tar", layer.as_slice())] {
@@ -163,7 +132,7 @@ impl ImageBuilder {
             let _ = write!(text, " {key}={}", quoted(value));
         }
         text.push('\n');
-        if !self.entries.is_empty() {
+        if !self.layer.is_empty() {
             text.push_str("ADD layer.tar /\n");
         }
         if !self.env.is_empty() {
@@ -252,45 +221,6 @@ mod tests {
              ADD layer.tar /\n\
              ENV ODD=\"a \\\"b\\\" \\$c \\\\\"\n\
              STOPSIGNAL SIGINT\n"
-        );
-    }
-
-    #[test]
-    fn the_layer_keeps_modes_and_owners() {
-        let builder = ImageBuilder::new()
-            .owned_file("/opt/x", 0o640, (10000, 10001), "hi")
-            .directory("/opt/d", 0o700)
-            .link("/opt/l", "x");
-        let context = builder.context("base", "n", "test").unwrap();
-        let mut layer = Vec::new();
-        for entry in tar::Archive::new(context.as_slice()).entries().unwrap() {
-            let mut entry = entry.unwrap();
-            if entry.path().unwrap().to_str() == Some("layer.tar") {
-                std::io::Read::read_to_end(&mut entry, &mut layer).unwrap();
-            }
-        }
-        let seen: Vec<_> = tar::Archive::new(layer.as_slice())
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let entry = entry.unwrap();
-                let header = entry.header();
-                (
-                    entry.path().unwrap().display().to_string(),
-                    header.mode().unwrap(),
-                    header.uid().unwrap(),
-                    header.gid().unwrap(),
-                    header.entry_type(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                ("opt/x".to_owned(), 0o640, 10000, 10001, tar::EntryType::Regular),
-                ("opt/d".to_owned(), 0o700, 0, 0, tar::EntryType::Directory),
-                ("opt/l".to_owned(), 0o777, 0, 0, tar::EntryType::Symlink),
-            ]
         );
     }
 }

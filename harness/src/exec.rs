@@ -67,6 +67,12 @@ impl<'c> ExecRequest<'c> {
         self.user("root")
     }
 
+    /// As the harness itself looks: as root, since it may be given any container, and with a `PATH` of root's own
+    /// directories, since the operator may have emptied the container's or put anything in front of it.
+    pub(crate) fn probing(self) -> Self {
+        self.as_root().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+    }
+
     /// As this user: a name, a UID, or `user:group`.
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = user.into();

@@ -3,9 +3,11 @@
 use bollard::Docker;
 
 use crate::error::{Error, Result};
+use crate::image::{BuildOptions, Progress, Recipe, build as build_image};
 
 /// Builds the image, or finds it built already, and returns its ID.
-pub(crate) async fn build(_docker: &Docker) -> Result<String> {
-    // MERGE: call the image builder here (`crate::image::build`), once it is in this tree.
-    Err(Error::Build("this tree has no image builder; name an image with HERMES_TEST_IMAGE".into()))
+pub(crate) async fn build(docker: &Docker) -> Result<String> {
+    let options = BuildOptions::new(Recipe::hermes());
+    let image = build_image(docker, &options, &Progress::new()).await;
+    image.map(|image| image.id).map_err(|error| Error::Build(error.into()))
 }

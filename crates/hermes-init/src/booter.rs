@@ -34,7 +34,7 @@ pub(crate) struct Booter {
     pub(crate) tree_environment: Environment,
     /// The command and its arguments; none: the services are all there is.
     pub(crate) arguments: Vec<OsString>,
-    /// Locked until the user tree may start.
+    /// The locked file that the user tree waits at.
     pub(crate) gate: File,
 }
 
@@ -108,7 +108,7 @@ impl Booter {
         let stop =
             Stop { settings: &self.settings, environment: &self.tree_environment, account: &self.account };
         let ended = stop.run(&mut children, &plans, program);
-        let code = code.or(ended).or(asked_by.map(code_of_signal)).unwrap_or(0);
+        let code = code.or(ended).or(asked_by.map(|signal| code_of_signal(signal as i32))).unwrap_or(0);
         stop::store_exit_code(code);
         code
     }
@@ -134,7 +134,9 @@ impl Booter {
                 failure = failure.or(code);
             }
         }
-        self.settle_account()?;
+        if self.record.has_parts() {
+            self.settle_account()?;
+        }
         *plans = Plans::load()?;
 
         let start = self.record.now_us();

@@ -9,8 +9,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill, killpg};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::process::{WaitOptions, wait};
 use std::os::fd::AsFd;
 
 /// The signals that ask for an orderly stop.
@@ -168,31 +168,60 @@ impl Children {
     }
 
     fn reap(&mut self) {
-        let flags = WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED;
         loop {
-            match waitpid(None, Some(flags)) {
-                Ok(WaitStatus::Exited(child, code)) => {
-                    self.ended.insert(child, u8::try_from(code & 0xff).unwrap_or(u8::MAX));
-                }
-                Ok(WaitStatus::Signaled(child, signal, _)) => {
-                    self.ended.insert(child, code_of_signal(signal));
-                }
-                // Ctrl-Z: there is no shell around the command that could ever continue it.
-                Ok(WaitStatus::Stopped(child, Signal::SIGTSTP)) => {
-                    let _ = kill(Pid::from_raw(-child.as_raw()), Signal::SIGCONT);
-                }
-                Err(Errno::ECHILD) => {
+            // Of rustix: nix loses a child that a real-time signal killed, since it has no name for it.
+            let (child, status) = match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+                Ok(Some((child, status))) => (Pid::from_raw(child.as_raw_nonzero().get()), status),
+                Err(rustix::io::Errno::CHILD) => {
                     self.none_left = true;
                     return;
                 }
-                Ok(WaitStatus::StillAlive) | Err(_) => return,
-                Ok(_) => {}
+                Ok(None) | Err(_) => return,
+            };
+            if let Some(code) = status.exit_status() {
+                self.ended.insert(child, u8::try_from(code & 0xff).unwrap_or(u8::MAX));
+            } else if let Some(signal) = status.terminating_signal() {
+                self.ended.insert(child, code_of_signal(signal));
+            } else if status.stopping_signal() == Some(Signal::SIGTSTP as i32) {
+                // Ctrl-Z: there is no shell around the command that could ever continue it.
+                let _ = kill(Pid::from_raw(-child.as_raw()), Signal::SIGCONT);
             }
         }
     }
 }
 
 /// 128+N, as a shell says it.
-pub(crate) fn code_of_signal(signal: Signal) -> u8 {
-    u8::try_from(128 + signal as i32).unwrap_or(u8::MAX)
+pub(crate) fn code_of_signal(signal: i32) -> u8 {
+    u8::try_from(128 + signal).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spawn::{self, Traits};
+    use rstest::rstest;
+    use std::process::Command;
+
+    #[rstest]
+    #[case("exit 0", 0)]
+    #[case("exit 255", 255)]
+    #[case("kill -9 $$", 137)]
+    #[case("kill -64 $$", 192)]
+    fn a_child_ends_with_the_code_that_a_shell_would_give(#[case] script: &str, #[case] code: u8) {
+        // In a process of its own: waiting takes every child, those of other tests too.
+        let tester = spawn::fork(|| {
+            let mut children = Children::watch().unwrap();
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", script]);
+            let child = spawn::spawn(command, Traits { own_group: true, ..Traits::default() }).unwrap();
+            let deadline = Some(Instant::now() + Duration::from_secs(10));
+            u8::from(children.wait_or_stop(child, deadline) != Waited::Ended(code))
+        })
+        .unwrap();
+        let (_, status) =
+            rustix::process::waitpid(rustix::process::Pid::from_raw(tester.as_raw()), WaitOptions::empty())
+                .unwrap()
+                .unwrap();
+        assert_eq!(status.exit_status(), Some(0));
+    }
 }

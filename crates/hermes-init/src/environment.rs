@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -85,7 +85,13 @@ impl Environment {
     /// `s6-envdir -fn` reads the same. A name that cannot be a file's is named and left out.
     pub(crate) fn store(&self, directory: &Path, account: &Account, as_root: bool) -> Result<()> {
         let group = as_root.then_some(account.gid.as_raw());
-        fs::create_dir(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let failed = |what| format!("cannot {what} {}", directory.display());
+        fs::create_dir(directory).with_context(|| failed("create"))?;
+        if group.is_some() {
+            chown(directory, None, group).with_context(|| failed("hand over"))?;
+        }
+        // What is made in there gets its group; nobody else enters, so it is never seen half filled.
+        fs::set_permissions(directory, Permissions::from_mode(0o2750)).with_context(|| failed("close"))?;
         for (name, value) in &self.0 {
             if !storable(name) {
                 message::warning(format_args!(
@@ -101,18 +107,8 @@ impl Environment {
                 .open(&path)
                 .with_context(|| format!("cannot create {}", path.display()))?;
             file.write_all(value.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
-            if group.is_some() {
-                fchown(&file, None, group).with_context(|| format!("cannot hand over {}", path.display()))?;
-            }
         }
-        // Last, so that nobody but the writer sees it half filled.
-        if group.is_some() {
-            let handle = fs::File::open(directory)?;
-            fchown(&handle, None, group)
-                .with_context(|| format!("cannot hand over {}", directory.display()))?;
-        }
-        fs::set_permissions(directory, Permissions::from_mode(0o750))
-            .with_context(|| format!("cannot set the mode of {}", directory.display()))
+        Ok(())
     }
 
     /// What is stored now, in the place that the whole container shares.
@@ -206,7 +202,7 @@ mod tests {
         environment.store(&place, &account(), false).unwrap();
         assert_eq!(Environment::load_from(&place).unwrap(), environment);
         let mode = fs::metadata(&place).unwrap().permissions().mode();
-        assert_eq!(mode & 0o7777, 0o750);
+        assert_eq!(mode & 0o777, 0o750);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod account;
 mod boot_record;
 mod booter;
+mod capabilities;
 mod children;
 mod command;
 mod environment;
@@ -25,6 +26,7 @@ mod services;
 mod settings;
 mod spawn;
 mod stop;
+mod tini;
 mod tree;
 mod user_tree;
 mod with_contenv;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         "run" => user_tree::exec(),
         "finish" => handlers::finish(),
         "crash" => handlers::crash(),
+        "tini" => tini::start(arguments),
         "halt" => handlers::halt(),
         signal @ ("SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT") => handlers::signalled(signal),
         _ => prepare::start(arguments),

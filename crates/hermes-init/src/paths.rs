@@ -5,6 +5,9 @@
 /// handlers and `halt` are links to it.
 pub(crate) const INIT: &str = "/init";
 
+/// Decides what the words behind the image's name mean, and runs that as the account.
+pub(crate) const MAIN_WRAPPER: &str = "/opt/hermes/docker/main-wrapper.sh";
+
 /// What belongs to this boot, written by root, readable by all.
 pub(crate) const RUN_S6: &str = "/run/s6";
 /// The tree of the `hermes` account, or the only tree of a container without root.
@@ -22,16 +25,17 @@ pub(crate) const SCANDIR: &str = "/run/s6/scandir";
 pub(crate) const USER_TREE: &str = "/run/s6/scandir/user-tree";
 /// One file per variable of the container's environment.
 pub(crate) const CONTAINER_ENVIRONMENT: &str = "/run/s6/container_environment";
-/// Holds `bin/halt`.
+/// A link to [`BASEDIR_IN_IMAGE`]; that it is there tells that `/init` booted.
 pub(crate) const BASEDIR: &str = "/run/s6/basedir";
+/// Holds `bin/halt`.
+pub(crate) const BASEDIR_IN_IMAGE: &str = "/opt/hermes/docker/basedir";
 /// The times of this boot.
 pub(crate) const BOOT_JSON: &str = "/run/s6/boot.json";
 /// PID and start time of the process that is `s6-svscan`.
 pub(crate) const SUPERVISOR: &str = "/run/s6/supervisor";
-/// PID and start time of the booter.
+/// PID and start time of the booter. The booter has it locked until the user
+/// tree may start: it is the gate that the tree waits at.
 pub(crate) const BOOTER: &str = "/run/s6/booter";
-/// Locked by the booter until the user tree may start.
-pub(crate) const GATE: &str = "/run/s6/gate";
 
 /// Scripts that run, as root, before any service.
 pub(crate) const CONT_INIT: &str = "/etc/cont-init.d";

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, fchown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, fchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -17,6 +17,7 @@ use nix::unistd::{self, AccessFlags, Pid, access};
 use crate::account::Account;
 use crate::boot_record::BootRecord;
 use crate::booter::Booter;
+use crate::capabilities;
 use crate::children::STOP_SIGNALS;
 use crate::environment::Environment;
 use crate::message::{self, Hinted};
@@ -24,10 +25,7 @@ use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
 use crate::settings::Settings;
 use crate::spawn;
-use crate::tree::{self, SERVICES_MAX, Tree};
-
-/// What a container under root has to be allowed.
-const CAPABILITIES: &str = "CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID";
+use crate::tree::{SERVICES_MAX, Tree};
 
 /// Prepares, forks the booter and execs `s6-svscan`. Returns only when that failed.
 pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
@@ -42,16 +40,20 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
 
     let environment = Environment::of_this_process();
     let settings = Settings::from(&environment);
+    let as_root = unistd::geteuid().is_root();
+    if as_root {
+        capabilities::check()?;
+    }
     let account = Account::resolve()?;
     clear_run(&account)?;
-    let as_root = unistd::geteuid().is_root();
     environment.clone().without_engines_home().store(
         Path::new(paths::CONTAINER_ENVIRONMENT),
         &account,
         as_root,
     )?;
     Tree::supervisor().write()?;
-    write_basedir()?;
+    symlink(paths::BASEDIR_IN_IMAGE, paths::BASEDIR)
+        .with_context(|| format!("cannot create the link {}", paths::BASEDIR))?;
     if as_root {
         hand_over_streams(&account);
     }
@@ -60,11 +62,9 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     let gate = closed_gate()?;
     record.ended("prepare", 0);
 
-    let tree_environment = if settings.keep_environment {
-        environment.clone()
-    } else {
-        Environment::minimal().fitted_to(&account, as_root)
-    };
+    let tree_environment =
+        if settings.keep_environment { environment.clone() } else { Environment::minimal() };
+    let tree_environment = tree_environment.fitted_to(&account, as_root);
     let booter = spawn::fork({
         let tree_environment = tree_environment.clone();
         move || Booter { account, settings, record, environment, tree_environment, arguments, gate }.run()
@@ -145,9 +145,6 @@ fn empty_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
                 unistd::geteuid(),
                 unistd::getegid()
             ),
-            ErrorKind::PermissionDenied => format!(
-                "the container needs the capabilities {CAPABILITIES}: docker run --cap-drop ALL --cap-add CHOWN …"
-            ),
             ErrorKind::StorageFull => "make room on the disk that holds /run".to_owned(),
             _ => format!("look at what is mounted at {} and who owns it", path.display()),
         };
@@ -180,12 +177,6 @@ fn remove_contents(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn write_basedir() -> Result<()> {
-    let bin = Path::new(paths::BASEDIR).join("bin");
-    fs::create_dir_all(&bin).with_context(|| format!("cannot create {}", bin.display()))?;
-    tree::link_to_init(&bin.join("halt"))
-}
-
 /// Lets the account open `/dev/stdout` and its like: the terminal and the pipes
 /// behind them belong to the user that the engine started, root.
 fn hand_over_streams(account: &Account) {
@@ -202,8 +193,8 @@ fn hand_over_streams(account: &Account) {
 
 /// The gate that the user tree waits at, locked.
 fn closed_gate() -> Result<File> {
-    let failed = || format!("cannot lock {}", paths::GATE);
-    let gate = File::create(paths::GATE).with_context(failed)?;
+    let failed = || format!("cannot lock {}", paths::BOOTER);
+    let gate = File::create(paths::BOOTER).with_context(failed)?;
     gate.lock().with_context(failed)?;
     Ok(gate)
 }
@@ -240,7 +231,6 @@ fn raise_descriptor_limit() {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use std::os::unix::fs::symlink;
 
     #[rstest]
     #[case::missing(|_: &Path| ())]

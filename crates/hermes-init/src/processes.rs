@@ -37,6 +37,12 @@ impl Processes {
         found
     }
 
+    /// The direct children of a process that have this name.
+    pub(crate) fn children_named(&self, parent: Pid, name: &[u8]) -> Vec<i32> {
+        let wanted = |process: &Process| process.parent == parent.as_raw() && process.name == name;
+        self.0.iter().filter(|(_, process)| wanted(process)).map(|(pid, _)| *pid).collect()
+    }
+
     /// The services below a process: whatever an `s6-supervise` has started.
     pub(crate) fn supervised_below(&self, ancestor: Pid) -> Vec<i32> {
         let is_supervise = |pid: i32| self.0.get(&pid).is_some_and(|process| process.name == b"s6-supervise");

@@ -79,7 +79,13 @@ fn run(
 ) -> Waited {
     let mut command = Command::new(script);
     command.stdin(Stdio::null()).current_dir("/").env_clear().envs(environment.iter());
-    match spawn::spawn(command, Traits { own_group: true, ..Traits::default() }) {
+    // Looked at first: execvp(3) would hand what is no program at all to a shell.
+    let spawned = match first_line(script).map(|line| fault_of_first_line(&line)) {
+        Ok(Some(fault)) => Err(io::Error::other(fault)),
+        Ok(None) => spawn::spawn(command, Traits { own_group: true, ..Traits::default() }),
+        Err(error) => Err(error),
+    };
+    match spawned {
         Ok(child) => {
             let waited = children.wait_or_stop(child, deadline);
             if !matches!(waited, Waited::Ended(_)) {
@@ -88,7 +94,7 @@ fn run(
             waited
         }
         Err(error) => {
-            message::warning(format_args!("{} cannot be run: {}", script.display(), explain(script, &error)));
+            message::warning(format_args!("{} cannot be run: {error}", script.display()));
             Waited::Ended(code_of_failed_exec(&error))
         }
     }
@@ -131,12 +137,6 @@ pub(crate) fn why_not_runnable(path: &Path) -> Option<String> {
     })
 }
 
-/// One clear line for a failed exec: the kernel's "No such file" means the interpreter, too.
-fn explain(path: &Path, error: &io::Error) -> String {
-    let fault = first_line(path).ok().and_then(|line| fault_of_first_line(&line));
-    fault.unwrap_or_else(|| error.to_string())
-}
-
 /// The first line, without its newline, as far as the kernel would look at it.
 fn first_line(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
@@ -146,6 +146,7 @@ fn first_line(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// The kernel's own word would be "No such file" for each of these.
 fn fault_of_first_line(line: &[u8]) -> Option<String> {
     if line.starts_with(b"\x7fELF") {
         return None;

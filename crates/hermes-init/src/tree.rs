@@ -1,7 +1,7 @@
 //! The supervision trees: where they are, what lies in them before they start,
 //! and whether they listen.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
@@ -53,9 +53,6 @@ impl Tree {
             private_directory(scandir)?;
             private_directory(Path::new(paths::USER_TREE))?;
             link_to_init(&Path::new(paths::USER_TREE).join("run"))?;
-            let notification = Path::new(paths::USER_TREE).join("notification-fd");
-            fs::write(&notification, "3\n")
-                .with_context(|| format!("cannot write {}", notification.display()))?;
         }
         let control = scandir.join(".s6-svscan");
         private_directory(&control)?;
@@ -103,7 +100,7 @@ pub(crate) fn link_to_init(path: &Path) -> Result<()> {
 /// the condition that s6-svok(1) tests; `false` when the deadline passed.
 ///
 /// s6 offers nothing to wait on before that process exists, so this looks, with
-/// pauses that grow from half a millisecond to eight.
+/// pauses that grow from half a millisecond to two.
 pub(crate) fn wait_until_listening(fifo: &Path, deadline: Instant) -> bool {
     let mut pause = Duration::from_micros(500);
     loop {
@@ -116,6 +113,6 @@ pub(crate) fn wait_until_listening(fifo: &Path, deadline: Instant) -> bool {
             return false;
         }
         std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(8));
+        pause = (pause * 2).min(Duration::from_millis(2));
     }
 }

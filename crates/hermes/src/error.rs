@@ -13,6 +13,7 @@ use std::process::ExitCode;
 /// | 69 | no service manager here that can do this |
 /// | 73 | a file could not be written |
 /// | 77 | permission |
+/// | 126, 127 | `container run`: the program cannot be run, or is not there, as a shell says it |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {
@@ -20,6 +21,8 @@ pub(crate) enum Exit {
     NoServiceManager = 69,
     CannotWrite = 73,
     NoPermission = 77,
+    CannotRun = 126,
+    NoSuchProgram = 127,
 }
 
 /// A failed command: what happened, what caused it, and how to mend it.
@@ -42,6 +45,11 @@ impl CommandError {
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
     }
 
     /// Prints it on stderr and gives its exit code.

@@ -13,13 +13,13 @@ use bollard::models::{
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
 use super::Container;
-use super::copy_in::NewFile;
 use crate::derived::DerivedImage;
 use crate::engine::connect;
 use crate::error::{Error, Result, status_of};
 use crate::hermes::{LAYOUT, Layout};
 use crate::identity::{labels, unique_name};
 use crate::image_under_test::image_under_test;
+use crate::layer::Layer;
 use crate::network::Network;
 use crate::scope::Scope;
 use crate::volume::Volume;
@@ -34,7 +34,7 @@ pub struct ContainerBuilder {
     pub(super) body: ContainerCreateBody,
     host: HostConfig,
     holds: Vec<Arc<dyn Any + Send + Sync>>,
-    files: Vec<NewFile>,
+    layer: Layer,
     pub(super) stdin: Option<Vec<u8>>,
     pub(super) deadline: Duration,
 }
@@ -48,7 +48,7 @@ impl ContainerBuilder {
             body: ContainerCreateBody::default(),
             host: HostConfig::default(),
             holds: Vec::new(),
-            files: Vec::new(),
+            layer: Layer::default(),
             stdin: None,
             deadline: Duration::from_secs(60),
         }
@@ -174,13 +174,6 @@ impl ContainerBuilder {
         self
     }
 
-    /// With a file of root's in it, `mode` as `0o755`, put there before the start: cheaper than an image of the test's
-    /// own. See [`Container::copy_in`].
-    pub fn file(mut self, path: &str, mode: u32, content: impl Into<Vec<u8>>) -> Self {
-        self.files.push(NewFile { path: path.to_owned(), mode, content: content.into() });
-        self
-    }
-
     /// `--mount`, whatever it is.
     pub fn mount(mut self, mount: Mount) -> Self {
         self.host.mounts.get_or_insert_default().push(mount);
@@ -190,6 +183,36 @@ impl ContainerBuilder {
     /// `--tmpfs PATH:OPTIONS`. With no options the engine's own apply: `rw,noexec,nosuid,nodev`.
     pub fn tmpfs(mut self, path: &str, options: &str) -> Self {
         self.host.tmpfs.get_or_insert_default().insert(path.to_owned(), options.to_owned());
+        self
+    }
+
+    /// With a file of root's, `mode` as `0o755`, put into the container before it starts, as `docker cp` does.
+    /// Directories above it that are not there are made. Not for a [`read_only`](Self::read_only) container.
+    pub fn file(self, path: &str, mode: u32, content: impl Into<Vec<u8>>) -> Self {
+        self.owned_file(path, mode, (0, 0), content)
+    }
+
+    /// With a file of the account `owner` (UID, GID).
+    pub fn owned_file(
+        mut self,
+        path: &str,
+        mode: u32,
+        owner: (u64, u64),
+        content: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.layer.file(path, mode, owner, content.into());
+        self
+    }
+
+    /// With a directory of the account `owner`. One that is there gets this owner and mode.
+    pub fn directory(mut self, path: &str, mode: u32, owner: (u64, u64)) -> Self {
+        self.layer.directory(path, mode, owner);
+        self
+    }
+
+    /// With a symbolic link.
+    pub fn link(mut self, path: &str, target: &str) -> Self {
+        self.layer.link(path, target);
         self
     }
 
@@ -359,8 +382,8 @@ impl ContainerBuilder {
             removed: false,
             holds: self.holds,
         };
-        if !self.files.is_empty() {
-            container.copy_in(&self.files).await?;
+        if !self.layer.is_empty() {
+            container.unpack(&self.layer).await?;
         }
         Ok(container)
     }

@@ -1,7 +1,6 @@
 //! A container: built, started, looked at, disturbed, and removed when its handle goes.
 
 mod builder;
-mod copy_in;
 mod faults;
 mod ready;
 mod run;
@@ -12,11 +11,10 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
-use bollard::query_parameters::{LogsOptionsBuilder, StartContainerOptions};
+use bollard::query_parameters::{LogsOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder};
 use futures_util::StreamExt;
 
 pub use builder::ContainerBuilder;
-pub use copy_in::NewFile;
 pub use ready::{Boot, BootPhase};
 
 use crate::cleanup::Doomed;
@@ -54,6 +52,12 @@ impl Container {
     /// A container of the image under test, to be described further.
     pub fn builder() -> ContainerBuilder {
         ContainerBuilder::new()
+    }
+
+    /// A handle on a container that somebody else made, and that stays when the handle goes. `name` is its name or ID.
+    pub fn existing(docker: &Docker, name: &str) -> Self {
+        let (id, name) = (name.to_owned(), name.to_owned());
+        Self::observed(docker, &Suspect { id, name, layout: &crate::hermes::LAYOUT })
     }
 
     /// A handle that owns nothing, to look at a container whose own handle is gone.
@@ -153,16 +157,7 @@ impl Container {
 
     /// Resolves when the container does not run, with its exit code.
     pub(crate) async fn ended(&self) -> Result<i64> {
-        let options =
-            bollard::query_parameters::WaitContainerOptionsBuilder::new().condition("not-running").build();
-        let mut waiting = std::pin::pin!(self.docker.wait_container(&self.id, Some(options)));
-        match waiting.next().await {
-            Some(Ok(end)) => Ok(end.status_code),
-            // What bollard makes of an exit code other than 0.
-            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
-            Some(Err(error)) => Err(Error::engine(format!("wait for container {}", self.name))(error)),
-            None => Ok(self.state().await?.exit_code),
-        }
+        end_of(&self.docker, &self.id).await
     }
 
     /// Waits until `probe` has a value: `container.wait_until("slot x up", slot_up("x"), secs(10))`.
@@ -268,6 +263,22 @@ pub struct State {
     pub finished_at: String,
     /// `starting`, `healthy`, `unhealthy`, or nothing without a health check.
     pub health: Option<String>,
+}
+
+/// Resolves when a container does not run, with its exit code.
+pub(crate) async fn end_of(docker: &Docker, id: &str) -> Result<i64> {
+    let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+    let mut waiting = std::pin::pin!(docker.wait_container(id, Some(options)));
+    match waiting.next().await {
+        Some(Ok(end)) => Ok(end.status_code),
+        // What bollard makes of an exit code other than 0.
+        Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
+        Some(Err(error)) => Err(Error::engine(format!("wait for container {id}"))(error)),
+        None => Err(Error::Never {
+            waiting_for: format!("end of container {id}"),
+            why: "the engine broke off the wait".to_owned(),
+        }),
+    }
 }
 
 /// The log of a container, from its last `tail` lines on.

@@ -89,7 +89,7 @@ impl Container {
     async fn look_for_boot(&self) -> Looked<Boot> {
         // Root, since the container may have been given a user that has no `hermes` beside it.
         let record = self.layout().boot_record;
-        let seen = match self.exec(["sh", "-c", LOOK, "sh", record]).as_root().await {
+        let seen = match self.exec(["sh", "-c", LOOK, "sh", record]).probing().await {
             Ok(outcome) => outcome.either_way(),
             // Between a restart's stop and its start there is nothing to run a command in; whether the container is
             // gone for good, the other branch tells.

@@ -1,12 +1,13 @@
 //! Files in a container: whose they are, their mode, what is in them.
 
-use futures_util::StreamExt;
 use std::io::Read as _;
 
-use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use futures_util::StreamExt;
 
 use crate::container::Container;
 use crate::error::{Error, Result, status_of};
+use crate::layer::Layer;
 
 /// What `stat` says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct FileFacts {
 impl Container {
     /// What a path is, without following it should it be a link; `None` when there is nothing.
     pub async fn file(&self, path: &str) -> Result<Option<FileFacts>> {
-        let output = self.exec(["stat", "-c", "%a %u %g %U %G %s %i %F", "--", path]).as_root().await?;
+        let output = self.exec(["stat", "-c", "%a %u %g %U %G %s %i %F", "--", path]).probing().await?;
         if output.exit_code() != 0 {
             return match output.stderr().contains("No such file or directory") {
                 true => Ok(None),
@@ -49,7 +50,7 @@ impl Container {
 
     /// The content of a file, byte for byte.
     pub async fn read_file(&self, path: &str) -> Result<Vec<u8>> {
-        let output = self.exec(["cat", "--", path]).as_root().await?;
+        let output = self.exec(["cat", "--", path]).probing().await?;
         match output.exit_code() {
             0 => Ok(output.stdout_bytes().to_vec()),
             _ => Err(Error::Command(output.report(&format!("to read {path}")))),
@@ -59,11 +60,21 @@ impl Container {
     /// Writes a file as root, mode 0644. What `hermes` may write is a matter of [`Container::exec`].
     pub async fn write_file(&self, path: &str, content: impl Into<Vec<u8>>) -> Result<()> {
         let output =
-            self.exec(["sh", "-c", r#"umask 022; cat >"$1""#, "sh", path]).as_root().stdin(content).await?;
+            self.exec(["sh", "-c", r#"umask 022; cat >"$1""#, "sh", path]).probing().stdin(content).await?;
         match output.exit_code() {
             0 => Ok(()),
             _ => Err(Error::Command(output.report(&format!("to write {path}")))),
         }
+    }
+
+    /// Puts files into the container, whether it runs or not.
+    pub(crate) async fn unpack(&self, layer: &Layer) -> Result<()> {
+        let operation = format!("put files into container {}", self.name());
+        let archive = layer.archive().map_err(Error::file(operation.clone()))?;
+        let options = UploadToContainerOptionsBuilder::new().path("/").build();
+        let body = bollard::body_full(archive.into());
+        let unpacked = self.docker().upload_to_container(self.id(), Some(options), body).await;
+        unpacked.map_err(Error::engine(operation))
     }
 
     /// The content of a file whether the container runs or not, as `docker cp` gets it; `None` when there is none.

@@ -90,7 +90,7 @@ impl Container {
                 "sh",
                 scan_directory,
             ])
-            .as_root()
+            .probing()
             .await?;
         if output.exit_code() != 0 {
             return Err(Error::Command(output.report(&format!("a scan directory {scan_directory}"))));
@@ -119,7 +119,7 @@ impl Container {
         let mut command: Vec<String> =
             ["sh", "-c", LOOK, "sh", self.layout().s6_tools, FIELDS].map(str::to_owned).into();
         command.extend_from_slice(paths);
-        let output = self.exec(command).as_root().await?;
+        let output = self.exec(command).probing().await?;
         if output.exit_code() != 0 {
             return Err(Error::Command(output.report("s6-svstat to run")));
         }

@@ -5,6 +5,7 @@
 
 mod folder;
 mod runner;
+mod times;
 
 use std::future::Future;
 use std::path::Path;
@@ -66,6 +67,19 @@ pub fn future_of<E: Into<BoxError>>(
     test: impl Future<Output = std::result::Result<(), E>> + 'static,
 ) -> TestFuture {
     Box::pin(async move { test.await.map_err(Into::into) })
+}
+
+/// Runs a test that is not registered, to its end, as if it were: with a limit, evidence and removal. How the harness
+/// shows that it tells failures. Blocks the thread, which must not be a runtime's.
+pub fn rehearse<E: Into<BoxError>, F>(
+    name: &str,
+    limit: std::time::Duration,
+    test: impl FnOnce() -> F,
+) -> std::result::Result<(), String>
+where
+    F: Future<Output = std::result::Result<(), E>> + 'static,
+{
+    runner::run_to_end(name, limit, || future_of(test()))
 }
 
 /// The `main` of the suites of this repository.

@@ -4,15 +4,14 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Once, RwLock};
-use std::task::Poll;
-use std::time::Duration;
+use std::sync::{Arc, Once, RwLock, mpsc};
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use libtest_mimic::Failed;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{DockerTest, TestFuture};
+use super::{DockerTest, TestFuture, times};
 use crate::cleanup::{Doomed, on_cleanup_thread, remove_now};
 use crate::container::Suspect;
 use crate::engine::connect;
@@ -45,7 +44,13 @@ pub(super) fn runtime() -> Result<Runtime> {
 
 /// Runs a registered test.
 pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> {
-    let what = || on_a_roomy_stack(|| run_to_end(&test.name(), LIMIT, test.start));
+    let what = || {
+        let _watched = Watchdog::over(test.name());
+        let began = Instant::now();
+        let ended = on_a_roomy_stack(|| run_to_end(&test.name(), LIMIT, test.start));
+        times::note(&test.name(), began.elapsed());
+        ended
+    };
     let ended = if test.alone {
         let _turn = TURNS.write();
         what()
@@ -66,6 +71,32 @@ fn on_a_roomy_stack(
         let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// How long after its limit a test that blocks its thread is left alone: evidence and removal have their own patience.
+const LAST_RESORT: Duration = Duration::from_secs(150);
+
+/// Ends the process should a test block its thread for good, where no limit of the runtime reaches it. What it made is
+/// removed by the next run.
+struct Watchdog {
+    /// Dropped with the test: that calls the dog off.
+    _lead: mpsc::Sender<()>,
+}
+
+impl Watchdog {
+    fn over(test: String) -> Self {
+        let (lead, held) = mpsc::channel();
+        std::thread::spawn(move || {
+            if held.recv_timeout(LIMIT + LAST_RESORT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                eprintln!(
+                    "error: test {test} blocks its thread; the limit of {} is long over",
+                    seconds(LIMIT)
+                );
+                std::process::exit(101);
+            }
+        });
+        Self { _lead: lead }
+    }
 }
 
 /// Runs a test to its end, and removes what it made. A failure is told with the folder of its evidence.
@@ -118,10 +149,7 @@ async fn attempt(
         if step.is_pending() {
             remove_now(scope.take_doomed().into_iter().map(|(doomed, _)| doomed).collect());
         }
-        match step {
-            Poll::Ready(ended) => Poll::Ready(ended),
-            Poll::Pending => Poll::Pending,
-        }
+        step
     });
     match tokio::time::timeout(limit, stepwise).await {
         Ok(Ok(Ok(()))) => Ok(()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bollard::Docker;
-use hermes_harness::probe::slot_up;
+use hermes_harness::probe::{slot_pid_other_than, slot_up};
 use hermes_harness::{
     Container, Error, ImageBuilder, Look, Volume, docker_exec, docker_exec_sh, docker_test, secs, wait_until,
 };
@@ -183,6 +183,91 @@ async fn an_image_derived_in_a_test_has_what_it_was_given_and_goes_with_its_last
     ensure!(docker.inspect_image(&id).await.is_ok());
     drop(container);
     ensure!(docker.inspect_image(&id).await.is_err(), "image {id} is still there");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_container_gets_files_before_it_starts() -> Result<()> {
+    let container = Container::builder()
+        .owned_file("/etc/given", 0o640, (10000, 0), "content")
+        .file("/etc/cont-init.d/10-look", 0o755, "#!/bin/sh\nstat -c %a:%u /etc/given >/seen-at-boot\n")
+        .cmd(["sleep", "infinity"])
+        .start_ready()
+        .await?;
+    ensure!(container.read_file("/seen-at-boot").await? == b"640:10000\n");
+    Ok(())
+}
+
+#[docker_test]
+async fn slots_are_seen_and_a_process_that_is_killed_is_another_one_then() -> Result<()> {
+    let container = up().await?;
+    let slots = container.slots("/run/service").await?;
+    ensure!(slots.iter().any(|slot| slot.name() == "main-hermes"), "{slots:?}");
+    let before = container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+    let pid = before.pid.expect("it is up");
+    container.kill_process(pid, "KILL").await?;
+    let after =
+        container.wait_until("main-hermes back", slot_pid_other_than("main-hermes", pid), secs(10)).await?;
+    ensure!(after.up && after.wanted_up, "{after}");
+    ensure!(container.slot("no-such-slot").await?.is_none());
+    Ok(())
+}
+
+#[docker_test]
+async fn ports_and_answers_are_seen_from_inside_and_outside() -> Result<()> {
+    const SERVER: &str = r#"use IO::Socket::INET;
+        my $listener = IO::Socket::INET->new(Listen => 5, LocalPort => 8123, ReuseAddr => 1) or die $!;
+        while (my $client = $listener->accept) {
+            my $first = <$client>;
+            while (<$client>) { last if /^\r\n$/ }
+            print $client "HTTP/1.0 200 OK\r\nX-Who: perl\r\n\r\nyou said $first";
+            close $client;
+        }"#;
+    let container = Container::builder().publish(8123).cmd(["perl", "-e", SERVER]).start_ready().await?;
+    let listening = async |container: &Container| {
+        Ok(Look::holds(container.listens_on(8123).await?, || "nothing on port 8123".to_owned()))
+    };
+    container.wait_until("port 8123", listening, secs(10)).await?;
+    let ports = container.listening_ports().await?;
+    ensure!(ports.iter().any(|port| port.port == 8123 && port.uid == 10000), "{ports:?}");
+    let inside = container.http_get_inside(8123, "/in", &[]).await?;
+    ensure!(inside.status == 200 && inside.text() == "you said GET /in HTTP/1.0\r\n", "{inside:?}");
+    let outside = container.http_get(8123, "/out", &[("A", "b")]).await?;
+    ensure!(outside.header("x-who") == Some("perl") && outside.text().contains("/out"), "{outside:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_terminal_can_be_typed_into_read_and_resized() -> Result<()> {
+    let builder = Container::builder().cmd(["bash", "--norc"]).env("PS1", "ready> ");
+    let (_container, mut terminal) = builder.open_terminal(100, 30).await?;
+    terminal.wait_for("ready>", secs(10)).await?;
+    terminal.type_line("echo $(tput cols) by $(tput lines)").await?;
+    terminal.wait_for("100 by 30", secs(10)).await?;
+    terminal.resize(132, 43).await?;
+    terminal.type_line("echo $(tput cols) by $(tput lines)").await?;
+    terminal.wait_for("132 by 43", secs(10)).await?;
+    let error = terminal.wait_for("never shown", Duration::from_millis(200)).await.expect_err("it is not");
+    ensure!(error.to_string().contains("132 by 43"), "the screen is not in: {error}");
+    terminal.type_line("exit 5").await?;
+    ensure!(terminal.wait_exit(secs(10)).await? == 5);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_command_in_a_running_container_gets_a_terminal_too() -> Result<()> {
+    let container = up().await?;
+    let mut terminal = container.exec(["bash", "--norc"]).env("PS1", "ready> ").open_terminal(90, 20).await?;
+    terminal.wait_for("ready>", secs(10)).await?;
+    terminal.type_line("stty size; id -un").await?;
+    terminal.wait_for("20 90\nhermes", secs(10)).await?;
+    // The quotes tell what the program says from the echo of what was typed.
+    terminal.type_line("echo be''gun; sleep 60").await?;
+    terminal.wait_for("\nbegun", secs(10)).await?;
+    terminal.control('c').await?;
+    terminal.wait_for("^C\nready>", secs(10)).await?;
+    terminal.type_line("exit 6").await?;
+    ensure!(terminal.wait_exit(secs(10)).await? == 6);
     Ok(())
 }
 

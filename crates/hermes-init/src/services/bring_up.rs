@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::definition::{Definition, Kind};
 use super::graph::Plan;
-use super::longrun::Slot;
+use super::longrun::{self, Slot};
 use super::worker::run_to_end;
 use crate::boot_record::BootRecord;
 use crate::environment::Environment;
@@ -28,8 +28,8 @@ pub(crate) fn bring_up(
     record: &mut BootRecord,
     tree_starts: impl FnOnce() -> Result<()>,
 ) -> bool {
-    // Without a limit, s6's tools want a number all the same.
-    let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(365 * 24 * 3600));
+    // Without a limit, s6's tools want a number all the same: the longest that they understand.
+    let deadline = deadline.unwrap_or_else(|| Instant::now() + longrun::LONGEST_WAIT);
     let mut failed = BTreeSet::new();
     let fail = |failed: &mut BTreeSet<String>, service: &Definition, error: anyhow::Error| {
         message::warning(format_args!("service {:?} did not come up: {error:#}", service.name));

@@ -15,6 +15,9 @@ use crate::tree::{self, Tree};
 /// What of a definition is s6-rc's own and has no meaning in a slot.
 const NOT_IN_A_SLOT: [&str; 6] = ["type", "dependencies.d", "contents.d", "down", "event", "supervise"];
 
+/// The longest time that s6-svwait(1) and s6-svc(1) can be told: milliseconds in 31 bits, 24 days.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// A longrun's slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
@@ -101,7 +104,7 @@ impl Slot {
     }
 
     fn call(&self, program: &str, flags: &[&str], limit: &str, deadline: Instant) -> Result<()> {
-        let left = deadline.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let left = deadline.saturating_duration_since(Instant::now()).min(LONGEST_WAIT).as_millis().max(1);
         let output = Command::new(program)
             .args(flags)
             .args([limit, &left.to_string(), "--"])

@@ -1,10 +1,10 @@
 //! `hermes container …`: what the container's boot calls.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, NulError, OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{AccessFlags, access};
@@ -39,11 +39,32 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Meaning::Nothing => stay_up(),
         Meaning::Hermes => cli::run_words(words),
         Meaning::Program(path) => {
-            // Called by the name that was given: some programs look at it.
-            let error = Command::new(&path).arg0(&words[0]).args(&words[1..]).exec();
-            Err(CommandError::new(Exit::Failed, format!("cannot run {}", path.display())).caused_by(error))
+            // execv, not execvp: that one would hand what is no program at all to a shell.
+            let error = exec(&path, &words).unwrap_or_else(io::Error::from);
+            Err(not_run(&path, error))
         }
     }
+}
+
+/// Becomes the program, called by the name that was given: some look at it.
+fn exec(path: &Path, words: &[OsString]) -> Result<io::Error, NulError> {
+    let program = CString::new(path.as_os_str().as_bytes())?;
+    let words = words.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+    Ok(match nix::unistd::execv(&program, &words) {
+        Ok(never) => match never {},
+        Err(error) => error.into(),
+    })
+}
+
+/// The codes that a shell would give.
+fn not_run(path: &Path, error: io::Error) -> CommandError {
+    let missing = error.kind() == io::ErrorKind::NotFound;
+    let exit = if missing { Exit::NoSuchProgram } else { Exit::CannotRun };
+    let failed = CommandError::new(exit, format!("cannot run {}", path.display())).caused_by(error);
+    if missing && path.exists() {
+        return failed.hint("the file is there: the interpreter that its first line names is not");
+    }
+    failed
 }
 
 /// What the words behind the image's name mean.
@@ -57,8 +78,8 @@ enum Meaning {
     Program(PathBuf),
 }
 
-/// A first word with a leading dash is a flag of `hermes`; one that is no
-/// program is a subcommand of it.
+/// A first word with a leading dash is a flag of `hermes`; one with a slash is a
+/// program's path; any other that is no program is a subcommand of `hermes`.
 fn meaning(words: &[OsString], find: impl Fn(&OsStr) -> Option<PathBuf>) -> Meaning {
     match words.first() {
         None => Meaning::Nothing,
@@ -71,7 +92,7 @@ fn meaning(words: &[OsString], find: impl Fn(&OsStr) -> Option<PathBuf>) -> Mean
 fn find_program(name: &OsStr) -> Option<PathBuf> {
     let is_program = |path: &Path| path.is_file() && access(path, AccessFlags::X_OK).is_ok();
     if name.as_bytes().contains(&b'/') {
-        return Some(PathBuf::from(name)).filter(|path| is_program(path));
+        return Some(PathBuf::from(name));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let directories = std::env::split_paths(&path).chain(std::env::split_paths(DEFAULT_PATH));
@@ -118,8 +139,16 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_that_name_is_no_program() {
-        assert_eq!(find_program(OsStr::new("/usr/bin")), None);
-        assert_eq!(find_program(OsStr::new("/usr/bin/env")), Some("/usr/bin/env".into()));
+    fn a_path_is_a_program_and_a_name_is_looked_for() {
+        assert_eq!(find_program(OsStr::new("/no/such/program")), Some("/no/such/program".into()));
+        assert!(find_program(OsStr::new("env")).is_some_and(|path| path.ends_with("bin/env")));
+        assert_eq!(find_program(OsStr::new("no-such-program")), None);
+    }
+
+    #[test]
+    fn what_cannot_run_gets_the_codes_of_a_shell() {
+        let missing = not_run(Path::new("/no/such"), io::Error::from_raw_os_error(2));
+        let denied = not_run(Path::new("/usr/bin"), io::Error::from_raw_os_error(13));
+        assert_eq!((missing.exit(), denied.exit()), (Exit::NoSuchProgram, Exit::CannotRun));
     }
 }

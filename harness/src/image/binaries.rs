@@ -1,0 +1,155 @@
+//! Where the binaries of the image come from: the host, or a stage of the Dockerfile.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use bollard::Docker;
+use tokio::process::Command;
+
+use super::base::line_of;
+use super::error::{Doing as _, ImageError};
+use super::glibc;
+use super::progress::Progress;
+use super::recipe::Recipe;
+
+/// Who compiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BinarySource {
+    /// This host, where what it links runs in the image; else a stage.
+    Auto,
+    /// This host, whatever its C library is.
+    Host,
+    /// A stage of the Dockerfile.
+    Stage,
+}
+
+/// What a build puts into the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Binaries {
+    /// Built here, to be handed in: each binary's name and file.
+    Host(Vec<(&'static str, PathBuf)>),
+    /// The Dockerfile builds them.
+    Stage,
+}
+
+impl std::fmt::Display for Binaries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Host(_) => "built on this host",
+            Self::Stage => "built in a stage of the Dockerfile",
+        })
+    }
+}
+
+/// Decides, and builds them where it is the host's turn.
+pub(crate) async fn get(
+    docker: &Docker,
+    recipe: &Recipe,
+    source: BinarySource,
+    progress: &Progress,
+) -> Result<Binaries, ImageError> {
+    let host = match source {
+        BinarySource::Host => true,
+        BinarySource::Stage => false,
+        BinarySource::Auto => match why_not_here(docker, recipe).await? {
+            None => true,
+            Some(reason) => {
+                progress.line(format!("binaries: built in a stage of the Dockerfile, since {reason}"));
+                false
+            }
+        },
+    };
+    if host { compile(recipe, progress).await.map(Binaries::Host) } else { Ok(Binaries::Stage) }
+}
+
+/// The reason why this host's binaries would not run in the image.
+async fn why_not_here(docker: &Docker, recipe: &Recipe) -> Result<Option<String>, ImageError> {
+    if std::env::consts::OS != "linux" {
+        return Ok(Some(format!("this host runs {}", std::env::consts::OS)));
+    }
+    let version = docker.version().await.doing("say its version")?;
+    let engine = version.arch.unwrap_or_default();
+    let here = engine_name_of(std::env::consts::ARCH);
+    if engine != here {
+        return Ok(Some(format!("this host is {here} and the engine {engine}")));
+    }
+    let (major, minor) = recipe.glibc;
+    Ok(match glibc::of_the_host().await {
+        None => Some("this host's C library is not glibc".into()),
+        Some((here_major, here_minor)) if (here_major, here_minor) > recipe.glibc => Some(format!(
+            "this host's glibc {here_major}.{here_minor} is newer than the image's {major}.{minor}"
+        )),
+        Some(_) => None,
+    })
+}
+
+/// Docker's name of an architecture that Rust names otherwise.
+fn engine_name_of(arch: &str) -> &str {
+    match arch {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// `cargo build --release`; cargo draws its own progress.
+async fn compile(recipe: &Recipe, progress: &Progress) -> Result<Vec<(&'static str, PathBuf)>, ImageError> {
+    progress.pause();
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(&recipe.root).args(["build", "--release", "--locked"]);
+    command.arg("--message-format=json-render-diagnostics");
+    for (package, _) in &recipe.binaries {
+        command.args(["--package", package]);
+    }
+    command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+    let line = line_of(&command);
+    let output =
+        command.output().await.map_err(|source| ImageError::Start { command: line.clone(), source })?;
+    if !output.status.success() {
+        // Cargo has said why, on the terminal.
+        return Err(ImageError::Command { command: line, status: output.status, stderr: String::new() });
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    recipe
+        .binaries
+        .iter()
+        .map(|(_, name)| {
+            let file = executable(&messages, name).ok_or_else(|| ImageError::NoBinary((*name).into()))?;
+            Ok((*name, file))
+        })
+        .collect()
+}
+
+/// The file of one executable that cargo built, by the name of its target, from the messages that
+/// `--message-format=json-render-diagnostics` prints (one JSON object a line).
+pub fn executable(messages: &str, name: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["reason"] == "compiler-artifact" && message["target"]["name"] == name)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_executable_among_cargos_messages() {
+        let messages = r#"
+{"reason":"compiler-artifact","target":{"name":"libc","kind":["lib"]},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"init","kind":["bin"]},"executable":"/t/release/init"}
+{"reason":"build-finished","success":true}
+"#;
+        assert_eq!(executable(messages, "init"), Some("/t/release/init".into()));
+        assert_eq!(executable(messages, "libc"), None);
+        assert_eq!(executable(messages, "other"), None);
+    }
+
+    #[test]
+    fn architectures_have_two_names() {
+        assert_eq!(engine_name_of("x86_64"), "amd64");
+        assert_eq!(engine_name_of("aarch64"), "arm64");
+        assert_eq!(engine_name_of("riscv64"), "riscv64");
+    }
+}

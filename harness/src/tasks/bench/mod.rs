@@ -1,0 +1,116 @@
+//! `cargo xtask bench`: what the image costs, one file for each figure.
+//!
+//! Machines are shared and noisy. So a figure of a container is measured together with a reference,
+//! the two in turn (A B A B …), and judged by medians: the reference is the same image with its init
+//! bypassed, which is what the engine itself costs. A benchmark reports; it never fails a build.
+
+mod cli;
+mod cycle;
+mod exec;
+mod image;
+mod pairs;
+mod stop;
+mod suites;
+mod table;
+mod to_command;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use bollard::Docker;
+use clap::{Args, ValueEnum};
+use hermes_harness::image::Progress;
+
+use table::{Report, Row};
+
+/// Measure what the image costs, against the same image with its init bypassed
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// What to measure [default: all]
+    #[arg(value_enum)]
+    names: Vec<Name>,
+    /// The image to measure, by name or ID [default: $HERMES_TEST_IMAGE, else one is built]
+    #[arg(long)]
+    image: Option<String>,
+    /// How often each pair is measured, at least 7
+    #[arg(long, value_name = "N", default_value_t = 11)]
+    pairs: usize,
+    /// Write the figures as JSON, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// A container's whole life around `true`
+    Cycle,
+    /// From the container's start to the command's first instruction
+    ToCommand,
+    /// `docker stop` of an idle container
+    Stop,
+    /// A command in a running container
+    Exec,
+    /// `hermes --version`: time, and peak memory
+    Cli,
+    /// All suites
+    Suites,
+    /// The image: its size, and how long it takes to build again
+    Image,
+}
+
+/// What every figure needs.
+struct Bed {
+    docker: Docker,
+    image: String,
+    pairs: usize,
+    progress: Progress,
+}
+
+impl Bench {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        if self.pairs < 7 {
+            bail!("a median needs at least 7 pairs, not {}", self.pairs);
+        }
+        let docker = super::connect().await?;
+        let image = super::image_under_test(&docker, self.image.as_deref()).await?;
+        let bed = Bed { docker, image, pairs: self.pairs, progress: Progress::new() };
+        let names = if self.names.is_empty() { Name::value_variants() } else { &self.names };
+        let mut report = Report::about(&bed.docker, &bed.image).await?;
+        let mut failed = false;
+        for name in names {
+            match name.measure(&bed).await {
+                Ok(rows) => report.rows.extend(rows),
+                // What the others cost is worth knowing nevertheless.
+                Err(error) => {
+                    bed.progress.line(format!("error: {error:#}"));
+                    failed = true;
+                }
+            }
+        }
+        drop(bed.progress);
+        println!("{report}");
+        if let Some(file) = &self.json {
+            let json = serde_json::to_string_pretty(&report).context("failed to write JSON")?;
+            std::fs::write(file, json).with_context(|| format!("failed to write {}", file.display()))?;
+        }
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+impl Name {
+    async fn measure(self, bed: &Bed) -> Result<Vec<Row>> {
+        let name = self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        let _step = bed.progress.step(format!("measure {name}"));
+        match self {
+            Self::Cycle => cycle::measure(bed).await,
+            Self::ToCommand => to_command::measure(bed).await,
+            Self::Stop => stop::measure(bed).await,
+            Self::Exec => exec::measure(bed).await,
+            Self::Cli => cli::measure(bed).await,
+            Self::Suites => suites::measure(bed).await,
+            Self::Image => image::measure(bed).await,
+        }
+        .with_context(|| format!("failed to measure {name}"))
+    }
+}

@@ -1,0 +1,48 @@
+//! `suites`: all suites, the image built and everything compiled.
+
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use tokio::process::Command;
+
+use super::Bed;
+use super::pairs::Series;
+use super::table::Row;
+
+const TARGET_S: f64 = 90.0;
+
+pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
+    // The list compiles what is not compiled yet.
+    docker_test(bed, &["--list"]).await?;
+    let started = Instant::now();
+    let success = docker_test(bed, &[]).await?;
+    let took = started.elapsed().as_secs_f64();
+    if !success {
+        bed.progress.line("suites: some failed, so the time says little");
+    }
+    Ok(vec![Row {
+        name: "suites",
+        what: "docker-test, all suites".into(),
+        unit: "s",
+        measured: Series::of(vec![took]),
+        reference: None,
+        rule: "fixed".into(),
+        target: TARGET_S,
+    }])
+}
+
+async fn docker_test(bed: &Bed, arguments: &[&str]) -> Result<bool> {
+    let program = std::env::current_exe().context("failed to find the program that runs")?;
+    let status = Command::new(program)
+        .args(["docker-test", "--image", &bed.image])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .context("failed to start docker-test")?;
+    Ok(status.success())
+}

@@ -1,0 +1,56 @@
+//! The exit code of the command is the container's.
+
+use anyhow::Result;
+use hermes_harness::{ImageBuilder, docker_test};
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use super::words::run;
+
+#[docker_test]
+async fn the_exit_code_of_the_command_is_the_containers() -> Result<()> {
+    for code in [0, 1, 42, 255] {
+        run(&["sh", "-c", &format!("exit {code}")]).await?.code(code);
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_command_that_a_signal_killed_is_128_and_its_number() -> Result<()> {
+    // The last one is a real-time signal, which has no name.
+    for (signal, code) in
+        [("INT", 130), ("ABRT", 134), ("KILL", 137), ("SEGV", 139), ("TERM", 143), ("64", 192)]
+    {
+        run(&["sh", "-c", &format!("kill -{signal} $$")]).await?.code(code);
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_path_that_cannot_be_run_ends_as_in_a_shell() -> Result<()> {
+    let image = ImageBuilder::new()
+        .file("/try/not-executable", 0o644, "#!/bin/sh\nexit 0\n")
+        .file("/try/no-interpreter", 0o755, "#!/no/such/interpreter\n")
+        .file("/try/no-format", 0o755, [0x00, 0xff, 0x00, 0x01])
+        .file("/try/roots-only", 0o700, "#!/bin/sh\nexit 0\n")
+        .build()
+        .await?;
+    for (path, code) in [
+        ("/no/such/program", 127),
+        ("/try/no-interpreter", 127),
+        ("/try", 126),
+        ("/try/not-executable", 126),
+        ("/try/roots-only", 126),
+        ("/try/no-format", 126),
+    ] {
+        let ended = image.container().run([path]).await?.code(code);
+        ended.stdout_is("").stderr_matches(contains(path).and(contains("error: ")));
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn errors_of_hermes_have_the_exit_codes_of_hermes() -> Result<()> {
+    run(&["boot", "--svg", "/no/such/directory/x.svg"]).await?.code(73).stderr_matches(contains("error: "));
+    Ok(())
+}

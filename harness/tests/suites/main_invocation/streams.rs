@@ -1,0 +1,69 @@
+//! The command's standard streams are the container's, and it has no others.
+
+use std::fmt::Write as _;
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, docker_test};
+
+use super::words::run;
+
+#[docker_test]
+async fn standard_input_reaches_the_command_byte_for_byte() -> Result<()> {
+    let every_byte: Vec<u8> = (0..=255).collect();
+    let input = every_byte.repeat(4096);
+    let output = Container::builder().stdin(input.clone()).run(["cat"]).await?.success();
+    ensure!(
+        output.stdout_bytes() == input,
+        "{} bytes came back of {}, or others",
+        output.stdout_bytes().len(),
+        input.len()
+    );
+    Ok(())
+}
+
+#[docker_test]
+async fn standard_output_and_standard_error_stay_apart_and_nobody_else_writes_to_them() -> Result<()> {
+    let output = run(&["sh", "-c", "echo out; echo err >&2; printf 'no newline'"]).await?.success();
+    ensure!(
+        (output.stdout().as_str(), output.stderr().as_str()) == ("out\nno newline", "err\n"),
+        "{}",
+        output.report("these two streams and nothing more")
+    );
+    Ok(())
+}
+
+#[docker_test]
+async fn the_device_files_of_the_streams_can_be_opened() -> Result<()> {
+    let script = "id -u >/dev/stdout; echo err >/dev/stderr; echo more >>/dev/fd/1; cat /dev/stdin";
+    let output = Container::builder().stdin("in\n").run(["sh", "-c", script]).await?.success();
+    ensure!(
+        (output.stdout().as_str(), output.stderr().as_str()) == ("10000\nmore\nin\n", "err\n"),
+        "{}",
+        output.report("each stream opened by its name")
+    );
+    Ok(())
+}
+
+#[docker_test]
+async fn a_large_output_is_not_cut() -> Result<()> {
+    let script = "seq 1 400000; seq 1 100000 >&2; printf end";
+    let output = run(&["sh", "-c", script]).await?.success();
+    let lines = |last: u32| {
+        (1..=last).fold(String::new(), |mut text, number| {
+            let _ = writeln!(text, "{number}");
+            text
+        })
+    };
+    ensure!(output.stdout() == lines(400_000) + "end", "{} bytes on stdout", output.stdout_bytes().len());
+    ensure!(output.stderr() == lines(100_000), "{} bytes on stderr", output.stderr_bytes().len());
+    Ok(())
+}
+
+#[docker_test]
+async fn the_command_has_three_descriptors_and_no_more() -> Result<()> {
+    // And without -i the first of them is empty.
+    run(&["sh", "-c", "ls /proc/$$/fd; cat; echo end"]).await?.success().stdout_is("0\n1\n2\nend");
+    let with_tty = Container::builder().tty().run(["sh", "-c", "ls /proc/$$/fd | cat"]).await?.success();
+    ensure!(with_tty.stdout() == "0\r\n1\r\n2\r\n", "{}", with_tty.report("0, 1 and 2"));
+    Ok(())
+}

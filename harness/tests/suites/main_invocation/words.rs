@@ -1,0 +1,111 @@
+//! The rows of the table: what a word, a flag, or nothing at all behind the image means.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{process_table, slot_up};
+use hermes_harness::{Container, Look, Outcome, docker_test, secs};
+use predicates::prelude::*;
+use predicates::str::{contains, starts_with};
+
+/// `docker run IMAGE ARGUMENTS…`, to the end, with no wish but these.
+pub(super) async fn run(arguments: &[&str]) -> Result<Outcome> {
+    Ok(Container::builder().run(arguments.iter().copied()).await?)
+}
+
+#[docker_test]
+async fn with_no_command_it_says_what_it_supervises_and_stays_up_until_it_is_stopped() -> Result<()> {
+    let container = Container::builder().cmd(Vec::<String>::new()).start_ready().await?;
+    let said = async |container: &Container| {
+        let (stdout, _) = container.logs().await?;
+        let whole = stdout.contains("main-hermes") && stdout.contains("docker exec");
+        Ok(Look::holds(whole, || format!("its log:\n{stdout}")))
+    };
+    container.wait_until("what is supervised and where to look", said, secs(10)).await?;
+    let processes = container.processes().await?;
+    let stays = processes.iter().find(|process| process.comm == "hermes");
+    let stays = stays.with_context(|| format!("no process hermes:\n{}", process_table(&processes)))?;
+    ensure!(stays.user == "hermes", "{} runs it\n{}", stays.user, process_table(&processes));
+    ensure!(container.state().await?.running, "it ended by itself");
+
+    let started = Instant::now();
+    container.stop().await?;
+    let took = started.elapsed();
+    let state = container.state().await?;
+    ensure!(state.exit_code == 0, "a server that is asked to stop and does ends well, not with {state:?}");
+    ensure!(took < secs(5), "idle, yet the stop took {took:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_word_that_is_no_program_is_a_subcommand_of_hermes() -> Result<()> {
+    let json = run(&["version", "--json"]).await?.success().stdout();
+    let json: serde_json::Value = serde_json::from_str(&json).with_context(|| json.clone())?;
+    ensure!(json["version"].is_string() && json["install_method"] == "docker", "{json}");
+
+    let wrong = run(&["no-such-word", "-x"]).await?.code(2);
+    wrong.stderr_matches(contains("no-such-word").and(starts_with("error: "))).stdout_is("");
+    run(&[""]).await?.code(2);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_leading_dash_is_a_flag_of_hermes_and_never_one_of_init_or_a_shell() -> Result<()> {
+    let version = run(&["--version"]).await?.success();
+    version.stdout_matches(predicate::str::is_match(r"^hermes \d+\.\d+\.\d+[^\n]*\n$")?);
+    // What sh, s6-svscan or execline would take for themselves.
+    for flags in [&["-c", "echo taken"][..], &["-t", "5"], &["--no-such-flag"]] {
+        let refused = run(flags).await?.code(2);
+        refused.stdout_is("").stderr_matches(contains(flags[0]));
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_program_that_exists_is_run_as_itself_and_nothing_stands_between() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    let one_program = async |container: &Container| {
+        let processes = container.processes().await?;
+        let parent = |pid: u32| processes.iter().find(|process| process.pid == pid);
+        // The slot main-hermes may sleep, too: that one's parent is s6-supervise.
+        let found = processes.iter().find(|process| {
+            process.argv == ["sleep", "infinity"]
+                && parent(process.ppid).is_some_and(|parent| parent.comm != "s6-supervise")
+        });
+        Ok(Look::from_option(found.cloned(), || process_table(&processes)))
+    };
+    let program = container.wait_until("sleep infinity", one_program, secs(10)).await?;
+    let processes = container.processes().await?;
+    let table = process_table(&processes);
+    ensure!((program.uid, program.gid) == (10000, 10000), "not hermes:\n{table}");
+    ensure!(program.pgid.unsigned_abs() == program.pid, "no process group of its own:\n{table}");
+    let between = processes.iter().find(|process| ["sh", "dash", "bash", "hermes"].contains(&&*process.comm));
+    ensure!(between.is_none(), "something stands between:\n{table}");
+    container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn hermes_and_a_shell_can_be_named_as_any_program() -> Result<()> {
+    run(&["hermes", "--version"]).await?.success().stdout_matches(starts_with("hermes "));
+    run(&["bash", "-c", "id -un; echo $0", "name"]).await?.success().stdout_is("hermes\nname");
+    Ok(())
+}
+
+#[docker_test]
+async fn the_command_runs_in_the_directory_that_workdir_names() -> Result<()> {
+    run(&["pwd"]).await?.success().stdout_is("/opt/data");
+    let spaced = Container::builder().workdir("/srv/two words").run(["/bin/pwd"]).await?.success();
+    spaced.stdout_is("/srv/two words");
+    let relative = Container::builder().workdir("/usr/bin").run(["./pwd"]).await?.success();
+    relative.stdout_is("/usr/bin");
+    Ok(())
+}
+
+#[docker_test]
+async fn the_container_ends_when_its_command_does_whatever_that_left_running() -> Result<()> {
+    let script = "sleep 1001 & setsid sleep 1002 & (trap '' HUP; exec sleep 1003) & exit 7";
+    let ended = run(&["sh", "-c", script]).await?.code(7);
+    ensure!(ended.took() < secs(6), "{}", ended.report("an end soon after its command's"));
+    Ok(())
+}

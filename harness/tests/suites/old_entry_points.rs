@@ -1,0 +1,154 @@
+//! Entry points of earlier images: `/usr/bin/tini` and `/opt/hermes/docker/entrypoint.sh`, alone and chained, as the
+//! compose files and scripts of those days name them (`contract.md` §2, last paragraph).
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use hermes_harness::probe::slot_up;
+use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+use predicates::prelude::*;
+use predicates::str::{contains, starts_with};
+
+const TINI: &str = "/usr/bin/tini";
+const ENTRYPOINT: &str = "/opt/hermes/docker/entrypoint.sh";
+/// What older compose files have.
+const CHAINED: [&str; 4] = [TINI, "-g", "--", ENTRYPOINT];
+
+fn entered_by(words: &[&str]) -> ContainerBuilder {
+    Container::builder().entrypoint(words.iter().copied())
+}
+
+/// Waits until the log says what is supervised, as the image does that is given no command.
+async fn says_what_it_supervises(container: &Container) -> Result<()> {
+    let said = async |container: &Container| {
+        let log = container.log().await?;
+        Ok(Look::holds(log.contains("main-hermes"), || format!("its log:\n{log}")))
+    };
+    Ok(container.wait_until("what is supervised", said, secs(10)).await?)
+}
+
+#[docker_test]
+async fn tini_drops_its_own_flags_and_runs_the_command() -> Result<()> {
+    let forms: [&[&str]; 8] = [
+        &[],
+        &["--"],
+        &["-g", "-s", "-v", "-w"],
+        &["-vvv", "-gs", "--"],
+        &["-p", "SIGKILL", "-e", "143"],
+        &["-pSIGKILL", "-e143", "--"],
+        &["-gvp", "SIGTERM", "-swe", "143"],
+        &["-swe143", "--"],
+    ];
+    // Flags behind the program are the program's.
+    let command = ["sh", "-c", "printf '%s|' \"$@\"; exit 3", "sh", "-g", "--", "-p", ""];
+    for flags in forms {
+        let output = entered_by(&[&[TINI], flags].concat()).run(command).await?.either_way();
+        let report = output.report(&format!("tini {flags:?} to run the command as it is"));
+        ensure!((output.exit_code(), output.text().as_str()) == (3, "-g|--|-p||"), "{report}");
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn tini_gives_the_whole_container_and_not_only_the_command() -> Result<()> {
+    let container =
+        entered_by(&[TINI, "-g", "--"]).cmd(["sleep", "infinity"]).env("odd.name", "x").start_ready().await?;
+    container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+    let processes = container.processes().await?;
+    ensure!(processes[0].pid == 1 && processes[0].comm == "s6-svscan", "{:?}", processes[0]);
+    let command = processes.iter().find(|process| process.argv == ["sleep", "infinity"]);
+    ensure!(command.is_some_and(|command| command.user == "hermes"), "{command:?}");
+    let environment = entered_by(&[TINI, "--"]).env("odd.name", "x y").run(["env"]).await?.success();
+    environment.stdout_matches(contains("\nodd.name=x y\n").and(contains("\nHOME=/opt/data\n")));
+    Ok(())
+}
+
+#[docker_test]
+async fn tini_passes_exit_codes_and_signals_on() -> Result<()> {
+    entered_by(&[TINI, "--"]).run(["sh", "-c", "exit 255"]).await?.code(255);
+    entered_by(&[TINI, "--"]).run(["sh", "-c", "kill -KILL $$"]).await?.code(137);
+
+    let container = entered_by(&[TINI, "-g", "--"]).cmd(["sleep", "infinity"]).start_ready().await?;
+    let started = Instant::now();
+    container.stop().await?;
+    let took = started.elapsed();
+    ensure!(took < secs(5), "idle, yet the stop took {took:?}");
+    ensure!(container.state().await?.exit_code == 143, "{:?}", container.state().await?);
+    Ok(())
+}
+
+#[docker_test]
+async fn tini_leaves_it_to_hermes_what_a_word_means() -> Result<()> {
+    entered_by(&[TINI, "--"]).run(["--version"]).await?.success().stdout_matches(starts_with("hermes "));
+    entered_by(&[TINI, "-g"]).run(["no-such-word"]).await?.code(2).stderr_matches(contains("no-such-word"));
+    let idle = entered_by(&[TINI, "-g", "--"]).cmd(Vec::<String>::new()).start_ready().await?;
+    says_what_it_supervises(&idle).await?;
+    ensure!(idle.state().await?.running, "it ended by itself");
+    Ok(())
+}
+
+#[docker_test]
+async fn entrypoint_sh_says_that_it_is_deprecated_and_works() -> Result<()> {
+    let output = entered_by(&[ENTRYPOINT]).run(["sh", "-c", "id -un; exit 5"]).await?.code(5);
+    output.stdout_is("hermes").stderr_matches(contains("deprecated").count(1));
+    ensure!(output.stderr().lines().count() == 1, "{}", output.report("one line on stderr"));
+    let version = entered_by(&[ENTRYPOINT]).run(["--version"]).await?.success();
+    version.stdout_matches(starts_with("hermes "));
+    let command =
+        ["sh", "-c", "tr '\\0' '|' </proc/self/environ; printf '%s|' \"$@\"", "sh", "", "a b", "-x"];
+    let odd = entered_by(&[ENTRYPOINT]).env("odd", "a\nb").run(command).await?.success();
+    odd.stdout_matches(contains("|odd=a\nb|").and(predicate::str::ends_with("||a b|-x|")));
+    Ok(())
+}
+
+#[docker_test]
+async fn entrypoint_sh_alone_stays_up_and_can_be_stopped() -> Result<()> {
+    let container = entered_by(&[ENTRYPOINT]).cmd(Vec::<String>::new()).start_ready().await?;
+    says_what_it_supervises(&container).await?;
+    container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+    let started = Instant::now();
+    container.stop().await?;
+    let took = started.elapsed();
+    ensure!(took < secs(5), "idle, yet the stop took {took:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn in_a_running_container_the_old_entry_points_just_run_the_command() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    let before = container.read_file("/run/s6/boot.json").await?;
+    for user in ["root", "hermes"] {
+        let output = container.exec([ENTRYPOINT, "sh", "-c", "id -un; exit 6"]).user(user).await?.code(6);
+        output.stdout_is("hermes").stderr_matches(contains("deprecated"));
+        let output =
+            container.exec([TINI, "-s", "--", "sh", "-c", "id -un; exit 7"]).user(user).await?.code(7);
+        output.stdout_is("hermes");
+        let output =
+            container.exec([&CHAINED[..], &["sh", "-c", "id -un; exit 8"]].concat()).user(user).await?;
+        output.code(8).stdout_is("hermes");
+    }
+    ensure!(container.read_file("/run/s6/boot.json").await? == before, "it booted again");
+    let trees = container.processes_named("s6-svscan").await?;
+    ensure!(trees.len() == 2, "{trees:?}");
+    ensure!(container.state().await?.running, "the container ended");
+    Ok(())
+}
+
+#[docker_test]
+async fn both_chained_as_old_compose_files_have_them_work() -> Result<()> {
+    let chained = || entered_by(&CHAINED);
+    let output = chained().run(["sh", "-c", "id -un; echo $HOME; exit 4"]).await?.code(4);
+    output.stdout_is("hermes\n/opt/data").stderr_matches(contains("deprecated").count(1));
+    chained().run(["--version"]).await?.success().stdout_matches(starts_with("hermes "));
+    chained().run(["sh", "-c", "kill -TERM $$"]).await?.code(143);
+    let odd = chained().env("odd.name", "x").run(["env"]).await?.success();
+    odd.stdout_matches(contains("\nodd.name=x\n"));
+
+    let idle = chained().cmd(Vec::<String>::new()).start_ready().await?;
+    says_what_it_supervises(&idle).await?;
+    let started = Instant::now();
+    idle.stop().await?;
+    let took = started.elapsed();
+    ensure!(took < secs(5), "idle, yet the stop took {took:?}");
+    Ok(())
+}
