@@ -61,6 +61,18 @@ pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> 
     ended.map_err(|failure| Failed::from(format!("{failure}\n(at {}, {})", test.file, test.function)))
 }
 
+/// Runs on a thread with room: a test that describes a dozen containers at once holds them all on its stack, which in a
+/// debug build overflows the two megabytes of an ordinary thread, and that ends the whole run.
+fn on_a_roomy_stack(
+    what: impl FnOnce() -> std::result::Result<(), String> + Send,
+) -> std::result::Result<(), String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, what);
+        let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// How long after its limit a test that blocks its thread is left alone: evidence and removal have their own patience.
 const LAST_RESORT: Duration = Duration::from_secs(150);
 
@@ -85,18 +97,6 @@ impl Watchdog {
         });
         Self { _lead: lead }
     }
-}
-
-/// Runs on a thread with room: a test that describes a dozen containers at once holds them all on its stack, which in a
-/// debug build overflows the two megabytes of an ordinary thread, and that ends the whole run.
-fn on_a_roomy_stack(
-    what: impl FnOnce() -> std::result::Result<(), String> + Send,
-) -> std::result::Result<(), String> {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, what);
-        let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
 }
 
 /// Runs a test to its end, and removes what it made. A failure is told with the folder of its evidence.
