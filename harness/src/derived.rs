@@ -197,7 +197,9 @@ impl Drop for Inner {
             eprintln!("HERMES_KEEP: image {0} is kept. Remove it: docker rmi {0}", self.id);
             return;
         }
-        let_go(self.scope.as_ref(), Doomed::Image(self.id.clone()), None);
+        // Several tests may share it: it goes behind the last container of the last of them.
+        let scope = Scope::current().or_else(|| self.scope.clone());
+        let_go(scope.as_ref(), Doomed::Image(self.id.clone()), None);
     }
 }
 

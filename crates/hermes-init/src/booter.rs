@@ -119,7 +119,6 @@ impl Booter {
         let outcome = scripts::run_all(
             paths::CONT_INIT,
             &self.tree_environment,
-            self.settings.verbosity,
             children,
             None,
             Some(&mut self.record),
@@ -206,7 +205,7 @@ impl Booter {
             if self.settings.keep_environment { self.environment.clone() } else { Environment::minimal() };
         let environment = environment.fitted_to(&self.account, as_root);
         let account = (!as_root).then_some(&self.account);
-        let (gate, verbosity) = (&self.gate, self.settings.verbosity);
+        let gate = &self.gate;
         // Told now: the worker may have left root behind.
         let supervisor = Tree::supervisor();
         let worker = Worker::start(account, self.record.clone(), |record| {
@@ -215,7 +214,7 @@ impl Booter {
                 Tree::Root if tree == Tree::User => Ok(gate.unlock()?),
                 Tree::Root | Tree::User => supervisor.rescan(deadline),
             };
-            services::bring_up(plan, tree, &environment, deadline, verbosity, record, tree_starts)
+            services::bring_up(plan, tree, &environment, deadline, record, tree_starts)
         })?;
         Ok(worker.wait(children, deadline, &mut self.record))
     }

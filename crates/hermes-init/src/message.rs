@@ -1,6 +1,7 @@
 //! What `/init` says on stderr, in one form.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The exit code of a boot that has no point: `EX_CONFIG` of sysexits(3).
 pub(crate) const EX_CONFIG: u8 = 78;
@@ -40,14 +41,24 @@ pub(crate) fn fatal(error: &anyhow::Error) {
     }
 }
 
-/// Something that went wrong and that the boot survives.
-pub(crate) fn warning(text: impl fmt::Display) {
-    eprintln!("init: warning: {text}");
+/// `S6_VERBOSITY`, for the whole process.
+static VERBOSITY: AtomicU8 = AtomicU8::new(2);
+
+/// From now on: 0 and 1 say errors only, 2 warnings too, 3 and more each step.
+pub(crate) fn set_verbosity(verbosity: u8) {
+    VERBOSITY.store(verbosity, Ordering::Relaxed);
 }
 
-/// Progress, shown from `S6_VERBOSITY=3` on.
-pub(crate) fn info(verbosity: u8, text: impl fmt::Display) {
-    if verbosity >= 3 {
+/// Something that went wrong and that the boot survives.
+pub(crate) fn warning(text: impl fmt::Display) {
+    if VERBOSITY.load(Ordering::Relaxed) >= 2 {
+        eprintln!("init: warning: {text}");
+    }
+}
+
+/// Progress.
+pub(crate) fn info(text: impl fmt::Display) {
+    if VERBOSITY.load(Ordering::Relaxed) >= 3 {
         eprintln!("init: info: {text}");
     }
 }

@@ -33,7 +33,6 @@ const END_GRACE: Duration = Duration::from_secs(1);
 pub(crate) fn run_all(
     folder: &str,
     environment: &Environment,
-    verbosity: u8,
     children: &mut Children,
     deadline: Option<Instant>,
     record: Option<&mut BootRecord>,
@@ -47,7 +46,7 @@ pub(crate) fn run_all(
             message::warning(format_args!("{} was skipped: {reason}", script.display()));
             continue;
         }
-        message::info(verbosity, format_args!("running {}", script.display()));
+        message::info(format_args!("running {}", script.display()));
         let start = record.as_ref().map(|record| record.now_us());
         let waited = run(&script, environment, children, deadline);
         let code = match waited {

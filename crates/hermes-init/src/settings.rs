@@ -23,8 +23,6 @@ pub(crate) struct Settings {
     /// `S6_KEEP_ENV`: the whole tree sees the container's environment, and
     /// `with-contenv` changes nothing.
     pub(crate) keep_environment: bool,
-    /// `S6_VERBOSITY`: 0 and 1 errors only, 2 (default) warnings too, 3 and more each step.
-    pub(crate) verbosity: u8,
     /// `S6_BEHAVIOUR_IF_STAGE2_FAILS`.
     pub(crate) on_failure: OnFailure,
     /// `S6_SERVICES_GRACETIME` (3000): the command and the services have this long after SIGTERM.
@@ -40,7 +38,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings; a value that is none is named and its default used.
+    /// Reads the settings, and obeys `S6_VERBOSITY` from here on; a value that is none is named and its default used.
     pub(crate) fn from(environment: &Environment) -> Self {
         let number = |name: &str, default: u64| {
             let Some(value) = environment.get(name).filter(|value| !value.is_empty()) else {
@@ -52,10 +50,10 @@ impl Settings {
             })
         };
         let milliseconds = |name: &str, default| Duration::from_millis(number(name, default));
+        message::set_verbosity(u8::try_from(number("S6_VERBOSITY", 2)).unwrap_or(u8::MAX));
         let services_up = milliseconds("S6_CMD_WAIT_FOR_SERVICES_MAXTIME", 5000);
         Self {
             keep_environment: number("S6_KEEP_ENV", 0) != 0,
-            verbosity: u8::try_from(number("S6_VERBOSITY", 2)).unwrap_or(u8::MAX),
             on_failure: match number("S6_BEHAVIOUR_IF_STAGE2_FAILS", 0) {
                 0 => OnFailure::Continue,
                 1 => OnFailure::Warn,
@@ -93,10 +91,11 @@ mod tests {
 
     #[test]
     fn a_value_that_is_no_number_leaves_the_default() {
-        let environment = Environment::from_pairs([("S6_KILL_GRACETIME", "soon"), ("S6_VERBOSITY", "3")]);
+        let environment =
+            Environment::from_pairs([("S6_KILL_GRACETIME", "soon"), ("S6_SERVICES_GRACETIME", "7")]);
         let settings = Settings::from(&environment);
         assert_eq!(settings.kill_grace, Duration::from_millis(3000));
-        assert_eq!(settings.verbosity, 3);
+        assert_eq!(settings.services_grace, Duration::from_millis(7));
     }
 
     #[test]

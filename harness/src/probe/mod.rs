@@ -6,12 +6,14 @@
 
 mod files;
 mod http;
+mod log;
 mod ports;
 mod processes;
 mod slots;
 
 pub use files::FileFacts;
 pub use http::Response;
+pub use log::log_says;
 pub use ports::ListeningPort;
 pub use processes::{Process, process_table};
 pub use slots::{Slot, slot_down, slot_pid_other_than, slot_ready, slot_up};

@@ -23,6 +23,9 @@ use crate::scope::Scope;
 /// How long a test may take.
 pub const LIMIT: Duration = Duration::from_secs(180);
 
+/// The stack of a test, in bytes. Only what is used of it costs memory.
+const STACK: usize = 32 << 20;
+
 /// How long taking the evidence may take.
 const EVIDENCE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -44,7 +47,7 @@ pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> 
     let what = || {
         let _watched = Watchdog::over(test.name());
         let began = Instant::now();
-        let ended = run_to_end(&test.name(), LIMIT, test.start);
+        let ended = on_a_roomy_stack(|| run_to_end(&test.name(), LIMIT, test.start));
         times::note(&test.name(), began.elapsed());
         ended
     };
@@ -82,6 +85,18 @@ impl Watchdog {
         });
         Self { _lead: lead }
     }
+}
+
+/// Runs on a thread with room: a test that describes a dozen containers at once holds them all on its stack, which in a
+/// debug build overflows the two megabytes of an ordinary thread, and that ends the whole run.
+fn on_a_roomy_stack(
+    what: impl FnOnce() -> std::result::Result<(), String> + Send,
+) -> std::result::Result<(), String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, what);
+        let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Runs a test to its end, and removes what it made. A failure is told with the folder of its evidence.

@@ -8,9 +8,15 @@
 mod harness_itself;
 mod harness_on_failure;
 mod image_layout;
+mod init_conventions;
 mod main_invocation;
+mod not_pid_1;
 mod old_entry_points;
+mod own_services;
+mod read_only;
+mod signals_and_exit;
 mod tui_passthrough;
+mod zombie_reaping;
 
 use std::process::ExitCode;
 

@@ -24,7 +24,6 @@ pub(crate) fn bring_up(
     tree: Tree,
     environment: &Environment,
     deadline: Option<Instant>,
-    verbosity: u8,
     record: &mut BootRecord,
     tree_starts: impl FnOnce() -> Result<()>,
 ) -> bool {
@@ -54,7 +53,7 @@ pub(crate) fn bring_up(
         let result = match missing {
             Some(needed) => Err(anyhow::anyhow!("it needs {needed:?}, which is not up")),
             None => {
-                message::info(verbosity, format_args!("starting service {:?}", service.name));
+                message::info(format_args!("starting service {:?}", service.name));
                 start_one(service, tree, plan, environment, deadline)
             }
         };

@@ -26,12 +26,27 @@ async fn a_command_that_a_signal_killed_is_128_and_its_number() -> Result<()> {
     Ok(())
 }
 
+/// The start of a program for the VAX (elf(5)): a file of the right kind for another machine.
+const OTHER_MACHINE: [u8; 64] = {
+    let mut header = [0; 64];
+    let start = *b"\x7fELF\x01\x01\x01";
+    let mut at = 0;
+    while at < start.len() {
+        header[at] = start[at];
+        at += 1;
+    }
+    // ET_EXEC, EM_VAX.
+    header[16] = 2;
+    header[18] = 75;
+    header
+};
+
 #[docker_test]
 async fn a_path_that_cannot_be_run_ends_as_in_a_shell() -> Result<()> {
     let image = ImageBuilder::new()
         .file("/try/not-executable", 0o644, "#!/bin/sh\nexit 0\n")
         .file("/try/no-interpreter", 0o755, "#!/no/such/interpreter\n")
-        .file("/try/no-format", 0o755, [0x00, 0xff, 0x00, 0x01])
+        .file("/try/other-machine", 0o755, OTHER_MACHINE)
         .file("/try/roots-only", 0o700, "#!/bin/sh\nexit 0\n")
         .build()
         .await?;
@@ -41,7 +56,7 @@ async fn a_path_that_cannot_be_run_ends_as_in_a_shell() -> Result<()> {
         ("/try", 126),
         ("/try/not-executable", 126),
         ("/try/roots-only", 126),
-        ("/try/no-format", 126),
+        ("/try/other-machine", 126),
     ] {
         let ended = image.container().run([path]).await?.code(code);
         ended.stdout_is("").stderr_matches(contains(path).and(contains("error: ")));

@@ -1,0 +1,159 @@
+//! Longruns, oneshots, bundles, their order, readiness, loggers.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{log_says, process_table, slot_pid_other_than, slot_up};
+use hermes_harness::{Container, Look, docker_test, secs};
+
+use super::orchard::orchard;
+use crate::own_services::{OwnServices, POLITE};
+
+/// The lines of `expected` are in `log`, in this order.
+#[track_caller]
+fn in_order(log: &str, expected: &[&str]) {
+    let mut rest = log;
+    for line in expected {
+        let found = rest.split_once(line);
+        assert!(found.is_some(), "no {line:?} in its place in the order {expected:?}:\n{log}");
+        rest = found.map_or("", |(_, rest)| rest);
+    }
+}
+
+#[docker_test]
+async fn own_services_come_up_in_the_order_of_their_dependencies_and_go_down_in_reverse() -> Result<()> {
+    let image = orchard().await?;
+    let command = ["sh", "-c", "echo 'command: runs'; exec sleep infinity"];
+    let container = image.container().cmd(command).start_ready().await?;
+    container.wait_until("the command runs", log_says("command: runs"), secs(10)).await?;
+    container.wait_until("web runs", log_says("web: up"), secs(10)).await?;
+    container.stop().await?;
+    let (stdout, stderr) = container.logs().await?;
+    in_order(&stdout, &["own script: runs", "set-clock: up as root", "clock: up as root", "clock: down"]);
+    in_order(
+        &stdout,
+        &[
+            "own script: runs",
+            "migrate: first as hermes",
+            "migrate: up as hermes",
+            "database: begins",
+            "database: ready",
+            "web: up, hello",
+        ],
+    );
+    in_order(&stdout, &["database: ready", "report: up as hermes", "command: runs"]);
+    in_order(
+        &stdout,
+        &[
+            "command: runs",
+            "report: down as hermes",
+            "web: down",
+            "database: down",
+            "migrate: down as hermes",
+            "own finish: runs",
+        ],
+    );
+    in_order(&stdout, &["command: runs", "clock: down", "own finish: runs"]);
+    ensure!(!stdout.contains("spare: up") && !stdout.contains("unused: up"), "not to be started:\n{stdout}");
+    ensure!(stderr.is_empty(), "stderr of a boot without faults:\n{stderr}");
+    Ok(())
+}
+
+#[docker_test]
+async fn own_services_run_in_the_tree_of_their_bundle_and_come_back_after_a_restart() -> Result<()> {
+    let image = orchard().await?;
+    let container = image.container().cmd(["sleep", "infinity"]).start_ready().await?;
+    for round in 0..2 {
+        if round == 1 {
+            container.restart().await?;
+            container.ready().await?;
+        }
+        let (clock, database) = ("/run/s6/scandir/clock", "database");
+        for (slot, user) in [(clock, "root"), (database, "hermes"), ("web", "hermes"), ("web/log", "hermes")]
+        {
+            let slot = if slot == "web/log" { "/run/service/web/log" } else { slot };
+            let state = container.wait_until(format!("{slot} is up"), slot_up(slot), secs(10)).await?;
+            let pid = state.pid.context("an up slot has a PID")?;
+            let processes = container.processes().await?;
+            let owner =
+                processes.iter().find(|process| process.pid == pid).map(|process| process.user.as_str());
+            ensure!(owner == Some(user), "{slot} runs as {owner:?}:\n{}", process_table(&processes));
+        }
+        let ready = container.slot(database).await?.context("database is supervised")?;
+        ensure!(ready.ready, "the boot is complete, and a service is not ready: {ready}");
+        let spare = container.slot("spare").await?.context("spare is supervised, though down")?;
+        ensure!(!spare.up && !spare.wanted_up, "it has a file `down`: {spare}");
+        ensure!(container.slot("unused").await?.is_none(), "unused is in no bundle");
+    }
+    // Root's tree is root's alone.
+    container.exec(["/command/s6-svc", "-k", "/run/s6/scandir/clock"]).await?.failure();
+    // The other is the account's: what it likes, it does.
+    container.exec(["/command/s6-svc", "-wu", "-T", "5000", "-u", "/run/service/spare"]).await?.success();
+    container.exec(["/command/s6-svc", "-wD", "-T", "5000", "-d", "/run/service/spare"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_service_has_its_logger_and_its_finish_script() -> Result<()> {
+    let image = orchard().await?;
+    let container = image.container().cmd(["sleep", "infinity"]).start_ready().await?;
+    let logged = "logged by hermes: web: up, hello\n";
+    container.wait_until("the logger has a line", log_says(logged), secs(10)).await?;
+    let logger = container.slot("/run/service/web/log").await?.and_then(|slot| slot.pid);
+    let web = container.slot("web").await?.and_then(|slot| slot.pid).context("web is up")?;
+    container.kill_process(web, "KILL").await?;
+    container.wait_until("web is back", slot_pid_other_than("web", web), secs(10)).await?;
+    let twice = async |container: &Container| {
+        let (stdout, _) = container.logs().await?;
+        Ok(Look::holds(stdout.matches(logged).count() == 2, || stdout))
+    };
+    container.wait_until("the logger has the line again", twice, secs(10)).await?;
+    let same = container.slot("/run/service/web/log").await?.and_then(|slot| slot.pid);
+    ensure!(logger.is_some() && logger == same, "the logger was {logger:?}, is {same:?}");
+    // Killed by signal 9, and the service's name.
+    container.exec(["cat", "/opt/data/finished"]).await?.success().stdout_is("web: finish 256 9 web");
+    Ok(())
+}
+
+#[docker_test]
+async fn the_command_waits_until_a_service_is_ready() -> Result<()> {
+    let late = "#!/bin/sh\nsleep 0.8; echo 'late: ready'; echo >&4; exec sleep infinity\n";
+    let builder = Container::builder().user_service("late", late).file(
+        "/etc/s6-overlay/s6-rc.d/late/notification-fd",
+        0o644,
+        "4\n",
+    );
+    let output = builder.run(["echo", "command: runs"]).await?.success();
+    output.stdout_is("late: ready\ncommand: runs").stderr_matches(predicates::str::is_empty());
+    Ok(())
+}
+
+#[docker_test]
+async fn the_command_waits_only_as_long_as_it_was_told_to() -> Result<()> {
+    let builder = Container::builder().user_service("never-ready", POLITE).file(
+        "/etc/s6-overlay/s6-rc.d/never-ready/notification-fd",
+        0o644,
+        "3\n",
+    );
+    let short = builder.clone().env("S6_CMD_WAIT_FOR_SERVICES_MAXTIME", "300");
+    let output = short.run(["echo", "command: runs"]).await?.success();
+    output.stdout_matches(predicates::str::contains("command: runs"));
+    output.stderr_matches(predicates::str::contains("S6_CMD_WAIT_FOR_SERVICES_MAXTIME"));
+    ensure!(output.took() < secs(4), "took {:?}", output.took());
+    // The default is five seconds.
+    let output = builder.run(["echo", "command: runs"]).await?.success();
+    output.stdout_matches(predicates::str::contains("command: runs"));
+    ensure!(output.took() > secs(5) && output.took() < secs(9), "by default it waited {:?}", output.took());
+    Ok(())
+}
+
+#[docker_test]
+async fn without_root_all_services_run_in_one_tree() -> Result<()> {
+    let image = orchard().await?;
+    let container = image.container().user("10000:10000").cmd(["sleep", "infinity"]).start_ready().await?;
+    for slot in ["clock", "database", "web", "main-hermes"] {
+        container.wait_until(format!("{slot} is up"), slot_up(slot), secs(10)).await?;
+    }
+    container.stop().await?;
+    let (stdout, _) = container.logs().await?;
+    in_order(&stdout, &["set-clock: up as hermes", "clock: up as hermes", "clock: down", "own finish: runs"]);
+    Ok(())
+}

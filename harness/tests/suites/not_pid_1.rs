@@ -1,0 +1,195 @@
+//! A platform owns PID 1: `docker run --init`, a shared process namespace, a shell that starts `/init`. Full supervision
+//! all the same, and nobody else's process is touched. And `/init` in a container that runs already.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{Process, log_says, process_table, slot_pid_other_than, slot_up};
+use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, is_empty};
+
+use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
+
+/// A command that ends with its own code when it is told to by SIGTERM.
+const TRAPS: &str =
+    "trap 'echo got TERM; kill $child; exit 7' TERM; sleep infinity & child=$!; echo trapped; wait";
+
+/// With a service in each tree, a finish script, and [`TRAPS`] as its command.
+fn supervised() -> ContainerBuilder {
+    Container::builder()
+        .user_service("polite", POLITE)
+        .system_service("system-polite", POLITE)
+        .finish_script("50-tell", FINISH)
+        .cmd(["bash", "-c", TRAPS])
+}
+
+/// Shows that everything is supervised: both trees, a service that comes back, the health that `hermes` tells.
+async fn is_supervised(container: &Container) -> Result<()> {
+    let boot = container.ready().await?;
+    let processes = container.processes().await?;
+    let table = process_table(&processes);
+    let supervisor = processes.iter().find(|process| process.pid == boot.supervisor.pid);
+    let supervisor = supervisor.with_context(|| format!("no supervisor:\n{table}"))?;
+    ensure!(supervisor.pid != 1 && supervisor.comm == "s6-svscan", "the supervisor is {supervisor:?}");
+    for name in ["main-hermes", "polite", "/run/s6/scandir/system-polite"] {
+        container.wait_until(format!("{name} is up"), slot_up(name), secs(10)).await?;
+    }
+    for name in ["polite", "/run/s6/scandir/system-polite"] {
+        let pid = container.slot(name).await?.and_then(|slot| slot.pid).context("an up slot has a PID")?;
+        container.kill_process(pid, "KILL").await?;
+        container.wait_until(format!("{name} is back"), slot_pid_other_than(name, pid), secs(10)).await?;
+    }
+    container.exec(["hermes", "health"]).await?.success();
+    container.exec(["hermes"]).await?.success().stdout_matches(contains("Supervised by s6"));
+    container.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
+    Ok(())
+}
+
+/// Shows that the stop was an orderly one.
+async fn ended_in_order(container: &Container) -> Result<()> {
+    let code = container.wait_exit(secs(10)).await?;
+    let (stdout, stderr) = container.logs().await?;
+    ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{stdout}{stderr}");
+    let finished = stdout.rfind(FINISHED);
+    for said in ["got TERM", "polite: SIGTERM"] {
+        ensure!(stdout.rfind(said) < finished && stdout.contains(said), "no orderly stop:\n{stdout}{stderr}");
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn under_docker_init_everything_is_supervised_and_stops_in_order() -> Result<()> {
+    let container = supervised().init().start_ready().await?;
+    is_supervised(&container).await?;
+    container.stop().await?;
+    ended_in_order(&container).await?;
+    container.start().await?;
+    is_supervised(&container).await?;
+    container.restart().await?;
+    container.ready().await?;
+    container.kill("SIGHUP").await?;
+    container.wait_exit(secs(10)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn under_docker_init_the_commands_exit_code_is_the_containers() -> Result<()> {
+    for (end, expected) in [("exit 0", 0), ("exit 42", 42), ("exit 255", 255), ("kill -KILL $$", 137)] {
+        let outcome = Container::builder().init().run(["sh", "-c", &format!("echo said; {end}")]).await?;
+        outcome.code(expected).stdout_is("said");
+    }
+    Ok(())
+}
+
+/// A process of the neighbour's that nobody else may end: as `hermes` as well, which a careless `kill -1` would reach.
+async fn decoy(neighbour: &Container) -> Result<u32> {
+    let script = "setsid sleep 4242 >/dev/null 2>&1 </dev/null & echo $!";
+    Ok(neighbour.exec_sh(script).await?.success().text().parse()?)
+}
+
+fn names(processes: &[Process]) -> Vec<String> {
+    let mut names: Vec<_> = processes
+        .iter()
+        .map(|process| format!("{} {} {:?}", process.pid, process.comm, process.state))
+        .collect();
+    names.sort();
+    names
+}
+
+#[docker_test]
+async fn in_a_shared_process_namespace_everything_is_supervised_and_the_neighbour_is_left_alone() -> Result<()>
+{
+    let neighbour = Container::builder().entrypoint(["sleep", "infinity"]).init().start().await?;
+    decoy(&neighbour).await?;
+    let before = neighbour.processes().await?;
+    let mode = format!("container:{}", neighbour.id());
+    let container = supervised().pid_mode(&mode).start_ready().await?;
+    is_supervised(&container).await?;
+    container.stop().await?;
+    ended_in_order(&container).await?;
+    let after = neighbour.processes().await?;
+    let table = process_table(&after);
+    ensure!(names(&before) == names(&after), "before\n{}after the stop\n{table}", process_table(&before));
+
+    // Again, now with an orphan that has to be killed: all that ends is the container's own.
+    let deaf = "setsid sh -c 'trap \"\" TERM; echo deaf; exec sleep infinity' & until [ -e /tmp/go ]; do sleep 0.05; done; exit 9";
+    let builder =
+        Container::builder().env("S6_KILL_GRACETIME", "200").pid_mode(&mode).cmd(["sh", "-c", deaf]);
+    let container = builder.start_ready().await?;
+    container.wait_until("the orphan is deaf", log_says("deaf"), secs(10)).await?;
+    container.exec(["touch", "/tmp/go"]).await?.success();
+    ensure!(container.wait_exit(secs(10)).await? == 9, "exit code {}", container.state().await?.exit_code);
+    let gone = async |neighbour: &Container| {
+        let now = neighbour.processes().await?;
+        Ok(Look::holds(names(&before) == names(&now), || process_table(&now)))
+    };
+    neighbour.wait_until("only the neighbour's processes are left", gone, secs(10)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn two_containers_of_the_image_share_a_process_namespace_in_peace() -> Result<()> {
+    let first = supervised().start_ready().await?;
+    first.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
+    let second = supervised().pid_mode(format!("container:{}", first.id())).start_ready().await?;
+    is_supervised(&second).await?;
+    let main = first.slot("main-hermes").await?.context("main-hermes is supervised")?;
+    second.restart().await?;
+    is_supervised(&second).await?;
+    second.stop().await?;
+    let still = first.slot("main-hermes").await?.context("main-hermes is still supervised")?;
+    ensure!(main.pid == still.pid, "before {main}, after the second's stop {still}");
+    first.exec(["hermes", "health"]).await?.success();
+    first.stop().await?;
+    ended_in_order(&first).await
+}
+
+#[docker_test]
+async fn as_the_child_of_a_platforms_own_init_it_ends_what_is_its_own_and_nothing_else() -> Result<()> {
+    // What Fly does: their PID 1 starts the image's entry point, and goes on when it has ended.
+    let platform = "sleep 4242 & /init /opt/hermes/docker/main-wrapper.sh \"$@\" & init=$!
+        trap 'kill $init' TERM; until wait $init; code=$?; [ $code -lt 128 ] || [ ! -e /proc/$init ]; do :; done
+        echo \"the platform saw $code\"; exec sleep infinity";
+    let builder = supervised().entrypoint(["bash", "-c", platform, "platform", "bash", "-c", TRAPS]);
+    let container = builder.cmd(Vec::<String>::new()).start_ready().await?;
+    is_supervised(&container).await?;
+    let supervisor = container.ready().await?.supervisor.pid;
+    // To the supervisor, which is not the container's main process here.
+    container.kill_process(supervisor, "TERM").await?;
+    container.wait_until("/init has ended", log_says("the platform saw 7"), secs(10)).await?;
+    let left = container.processes().await?;
+    let mut commands: Vec<_> = left.iter().map(|process| process.argv.join(" ")).collect();
+    commands.sort();
+    ensure!(commands == ["sleep 4242", "sleep infinity"], "left are\n{}", process_table(&left));
+    let (stdout, _) = container.logs().await?;
+    ensure!(stdout.contains(FINISHED) && stdout.contains("got TERM"), "no orderly stop:\n{stdout}");
+    Ok(())
+}
+
+#[docker_test]
+async fn init_in_a_running_container_just_runs_the_command() -> Result<()> {
+    for init in [false, true] {
+        let builder = Container::builder().env("SOME_VARIABLE", "a b");
+        let builder = if init { builder.init() } else { builder };
+        let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
+        let before = container.read_file("/run/s6/boot.json").await?;
+        let script = "id -u; pwd; printf '%s\\n' \"$SOME_VARIABLE\" \"$@\"; exit 42";
+        let words = ["/init", "sh", "-c", script, "sh", "--version", "", "two words"];
+        let output = container.exec(words).workdir("/usr").await?.code(42);
+        output.stdout_is("10000\n/usr\na b\n--version\n\ntwo words").stderr_matches(is_empty());
+        let output = container.exec(words).workdir("/usr").as_root().await?.code(42);
+        output.stdout_is("0\n/usr\na b\n--version\n\ntwo words").stderr_matches(is_empty());
+        container.exec(["/init", "no-such-program"]).await?.code(127);
+        container.exec(["/init", "/etc/passwd"]).await?.code(126);
+        container.exec(["/init", "sh", "-c", "kill -TERM $$"]).await?.code(143);
+        for as_root in [false, true] {
+            let request = container.exec(["/init"]);
+            let request = if as_root { request.as_root() } else { request };
+            request.await?.failure().stderr_matches(contains("already runs").and(contains("hint:")));
+        }
+        // The boot that runs is as it was.
+        let after = container.read_file("/run/s6/boot.json").await?;
+        ensure!(before == after, "a nested /init wrote a boot record");
+        container.exec(["hermes", "health"]).await?.success();
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Little is allowed: a read-only root, a `noexec` `/run`, no root, few capabilities, no new privileges. The container
+//! boots, or ends at once and says how to mend it.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{log_says, process_table};
+use hermes_harness::{Container, ContainerBuilder, docker_test, secs};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+
+/// What the documentation names for `--cap-drop ALL`.
+const CAPABILITIES: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];
+
+/// Which trees a container has, and whose they are.
+#[derive(Clone, Copy, PartialEq)]
+enum Trees {
+    /// Root's, and in it that of `hermes`.
+    Two,
+    /// Everything runs as this UID.
+    One(u32),
+}
+
+impl Trees {
+    /// Whose the command is, and the tree of the agents.
+    fn uid(self) -> u32 {
+        if let Self::One(uid) = self { uid } else { 10000 }
+    }
+}
+
+/// Says that it runs, until it is asked for its exit code or stopped.
+const COMMAND: &str = "echo up; until [ -e /opt/data/end ]; do sleep 0.05; done; exit 42";
+
+/// A whole life: boot, supervision, stop, boot once more, the command's exit code.
+async fn lives(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()> {
+    let life = async {
+        let container = builder.cmd(["sh", "-c", COMMAND]).start_ready().await?;
+        is_whole(&container, trees, "up\n").await?;
+        container.stop().await?;
+        let code = container.wait_exit(secs(1)).await?;
+        ensure!(code == 143, "exit code {code} after docker stop, expected 143:\n{}", container.log().await?);
+        container.start().await?;
+        is_whole(&container, trees, "up\nup\n").await?;
+        container.exec(["touch", "/opt/data/end"]).user(trees.uid().to_string()).await?.success();
+        let code = container.wait_exit(secs(10)).await?;
+        ensure!(code == 42, "exit code {code}, expected the command's own 42:\n{}", container.log().await?);
+        let (stdout, stderr) = container.logs().await?;
+        ensure!(stdout == "up\nup\n" && stderr.is_empty(), "its log, instead of up twice:\n{stdout}{stderr}");
+        Ok(())
+    };
+    life.await.with_context(|| row.to_owned())
+}
+
+async fn is_whole(container: &Container, trees: Trees, log: &str) -> Result<()> {
+    let boot = container.ready().await?;
+    ensure!(boot.unprivileged == (trees != Trees::Two), "the boot's record: {boot:?}");
+    container.wait_until("the command runs", log_says(log), secs(10)).await?;
+    // As who supervises it: without capabilities root may not look into the slots of others.
+    let uid = trees.uid();
+    let up = ["/command/s6-svwait", "-u", "-t", "10000", "/run/service/main-hermes"];
+    container.exec(up).user(uid.to_string()).await?.success();
+    let processes = container.processes().await?;
+    let table = process_table(&processes);
+    let mut users: Vec<u32> =
+        processes.iter().filter(|process| process.comm == "s6-svscan").map(|process| process.uid).collect();
+    users.sort_unstable();
+    let expected = if trees == Trees::Two { vec![0, uid] } else { vec![uid] };
+    ensure!(users == expected, "trees of {users:?}, expected {expected:?}:\n{table}");
+    for process in processes.iter().filter(|process| ["sh", "sleep"].contains(&process.comm.as_str())) {
+        ensure!(process.uid == uid, "{:?} of {}, expected {uid}:\n{table}", process.argv, process.uid);
+    }
+    container.exec(["hermes", "health"]).user(uid.to_string()).await?.success();
+    Ok(())
+}
+
+fn read_only(run: &str) -> ContainerBuilder {
+    Container::builder().read_only().tmpfs("/run", run)
+}
+
+fn few_capabilities() -> ContainerBuilder {
+    let none = Container::builder().cap_drop("ALL");
+    CAPABILITIES.iter().fold(none, |builder, capability| builder.cap_add(capability))
+}
+
+#[docker_test]
+async fn a_read_only_container_lives_with_a_tmpfs_on_run() -> Result<()> {
+    // Docker mounts --tmpfs with noexec unless it is told otherwise.
+    lives("--read-only --tmpfs /run", read_only(""), Trees::Two).await
+}
+
+#[docker_test]
+async fn a_read_only_container_lives_with_an_executable_tmpfs_on_run() -> Result<()> {
+    let builder = read_only("exec").env("S6_READ_ONLY_ROOT", "1");
+    lives("--read-only --tmpfs /run:exec", builder, Trees::Two).await
+}
+
+#[docker_test]
+async fn a_container_lives_with_a_noexec_run() -> Result<()> {
+    lives("--tmpfs /run:noexec", Container::builder().tmpfs("/run", "rw,noexec,nosuid"), Trees::Two).await
+}
+
+#[docker_test]
+async fn run_really_is_noexec_and_the_root_really_read_only_there() -> Result<()> {
+    let container = read_only("").cmd(["sleep", "infinity"]).start_ready().await?;
+    container.exec_sh("echo x >/etc/x").as_root().await?.failure();
+    let script = "printf '#!/bin/sh\\n' >/run/x; chmod 755 /run/x; /run/x";
+    container.exec_sh(script).as_root().await?.code(126);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_read_only_container_without_a_writable_run_says_what_it_needs() -> Result<()> {
+    let output = Container::builder().read_only().run(["true"]).await?.code(78);
+    output.stderr_matches(contains("error:").and(contains("/run")).and(contains("--tmpfs /run")));
+    Ok(())
+}
+
+#[docker_test]
+async fn as_user_10000_there_is_one_tree() -> Result<()> {
+    lives("--user 10000:10000", Container::builder().user("10000:10000"), Trees::One(10000)).await
+}
+
+#[docker_test]
+async fn as_user_10000_read_only_there_is_one_tree() -> Result<()> {
+    for options in ["", "exec", "mode=1777"] {
+        let builder = read_only(options).user("10000:10000");
+        lives(&format!("--user 10000:10000 --tmpfs /run:{options}"), builder, Trees::One(10000)).await?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn as_a_random_user_of_group_0_there_is_one_tree() -> Result<()> {
+    lives("--user 12345:0", Container::builder().user("12345:0"), Trees::One(12345)).await
+}
+
+#[docker_test]
+async fn as_a_random_user_of_group_0_read_only_there_is_one_tree() -> Result<()> {
+    lives("--user 12345:0 --read-only", read_only("").user("12345:0"), Trees::One(12345)).await
+}
+
+#[docker_test]
+async fn a_user_that_can_write_nothing_is_refused_with_the_mend() -> Result<()> {
+    let rows = [
+        ("--user 1234:1234", Container::builder()),
+        ("--user 1234:1234 --read-only --tmpfs /run", read_only("")),
+        ("--user 1234:1234 --tmpfs /run", Container::builder().tmpfs("/run", "")),
+    ];
+    for (row, builder) in rows {
+        let outcome = builder.user("1234:1234").run(["echo", "it runs"]).await?.either_way();
+        let report = outcome.report(&format!("{row}: exit code 78, and a hint"));
+        ensure!(outcome.exit_code() == 78, "{report}");
+        let stderr = outcome.stderr();
+        ensure!(["--user", "HERMES_UID", "PUID"].iter().all(|word| stderr.contains(word)), "{report}");
+        ensure!(stderr.matches("error:").count() == 1, "{report}");
+        ensure!(outcome.stdout().is_empty(), "{report}");
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn few_capabilities_are_enough() -> Result<()> {
+    lives("--cap-drop ALL and those that are documented", few_capabilities(), Trees::Two).await
+}
+
+#[docker_test]
+async fn few_capabilities_are_enough_read_only_and_without_new_privileges() -> Result<()> {
+    let builder = few_capabilities().read_only().tmpfs("/run", "").security_opt("no-new-privileges");
+    lives("--cap-drop ALL --read-only --security-opt no-new-privileges", builder, Trees::Two).await
+}
+
+#[docker_test]
+async fn no_new_privileges_changes_nothing() -> Result<()> {
+    let builder = Container::builder().security_opt("no-new-privileges");
+    lives("--security-opt no-new-privileges", builder, Trees::Two).await
+}
+
+#[docker_test]
+async fn without_root_no_capability_is_needed() -> Result<()> {
+    let builder = Container::builder().user("10000:10000").cap_drop("ALL").security_opt("no-new-privileges");
+    lives("--user 10000:10000 --cap-drop ALL", builder, Trees::One(10000)).await
+}
+
+#[docker_test]
+async fn without_any_capability_root_is_told_which_are_needed() -> Result<()> {
+    for (row, builder) in [
+        ("--cap-drop ALL", Container::builder().cap_drop("ALL")),
+        ("--cap-drop ALL --read-only --tmpfs /run", read_only("").cap_drop("ALL")),
+    ] {
+        let outcome = builder.run(["echo", "it runs"]).await?.either_way();
+        let report = outcome.report(&format!("{row}: exit code 78, and the capabilities' names"));
+        ensure!(outcome.exit_code() == 78, "{report}");
+        let stderr = outcome.stderr();
+        ensure!(CAPABILITIES.iter().all(|capability| stderr.contains(capability)), "{report}");
+        ensure!(stderr.matches("error:").count() == 1 && outcome.stdout().is_empty(), "{report}");
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn each_missing_capability_is_noticed_and_named() -> Result<()> {
+    for missing in CAPABILITIES {
+        let none = Container::builder().cap_drop("ALL").deadline(secs(10));
+        let rest = CAPABILITIES.iter().filter(|capability| **capability != missing);
+        let builder = rest.fold(none, |builder, capability| builder.cap_add(capability));
+        let outcome = builder.run(["true"]).await?.either_way();
+        let report = outcome.report(&format!("a boot without {missing} that works, or 78 and its name"));
+        let works = outcome.exit_code() == 0 && outcome.stderr().is_empty();
+        let told = outcome.exit_code() == 78 && outcome.stderr().contains(missing);
+        ensure!(works || told, "{report}");
+    }
+    Ok(())
+}

@@ -1,0 +1,293 @@
+//! A stop that is asked for: by a signal, by `docker stop`, by root in the container.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use futures_util::future::try_join_all;
+use hermes_harness::probe::log_says;
+use hermes_harness::{Container, docker_test, secs};
+use predicates::str::contains;
+
+use super::{TELLS_SIGNALS, WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
+use crate::own_services::{DEAF, FINISH, FINISHED, OwnServices, POLITE};
+
+#[docker_test]
+async fn each_stop_signal_ends_a_plain_command_by_sigterm_and_runs_cont_finish() -> Result<()> {
+    try_join_all(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"].map(async |signal| {
+        let builder = Container::builder().finish_script("50-tell", FINISH).cmd(["sleep", "infinity"]);
+        let container = builder.start_ready().await?;
+        let started = Instant::now();
+        container.kill(signal).await?;
+        let code = container.wait_exit(secs(10)).await?;
+        ensure!(code == 143, "{signal}: exit code {code}, expected 143");
+        ensure!(
+            started.elapsed() < WELL_INSIDE_DOCKERS_TEN_SECONDS,
+            "{signal}: took {:?}",
+            started.elapsed()
+        );
+        let log = container.log().await?;
+        ensure!(log.contains(FINISHED), "{signal}: cont-finish.d did not run:\n{log}");
+        Ok(())
+    }))
+    .await
+    .map(|_| ())
+}
+
+#[docker_test]
+async fn each_stop_signal_reaches_the_command_as_one_sigterm_and_its_own_exit_code_is_the_containers()
+-> Result<()> {
+    try_join_all(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"].map(async |signal| {
+        let container = Container::builder().cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
+        container.wait_until("its traps are set", log_says("trapped"), secs(10)).await?;
+        container.kill(signal).await?;
+        let code = container.wait_exit(secs(10)).await?;
+        ensure!(code == 7, "{signal}: exit code {code}, expected the command's own 7");
+        let (stdout, _) = container.logs().await?;
+        ensure!(stdout == "trapped\ngot TERM\n", "{signal}: the command saw\n{stdout}");
+        Ok(())
+    }))
+    .await
+    .map(|_| ())
+}
+
+#[docker_test]
+async fn a_signal_that_asks_for_no_stop_stops_nothing() -> Result<()> {
+    let container = Container::builder().cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
+    container.wait_until("its traps are set", log_says("trapped"), secs(10)).await?;
+    for signal in ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGPIPE", "SIGCHLD", "SIGALRM"] {
+        container.kill(signal).await?;
+    }
+    // A look at the boot takes a round through the container: whatever the signals did is done then.
+    container.ready().await?;
+    container.exec(["hermes", "health"]).await?.success();
+    timed_stop(&container).await?;
+    let (stdout, _) = container.logs().await?;
+    ensure!(stdout == "trapped\ngot TERM\n", "the command saw\n{stdout}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_second_sigterm_cuts_nothing_short() -> Result<()> {
+    let command = "sleep infinity & child=$!
+        trap 'echo told; trap \"echo again\" TERM; n=0; while [ $n -lt 10 ]; do sleep 0.1; n=$((n+1)); done; kill $child; exit 5' TERM
+        echo trapped; wait";
+    let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
+    let container = builder.cmd(["bash", "-c", command]).start_ready().await?;
+    container.wait_until("its trap is set", log_says("trapped"), secs(10)).await?;
+    container.wait_until("the service's trap is set", log_says("polite: up"), secs(10)).await?;
+    container.kill("SIGTERM").await?;
+    container.wait_until("the command was told", log_says("told"), secs(10)).await?;
+    container.kill("SIGTERM").await?;
+    container.kill("SIGINT").await?;
+    let code = container.wait_exit(secs(10)).await?;
+    let log = container.log().await?;
+    ensure!(code == 5, "exit code {code}, expected the command's own 5:\n{log}");
+    ensure!(log.contains("polite: SIGTERM"), "the service was not told:\n{log}");
+    ensure!(log.contains(FINISHED), "cont-finish.d did not run:\n{log}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_command_that_ignores_sigterm_is_killed_when_its_grace_time_is_over() -> Result<()> {
+    let builder = Container::builder().finish_script("50-tell", FINISH);
+    let container =
+        builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
+    container.wait_until("it is deaf", log_says("deaf"), secs(10)).await?;
+    let took = timed_stop(&container).await?;
+    ensure!(container.wait_exit(secs(1)).await? == 137, "exit code {}", container.state().await?.exit_code);
+    ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}");
+    ensure!(took > secs(2), "killed after {took:?}: it had no grace time");
+    let log = container.log().await?;
+    ensure!(log.contains(FINISHED), "cont-finish.d did not run:\n{log}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_service_that_ignores_sigterm_is_killed_and_the_rest_stops_in_order() -> Result<()> {
+    let builder = Container::builder()
+        .finish_script("50-tell", FINISH)
+        .user_service("deaf", DEAF)
+        .user_service("polite", POLITE);
+    let container = builder.cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
+    for text in ["trapped", "deaf: up", "polite: up"] {
+        container.wait_until("its traps are set", log_says(text), secs(10)).await?;
+    }
+    let took = timed_stop(&container).await?;
+    let code = container.wait_exit(secs(1)).await?;
+    let log = container.log().await?;
+    ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{log}");
+    ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
+    for said in ["got TERM", "polite: SIGTERM", "deaf: SIGTERM, so what"] {
+        in_this_order(&log, said, FINISHED)?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn the_grace_times_are_those_that_were_asked_for() -> Result<()> {
+    let deaf_orphan = "(trap '' TERM; echo orphan; exec sleep infinity) & trap '' TERM; sleep infinity";
+    let builder = Container::builder()
+        .env("S6_SERVICES_GRACETIME", "300")
+        .env("S6_KILL_GRACETIME", "300")
+        .finish_script("50-tell", FINISH)
+        .user_service("deaf", DEAF);
+    let container = builder.cmd(["setsid", "-w", "sh", "-c", deaf_orphan]).start_ready().await?;
+    for text in ["orphan", "deaf: up"] {
+        container.wait_until("it is deaf", log_says(text), secs(10)).await?;
+    }
+    // By default a deaf command alone takes three seconds, a deaf orphan three more.
+    let took = timed_stop(&container).await?;
+    ensure!(took < secs(3), "took {took:?}, expected little more than 600 ms");
+    let log = container.log().await?;
+    ensure!(log.contains(FINISHED), "cont-finish.d did not run:\n{log}");
+    Ok(())
+}
+
+#[docker_test]
+async fn docker_stop_with_one_second_is_enough_for_an_idle_container() -> Result<()> {
+    let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
+    let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
+    container.wait_until("the service's trap is set", log_says("polite: up"), secs(10)).await?;
+    container.stop_within(secs(1)).await?;
+    let code = container.wait_exit(secs(1)).await?;
+    let log = container.log().await?;
+    ensure!(code == 143, "exit code {code}, expected 143 (137: Docker had to kill it):\n{log}");
+    in_this_order(&log, "polite: SIGTERM", FINISHED)
+}
+
+#[docker_test]
+async fn a_stop_that_docker_cuts_short_is_no_obstacle_to_the_next_start() -> Result<()> {
+    let builder = Container::builder().user_service("deaf", DEAF);
+    let container =
+        builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
+    container.wait_until("it is deaf", log_says("deaf\n"), secs(10)).await?;
+    let started = Instant::now();
+    container.stop_within(secs(1)).await?;
+    ensure!(container.wait_exit(secs(1)).await? == 137, "exit code {}", container.state().await?.exit_code);
+    ensure!(started.elapsed() < secs(3), "docker stop -t 1 took {:?}", started.elapsed());
+    container.start().await?;
+    container.ready().await?;
+    container.exec(["hermes", "health"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_stop_during_the_boot_is_obeyed_at_once() -> Result<()> {
+    let slow = "#!/bin/sh\necho 'slow: begins'\nsleep 60\necho 'slow: goes on'\n";
+    let deaf = "#!/bin/sh\ntrap '' TERM\necho 'deaf: begins'\nsleep 60\necho 'deaf: goes on'\n";
+    try_join_all([("slow", slow), ("deaf", deaf)].map(async |(name, script)| {
+        let builder = Container::builder()
+            .init_script("10-wait", script)
+            .init_script("20-never", "#!/bin/sh\necho 'never: begins'\n")
+            .finish_script("50-tell", FINISH)
+            .user_service("polite", POLITE);
+        let container = builder.cmd(["echo", "the command runs"]).start().await?;
+        let begins = format!("{name}: begins");
+        container.wait_until("the script runs", log_says(&begins), secs(20)).await?;
+        let took = timed_stop(&container).await?;
+        let code = container.wait_exit(secs(1)).await?;
+        let log = container.log().await?;
+        ensure!(code == 143, "{name}: exit code {code}, expected 143:\n{log}");
+        ensure!(took < secs(4), "{name}: took {took:?}:\n{log}");
+        for text in ["goes on", "never: begins", "the command runs", "polite: up"] {
+            ensure!(!log.contains(text), "{name}: {text:?} after the stop:\n{log}");
+        }
+        in_this_order(&log, &begins, FINISHED)
+    }))
+    .await
+    .map(|_| ())
+}
+
+#[docker_test]
+async fn a_stop_while_a_service_is_not_ready_yet_is_obeyed_at_once() -> Result<()> {
+    let builder = Container::builder()
+        .env("S6_CMD_WAIT_FOR_SERVICES_MAXTIME", "0")
+        .user_service("never-ready", POLITE)
+        .file("/etc/s6-overlay/s6-rc.d/never-ready/notification-fd", 0o644, "3\n")
+        .finish_script("50-tell", FINISH);
+    let container = builder.cmd(["echo", "the command runs"]).start().await?;
+    container.wait_until("the service is up", log_says("polite: up"), secs(20)).await?;
+    let took = timed_stop(&container).await?;
+    let code = container.wait_exit(secs(1)).await?;
+    let log = container.log().await?;
+    ensure!(code == 143, "exit code {code}, expected 143:\n{log}");
+    ensure!(took < secs(4), "took {took:?}:\n{log}");
+    ensure!(!log.contains("the command runs"), "{log}");
+    in_this_order(&log, "polite: SIGTERM", FINISHED)
+}
+
+#[docker_test]
+async fn cont_finish_runs_as_root_when_every_service_is_down_and_the_command_is_gone() -> Result<()> {
+    let slow_to_stop = "#!/bin/sh\n\
+        sleep infinity & child=$!\n\
+        trap 'kill $child; sleep 0.7; echo \"service: down\"; exit 0' TERM\n\
+        echo 'service: up'\nwait\n";
+    let looks = "#!/bin/sh\n\
+        printf 'finish as %s with %s\\n' \"$(id -un)\" \"$(grep -l '^Uid:.10000' /proc/[0-9]*/status | wc -l)\"\n";
+    let builder = Container::builder()
+        .user_service("slow", slow_to_stop)
+        .system_service("slow-system", &slow_to_stop.replace("service:", "system service:"))
+        .finish_script("10-look", looks)
+        .finish_script("20-fails", "#!/bin/sh\nexit 3\n")
+        .finish_script("30-last", "#!/bin/sh\necho 'last finish'\n");
+    let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
+    for text in ["\nservice: up", "system service: up"] {
+        let text = text.trim_start();
+        container.wait_until("the services are up", log_says(text), secs(10)).await?;
+    }
+    container.stop().await?;
+    let log = container.log().await?;
+    let finish = "finish as root with 0";
+    in_this_order(&log, "\nservice: down", finish)?;
+    in_this_order(&log, "system service: down", finish)?;
+    in_this_order(&log, finish, "last finish")?;
+    ensure!(log.contains("20-fails exited 3"), "a finish script that fails is not named:\n{log}");
+    ensure!(container.wait_exit(secs(1)).await? == 143, "exit code {}", container.state().await?.exit_code);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_finish_script_that_hangs_does_not_hold_the_stop() -> Result<()> {
+    let builder =
+        Container::builder().finish_script("50-hangs", "#!/bin/sh\necho hangs\nexec sleep infinity\n");
+    let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
+    let took = timed_stop(&container).await?;
+    ensure!(container.wait_exit(secs(1)).await? == 143, "exit code {}", container.state().await?.exit_code);
+    ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn root_halts_the_container_from_inside_and_hermes_may_not() -> Result<()> {
+    let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
+    let container = builder.cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
+    for text in ["trapped", "polite: up"] {
+        container.wait_until("its traps are set", log_says(text), secs(10)).await?;
+    }
+    let refused = container.exec(["/run/s6/basedir/bin/halt"]).await?.failure();
+    refused.stderr_matches(contains("only root"));
+    container.exec(["hermes", "health"]).await?.success();
+    // Root, since that is who may.
+    container.exec(["/run/s6/basedir/bin/halt"]).as_root().await?.either_way();
+    let code = container.wait_exit(secs(10)).await?;
+    let log = container.log().await?;
+    ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{log}");
+    in_this_order(&log, "polite: SIGTERM", FINISHED)
+}
+
+#[docker_test]
+async fn the_end_of_the_root_tree_ends_the_container_in_order() -> Result<()> {
+    let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
+    let container = builder.cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
+    for text in ["trapped", "polite: up"] {
+        container.wait_until("its traps are set", log_says(text), secs(10)).await?;
+    }
+    // Root's tree; `hermes` cannot even look into it.
+    container.exec(["/command/s6-svscanctl", "-t", "/run/s6/scandir"]).await?.failure();
+    container.exec(["/command/s6-svscanctl", "-t", "/run/s6/scandir"]).as_root().await?.either_way();
+    let code = container.wait_exit(secs(10)).await?;
+    let log = container.log().await?;
+    ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{log}");
+    in_this_order(&log, "polite: SIGTERM", FINISHED)?;
+    in_this_order(&log, "got TERM", FINISHED)
+}
