@@ -8,8 +8,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::program;
 
 /// Builds the harness's binary and returns a command that runs one of its tasks.
+///
+/// With `--workspace`, as the unit tests are built: what crates are asked for decides about the features of what they
+/// stand on, and with other features most of it would be compiled a second time.
 pub(crate) fn task(name: &str, arguments: &[String]) -> Result<Command> {
-    let build = program::cargo(["build", "--package", "hermes-harness", "--bin", "harness"]).status();
+    let build = program::cargo(["build", "--workspace", "--bin", "harness"]).status();
     if !build.context("failed to start cargo")?.success() {
         bail!("the harness does not compile");
     }

@@ -27,7 +27,7 @@ impl Suites {
 /// Compiles them; cargo draws its own progress on stderr.
 pub(super) async fn suites(root: &Path) -> Result<Suites> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(root).args(["test", "--package", "hermes-harness", "--test", "suites"]);
+    command.current_dir(root).args(["test", "--workspace", "--test", "suites"]);
     command.args(["--no-run", "--message-format=json-render-diagnostics"]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
     let output = command.output().await.context("failed to start cargo")?;
