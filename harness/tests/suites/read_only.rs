@@ -120,7 +120,7 @@ async fn as_user_10000_there_is_one_tree() -> Result<()> {
 
 #[docker_test]
 async fn as_user_10000_read_only_there_is_one_tree() -> Result<()> {
-    for options in ["", "exec", "mode=1777"] {
+    for options in ["", "exec,mode=1777"] {
         let builder = read_only(options).user("10000:10000");
         lives(&format!("--user 10000:10000 --tmpfs /run:{options}"), builder, Trees::One(10000)).await?;
     }

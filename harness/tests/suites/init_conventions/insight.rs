@@ -7,14 +7,12 @@ use hermes_harness::{Container, docker_test};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 
-use super::orchard::orchard;
+use super::orchard::planted;
 use crate::own_services::OwnServices;
 
 #[docker_test]
 async fn the_record_of_a_boot_has_each_phase_script_and_service_with_its_time() -> Result<()> {
-    let image = orchard().await?;
-    let container = image
-        .container()
+    let container = planted()
         .init_script("60-takes-300-ms", "#!/bin/sh\nsleep 0.3\n")
         .init_script("70-fails", "#!/bin/sh\nexit 7\n")
         .cmd(["sleep", "infinity"])

@@ -141,27 +141,23 @@ async fn a_failing_service_ends_the_boot_only_if_the_setting_says_so() -> Result
 
 #[docker_test]
 async fn the_verbosity_decides_how_much_is_said() -> Result<()> {
-    // Warnings of the default, steps from 3 on, and errors always.
-    let rows =
-        [(None, true, false), (Some("0"), false, false), (Some("1"), false, false), (Some("2"), true, false)];
-    try_join_all(rows.into_iter().chain([(Some("3"), true, true)]).map(
-        async |(setting, warnings, steps)| {
-            let builder = Container::builder()
-                .file("/etc/cont-init.d/10-not-executable", 0o644, "#!/bin/sh\n")
-                .init_script("20-runs", "#!/bin/sh\n");
-            let builder = match setting {
-                Some(setting) => builder.env("S6_VERBOSITY", setting),
-                None => builder,
-            };
-            let output = builder.run(["true"]).await?.success();
-            let report =
-                output.report(&format!("S6_VERBOSITY {setting:?}: warnings {warnings}, steps {steps}"));
-            let stderr = output.stderr();
-            ensure!(stderr.contains("10-not-executable") == warnings, "{report}");
-            ensure!(stderr.contains("20-runs") == steps, "{report}");
-            Ok(())
-        },
-    ))
+    // Warnings by default, none below 2, each step from 3 on.
+    let rows = [(None, true, false), (Some("1"), false, false), (Some("3"), true, true)];
+    try_join_all(rows.map(async |(setting, warnings, steps)| {
+        let builder = Container::builder()
+            .file("/etc/cont-init.d/10-not-executable", 0o644, "#!/bin/sh\n")
+            .init_script("20-runs", "#!/bin/sh\n");
+        let builder = match setting {
+            Some(setting) => builder.env("S6_VERBOSITY", setting),
+            None => builder,
+        };
+        let output = builder.run(["true"]).await?.success();
+        let report = output.report(&format!("S6_VERBOSITY {setting:?}: warnings {warnings}, steps {steps}"));
+        let stderr = output.stderr();
+        ensure!(stderr.contains("10-not-executable") == warnings, "{report}");
+        ensure!(stderr.contains("20-runs") == steps, "{report}");
+        Ok(())
+    }))
     .await?;
     let output = Container::builder().env("S6_VERBOSITY", "loud").run(["echo", "runs"]).await?.success();
     output.stdout_is("runs").stderr_matches(contains("S6_VERBOSITY").and(contains("loud")));

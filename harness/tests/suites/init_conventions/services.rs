@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table, slot_pid_other_than, slot_up};
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use super::orchard::orchard;
+use super::orchard::{orchard, planted};
 use crate::own_services::{OwnServices, POLITE};
 
 /// The lines of `expected` are in `log`, in this order.
@@ -19,7 +19,8 @@ fn in_order(log: &str, expected: &[&str]) {
 }
 
 #[docker_test]
-async fn own_services_come_up_in_the_order_of_their_dependencies_and_go_down_in_reverse() -> Result<()> {
+async fn the_services_of_an_image_built_from_ours_come_up_in_the_order_of_their_dependencies_and_go_down_in_reverse()
+-> Result<()> {
     let image = orchard().await?;
     let command = ["sh", "-c", "echo 'command: runs'; exec sleep infinity"];
     let container = image.container().cmd(command).start_ready().await?;
@@ -59,8 +60,7 @@ async fn own_services_come_up_in_the_order_of_their_dependencies_and_go_down_in_
 
 #[docker_test]
 async fn own_services_run_in_the_tree_of_their_bundle_and_come_back_after_a_restart() -> Result<()> {
-    let image = orchard().await?;
-    let container = image.container().cmd(["sleep", "infinity"]).start_ready().await?;
+    let container = planted().cmd(["sleep", "infinity"]).start_ready().await?;
     for round in 0..2 {
         if round == 1 {
             container.restart().await?;
@@ -93,8 +93,7 @@ async fn own_services_run_in_the_tree_of_their_bundle_and_come_back_after_a_rest
 
 #[docker_test]
 async fn a_service_has_its_logger_and_its_finish_script() -> Result<()> {
-    let image = orchard().await?;
-    let container = image.container().cmd(["sleep", "infinity"]).start_ready().await?;
+    let container = planted().cmd(["sleep", "infinity"]).start_ready().await?;
     let logged = "logged by hermes: web: up, hello\n";
     container.wait_until("the logger has a line", log_says(logged), secs(10)).await?;
     let logger = container.slot("/run/service/web/log").await?.and_then(|slot| slot.pid);
@@ -147,8 +146,7 @@ async fn the_command_waits_only_as_long_as_it_was_told_to() -> Result<()> {
 
 #[docker_test]
 async fn without_root_all_services_run_in_one_tree() -> Result<()> {
-    let image = orchard().await?;
-    let container = image.container().user("10000:10000").cmd(["sleep", "infinity"]).start_ready().await?;
+    let container = planted().user("10000:10000").cmd(["sleep", "infinity"]).start_ready().await?;
     for slot in ["clock", "database", "web", "main-hermes"] {
         container.wait_until(format!("{slot} is up"), slot_up(slot), secs(10)).await?;
     }
