@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table, slot_pid_other_than, slot_up};
-use hermes_harness::{Container, Look, docker_test, secs};
+use hermes_harness::{Container, ImageBuilder, Look, docker_test, secs};
 
 use super::orchard::{orchard, planted};
 use crate::own_services::{OwnServices, POLITE};
@@ -88,6 +88,21 @@ async fn own_services_run_in_the_tree_of_their_bundle_and_come_back_after_a_rest
     // The other is the account's: what it likes, it does.
     container.exec(["/command/s6-svc", "-wu", "-T", "5000", "-u", "/run/service/spare"]).await?.success();
     container.exec(["/command/s6-svc", "-wD", "-T", "5000", "-d", "/run/service/spare"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn the_services_of_hermes_have_the_groups_of_the_account_and_those_of_root_have_roots() -> Result<()> {
+    let tells = "#!/bin/sh\necho \"${PWD##*/}: $(id -G)\"\nexec sleep infinity\n";
+    let image = ImageBuilder::new()
+        .instruction("RUN printf 'extra:x:4242:someone,hermes\\nothers:x:4243:someone\\n' >>/etc/group")
+        .build()
+        .await?;
+    let builder = image.container().user_service("of-hermes", tells).system_service("of-root", tells);
+    let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
+    for line in ["of-hermes: 10000 4242\n", "of-root: 0\n"] {
+        container.wait_until(format!("{line:?} in the log"), log_says(line), secs(10)).await?;
+    }
     Ok(())
 }
 
