@@ -4,13 +4,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use hermes_harness::probe::log_says;
-use hermes_harness::{Container, docker_test, secs};
+use hermes_harness::{Container, Look, docker_test, secs};
 
-use super::{in_this_order, timed_stop};
+use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
 use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
-/// What the engine's own noise may add to an orderly end; the shortest of three is compared.
-const NOISE: Duration = Duration::from_millis(900);
+/// Whether a container with `/init` in it takes no longer than is a matter of the engine and of a busy machine, measured on
+/// the same container without: both the shortest of several, taken in turn.
+fn is_at_once(whole: Duration, bypassed: Duration) -> bool {
+    whole < bypassed * 2 + Duration::from_millis(900)
+}
+
+/// How often each is measured.
+const TURNS: usize = 3;
 
 #[docker_test]
 async fn the_end_of_the_command_stops_the_services_in_order_and_keeps_its_exit_code() -> Result<()> {
@@ -29,42 +35,40 @@ async fn the_end_of_the_command_stops_the_services_in_order_and_keeps_its_exit_c
     Ok(())
 }
 
-/// How long a container lives whose command ends at once, the shortest of three.
-async fn life(bypassed: bool) -> Result<Duration> {
-    let mut shortest = Duration::MAX;
-    for _ in 0..3 {
-        let builder = match bypassed {
-            true => Container::builder().entrypoint(["/bin/true"]),
-            false => Container::builder(),
-        };
-        let arguments: &[&str] = if bypassed { &[] } else { &["true"] };
-        shortest = shortest.min(builder.run(arguments.iter().copied()).await?.success().took());
-    }
-    Ok(shortest)
-}
-
 #[docker_test]
 async fn a_container_is_gone_as_soon_as_its_command_is() -> Result<()> {
-    let (bypassed, whole) = (life(true).await?, life(false).await?);
-    ensure!(whole < bypassed + NOISE, "boot, `true` and stop took {whole:?}; without /init {bypassed:?}");
+    let [mut bypassed, mut whole] = [Duration::MAX; 2];
+    for _ in 0..TURNS {
+        let reference = Container::builder().entrypoint(["/bin/true"]).run(Vec::<String>::new()).await?;
+        bypassed = bypassed.min(reference.success().took());
+        whole = whole.min(Container::builder().run(["true"]).await?.success().took());
+    }
+    ensure!(is_at_once(whole, bypassed), "boot, `true` and stop took {whole:?}; without /init {bypassed:?}");
     Ok(())
 }
 
 #[docker_test]
 async fn an_idle_container_stops_at_once() -> Result<()> {
-    let mut shortest = [Duration::MAX; 2];
-    for _ in 0..3 {
-        // `sleep` as PID 1 would not hear SIGTERM.
-        let reference = Container::builder().entrypoint(["sleep", "infinity"]).init().start().await?;
-        let container = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
-        let container = container.start_ready().await?;
-        container.wait_until("the service's trap is set", log_says("polite: up"), secs(10)).await?;
-        for (shortest, container) in shortest.iter_mut().zip([reference, container]) {
-            *shortest = timed_stop(&container).await?.min(*shortest);
+    let [mut bypassed, mut whole] = [Duration::MAX; 2];
+    // `sleep` as PID 1 would not hear SIGTERM.
+    let reference = Container::builder().entrypoint(["sleep", "infinity"]).init().start().await?;
+    let container = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
+    let container = container.start().await?;
+    for turn in 1..=TURNS {
+        if turn > 1 {
+            reference.start().await?;
+            container.start().await?;
         }
+        container.ready().await?;
+        let up = async |container: &Container| {
+            let (stdout, _) = container.logs().await?;
+            Ok(Look::holds(stdout.matches("polite: up").count() == turn, || stdout))
+        };
+        container.wait_until("the service's trap is set", up, secs(10)).await?;
+        bypassed = bypassed.min(timed_stop(&reference).await?);
+        whole = whole.min(timed_stop(&container).await?);
     }
-    let [bypassed, whole] = shortest;
-    ensure!(whole < bypassed + NOISE, "docker stop took {whole:?}; without /init {bypassed:?}");
+    ensure!(is_at_once(whole, bypassed), "docker stop took {whole:?}; without /init {bypassed:?}");
     Ok(())
 }
 
@@ -75,15 +79,15 @@ async fn what_the_command_left_running_gets_sigterm_and_is_waited_for() -> Resul
         "setsid sh -c '{}' & until [ -e /tmp/go ]; do sleep 0.05; done; exit 4",
         orphan.replace('\'', r"'\''")
     );
-    let container = Container::builder().cmd(["sh", "-c", &command]).start_ready().await?;
+    // Were it not seen to have ended, the container would be there for twenty seconds more.
+    let builder = Container::builder().env("S6_KILL_GRACETIME", "20000");
+    let container = builder.cmd(["sh", "-c", &command]).start_ready().await?;
     container.wait_until("the orphan is up", log_says("orphan: up"), secs(10)).await?;
-    let started = Instant::now();
     container.exec(["touch", "/tmp/go"]).await?.success();
     let code = container.wait_exit(secs(10)).await?;
     let log = container.log().await?;
     ensure!(code == 4, "exit code {code}, expected 4:\n{log}");
     ensure!(log.contains("orphan: done"), "the orphan was not waited for:\n{log}");
-    ensure!(started.elapsed() < secs(3), "took {:?}, though the orphan obeyed", started.elapsed());
     Ok(())
 }
 
@@ -102,7 +106,7 @@ async fn what_ignores_sigterm_is_killed_when_the_command_has_ended() -> Result<(
     ensure!(code == 4, "exit code {code}, expected 4:\n{log}");
     ensure!(log.contains(FINISHED), "cont-finish.d did not run:\n{log}");
     ensure!(
-        took > Duration::from_millis(400) && took < secs(3),
+        took > Duration::from_millis(400) && took < WELL_INSIDE_DOCKERS_TEN_SECONDS,
         "took {took:?}, with a grace time of 400 ms"
     );
     Ok(())
