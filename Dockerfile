@@ -23,9 +23,10 @@ COPY xtask xtask
 RUN --mount=type=cache,id=hermes-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=hermes-target,target=/src/target \
     find crates -type f -exec touch {} + \
- && cargo build --release --locked -p hermes -p hermes-init \
- && install -D -m 0755 target/release/init /out/init \
- && install -D -m 0755 target/release/hermes /out/opt/hermes/bin/hermes
+ && RUSTFLAGS='-C target-feature=+crt-static' \
+    cargo build --release --locked --target "$(uname -m)-unknown-linux-gnu" -p hermes -p hermes-init \
+ && install -D -m 0755 target/*-unknown-linux-gnu/release/init /out/init \
+ && install -D -m 0755 target/*-unknown-linux-gnu/release/hermes /out/opt/hermes/bin/hermes
 
 FROM scratch AS binaries-built
 COPY --from=compile /out/ /out/

@@ -6,6 +6,7 @@ use std::ffi::{CString, OsStr, OsString};
 
 use nix::unistd::{self, User};
 
+use crate::cli;
 use crate::error::{CommandError, Exit};
 
 const NAME: &str = "hermes";
@@ -15,9 +16,9 @@ const KEEP_ROOT: &str = "HERMES_DOCKER_EXEC_AS_ROOT";
 
 /// Becomes the account, if this is root in our image and nothing says otherwise.
 ///
-/// `hermes container …`, which the boot runs as root, drops by itself where it should.
+/// The entry point, which the boot runs as root, drops by itself, and whatever it is told to keep.
 pub(crate) fn leave_root() -> Result<(), CommandError> {
-    let for_the_boot = std::env::args_os().nth(1).is_some_and(|argument| argument == "container");
+    let for_the_boot = cli::called_as_main_wrapper();
     let kept = std::env::var_os(KEEP_ROOT).is_some_and(|value| is_truthy(&value));
     if for_the_boot || kept || !unistd::geteuid().is_root() || !hermes_service::detect::in_our_image() {
         return Ok(());

@@ -1,11 +1,13 @@
 //! The command line: which words there are, and whom they go to.
 
+use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::build::Build;
-use crate::commands::{boot, container, health, overview, version};
+use crate::commands::{boot, health, main_wrapper, overview, version};
 use crate::error::CommandError;
 
 /// Runs personal AI agents under supervision.
@@ -36,13 +38,22 @@ enum Command {
     Health(health::Arguments),
     /// Prints version, git revision and install method.
     Version(version::Arguments),
-    /// What the container's boot calls; not for people.
-    #[command(hide = true)]
-    Container(container::Arguments),
+}
+
+/// The name that the image's entry point calls this program by.
+const MAIN_WRAPPER: &str = "main-wrapper.sh";
+
+/// Whether the entry point called: then the arguments are the container's command.
+pub(crate) fn called_as_main_wrapper() -> bool {
+    let name = std::env::args_os().next();
+    name.is_some_and(|name| Path::new(&name).file_name() == Some(OsStr::new(MAIN_WRAPPER)))
 }
 
 /// Understands the command line and runs what it says.
 pub(crate) fn run() -> Result<ExitCode, CommandError> {
+    if called_as_main_wrapper() {
+        return main_wrapper::run(std::env::args_os().skip(1).collect());
+    }
     run_arguments(Arguments::parse())
 }
 
@@ -62,7 +73,6 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Some(Command::Boot(arguments)) => boot::run(&arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
-        Some(Command::Container(arguments)) => container::run(arguments),
     }
 }
 

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 /// | 69 | no service manager here that can do this |
 /// | 73 | a file could not be written |
 /// | 77 | permission |
-/// | 126, 127 | `container run`: the program cannot be run, or is not there, as a shell says it |
+/// | 126, 127 | of a container's command: the program cannot be run, or is not there, as a shell says it |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {

@@ -8,16 +8,15 @@ use tokio::process::Command;
 
 use super::base::line_of;
 use super::error::{Doing as _, ImageError};
-use super::glibc;
 use super::progress::Progress;
 use super::recipe::Recipe;
 
 /// Who compiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinarySource {
-    /// This host, where what it links runs in the image; else a stage.
+    /// This host, where it can link programs for the image; else a stage.
     Auto,
-    /// This host, whatever its C library is.
+    /// This host, whatever it has.
     Host,
     /// A stage of the Dockerfile.
     Stage,
@@ -51,7 +50,7 @@ pub(crate) async fn get(
     let host = match source {
         BinarySource::Host => true,
         BinarySource::Stage => false,
-        BinarySource::Auto => match why_not_here(docker, recipe).await? {
+        BinarySource::Auto => match why_not_here(docker).await? {
             None => true,
             Some(reason) => {
                 progress.line(format!("binaries: built in a stage of the Dockerfile, since {reason}"));
@@ -62,8 +61,8 @@ pub(crate) async fn get(
     if host { compile(recipe, progress).await.map(Binaries::Host) } else { Ok(Binaries::Stage) }
 }
 
-/// The reason why this host's binaries would not run in the image.
-async fn why_not_here(docker: &Docker, recipe: &Recipe) -> Result<Option<String>, ImageError> {
+/// The reason why this host cannot link programs for the image.
+async fn why_not_here(docker: &Docker) -> Result<Option<String>, ImageError> {
     if std::env::consts::OS != "linux" {
         return Ok(Some(format!("this host runs {}", std::env::consts::OS)));
     }
@@ -73,14 +72,19 @@ async fn why_not_here(docker: &Docker, recipe: &Recipe) -> Result<Option<String>
     if engine != here {
         return Ok(Some(format!("this host is {here} and the engine {engine}")));
     }
-    let (major, minor) = recipe.glibc;
-    Ok(match glibc::of_the_host().await {
-        None => Some("this host's C library is not glibc".into()),
-        Some((here_major, here_minor)) if (here_major, here_minor) > recipe.glibc => Some(format!(
-            "this host's glibc {here_major}.{here_minor} is newer than the image's {major}.{minor}"
-        )),
-        Some(_) => None,
-    })
+    if !links_statically().await {
+        return Ok(Some(
+            "this host has no static C library (libc.a; glibc-static on some distributions)".into(),
+        ));
+    }
+    Ok(None)
+}
+
+/// Whether the host's linker finds a static glibc.
+async fn links_statically() -> bool {
+    let asked = Command::new("cc").arg("-print-file-name=libc.a").output().await;
+    // What it does not find it repeats as it is, without a directory.
+    cfg!(target_env = "gnu") && asked.is_ok_and(|output| output.stdout.contains(&b'/'))
 }
 
 /// Docker's name of an architecture that Rust names otherwise.
@@ -93,11 +97,17 @@ fn engine_name_of(arch: &str) -> &str {
 }
 
 /// `cargo build --release`; cargo draws its own progress.
+///
+/// Static: each container has a file system of its own, whose libraries the kernel has not cached.
+/// Finding, reading and relocating them costs more than everything that `/init` does. Flags for one
+/// target leave build scripts and macros, which run here, as they are.
 async fn compile(recipe: &Recipe, progress: &Progress) -> Result<Vec<(&'static str, PathBuf)>, ImageError> {
     progress.pause();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&recipe.root).args(["build", "--release", "--locked"]);
-    command.arg("--message-format=json-render-diagnostics");
+    command.args(["--message-format=json-render-diagnostics", "--target"]);
+    command.arg(format!("{}-unknown-linux-gnu", std::env::consts::ARCH));
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static");
     for (package, _) in &recipe.binaries {
         command.args(["--package", package]);
     }

@@ -12,7 +12,6 @@ mod buildkit;
 mod context;
 mod dockerignore;
 mod error;
-mod glibc;
 mod progress;
 mod recipe;
 mod revision;

@@ -22,8 +22,6 @@ pub struct Recipe {
     pub own_base: String,
     /// The Debian suite that is bootstrapped.
     pub suite: &'static str,
-    /// The version of glibc in that suite.
-    pub glibc: (u32, u32),
     /// The build argument that receives the git revision.
     pub revision_arg: &'static str,
 }
@@ -41,7 +39,6 @@ impl Recipe {
             base: "debian:trixie-slim".into(),
             own_base: "hermes-base:trixie".into(),
             suite: "trixie",
-            glibc: (2, 41),
             revision_arg: "HERMES_BUILD_SHA",
         }
     }

@@ -1,4 +1,6 @@
-//! `hermes container …`: what the container's boot calls.
+//! The role of the image's entry point: `main-wrapper.sh` is a link to `hermes`, so
+//! that no shell stands between `docker run` and the program (it would cost time, and
+//! a POSIX shell drops variables whose names it cannot have).
 
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::io;
@@ -13,27 +15,11 @@ use crate::account;
 use crate::cli;
 use crate::error::{CommandError, Exit};
 
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Verb,
-}
-
-#[derive(clap::Subcommand)]
-enum Verb {
-    /// Runs the container's command as the account `hermes`.
-    Run {
-        /// What `docker run` was given behind the image's name.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
-}
-
 /// Where programs are looked for when `PATH` does not say, or nothing is found there.
 const DEFAULT_PATH: &str = "/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, CommandError> {
-    let Verb::Run { words } = arguments.command;
+/// Runs the container's command, the words behind the image's name, as the account.
+pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, CommandError> {
     account::become_account()?;
     match meaning(&words, find_program) {
         Meaning::Nothing => stay_up(),
