@@ -261,8 +261,9 @@ async fn a_command_in_a_running_container_gets_a_terminal_too() -> Result<()> {
     terminal.wait_for("ready>", secs(10)).await?;
     terminal.type_line("stty size; id -un").await?;
     terminal.wait_for("20 90\nhermes", secs(10)).await?;
-    // The quotes tell what the program says from the echo of what was typed.
-    terminal.type_line("echo be''gun; sleep 60").await?;
+    // The quotes tell what the program says from the echo of what was typed. It says so itself: only then is it surely
+    // in the foreground, where Ctrl-C goes.
+    terminal.type_line("sh -c \"echo be''gun; exec sleep 60\"").await?;
     terminal.wait_for("\nbegun", secs(10)).await?;
     terminal.control('c').await?;
     terminal.wait_for("^C\nready>", secs(10)).await?;

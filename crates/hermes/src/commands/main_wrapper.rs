@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{AccessFlags, access};
 
@@ -21,6 +22,8 @@ const DEFAULT_PATH: &str = "/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/
 /// Runs the container's command, the words behind the image's name, as the account.
 pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, CommandError> {
     account::become_account()?;
+    // What goes on as hermes is seen as hermes; a program brings its own name.
+    let _ = prctl::set_name(c"hermes");
     match meaning(&words, find_program) {
         Meaning::Nothing => stay_up(),
         Meaning::Hermes => cli::run_words(words),
