@@ -81,7 +81,8 @@ impl Tree {
     }
 
     fn wait_until_listening(self, deadline: Instant) -> bool {
-        wait_until_listening(&Path::new(self.scandir()).join(".s6-svscan/control"), deadline)
+        let control = Path::new(self.scandir()).join(".s6-svscan/control");
+        wait_until_there(deadline, || is_listening(&control))
     }
 }
 
@@ -96,23 +97,24 @@ pub(crate) fn link_to_init(path: &Path) -> Result<()> {
     symlink(paths::INIT, path).with_context(|| format!("cannot create the link {}", path.display()))
 }
 
-/// Waits until somebody reads the FIFO of an `s6-svscan` or `s6-supervise`,
-/// the condition that s6-svok(1) tests; `false` when the deadline passed.
+/// Whether somebody reads the FIFO of an `s6-svscan` or `s6-supervise`: what s6-svok(1) tests.
+pub(crate) fn is_listening(fifo: &Path) -> bool {
+    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
+    OpenOptions::new().write(true).custom_flags(flags).open(fifo).is_ok()
+}
+
+/// Waits for a process of s6's to be there; `false` when the deadline passed.
 ///
 /// s6 offers nothing to wait on before that process exists, so this looks, with
 /// pauses that grow from half a millisecond to two.
-pub(crate) fn wait_until_listening(fifo: &Path, deadline: Instant) -> bool {
+pub(crate) fn wait_until_there(deadline: Instant, is_there: impl Fn() -> bool) -> bool {
     let mut pause = Duration::from_micros(500);
-    loop {
-        let opened =
-            OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(fifo);
-        if opened.is_ok() {
-            return true;
-        }
+    while !is_there() {
         if Instant::now() >= deadline {
             return false;
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(2));
     }
+    true
 }

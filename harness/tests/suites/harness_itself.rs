@@ -120,7 +120,7 @@ async fn a_run_to_the_end_keeps_code_and_streams_apart() -> Result<()> {
 async fn waiting_says_what_was_seen_last_and_ends_when_the_container_dies() -> Result<()> {
     let container = up().await?;
     let error = container
-        .wait_until("slot no-such-slot up", slot_up("no-such-slot"), Duration::from_millis(300))
+        .wait_until("slot no-such-slot up", slot_up("no-such-slot"), secs(3))
         .await
         .expect_err("there is none");
     ensure!(

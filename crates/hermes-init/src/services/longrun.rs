@@ -72,9 +72,12 @@ impl Slot {
         Ok(())
     }
 
-    /// Waits until an `s6-supervise` holds the slot.
+    /// Waits until an `s6-supervise` holds the slot, and has written its state: it listens a
+    /// moment before that, and the tools that read the state fail in between.
     pub(crate) fn wait_until_supervised(&self, deadline: Instant) -> Result<()> {
-        if tree::wait_until_listening(&self.directory.join("supervise/control"), deadline) {
+        let supervise = self.directory.join("supervise");
+        let (control, status) = (supervise.join("control"), supervise.join("status"));
+        if tree::wait_until_there(deadline, || tree::is_listening(&control) && status.exists()) {
             return Ok(());
         }
         anyhow::bail!("nothing supervises {}", self.directory.display())
@@ -118,5 +121,27 @@ impl Slot {
         let said = said.trim();
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         anyhow::bail!("{program} {} {}: {}{said}", flags.join(" "), self.directory.display(), output.status)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::stat::Mode;
+    use std::fs::OpenOptions;
+
+    #[test]
+    fn a_slot_is_supervised_only_when_its_state_is_written_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let supervise = folder.path().join("supervise");
+        fs::create_dir(&supervise).unwrap();
+        nix::unistd::mkfifo(&supervise.join("control"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        // Listens, as s6-supervise does.
+        let _reader = OpenOptions::new().read(true).write(true).open(supervise.join("control")).unwrap();
+        let slot = Slot { directory: folder.path().to_owned(), says_when_ready: false };
+        let soon = || Instant::now() + Duration::from_millis(20);
+        assert!(slot.wait_until_supervised(soon()).is_err());
+        fs::write(supervise.join("status"), "").unwrap();
+        slot.wait_until_supervised(soon()).unwrap();
     }
 }
