@@ -5,6 +5,7 @@
 pub mod active_profile;
 pub mod boot_log;
 pub mod config;
+pub mod dot_env;
 pub mod gateway_state;
 pub mod home;
 mod lock_file;

@@ -129,6 +129,10 @@ impl ReadError {
 /// # Errors
 /// Any step failed. The old file is as it was, and the temporary one is gone.
 pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
+    write_by(path, |file| fill(file, contents, mode))
+}
+
+fn write_by(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> Result<(), WriteError> {
     let name = path.file_name().ok_or_else(|| WriteError::NoFileName { path: path.to_owned() })?;
     let directory = open_directory_of(path)
         .map_err(|error| WriteError::OpenDirectory { path: path.to_owned(), source: error.into() })?;
@@ -142,7 +146,7 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> 
     }
     let (temporary, file) = Temporary::create(directory, name)
         .map_err(|error| WriteError::CreateTemporary { path: path.to_owned(), source: error.into() })?;
-    fill(file, contents, mode).map_err(|source| WriteError::Write { path: path.to_owned(), source })?;
+    fill(file).map_err(|source| WriteError::Write { path: path.to_owned(), source })?;
     temporary
         .replace(name)
         .map_err(|error| WriteError::Replace { path: path.to_owned(), source: error.into() })
@@ -359,14 +363,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_an_error_of_the_write() {
-        let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") else { return };
-        let mut full = full;
-        assert_eq!(
-            full.write_all(b"x").unwrap_err().kind(),
-            io::ErrorKind::StorageFull,
-            "the kind that callers look for"
-        );
+    fn a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write(&path, b"old", 0o600).unwrap();
+        let error = write_by(&path, |mut file| {
+            file.write_all(b"ne")?;
+            assert_eq!(names_in(folder.path()).len(), 2);
+            Err(Errno::NOSPC.into())
+        })
+        .unwrap_err();
+        assert!(matches!(error, WriteError::Write { .. }), "{error:?}");
+        assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull));
+        assert_eq!(read(&path, 3).unwrap().unwrap(), b"old");
+        assert_eq!(names_in(folder.path()), ["x"]);
     }
 
     #[test]
