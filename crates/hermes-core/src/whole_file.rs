@@ -395,7 +395,8 @@ mod tests {
         let path = folder.path().join("x");
         let versions: [Vec<u8>; 2] = [vec![b'a'; 50_000], vec![b'b'; 100_000]];
         write(&path, &versions[0], 0o600).unwrap();
-        let inode = fs::metadata(&path).unwrap().ino();
+        // Held open, so that its inode number is not given to another.
+        let first = File::open(&path).unwrap();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 for round in 0..50 {
@@ -407,7 +408,7 @@ mod tests {
                 assert!(versions.contains(&seen), "{} bytes", seen.len());
             }
         });
-        assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
+        assert_ne!(fs::metadata(&path).unwrap().ino(), first.metadata().unwrap().ino());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -1,5 +1,5 @@
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::UNIX_EPOCH;
 
@@ -101,9 +101,12 @@ fn fields_that_nobody_knows_are_kept_by_both_writers() {
 fn what_the_operator_wants_already_is_not_written_again() {
     let (_folder, file) = state_file();
     file.set_desired(DesiredState::Running).unwrap();
-    let before = fs::metadata(file.path()).unwrap().modified().unwrap();
+    // Held open, so that its inode number is not given to another.
+    let before = fs::File::open(file.path()).unwrap();
     file.set_desired(DesiredState::Running).unwrap();
-    assert_eq!(fs::metadata(file.path()).unwrap().modified().unwrap(), before);
+    assert_eq!(fs::metadata(file.path()).unwrap().ino(), before.metadata().unwrap().ino());
+    file.set_desired(DesiredState::Stopped).unwrap();
+    assert_ne!(fs::metadata(file.path()).unwrap().ino(), before.metadata().unwrap().ino());
 }
 
 #[test]
