@@ -1,0 +1,23 @@
+//! `config.yaml` of a profile: read, asked by dotted keys, changed without touching what was not meant.
+//!
+//! A change replaces the few characters that it is about and leaves all others as they are, comments and order included; the
+//! result is parsed again and must differ in that one value, or nothing is written. A file that is broken is an error that names
+//! line and column.
+
+mod document;
+mod edit;
+mod file;
+mod gateway;
+mod key;
+mod port;
+mod scalar;
+
+pub use document::{Config, Setting, SyntaxError};
+pub use edit::SetError;
+pub use file::{CONFIG_FILE_MAX, ConfigFileError, change, load};
+pub use gateway::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, GatewayConfig, GatewayConfigError};
+pub use key::{Key, KeyError};
+pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, port_for};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What a gateway takes from its profile's configuration and from the environment.
+
+use std::time::Duration;
+
+use super::document::Config;
+use super::key::Key;
+use super::port::DEFAULT_PROFILE_PORT;
+use crate::profile_name::ProfileName;
+
+/// The address that a gateway serves on when nothing names one: nobody but this machine reaches it.
+pub const DEFAULT_HOST: &str = "127.0.0.1";
+
+/// How long a gateway finishes what is in flight when nothing says so; with all that a stop takes it is inside Docker's 10 s.
+pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest `gateway.drain_timeout`.
+const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+
+/// How a gateway serves and stops.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// `API_SERVER_HOST`, else `gateway.host`, else [`DEFAULT_HOST`].
+    pub host: String,
+    /// `API_SERVER_PORT`, else `gateway.port`, else 8642 for the default profile and none for any other.
+    pub port: Option<u16>,
+    /// `gateway.drain_timeout`, in seconds or as in `1m 30s`, else [`DEFAULT_DRAIN_TIMEOUT`].
+    pub drain_timeout: Duration,
+}
+
+/// A setting that a gateway cannot start with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place} is {value:?}, and must be {rule}")]
+pub struct GatewayConfigError {
+    /// Where it stands: `gateway.port in line 7 of config.yaml`, or the name of a variable.
+    pub place: String,
+    /// What stands there.
+    pub value: String,
+    /// What may stand there.
+    pub rule: &'static str,
+}
+
+const HOST_RULE: &str = "the name or the address of this machine";
+const PORT_RULE: &str = "a number from 1 to 65535";
+const DRAIN_RULE: &str = "a number of seconds from 0 to 3600, or a time such as 1m 30s";
+
+/// A text and where it stands.
+struct Found {
+    place: String,
+    value: String,
+}
+
+impl GatewayConfig {
+    /// What `config` says for the gateway of `profile`, and `variable` above it. A variable that is empty counts as unset.
+    ///
+    /// # Errors
+    /// A value is not what it has to be; nothing is put in its place.
+    pub fn resolve(
+        profile: &ProfileName,
+        config: &Config,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, GatewayConfigError> {
+        let from_variable = |name: &str| {
+            variable(name)
+                .filter(|value| !value.is_empty())
+                .map(|value| Found { place: name.to_owned(), value })
+        };
+        let host = from_variable("API_SERVER_HOST").or_else(|| from_config(config, "host"));
+        let port = from_variable("API_SERVER_PORT").or_else(|| from_config(config, "port"));
+        let drain_timeout = from_config(config, "drain_timeout");
+        let default_port = profile.is_default().then_some(DEFAULT_PROFILE_PORT);
+        Ok(Self {
+            host: host.map_or_else(|| Ok(DEFAULT_HOST.to_owned()), |found| found.read(host_of, HOST_RULE))?,
+            port: port.map_or(Ok(default_port), |found| found.read(port_of, PORT_RULE).map(Some))?,
+            drain_timeout: drain_timeout
+                .map_or(Ok(DEFAULT_DRAIN_TIMEOUT), |found| found.read(drain_timeout_of, DRAIN_RULE))?,
+        })
+    }
+}
+
+impl Found {
+    fn read<T>(
+        self,
+        read: impl FnOnce(&str) -> Option<T>,
+        rule: &'static str,
+    ) -> Result<T, GatewayConfigError> {
+        read(self.value.trim()).ok_or(GatewayConfigError { place: self.place, value: self.value, rule })
+    }
+}
+
+fn from_config(config: &Config, name: &str) -> Option<Found> {
+    let setting =
+        config.get(&Key::root().child("gateway").child(name)).filter(|setting| !setting.is_null())?;
+    let value = setting.text().map_or_else(|| setting.json().to_string(), str::to_owned);
+    Some(Found { place: format!("gateway.{name} in line {} of config.yaml", setting.line()), value })
+}
+
+fn host_of(text: &str) -> Option<String> {
+    let fits =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | ':' | '-' | '_');
+    (!text.is_empty() && text.len() <= 255 && text.chars().all(fits)).then(|| text.to_owned())
+}
+
+fn port_of(text: &str) -> Option<u16> {
+    // `parse` would take a sign.
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok().filter(|&port| port != 0)
+}
+
+fn drain_timeout_of(text: &str) -> Option<Duration> {
+    let time = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+        Err(_) => humantime::parse_duration(text).ok()?,
+    };
+    (time <= DRAIN_TIMEOUT_MAX).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn resolve(
+        profile: &str,
+        yaml: &str,
+        variables: &[(&str, &str)],
+    ) -> Result<GatewayConfig, GatewayConfigError> {
+        let profile = ProfileName::new(profile).unwrap();
+        GatewayConfig::resolve(&profile, &Config::parse(yaml).unwrap(), |name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn with_nothing_said_the_default_profile_has_its_port_and_another_has_none() {
+        let default = resolve("default", "", &[]).unwrap();
+        let expected = GatewayConfig {
+            host: "127.0.0.1".into(),
+            port: Some(8642),
+            drain_timeout: Duration::from_secs(5),
+        };
+        assert_eq!(default, expected);
+        assert_eq!(
+            resolve("coder", "gateway:\n  port:\n", &[]).unwrap(),
+            GatewayConfig { port: None, ..expected }
+        );
+    }
+
+    #[test]
+    fn the_configuration_is_taken_and_the_environment_is_above_it() {
+        let yaml = "gateway:\n  host: 0.0.0.0\n  port: 9300\n  drain_timeout: 1m 30s\n";
+        let config = resolve("coder", yaml, &[]).unwrap();
+        let drain_timeout = Duration::from_secs(90);
+        assert_eq!(config, GatewayConfig { host: "0.0.0.0".into(), port: Some(9300), drain_timeout });
+        let config =
+            resolve("coder", yaml, &[("API_SERVER_HOST", "::1"), ("API_SERVER_PORT", "80")]).unwrap();
+        assert_eq!(config, GatewayConfig { host: "::1".into(), port: Some(80), drain_timeout });
+        let config = resolve("coder", yaml, &[("API_SERVER_HOST", ""), ("API_SERVER_PORT", "")]).unwrap();
+        assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", Some(9300)));
+    }
+
+    #[rstest]
+    #[case("0")]
+    #[case("-1")]
+    #[case("65536")]
+    #[case("+80")]
+    #[case("8o")]
+    #[case("80.5")]
+    #[case("[80]")]
+    fn a_port_that_is_none_is_an_error_that_names_its_place(#[case] port: &str) {
+        let error = resolve("coder", &format!("# x\ngateway:\n  port: {port}\n"), &[]).unwrap_err();
+        assert_eq!(error.place, "gateway.port in line 3 of config.yaml");
+        assert_eq!(error.rule, PORT_RULE);
+    }
+
+    #[test]
+    fn a_variable_that_is_wrong_is_an_error_and_not_passed_over() {
+        let error = resolve("coder", "gateway: {port: 1}", &[("API_SERVER_PORT", "many")]).unwrap_err();
+        assert_eq!(error.to_string(), r#"API_SERVER_PORT is "many", and must be a number from 1 to 65535"#);
+    }
+
+    #[rstest]
+    #[case("0", Some(0))]
+    #[case("7", Some(7000))]
+    #[case("0.25", Some(250))]
+    #[case("2m", Some(120_000))]
+    #[case("-1", None)]
+    #[case("nan", None)]
+    #[case("inf", None)]
+    #[case("1e300", None)]
+    #[case("3601", None)]
+    #[case("soon", None)]
+    fn a_drain_timeout_is_a_time(#[case] text: &str, #[case] milliseconds: Option<u64>) {
+        let resolved = resolve("coder", &format!("gateway:\n  drain_timeout: {text}\n"), &[]);
+        assert_eq!(resolved.ok().map(|config| config.drain_timeout), milliseconds.map(Duration::from_millis));
+    }
+
+    #[test]
+    fn a_host_that_is_none_is_an_error() {
+        for host in ["a b", "\"\"", "a/b", "\"a\\nb\""] {
+            assert!(resolve("coder", &format!("gateway:\n  host: {host}\n"), &[]).is_err(), "{host}");
+        }
+    }
+}

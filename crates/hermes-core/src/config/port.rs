@@ -1,0 +1,69 @@
+//! The port of a profile's gateway: a stable function of its name (`contract.md` §4).
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use sha2::{Digest, Sha256};
+
+use crate::profile_name::ProfileName;
+
+/// The port of the default profile.
+pub const DEFAULT_PROFILE_PORT: u16 = 8642;
+
+/// Where the ports of all other profiles lie.
+pub const PROFILE_PORTS: RangeInclusive<u16> = 9200..=9799;
+
+/// The port for a new profile: the first eight bytes of the SHA-256 of its name, read as a big-endian number, modulo the size of
+/// [`PROFILE_PORTS`]; from there the next that nobody holds, around the end. Nothing when all of them are held: such a profile
+/// has its Unix socket and no port. The default profile's is [`DEFAULT_PROFILE_PORT`] whoever holds it.
+pub fn port_for(profile: &ProfileName, taken: &BTreeSet<u16>) -> Option<u16> {
+    if profile.is_default() {
+        return Some(DEFAULT_PROFILE_PORT);
+    }
+    let size = u64::from(PROFILE_PORTS.end() - PROFILE_PORTS.start()) + 1;
+    let digest = Sha256::digest(profile.as_str());
+    let number = digest.iter().take(8).fold(0, |number, &byte| (number << 8) | u64::from(byte));
+    (0..size)
+        .filter_map(|step| u16::try_from((number % size + step) % size).ok())
+        .map(|offset| PROFILE_PORTS.start() + offset)
+        .find(|port| !taken.contains(port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> ProfileName {
+        ProfileName::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_port_depends_on_the_name_alone_and_never_changes() {
+        // sha256("coder") and sha256("writer"), counted with another program. A change here moves every operator's ports.
+        assert_eq!(port_for(&name("coder"), &BTreeSet::new()), Some(9653));
+        assert_eq!(port_for(&name("writer"), &BTreeSet::new()), Some(9298));
+        assert_eq!(port_for(&name("default"), &BTreeSet::from([8642])), Some(8642));
+    }
+
+    #[test]
+    fn ports_that_others_hold_are_passed_over_around_the_end() {
+        let coder = name("coder");
+        let mut taken: BTreeSet<u16> = BTreeSet::new();
+        let first = port_for(&coder, &taken).unwrap();
+        let mut expected = first;
+        for _ in PROFILE_PORTS {
+            assert_eq!(port_for(&coder, &taken), Some(expected));
+            taken.insert(expected);
+            expected = if expected == *PROFILE_PORTS.end() { *PROFILE_PORTS.start() } else { expected + 1 };
+        }
+        assert_eq!(port_for(&coder, &taken), None, "all are held");
+    }
+
+    #[test]
+    fn no_name_leaves_the_range() {
+        for number in 0..5000 {
+            let port = port_for(&name(&format!("p{number}")), &BTreeSet::new()).unwrap();
+            assert!(PROFILE_PORTS.contains(&port), "{port}");
+        }
+    }
+}

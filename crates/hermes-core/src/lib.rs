@@ -1,0 +1,20 @@
+//! The rules of the product, and where its files lie: no process is started here and no network is touched.
+//!
+//! Everything else stands on this crate; it stands on no other of the workspace.
+
+pub mod active_profile;
+pub mod boot_log;
+pub mod config;
+pub mod dot_env;
+pub mod gateway_state;
+pub mod home;
+mod lock_file;
+pub mod profile_name;
+pub mod timestamp;
+pub mod whole_file;
+
+pub use gateway_state::{
+    BootAction, DesiredState, GatewayState, ObservedState, StateFile, StateRead, action_at_boot,
+};
+pub use home::{Home, Profiles, Stray};
+pub use profile_name::ProfileName;
