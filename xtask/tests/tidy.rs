@@ -11,6 +11,7 @@ const LONGEST_FILE: usize = 500;
 
 /// Where a pause of fixed length is in order, and why.
 const SLEEPS: &[(&str, &str)] = &[
+    ("crates/hermes-core/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
     ("crates/hermes-init/src/tree.rs", "the pause between two looks at a condition, under a deadline"),
     ("crates/hermes-init/src/user_tree.rs", "the pause between two looks at a condition, under a deadline"),
     ("harness/src/exec.rs", "the pause between two looks at an exec that has ended"),

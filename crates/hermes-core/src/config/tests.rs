@@ -1,3 +1,5 @@
+//! Tests of `config`: reading, changing, and refusing documents.
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 

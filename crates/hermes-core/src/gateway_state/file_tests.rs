@@ -1,3 +1,5 @@
+//! Tests of the state file as a file: whatever bytes and kinds of files lie there, and its two writers.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
