@@ -38,7 +38,7 @@ pub(crate) struct Stop<'a> {
 }
 
 impl Stop<'_> {
-    /// Stops everything, runs `cont-finish.d` and stores the exit code; returns the command's.
+    /// Stops everything and runs `cont-finish.d`; returns the exit code of the command, if it ran.
     pub(crate) fn run(&self, children: &mut Children, plans: &Plans, program: Option<Pid>) -> Option<u8> {
         let deadline = Instant::now() + self.settings.services_grace;
         if let Some(program) = program.filter(|&program| children.code_of(program).is_none()) {
