@@ -1,4 +1,11 @@
 //! Who runs the long-running processes of this machine, and in which state they are.
 
 pub mod detect;
+pub mod error;
+pub mod manager;
 pub mod s6;
+pub mod tool;
+
+pub use error::ServiceError;
+pub use manager::{Kind, ServiceManager, ServiceStatus, Wait};
+pub use tool::ToolError;
