@@ -10,6 +10,7 @@ mod file;
 mod gateway;
 mod key;
 mod port;
+mod restart;
 mod scalar;
 
 pub use document::{Config, Setting, SyntaxError};
@@ -18,6 +19,7 @@ pub use file::{CONFIG_FILE_MAX, ConfigFileError, change, load};
 pub use gateway::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, GatewayConfig, GatewayConfigError};
 pub use key::{Key, KeyError};
 pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, port_for};
+pub use restart::RestartPolicy;
 
 #[cfg(test)]
 mod tests;

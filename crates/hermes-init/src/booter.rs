@@ -118,6 +118,7 @@ impl Booter {
         let start = self.record.now_us();
         let outcome = scripts::run_all(
             paths::CONT_INIT,
+            &self.arguments,
             &self.tree_environment,
             children,
             None,

@@ -29,9 +29,10 @@ pub(crate) enum Outcome {
 const END_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the scripts of a folder, one after the other in the order of their
-/// names' bytes. A file that cannot be run is named and skipped.
+/// names' bytes; each gets the same arguments. A file that cannot be run is named and skipped.
 pub(crate) fn run_all(
     folder: &str,
+    arguments: &[OsString],
     environment: &Environment,
     children: &mut Children,
     deadline: Option<Instant>,
@@ -48,7 +49,7 @@ pub(crate) fn run_all(
         }
         message::info(format_args!("running {}", script.display()));
         let start = record.as_ref().map(|record| record.now_us());
-        let waited = run(&script, environment, children, deadline);
+        let waited = run(&script, arguments, environment, children, deadline);
         let code = match waited {
             Waited::Ended(code) => code,
             Waited::Stop | Waited::TreeEnded | Waited::TimedOut => {
@@ -72,12 +73,13 @@ pub(crate) fn run_all(
 /// Runs one script to its end; ends it, and what it started, when it may not go on.
 fn run(
     script: &Path,
+    arguments: &[OsString],
     environment: &Environment,
     children: &mut Children,
     deadline: Option<Instant>,
 ) -> Waited {
     let mut command = Command::new(script);
-    command.stdin(Stdio::null()).current_dir("/").env_clear().envs(environment.iter());
+    command.args(arguments).stdin(Stdio::null()).current_dir("/").env_clear().envs(environment.iter());
     // Looked at first: execvp(3) would hand what is no program at all to a shell.
     let spawned = match first_line(script).map(|line| fault_of_first_line(&line)) {
         Ok(Some(fault)) => Err(io::Error::other(fault)),

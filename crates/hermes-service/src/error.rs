@@ -7,6 +7,7 @@ use std::time::Duration;
 use hermes_core::ProfileName;
 
 use crate::manager::Kind;
+use crate::s6::{SlotError, StatusError};
 use crate::tool::ToolError;
 
 /// Why a service manager did not do what was asked of it.
@@ -48,6 +49,24 @@ pub enum ServiceError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// Its slot.
+    #[error("{operation} the gateway '{profile}'")]
+    Slot {
+        /// `register`, `unregister`.
+        operation: &'static str,
+        /// Whose gateway it is.
+        profile: ProfileName,
+        /// The step that failed.
+        source: SlotError,
+    },
+    /// The state of a gateway's slot.
+    #[error("look at the gateway '{profile}'")]
+    Status {
+        /// Whose gateway it is.
+        profile: ProfileName,
+        /// What was read.
+        source: StatusError,
+    },
     /// It was not ready, or not down, in time.
     #[error("the gateway '{profile}' is not {awaited} after {}", humantime::format_duration(*limit))]
     TimedOut {
@@ -79,5 +98,12 @@ pub enum ServiceError {
 impl ServiceError {
     pub(crate) fn unsupported(manager: Kind, operation: &'static str) -> Self {
         Self::Unsupported { manager, operation }
+    }
+}
+
+impl SlotError {
+    /// What it means for an operation on the gateway of `profile`.
+    pub(crate) fn of(self, operation: &'static str, profile: &ProfileName) -> ServiceError {
+        ServiceError::Slot { operation, profile: profile.clone(), source: self }
     }
 }

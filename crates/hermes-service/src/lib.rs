@@ -3,6 +3,8 @@
 pub mod detect;
 pub mod error;
 pub mod manager;
+pub mod none;
+pub mod reconcile;
 pub mod s6;
 pub mod tool;
 

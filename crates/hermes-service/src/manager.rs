@@ -67,7 +67,7 @@ fn as_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) 
 }
 
 /// Who runs the gateways of this machine.
-pub trait ServiceManager {
+pub trait ServiceManager: Sync {
     /// Which one it is.
     fn kind(&self) -> Kind;
 

@@ -68,7 +68,8 @@ fn set_home(home: OsString) {
     }
 }
 
-fn is_truthy(value: &OsStr) -> bool {
+/// `1`, `true` or `yes`, in any case.
+pub(crate) fn is_truthy(value: &OsStr) -> bool {
     value.to_str().is_some_and(|text| ["1", "true", "yes"].iter().any(|yes| text.eq_ignore_ascii_case(yes)))
 }
 

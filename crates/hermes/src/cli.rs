@@ -5,9 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use hermes_core::ProfileName;
 
 use crate::build::Build;
-use crate::commands::{boot, health, main_wrapper, overview, version};
+use crate::commands::{boot, container, gateway, health, main_wrapper, overview, profile, version};
+use crate::context::Context;
 use crate::error::CommandError;
 
 /// Runs personal AI agents under supervision.
@@ -21,12 +23,18 @@ struct Arguments {
     #[arg(short = 'V', long)]
     version: bool,
 
+    /// The profile that is meant, before or after the command; without it the active one (`hermes profile use`).
+    #[arg(short, long, global = true, value_name = "NAME", value_parser = ProfileName::new)]
+    profile: Option<ProfileName>,
+
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes                 what is supervised here
+  hermes                          what is supervised here
+  hermes profile create coder     a new agent, with a gateway of its own
+  hermes -p coder gateway start   starts that gateway, now and after every restart
   hermes boot            where the time of the last boot went
   hermes health --json   whether everything that should be up is up, for a program";
 
@@ -34,8 +42,15 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Shows where the time of this container's boot went.
     Boot(boot::Arguments),
+    /// What the image's own scripts call.
+    #[command(hide = true)]
+    Container(container::Arguments),
+    /// Starts, stops and shows gateways: the long-running processes of the profiles.
+    Gateway(gateway::Arguments),
     /// Says whether everything that should be up is up: exit code 0 or 1.
     Health(health::Arguments),
+    /// Makes, shows and removes profiles: agents, each with a gateway of its own.
+    Profile(profile::Arguments),
     /// Prints version, git revision and install method.
     Version(version::Arguments),
 }
@@ -68,9 +83,13 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
         println!("hermes {}", Build::of_this_program().line());
         return Ok(ExitCode::SUCCESS);
     }
+    let context = || Context::new(arguments.profile.clone());
     match arguments.command {
         None => overview::run(),
         Some(Command::Boot(arguments)) => boot::run(&arguments),
+        Some(Command::Container(arguments)) => container::run(&context()?, &arguments),
+        Some(Command::Gateway(arguments)) => gateway::run(&context()?, &arguments),
+        Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
     }

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 /// | 2 | wrong usage (clap's own) |
 /// | 69 | no service manager here that can do this |
 /// | 73 | a file could not be written |
+/// | 75 | not now, try again: busy, locked, timed out |
 /// | 77 | permission |
+/// | 78 | configuration |
 /// | 126, 127 | of a container's command: the program cannot be run, or is not there, as a shell says it |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -20,7 +22,9 @@ pub(crate) enum Exit {
     Failed = 1,
     NoServiceManager = 69,
     CannotWrite = 73,
+    TryAgain = 75,
     NoPermission = 77,
+    Configuration = 78,
     CannotRun = 126,
     NoSuchProgram = 127,
 }
@@ -30,21 +34,35 @@ pub(crate) enum Exit {
 pub(crate) struct CommandError {
     exit: Exit,
     what: String,
-    source: Option<Box<dyn Error>>,
+    /// From the nearest to the deepest.
+    causes: Vec<String>,
+    /// What a log said last, where that tells more.
+    log: Vec<String>,
     hint: Option<String>,
 }
 
 impl CommandError {
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), source: None, hint: None }
+        Self { exit, what: what.into(), causes: Vec::new(), log: Vec::new(), hint: None }
     }
 
     pub(crate) fn caused_by(self, source: impl Error + 'static) -> Self {
-        Self { source: Some(Box::new(source)), ..self }
+        self.because(&source)
+    }
+
+    /// The cause, and what caused that.
+    pub(crate) fn because(self, source: &(dyn Error + 'static)) -> Self {
+        let causes = std::iter::successors(Some(source), |&error| error.source());
+        Self { causes: causes.map(ToString::to_string).collect(), ..self }
     }
 
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// The last lines of a log, which tell what the error cannot.
+    pub(crate) fn log(self, lines: Vec<String>) -> Self {
+        Self { log: lines, ..self }
     }
 
     #[cfg(test)]
@@ -60,10 +78,11 @@ impl CommandError {
 
     fn text(&self) -> String {
         let mut text = format!("error: {}\n", self.what);
-        let mut cause = self.source.as_deref();
-        while let Some(error) = cause {
-            text.push_str(&format!("caused by: {error}\n"));
-            cause = error.source();
+        for cause in &self.causes {
+            text.push_str(&format!("caused by: {cause}\n"));
+        }
+        for line in &self.log {
+            text.push_str(&format!("log: {line}\n"));
         }
         if let Some(hint) = &self.hint {
             text.push_str(&format!("hint: {hint}\n"));

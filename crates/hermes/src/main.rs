@@ -4,7 +4,12 @@ mod account;
 mod build;
 mod cli;
 mod commands;
+mod context;
 mod error;
+mod failures;
+mod gateway_log;
+mod gateways;
+mod table;
 mod supervised;
 
 use std::process::ExitCode;

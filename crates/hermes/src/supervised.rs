@@ -1,6 +1,7 @@
 //! What is supervised here, gathered once for `health` and the overview.
 
 use std::path::Path;
+use std::time::SystemTime;
 
 use hermes_service::detect::Probe;
 use hermes_service::s6::{self, SlotState};
@@ -50,8 +51,9 @@ pub(crate) fn all() -> Result<Vec<Supervised>, CommandError> {
     }
     let slots = s6::slots(Path::new(s6::SCANDIR))
         .map_err(|error| CommandError::new(Exit::Failed, "cannot list the slots").caused_by(error))?;
+    let now = SystemTime::now();
     let with_state = slots.into_iter().map(|slot| {
-        let state = s6::svstat(&slot.directory).ok();
+        let state = s6::slot_state(&slot.directory, now).ok();
         Supervised { name: slot.name, state }
     });
     Ok(with_state.collect())

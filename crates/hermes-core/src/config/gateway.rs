@@ -44,7 +44,7 @@ const PORT_RULE: &str = "a number from 1 to 65535";
 const DRAIN_RULE: &str = "a number of seconds from 0 to 3600, or a time such as 1m 30s";
 
 /// A text and where it stands.
-struct Found {
+pub(super) struct Found {
     place: String,
     value: String,
 }
@@ -78,7 +78,14 @@ impl GatewayConfig {
 }
 
 impl Found {
-    fn read<T>(
+    /// What stands under `key`; `null` is nothing.
+    pub(super) fn in_config(config: &Config, key: &Key) -> Option<Self> {
+        let setting = config.get(key).filter(|setting| !setting.is_null())?;
+        let value = setting.text().map_or_else(|| setting.json().to_string(), str::to_owned);
+        Some(Self { place: format!("{key} in line {} of config.yaml", setting.line()), value })
+    }
+
+    pub(super) fn read<T>(
         self,
         read: impl FnOnce(&str) -> Option<T>,
         rule: &'static str,
@@ -88,10 +95,7 @@ impl Found {
 }
 
 fn from_config(config: &Config, name: &str) -> Option<Found> {
-    let setting =
-        config.get(&Key::root().child("gateway").child(name)).filter(|setting| !setting.is_null())?;
-    let value = setting.text().map_or_else(|| setting.json().to_string(), str::to_owned);
-    Some(Found { place: format!("gateway.{name} in line {} of config.yaml", setting.line()), value })
+    Found::in_config(config, &Key::root().child("gateway").child(name))
 }
 
 fn host_of(text: &str) -> Option<String> {
@@ -109,11 +113,16 @@ fn port_of(text: &str) -> Option<u16> {
 }
 
 fn drain_timeout_of(text: &str) -> Option<Duration> {
+    time_of(text, DRAIN_TIMEOUT_MAX)
+}
+
+/// A number of seconds, or a time such as `1m 30s`, up to `longest`.
+pub(super) fn time_of(text: &str, longest: Duration) -> Option<Duration> {
     let time = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
         Err(_) => humantime::parse_duration(text).ok()?,
     };
-    (time <= DRAIN_TIMEOUT_MAX).then_some(time)
+    (time <= longest).then_some(time)
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use std::ops::RangeInclusive;
 
 use sha2::{Digest, Sha256};
 
+use super::document::Config;
+use super::edit::SetError;
+use super::key::Key;
 use crate::profile_name::ProfileName;
 
 /// The port of the default profile.
@@ -27,6 +30,16 @@ pub fn port_for(profile: &ProfileName, taken: &BTreeSet<u16>) -> Option<u16> {
         .filter_map(|step| u16::try_from((number % size + step) % size).ok())
         .map(|offset| PROFILE_PORTS.start() + offset)
         .find(|port| !taken.contains(port))
+}
+
+impl Config {
+    /// Gives the profile's gateway a port: `gateway.port`.
+    ///
+    /// # Errors
+    /// What stands there cannot be changed.
+    pub fn set_gateway_port(&mut self, port: u16) -> Result<(), SetError> {
+        self.set(&Key::root().child("gateway").child("port"), &port.to_string())
+    }
 }
 
 #[cfg(test)]

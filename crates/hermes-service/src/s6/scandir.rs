@@ -1,9 +1,7 @@
 //! The scan directory of the `hermes` account, and the slots in it.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-
-use super::Error;
 
 /// Where every service and gateway of the account has its slot.
 pub const SCANDIR: &str = "/run/service";
@@ -22,19 +20,20 @@ pub struct Slot {
 ///
 /// # Errors
 /// When the directory cannot be read; one that does not exist has no slots.
-pub fn slots(scandir: &Path) -> Result<Vec<Slot>, Error> {
-    let unreadable = |source| Error::ReadScandir(scandir.to_owned(), source);
+pub fn slots(scandir: &Path) -> io::Result<Vec<Slot>> {
     let entries = match std::fs::read_dir(scandir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(unreadable(error)),
+        Err(error) => return Err(error),
     };
     let mut slots = Vec::new();
     for entry in entries {
-        let entry = entry.map_err(unreadable)?;
+        let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
+        // The directory itself says what its entries are, nearly always: no look at each of thousands.
+        let kind = entry.file_type()?;
         let directory = entry.path();
-        if !name.starts_with('.') && directory.is_dir() {
+        if !name.starts_with('.') && (kind.is_dir() || kind.is_symlink() && directory.is_dir()) {
             slots.push(Slot { name, directory });
         }
     }

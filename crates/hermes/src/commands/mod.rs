@@ -1,7 +1,10 @@
 //! One file per verb.
 
 pub(crate) mod boot;
+pub(crate) mod container;
+pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod main_wrapper;
 pub(crate) mod overview;
+pub(crate) mod profile;
 pub(crate) mod version;

@@ -1,0 +1,91 @@
+//! When a gateway that crashes is started again, and when it is given up.
+
+use std::time::Duration;
+
+use super::document::Config;
+use super::gateway::{Found, GatewayConfigError, time_of};
+use super::key::Key;
+
+/// The longest time of each kind.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+const COUNT_RULE: &str = "a number from 1 to 1000";
+const TIME_RULE: &str = "a number of seconds from 0 to 86400, or a time such as 1m 30s";
+
+/// How a crashing gateway is treated: `gateway.restart` in `config.yaml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// `max_crashes`: with so many crashes within `window` it is given up.
+    pub max_crashes: u64,
+    /// `window`: how far back crashes count.
+    pub window: Duration,
+    /// `max_delay`: the delay before a new start grows no longer than this.
+    pub max_delay: Duration,
+}
+
+impl Default for RestartPolicy {
+    /// Ten crashes within ten minutes; at most thirty seconds between two starts.
+    fn default() -> Self {
+        Self { max_crashes: 10, window: Duration::from_secs(600), max_delay: Duration::from_secs(30) }
+    }
+}
+
+impl RestartPolicy {
+    /// What `config` says.
+    ///
+    /// # Errors
+    /// A value is not what it has to be; nothing is put in its place.
+    pub fn resolve(config: &Config) -> Result<Self, GatewayConfigError> {
+        let found = |name: &str| {
+            Found::in_config(config, &Key::root().child("gateway").child("restart").child(name))
+        };
+        let time = |name: &str, default| {
+            found(name).map_or(Ok(default), |found| found.read(|text| time_of(text, LONGEST), TIME_RULE))
+        };
+        let default = Self::default();
+        Ok(Self {
+            max_crashes: found("max_crashes")
+                .map_or(Ok(default.max_crashes), |found| found.read(count_of, COUNT_RULE))?,
+            window: time("window", default.window)?,
+            max_delay: time("max_delay", default.max_delay)?,
+        })
+    }
+}
+
+fn count_of(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|count| (1..=1000).contains(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(yaml: &str) -> Result<RestartPolicy, GatewayConfigError> {
+        RestartPolicy::resolve(&Config::parse(yaml).unwrap())
+    }
+
+    #[test]
+    fn with_nothing_said_the_defaults_hold() {
+        assert_eq!(resolve("").unwrap(), RestartPolicy::default());
+    }
+
+    #[test]
+    fn what_the_configuration_says_is_taken() {
+        let policy = resolve("gateway:\n  restart: {max_crashes: 3, window: 2m, max_delay: 1.5}\n").unwrap();
+        let expected = RestartPolicy {
+            max_crashes: 3,
+            window: Duration::from_secs(120),
+            max_delay: Duration::from_millis(1500),
+        };
+        assert_eq!(policy, expected);
+    }
+
+    #[test]
+    fn what_is_no_policy_is_an_error_with_its_place() {
+        for odd in ["max_crashes: 0", "max_crashes: many", "window: -1", "max_delay: 2d"] {
+            let error = resolve(&format!("gateway:\n  restart:\n    {odd}\n")).unwrap_err();
+            let name = odd.split(':').next().unwrap();
+            assert_eq!(error.place, format!("gateway.restart.{name} in line 3 of config.yaml"));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Boot reconciliation: `/run/service` is empty at every boot, and each profile gets its slot back, up or down as its state file
+//! tells (the table of `contract.md` §5).
+//!
+//! Runs as the account, since it reads what the account can write, before anything supervises. One profile that fails does not
+//! keep the others from their slots.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use hermes_core::boot_log::{self, Action, BootLogError, Line};
+use hermes_core::gateway_state::prior_state;
+use hermes_core::home::HomeError;
+use hermes_core::{BootAction, Home, ProfileName, Profiles, StateFile, action_at_boot};
+use rustix::io::Errno;
+
+use crate::s6::{SlotError, SlotMaker};
+
+/// What a boot did with the profiles.
+#[derive(Debug)]
+pub struct Reconciled {
+    /// One of each profile, in the order of [`Home::profiles`].
+    pub profiles: Vec<Reconciliation>,
+    /// What lies in `profiles/` and is no profile.
+    pub profiles_and_strays: Profiles,
+    /// Why only the default profile is known, if that is so.
+    pub not_listed: Option<HomeError>,
+    /// Why the boot's log has no lines of this boot, if that is so.
+    pub not_logged: Option<BootLogError>,
+}
+
+/// What a boot did with one profile.
+#[derive(Debug)]
+pub struct Reconciliation {
+    /// What decided: [`prior_state`].
+    pub prior_state: &'static str,
+    /// What was done.
+    pub outcome: Result<BootAction, SlotError>,
+}
+
+/// Gives every profile its slot. With `may_start` false all of them are down, whatever they were: another container has the
+/// volume.
+///
+/// # Errors
+/// The scan directory cannot be opened: then there is no slot at all.
+pub fn reconcile(
+    home: &Home,
+    scandir: &Path,
+    parts: &Path,
+    may_start: bool,
+) -> Result<Reconciled, SlotError> {
+    let maker = SlotMaker::new(scandir, parts)?;
+    let (found, not_listed) = match home.profiles() {
+        Ok(found) => (found, None),
+        // The default profile's gateway is there all the same: it may be what mends the volume.
+        Err(error) => {
+            (Profiles { names: vec![ProfileName::default_profile()], strays: Vec::new() }, Some(error))
+        }
+    };
+    let profiles = found.names.iter().map(|name| reconcile_one(home, &maker, name, may_start)).collect();
+    let mut reconciled =
+        Reconciled { profiles, profiles_and_strays: found, not_listed, not_logged: None };
+    reconciled.not_logged = log(home, &reconciled).err();
+    Ok(reconciled)
+}
+
+fn reconcile_one(home: &Home, maker: &SlotMaker, name: &ProfileName, may_start: bool) -> Reconciliation {
+    let read = StateFile::of(home, name).read();
+    let action = if may_start { action_at_boot(&read) } else { BootAction::Register };
+    let outcome = maker.make_before_boot(name, action).map(|()| action);
+    for stale in [home.gateway_pid(name), home.processes(name)] {
+        remove_stale(&stale);
+    }
+    Reconciliation { prior_state: prior_state(&read), outcome }
+}
+
+/// What a gateway of the last boot left. It cannot be removed from a read-only volume, and that is no reason not to start: the
+/// gateway believes in its lock alone.
+fn remove_stale(path: &Path) {
+    let _: Result<(), Errno> = rustix::fs::unlink(path);
+}
+
+fn log(home: &Home, reconciled: &Reconciled) -> Result<(), BootLogError> {
+    let now = SystemTime::now();
+    let path: PathBuf = home.boot_log();
+    if let Some(directory) = path.parent() {
+        match std::fs::create_dir(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(BootLogError::Open { path, source: error });
+            }
+            _ => {}
+        }
+    }
+    let names = &reconciled.profiles_and_strays.names;
+    let profiles = names.iter().zip(&reconciled.profiles).map(|(name, profile)| {
+        let action = match &profile.outcome {
+            Ok(BootAction::Start) => Action::Started,
+            Ok(BootAction::Register) => Action::Registered,
+            Err(error) => Action::Failed { reason: format!("{error}: {}", error.source) },
+        };
+        Line::of_profile(now, name, profile.prior_state, action)
+    });
+    let strays =
+        reconciled.profiles_and_strays.strays.iter().map(|stray| Line::of_stray(now, &stray.name));
+    boot_log::append(&path, profiles.chain(strays))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use hermes_core::DesiredState;
+
+    use super::*;
+
+    struct Volume {
+        folder: tempfile::TempDir,
+        home: Home,
+    }
+
+    impl Volume {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            for directory in ["data/profiles", "run"] {
+                fs::create_dir_all(folder.path().join(directory)).unwrap();
+            }
+            let home = Home::new(folder.path().join("data")).unwrap();
+            Self { folder, home }
+        }
+
+        fn profile(&self, name: &str) -> ProfileName {
+            let name = ProfileName::new(name).unwrap();
+            fs::create_dir_all(self.home.profile_directory(&name)).unwrap();
+            fs::write(self.home.soul(&name), "You are.").unwrap();
+            name
+        }
+
+        fn slot(&self, name: &str) -> PathBuf {
+            self.folder.path().join("run/gateway-".to_owned() + name)
+        }
+
+        fn boot(&self, may_start: bool) -> Vec<String> {
+            let scandir = self.folder.path().join("run");
+            reconcile(&self.home, &scandir, Path::new("/parts"), may_start).unwrap();
+            let text = fs::read_to_string(self.home.boot_log()).unwrap();
+            text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
+        }
+    }
+
+    #[test]
+    fn what_was_to_run_is_up_and_everything_else_is_down_and_the_log_says_so() {
+        let volume = Volume::new();
+        let (one, two) = (volume.profile("one"), volume.profile("two"));
+        volume.profile("three");
+        StateFile::of(&volume.home, &one).set_desired(DesiredState::Running).unwrap();
+        StateFile::of(&volume.home, &two).set_desired(DesiredState::Stopped).unwrap();
+        fs::create_dir(volume.home.profiles_directory().join("no profile")).unwrap();
+        let expected = [
+            "profile=default prior_state=none action=registered",
+            "profile=one prior_state=running action=started",
+            "profile=three prior_state=none action=registered",
+            "profile=two prior_state=stopped action=registered",
+            "profile=no%20profile prior_state=none action=skipped",
+        ];
+        assert_eq!(volume.boot(true), expected);
+        assert!(!volume.slot("one").join("down").exists() && !volume.slot("one").join("log/down").exists());
+        for down in ["default", "two", "three"] {
+            assert!(volume.slot(down).join("down").exists(), "{down}");
+            assert!(volume.slot(down).join("log/down").exists(), "{down}");
+        }
+        for part in ["type", "run", "finish", "notification-fd", "timeout-kill"] {
+            assert_eq!(fs::read_link(volume.slot("one").join(part)).unwrap(), Path::new("/parts").join(part));
+        }
+        assert_eq!(fs::read_link(volume.slot("one").join("log/run")).unwrap(), Path::new("/parts/log-run"));
+    }
+
+    #[test]
+    fn on_a_volume_that_is_another_containers_nothing_starts() {
+        let volume = Volume::new();
+        StateFile::of(&volume.home, &volume.profile("one")).set_desired(DesiredState::Running).unwrap();
+        assert_eq!(volume.boot(false)[1], "profile=one prior_state=running action=registered");
+        assert!(volume.slot("one").join("down").exists());
+    }
+
+    #[test]
+    fn a_slot_that_cannot_be_made_is_told_and_the_others_go_on() {
+        let volume = Volume::new();
+        volume.profile("one");
+        volume.profile("two");
+        fs::write(volume.slot("one"), "in the way").unwrap();
+        let lines = volume.boot(true);
+        assert!(
+            lines[1].starts_with("profile=one prior_state=none action=failed reason=make "),
+            "{}",
+            lines[1]
+        );
+        assert_eq!(lines[2], "profile=two prior_state=none action=registered");
+    }
+
+    #[test]
+    fn the_default_profile_has_its_slot_whatever_profiles_is() {
+        let volume = Volume::new();
+        fs::remove_dir(volume.home.profiles_directory()).unwrap();
+        symlink("/", volume.home.profiles_directory()).unwrap();
+        let reconciled =
+            reconcile(&volume.home, &volume.folder.path().join("run"), Path::new("/parts"), true).unwrap();
+        assert!(reconciled.not_listed.is_some());
+        assert!(volume.slot("default").is_dir());
+    }
+
+    #[test]
+    fn what_the_last_boot_left_of_its_processes_is_removed() {
+        let volume = Volume::new();
+        let one = volume.profile("one");
+        for stale in [volume.home.gateway_pid(&one), volume.home.processes(&one)] {
+            fs::write(stale, "1").unwrap();
+        }
+        volume.boot(true);
+        assert!(!volume.home.gateway_pid(&one).exists() && !volume.home.processes(&one).exists());
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_keeps_no_profile_down() {
+        let volume = Volume::new();
+        fs::create_dir_all(volume.home.boot_log()).unwrap();
+        let reconciled =
+            reconcile(&volume.home, &volume.folder.path().join("run"), Path::new("/parts"), true).unwrap();
+        assert!(reconciled.not_logged.is_some());
+        assert!(volume.slot("default").is_dir());
+    }
+}

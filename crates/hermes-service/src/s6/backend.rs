@@ -1,0 +1,255 @@
+//! s6 as the service manager of a container: what is done with a slot is done with s6's own programs.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
+
+use super::crashes::Crashes;
+use super::scandir::{self, SCANDIR};
+use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
+use super::status::{StatusError, is_supervised, slot_state};
+use crate::error::ServiceError;
+use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
+use crate::tool::{Tool, ToolError};
+
+/// Where the image has s6's programs, whatever `PATH` says.
+const TOOLS: &str = "/command";
+
+/// What a program of s6's may take beyond the time that it was told.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// What s6 is told to wait where a slot names no limit of its own. Longer than `gateway.drain_timeout` can be.
+const LONGEST_STOP: Duration = Duration::from_secs(2 * 3600);
+
+/// The scan directory of the account, and the programs to drive it.
+#[derive(Clone, Debug)]
+pub struct S6 {
+    home: Home,
+    scandir: PathBuf,
+    tools: PathBuf,
+    parts: PathBuf,
+}
+
+impl S6 {
+    /// The one of a container of the hermes image.
+    pub fn of_the_image(home: Home) -> Self {
+        Self::new(home, SCANDIR, TOOLS, IMAGE_PARTS)
+    }
+
+    /// One on the scan directory `scandir`, with s6's programs in `tools` and what the slots link to in `parts`.
+    pub fn new(
+        home: Home,
+        scandir: impl Into<PathBuf>,
+        tools: impl Into<PathBuf>,
+        parts: impl Into<PathBuf>,
+    ) -> Self {
+        Self { home, scandir: scandir.into(), tools: tools.into(), parts: parts.into() }
+    }
+
+    /// The scan directory.
+    pub fn scandir(&self) -> &Path {
+        &self.scandir
+    }
+
+    /// Makes slots in it.
+    ///
+    /// # Errors
+    /// The scan directory cannot be opened.
+    pub fn slot_maker(&self) -> Result<SlotMaker, SlotError> {
+        SlotMaker::new(&self.scandir, &self.parts)
+    }
+
+    /// The slot of `profile`, whether or not it is there.
+    pub fn slot(&self, profile: &ProfileName) -> PathBuf {
+        self.scandir.join(profile.gateway_slot_name())
+    }
+
+    /// What is known of the crashes of `profile`'s gateway; nothing where that cannot be read.
+    pub fn crashes(&self, profile: &ProfileName) -> Crashes {
+        Crashes::load(&self.slot(profile)).unwrap_or_default()
+    }
+
+    /// Brings the logger of a slot up, if it is down: that of a slot that is registered down is.
+    ///
+    /// # Errors
+    /// s6 does not do it.
+    pub fn start_logger(&self, slot: &Path) -> Result<(), ToolError> {
+        let logger = slot.join("log");
+        if slot_state(&logger, SystemTime::now()).is_ok_and(|state| state.up || state.wanted_up) {
+            return Ok(());
+        }
+        self.tool("s6-svc").args(["-U", "--"]).arg(logger).run().map(drop)
+    }
+
+    pub(super) fn tool(&self, name: &str) -> Tool {
+        Tool::new(self.tools.join(name))
+    }
+
+    /// What `s6-svstat` would say of the slot of `profile`.
+    fn state(&self, profile: &ProfileName) -> Result<Option<super::SlotState>, ServiceError> {
+        match slot_state(&self.slot(profile), SystemTime::now()) {
+            Ok(state) => Ok(Some(state)),
+            Err(StatusError::NotSupervised(_)) => Ok(None),
+            Err(source) => Err(ServiceError::Status { profile: profile.clone(), source }),
+        }
+    }
+
+    fn must_be_registered(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+        if is_supervised(&self.slot(profile)) {
+            return Ok(());
+        }
+        Err(ServiceError::NoSuchGateway { profile: profile.clone() })
+    }
+
+    fn forget_crashes(&self, operation: &'static str, profile: &ProfileName) -> Result<(), ServiceError> {
+        let slot = self.slot(profile);
+        Crashes::forget(&slot).map_err(|source| ServiceError::File {
+            operation,
+            profile: profile.clone(),
+            path: slot,
+            source,
+        })
+    }
+
+    /// Calls `s6-svc` with orders, and with what to wait for.
+    fn order(
+        &self,
+        operation: &'static str,
+        profile: &ProfileName,
+        orders: &[&str],
+        awaited: Awaited,
+        wait: Wait,
+    ) -> Result<(), ServiceError> {
+        let mut tool = self.tool("s6-svc").args(orders);
+        let limit = match wait {
+            Wait::No => None,
+            Wait::AtMost(limit) => {
+                // 0 would be no limit at all.
+                let millis = limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
+                tool = tool.args([awaited.flag(), "-T", &millis.to_string()]).limit(limit + MARGIN);
+                Some(limit)
+            }
+        };
+        let result = tool.arg("--").arg(self.slot(profile)).run();
+        let Err(source) = result else { return Ok(()) };
+        if let Some(limit) = limit {
+            if let Some(reason) = self.crashes(profile).gave_up.filter(|_| awaited == Awaited::Ready) {
+                return Err(ServiceError::GaveUp { profile: profile.clone(), reason });
+            }
+            // s6-svlisten1(1) exits 99 when the time is over.
+            let late = matches!(&source, ToolError::Failed { status, .. } if status.code() == Some(99));
+            if late || matches!(source, ToolError::TimedOut { .. }) {
+                return Err(ServiceError::TimedOut {
+                    profile: profile.clone(),
+                    awaited: awaited.word(),
+                    limit,
+                });
+            }
+        }
+        Err(ServiceError::Tool { operation, profile: profile.clone(), source })
+    }
+
+    pub(super) fn take_down(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
+        self.order("stop", profile, &["-D"], Awaited::Down, wait)
+    }
+
+    /// The longest time that s6 gives the gateway of a slot to end: the slot's `timeout-kill`, and a margin.
+    pub(super) fn longest_stop(&self, slot: &Path) -> Duration {
+        let text = std::fs::read_to_string(slot.join("timeout-kill")).ok();
+        let millis: Option<u64> = text.and_then(|text| text.trim().parse().ok());
+        millis.filter(|&millis| millis > 0).map_or(LONGEST_STOP, Duration::from_millis) + MARGIN
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Ready,
+    ReadyAgain,
+    Down,
+}
+
+impl Awaited {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Ready => "-wU",
+            Self::ReadyAgain => "-wR",
+            Self::Down => "-wD",
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ready | Self::ReadyAgain => "ready",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl ServiceManager for S6 {
+    fn kind(&self) -> Kind {
+        Kind::S6
+    }
+
+    fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
+        self.must_be_registered(profile)?;
+        let state = self.state(profile)?;
+        let mut orders: &[&str] = &["-U"];
+        if !state.is_some_and(|state| state.ready) {
+            // One that failed and is up now waits for its next try, or is in it. It begins afresh: that is what "start" means
+            // to who sees it failing.
+            if state.is_some_and(|state| state.up) && self.crashes(profile) != Crashes::default() {
+                orders = &["-U", "-r"];
+            }
+            self.forget_crashes("start", profile)?;
+        }
+        self.order("start", profile, orders, Awaited::Ready, wait)
+    }
+
+    fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
+        self.must_be_registered(profile)?;
+        self.take_down(profile, wait)
+    }
+
+    fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
+        self.must_be_registered(profile)?;
+        if !self.state(profile)?.is_some_and(|state| state.up) {
+            return self.start(profile, wait);
+        }
+        self.forget_crashes("restart", profile)?;
+        self.order("restart", profile, &["-r", "-U"], Awaited::ReadyAgain, wait)
+    }
+
+    fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
+        let Some(state) = self.state(profile)? else { return Ok(None) };
+        let crashes = self.crashes(profile);
+        Ok(Some(ServiceStatus {
+            up: state.up,
+            ready: state.ready,
+            wanted_up: state.wanted_up,
+            pid: state.pid,
+            since: Some(state.since),
+            restarts: crashes.restarts,
+            gave_up: crashes.gave_up,
+        }))
+    }
+
+    fn supports_runtime_registration(&self) -> bool {
+        true
+    }
+
+    fn register_profile_gateway(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+        let action = action_at_boot(&StateFile::of(&self.home, profile).read());
+        self.register(profile, action)
+    }
+
+    fn unregister_profile_gateway(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+        self.unregister(profile)
+    }
+
+    fn list_profile_gateways(&self) -> Result<Vec<ProfileName>, ServiceError> {
+        let slots = scandir::slots(&self.scandir)
+            .map_err(|source| ServiceError::List { path: self.scandir.clone(), source })?;
+        Ok(slots.iter().filter_map(|slot| ProfileName::from_gateway_slot_name(&slot.name)).collect())
+    }
+}

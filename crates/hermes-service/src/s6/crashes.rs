@@ -1,0 +1,248 @@
+//! What happens when a gateway ends by itself: it is started again after a growing delay, and given up in the end. The policy is
+//! `gateway.restart` of the profile's configuration ([`RestartPolicy`]).
+//!
+//! s6 has the means for the ends (`finish` exits 125 and the slot stays down) and keeps one second between two starts; the delay
+//! is spent by the slot's `run`, so that a stop or a start need not wait for it. What both know of each other lies in the slot,
+//! in `crashes.json`: it ends with the container, as a restart of the container is a new chance.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hermes_core::config::RestartPolicy;
+use hermes_core::whole_file::{self, ReadError, WriteError};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// The file in the slot.
+const FILE: &str = "crashes.json";
+/// The longest file that is taken, in bytes: hundreds of crashes.
+const FILE_MAX: u64 = 64 * 1024;
+
+/// `EX_CONFIG` of sysexits.h: the gateway cannot run with what it is configured with.
+const EX_CONFIG: i32 = 78;
+
+/// How a process ended, as s6-supervise(8) tells it to `finish`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Ending {
+    /// From the first two arguments of `finish`: the exit code, or 256 and the signal.
+    pub fn of_finish(code: i32, signal: i32) -> Self {
+        if code > 255 { Self::Signal(signal) } else { Self::Code(code) }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => match rustix::process::Signal::from_named_raw(*signal) {
+                Some(name) => write!(f, "{name:?}").map(drop).and_then(|()| write!(f, " (signal {signal})")),
+                None => write!(f, "signal {signal}"),
+            },
+        }
+    }
+}
+
+/// What becomes of a gateway that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It ended as it was told to.
+    Told,
+    /// It is started again, after this time.
+    Again {
+        /// How many crashes there were within the policy's window, this one included.
+        crashes: u64,
+        /// From its end to its next start.
+        delay: Duration,
+    },
+    /// It stays down.
+    GivenUp {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+/// What is known of a gateway's crashes since the operator last started it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crashes {
+    /// How often it was started again.
+    #[serde(default)]
+    pub restarts: u64,
+    /// When it crashed, within the policy's window: milliseconds after the boot of the machine, a clock that nobody sets.
+    #[serde(default)]
+    at: Vec<u64>,
+    /// Why it is given up, if it is.
+    #[serde(default)]
+    pub gave_up: Option<String>,
+}
+
+impl Crashes {
+    /// What lies in the slot; nothing is known where there is no file.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn load(slot: &Path) -> Result<Self, ReadError> {
+        let bytes = whole_file::read(&slot.join(FILE), FILE_MAX)?;
+        // Only our own programs write it, whole; what is no record of theirs records nothing.
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
+    }
+
+    /// Keeps it in the slot.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, slot: &Path) -> Result<(), WriteError> {
+        whole_file::write(&slot.join(FILE), serde_json::json!(self).to_string().as_bytes(), 0o644)
+    }
+
+    /// Forgets everything: the operator starts it.
+    pub(super) fn forget(slot: &Path) -> io::Result<()> {
+        let path: PathBuf = slot.join(FILE);
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes an end at `now` in. `wanted_up`: s6 means to start it again.
+    pub fn ended(&mut self, ending: Ending, wanted_up: bool, policy: &RestartPolicy, now: Duration) -> Verdict {
+        // A gateway exits 0 when it was told to end, and only then.
+        if !wanted_up || ending == Ending::Code(0) {
+            return Verdict::Told;
+        }
+        if ending == Ending::Code(EX_CONFIG) {
+            let reason = format!("it cannot run with its configuration ({ending})");
+            return self.give_up(reason);
+        }
+        let now = as_millis(now);
+        let begin = now.saturating_sub(as_millis(policy.window));
+        self.at.retain(|&at| at >= begin && at <= now);
+        self.at.push(now);
+        let crashes = self.at.len() as u64;
+        if crashes >= policy.max_crashes {
+            let window = humantime::format_duration(policy.window);
+            return self.give_up(format!("it crashed {crashes} times within {window}, at last with {ending}"));
+        }
+        self.restarts += 1;
+        Verdict::Again { crashes, delay: self.delay(policy) }
+    }
+
+    fn give_up(&mut self, reason: String) -> Verdict {
+        self.gave_up = Some(reason.clone());
+        Verdict::GivenUp { reason }
+    }
+
+    /// From the last crash to the next start: nothing after the first crash, then one second, doubled with each.
+    fn delay(&self, policy: &RestartPolicy) -> Duration {
+        match self.at.len() {
+            0 | 1 => Duration::ZERO,
+            more => {
+                let doublings = u32::try_from(more - 2).unwrap_or(u32::MAX).min(16);
+                Duration::from_secs(1 << doublings).min(policy.max_delay)
+            }
+        }
+    }
+
+    /// What is left of the delay at `now`.
+    pub fn delay_left(&self, policy: &RestartPolicy, now: Duration) -> Duration {
+        let Some(&last) = self.at.last() else { return Duration::ZERO };
+        let passed = as_millis(now).saturating_sub(last);
+        self.delay(policy).saturating_sub(Duration::from_millis(passed))
+    }
+
+    /// The time on the clock that the crashes are kept in.
+    pub fn now() -> Duration {
+        let time = clock_gettime(ClockId::Boottime);
+        Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+}
+
+fn as_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> RestartPolicy {
+        RestartPolicy { max_crashes: 5, window: Duration::from_secs(60), max_delay: Duration::from_secs(3) }
+    }
+
+    fn crash(crashes: &mut Crashes, second: u64) -> Verdict {
+        crashes.ended(Ending::Signal(9), true, &policy(), Duration::from_secs(second))
+    }
+
+    #[test]
+    fn the_delay_grows_up_to_its_limit_and_then_the_gateway_is_given_up() {
+        let mut crashes = Crashes::default();
+        let again = |crashes, seconds| Verdict::Again { crashes, delay: Duration::from_secs(seconds) };
+        assert_eq!(crash(&mut crashes, 1), again(1, 0));
+        assert_eq!(crash(&mut crashes, 2), again(2, 1));
+        assert_eq!(crash(&mut crashes, 3), again(3, 2));
+        assert_eq!(crash(&mut crashes, 4), again(4, 3));
+        let Verdict::GivenUp { reason } = crash(&mut crashes, 5) else { panic!("not given up") };
+        assert_eq!(reason, "it crashed 5 times within 1m, at last with KILL (signal 9)");
+        assert_eq!((crashes.restarts, crashes.gave_up), (4, Some(reason)));
+    }
+
+    #[test]
+    fn crashes_that_are_long_past_count_no_more() {
+        let mut crashes = Crashes::default();
+        for second in [0, 100, 200, 300, 400, 500, 600] {
+            let verdict = crash(&mut crashes, second);
+            assert_eq!(verdict, Verdict::Again { crashes: 1, delay: Duration::ZERO }, "second {second}");
+        }
+        assert_eq!(crashes.restarts, 7);
+    }
+
+    #[test]
+    fn what_was_told_to_end_has_not_crashed() {
+        let mut crashes = Crashes::default();
+        let now = Duration::from_secs(9);
+        assert_eq!(crashes.ended(Ending::Code(0), true, &policy(), now), Verdict::Told);
+        assert_eq!(crashes.ended(Ending::Signal(9), false, &policy(), now), Verdict::Told);
+        assert_eq!(crashes.ended(Ending::Code(78), false, &policy(), now), Verdict::Told);
+        assert_eq!(crashes, Crashes::default());
+    }
+
+    #[test]
+    fn a_gateway_that_cannot_run_with_its_configuration_is_given_up_at_once() {
+        let verdict =
+            Crashes::default().ended(Ending::Code(78), true, &policy(), Duration::from_secs(9));
+        assert!(matches!(verdict, Verdict::GivenUp { reason } if reason.contains("configuration")));
+    }
+
+    #[test]
+    fn the_next_start_is_a_delay_after_the_crash_and_not_after_the_look_at_it() {
+        let mut crashes = Crashes::default();
+        for second in [10, 11, 12] {
+            crash(&mut crashes, second);
+        }
+        let left = |millis| crashes.delay_left(&policy(), Duration::from_millis(millis));
+        assert_eq!(left(12_000), Duration::from_secs(2));
+        assert_eq!(left(13_500), Duration::from_millis(500));
+        assert_eq!(left(20_000), Duration::ZERO);
+    }
+
+    #[test]
+    fn it_is_kept_in_the_slot_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Crashes::load(folder.path()).unwrap(), Crashes::default());
+        let mut crashes = Crashes::default();
+        crash(&mut crashes, 1);
+        crashes.save(folder.path()).unwrap();
+        assert_eq!(Crashes::load(folder.path()).unwrap(), crashes);
+        Crashes::forget(folder.path()).unwrap();
+        Crashes::forget(folder.path()).unwrap();
+        assert_eq!(Crashes::load(folder.path()).unwrap(), Crashes::default());
+    }
+}

@@ -1,0 +1,124 @@
+//! Putting a slot under supervision while `s6-svscan` runs, and taking it away.
+
+use std::fs::File;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hermes_core::{BootAction, ProfileName};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
+use super::backend::S6;
+use super::slot::SlotError;
+use super::status::{exists, is_supervised};
+use crate::error::ServiceError;
+use crate::manager::Wait;
+use crate::tool::ToolError;
+
+/// How long `s6-svscan` has to take a slot up, or to let it go. It takes milliseconds; more than a second under heavy load.
+const TAKES_UP: Duration = Duration::from_secs(20);
+
+impl S6 {
+    /// Makes the slot of `profile` and waits until it is supervised. One that is there already is left alone.
+    pub(super) fn register(&self, profile: &ProfileName, action: BootAction) -> Result<(), ServiceError> {
+        let file_error = |error: SlotError| error.of("register", profile);
+        let maker = self.slot_maker().map_err(file_error)?;
+        let slot = maker.path(profile);
+        let lock = self.lock().map_err(file_error)?;
+        if !maker.make(profile, action).map_err(file_error)? && is_up_and_running(&slot) {
+            return Ok(());
+        }
+        let taken_up = self.rescan("-a").map_err(|source| ServiceError::Tool {
+            operation: "register",
+            profile: profile.clone(),
+            source,
+        });
+        let taken_up = taken_up.and_then(|()| {
+            wait_until(TAKES_UP, || is_up_and_running(&slot)).map_err(|limit| ServiceError::TimedOut {
+                profile: profile.clone(),
+                awaited: "supervised",
+                limit,
+            })
+        });
+        if taken_up.is_err() {
+            // Whatever comes of it: the first failure is the one to tell.
+            let _ = self.put_away(profile);
+        }
+        drop(lock);
+        taken_up
+    }
+
+    /// Stops the gateway of `profile`, and leaves nothing of its slot.
+    pub(super) fn unregister(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+        let maker = self.slot_maker().map_err(|error| error.of("unregister", profile))?;
+        let slot = maker.path(profile);
+        if is_supervised(&slot) {
+            self.take_down(profile, Wait::AtMost(self.longest_stop(&slot)))?;
+        }
+        let _lock = self.lock().map_err(|error| error.of("unregister", profile))?;
+        self.put_away(profile)
+    }
+
+    /// Hides the slot, makes `s6-svscan` let it go, and removes it.
+    fn put_away(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+        let file_error = |error: SlotError| error.of("unregister", profile);
+        let maker = self.slot_maker().map_err(file_error)?;
+        let Some(hidden) = maker.hide(profile).map_err(file_error)? else { return Ok(()) };
+        // The supervisors of what is no longer there are told to end: of the slot and of its logger.
+        let let_go = self.rescan("-an").map_err(|source| ServiceError::Tool {
+            operation: "unregister",
+            profile: profile.clone(),
+            source,
+        });
+        let let_go = let_go.and_then(|()| {
+            let gone = || !is_supervised(&hidden) && !is_supervised(&hidden.join("log"));
+            wait_until(TAKES_UP, gone).map_err(|limit| ServiceError::TimedOut {
+                profile: profile.clone(),
+                awaited: "unsupervised",
+                limit,
+            })
+        });
+        maker.remove(&hidden).map_err(file_error)?;
+        let_go
+    }
+
+    fn rescan(&self, how: &str) -> Result<(), ToolError> {
+        self.tool("s6-svscanctl").args([how, "--"]).arg(self.scandir()).run().map(drop)
+    }
+
+    /// Keeps a registration and an unregistration of one slot apart. Ends with the process.
+    fn lock(&self) -> Result<File, SlotError> {
+        let path = self.scandir().join(".lock");
+        let failed = |errno: rustix::io::Errno| SlotError {
+            operation: "lock",
+            path: path.clone(),
+            source: errno.into(),
+        };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
+        rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(failed)?;
+        Ok(file.into())
+    }
+}
+
+/// Whether both the slot and its logger are supervised and have written their state: `s6-supervise` listens a moment earlier.
+fn is_up_and_running(slot: &Path) -> bool {
+    [slot.to_owned(), slot.join("log")]
+        .iter()
+        .all(|directory| is_supervised(directory) && exists(&directory.join("supervise/status")))
+}
+
+/// Waits for what s6 offers nothing to wait on: that a supervisor is there, or gone. Looks with pauses that grow from a fifth of a
+/// millisecond to two. The error is the limit that passed.
+fn wait_until(limit: Duration, is_so: impl Fn() -> bool) -> Result<(), Duration> {
+    let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_micros(200);
+    while !is_so() {
+        if Instant::now() >= deadline {
+            return Err(limit);
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(2));
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What the slot of a gateway looks like. Registration and boot reconciliation both make it here.
+//!
+//! Nothing in it is rendered: `run`, `finish`, `log/run` and the settings are links to what lies in the image, the same for every
+//! slot. The profile's name is the slot's name.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hermes_core::{BootAction, ProfileName};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+/// Where the image keeps what the slots link to.
+pub const IMAGE_PARTS: &str = "/opt/hermes/docker/gateway";
+
+/// What a slot links to, by the name that it has in the slot and in the image; servicedir(7) tells what each is for.
+const PARTS: [&str; 5] = ["type", "run", "finish", "notification-fd", "timeout-kill"];
+/// The same for the slot's logger.
+const LOGGER_PARTS: [(&str, &str); 1] = [("run", "log-run")];
+
+/// Why a slot was not made, or not removed.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} {}", path.display())]
+pub struct SlotError {
+    /// What was tried.
+    pub operation: &'static str,
+    /// With which file.
+    pub path: PathBuf,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+impl SlotError {
+    fn new(operation: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(Errno) -> Self {
+        let path = path.into();
+        move |errno| Self { operation, path, source: errno.into() }
+    }
+}
+
+/// Makes slots in one scan directory.
+#[derive(Debug)]
+pub struct SlotMaker {
+    scandir: PathBuf,
+    directory: OwnedFd,
+    parts: PathBuf,
+    /// Every link of a slot: its name, and what it leads to.
+    links: Vec<(&'static str, PathBuf)>,
+    logger_links: Vec<(&'static str, PathBuf)>,
+}
+
+/// Tells two that are being made by one process apart.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+impl SlotMaker {
+    /// For the scan directory `scandir`, with links into `parts`.
+    ///
+    /// # Errors
+    /// The scan directory cannot be opened.
+    pub fn new(scandir: &Path, parts: &Path) -> Result<Self, SlotError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory =
+            rustix::fs::open(scandir, flags, Mode::empty()).map_err(SlotError::new("open", scandir))?;
+        Ok(Self {
+            scandir: scandir.to_owned(),
+            directory,
+            parts: parts.to_owned(),
+            links: PARTS.map(|name| (name, parts.join(name))).into(),
+            logger_links: LOGGER_PARTS.map(|(name, part)| (name, parts.join(part))).into(),
+        })
+    }
+
+    /// Where the slot of `profile` lies.
+    pub fn path(&self, profile: &ProfileName) -> PathBuf {
+        self.scandir.join(profile.gateway_slot_name())
+    }
+
+    /// Makes the slot of `profile`, whole: `s6-svscan` skips the name that it is made under. Returns whether it was made; one
+    /// that is there is left alone.
+    ///
+    /// # Errors
+    /// Any step failed; then nothing of it is left.
+    pub fn make(&self, profile: &ProfileName, action: BootAction) -> Result<bool, SlotError> {
+        let slot = profile.gateway_slot_name();
+        if rustix::fs::accessat(&self.directory, &slot, rustix::fs::Access::EXISTS, AtFlags::empty()).is_ok() {
+            return Ok(false);
+        }
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let hidden = format!(".new-{}-{serial}", std::process::id());
+        let made = self.fill(&hidden, action).and_then(|()| {
+            let renamed = rustix::fs::renameat_with(
+                &self.directory,
+                &hidden,
+                &self.directory,
+                &slot,
+                RenameFlags::NOREPLACE,
+            );
+            match renamed {
+                Ok(()) => Ok(true),
+                Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(false),
+                Err(error) => Err(SlotError::new("make", self.scandir.join(&slot))(error)),
+            }
+        });
+        if !matches!(made, Ok(true)) {
+            let _ = std::fs::remove_dir_all(self.scandir.join(&hidden));
+        }
+        made
+    }
+
+    /// Makes the slot of `profile` under its own name: for a boot, before anything supervises, with no slot there yet. Saves
+    /// the rename.
+    ///
+    /// # Errors
+    /// Any step failed; then nothing of it is left.
+    pub fn make_before_boot(&self, profile: &ProfileName, action: BootAction) -> Result<(), SlotError> {
+        let slot = profile.gateway_slot_name();
+        let made = self.fill(&slot, action);
+        if made.is_err() {
+            let _ = std::fs::remove_dir_all(self.scandir.join(&slot));
+        }
+        made
+    }
+
+    fn fill(&self, name: &str, action: BootAction) -> Result<(), SlotError> {
+        let failed = |file: &str| SlotError::new("make", self.scandir.join(name).join(file));
+        let slot = self.directory_in(self.directory.as_fd(), name).map_err(failed(""))?;
+        for (name, target) in &self.links {
+            rustix::fs::symlinkat(target, &slot, *name).map_err(failed(name))?;
+        }
+        let logger = self.directory_in(slot.as_fd(), "log").map_err(failed("log"))?;
+        for (name, target) in &self.logger_links {
+            rustix::fs::symlinkat(target, &logger, *name).map_err(failed("log/run"))?;
+        }
+        if action == BootAction::Register {
+            // The logger of a gateway that is down would be a process for nothing; the gateway brings it up.
+            for directory in [&slot, &logger] {
+                let mode = Mode::from_raw_mode(0o644);
+                rustix::fs::mknodat(directory, "down", FileType::RegularFile, mode, 0).map_err(failed("down"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn directory_in(
+        &self,
+        parent: impl AsFd,
+        name: impl AsRef<OsStr> + rustix::path::Arg + Copy,
+    ) -> Result<OwnedFd, Errno> {
+        rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))?;
+        rustix::fs::openat(parent, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    }
+
+    /// Takes the slot of `profile` out of `s6-svscan`'s sight, and returns where it now lies: what supervises it still has it.
+    /// Nothing when there is none.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    pub(super) fn hide(&self, profile: &ProfileName) -> Result<Option<PathBuf>, SlotError> {
+        let slot = profile.gateway_slot_name();
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let hidden = format!(".gone-{}-{serial}", std::process::id());
+        match rustix::fs::renameat(&self.directory, &slot, &self.directory, &hidden) {
+            Ok(()) => Ok(Some(self.scandir.join(hidden))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(SlotError::new("remove", self.scandir.join(slot))(error)),
+        }
+    }
+
+    /// Removes a slot that [`hide`](Self::hide) put away.
+    pub(super) fn remove(&self, hidden: &Path) -> Result<(), SlotError> {
+        std::fs::remove_dir_all(hidden).map_err(|source| SlotError {
+            operation: "remove",
+            path: hidden.to_owned(),
+            source,
+        })
+    }
+
+    /// Whether the slot of `profile` is one that this made: its `run` is the image's. Whoever can write the scan directory
+    /// can make others.
+    pub fn is_ours(&self, profile: &ProfileName) -> bool {
+        rustix::fs::readlinkat(CWD, self.path(profile).join("run"), Vec::new())
+            .is_ok_and(|target| Path::new(OsStr::from_bytes(target.as_bytes())) == self.parts.join("run"))
+    }
+}

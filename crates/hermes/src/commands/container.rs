@@ -1,0 +1,43 @@
+//! `hermes container …`: what the image's boot and the slots of its gateways call. Not for people.
+
+mod gateway_finish;
+mod gateway_log;
+mod gateway_run;
+mod reconcile;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+pub(crate) use gateway_run::SUPERVISED_CHILD;
+
+use crate::context::Context;
+use crate::error::CommandError;
+
+#[derive(clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Gives every profile its slot (/etc/cont-init.d/02-reconcile-profiles).
+    Reconcile(reconcile::Arguments),
+    /// Becomes the gateway of a slot (its `run`).
+    GatewayRun(gateway_run::Arguments),
+    /// Judges how a gateway ended (its slot's `finish`).
+    GatewayFinish(gateway_finish::Arguments),
+    /// Becomes the logger of a slot (its `log/run`).
+    GatewayLog(gateway_log::Arguments),
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    match &arguments.command {
+        Command::Reconcile(arguments) => reconcile::run(context, arguments),
+        Command::GatewayRun(arguments) => gateway_run::run(context, arguments),
+        Command::GatewayFinish(arguments) => gateway_finish::run(context, arguments),
+        Command::GatewayLog(arguments) => gateway_log::run(context, arguments),
+    }
+}

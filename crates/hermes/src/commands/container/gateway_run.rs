@@ -1,0 +1,63 @@
+//! `hermes container gateway-run SLOT`: the way from a slot's `run` to its gateway.
+
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use hermes_core::ProfileName;
+use hermes_core::config::{self, RestartPolicy};
+use hermes_service::s6::{Crashes, S6};
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The name of the slot, which s6-supervise passes.
+    slot: String,
+}
+
+/// Tells the gateway that it is supervised already.
+pub(crate) const SUPERVISED_CHILD: &str = "HERMES_S6_SUPERVISED_CHILD";
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let profile = profile_of(&arguments.slot)?;
+    let s6 = S6::of_the_image(context.home.clone());
+    let slot = s6.slot(&profile);
+    if let Err(error) = s6.start_logger(&slot) {
+        CommandError::new(Exit::Failed, "the gateway's log is not kept").because(&error).report();
+    }
+    let delay = s6.crashes(&profile).delay_left(&policy(context, &profile), Crashes::now());
+    if !delay.is_zero() {
+        wait_after_a_crash(delay);
+    }
+    let mut gateway = Command::new("/opt/hermes/bin/hermes");
+    gateway.env(SUPERVISED_CHILD, "1");
+    if !profile.is_default() {
+        gateway.args(["-p", profile.as_str()]);
+    }
+    let error = gateway.args(["gateway", "run"]).exec();
+    Err(CommandError::new(Exit::CannotRun, "cannot run /opt/hermes/bin/hermes").caused_by(error))
+}
+
+/// The profile of a slot's name.
+pub(super) fn profile_of(slot: &str) -> Result<ProfileName, CommandError> {
+    ProfileName::from_gateway_slot_name(slot)
+        .ok_or_else(|| CommandError::new(Exit::Configuration, format!("{slot:?} is no slot of a gateway")))
+}
+
+/// How its crashes are treated. What cannot be read the gateway itself will complain of.
+pub(super) fn policy(context: &Context, profile: &ProfileName) -> RestartPolicy {
+    let config = config::load(&context.home.config(profile)).ok().flatten().unwrap_or_default();
+    RestartPolicy::resolve(&config).unwrap_or_default()
+}
+
+/// The growing delay. It is spent here, where a stop ends it at once: SIGTERM has its default effect.
+fn wait_after_a_crash(delay: Duration) {
+    println!("waiting {} after a crash", humantime::format_duration(rounded(delay)));
+    std::thread::sleep(delay);
+}
+
+fn rounded(delay: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(delay.as_millis().div_ceil(100) * 100).unwrap_or(u64::MAX))
+}

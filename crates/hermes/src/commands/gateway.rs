@@ -1,0 +1,73 @@
+//! `hermes gateway …`: the long-running process of a profile.
+
+mod each;
+mod list;
+mod restart;
+mod run;
+mod start;
+mod status;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use hermes_service::{Kind, ServiceManager, detect};
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+
+#[derive(clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes gateway start                 starts the default profile's gateway, and waits until it is ready
+  hermes -p coder gateway restart      stops and starts the gateway of the profile 'coder'
+  hermes gateway stop --all            stops every gateway; they stay down after a restart of the container
+  hermes gateway list --json           every gateway, for a program";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts the gateway, now and after every restart of the container.
+    Start(start::Arguments),
+    /// Stops the gateway; it stays down until it is started again.
+    Stop(stop::Arguments),
+    /// Stops the gateway and starts it again.
+    Restart(restart::Arguments),
+    /// Shows what is wanted of the gateway and how it is.
+    Status(status::Arguments),
+    /// Lists the gateways of all profiles.
+    List(list::Arguments),
+    /// Runs the gateway: under supervision where there is one, else in the foreground.
+    Run(run::Arguments),
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    match &arguments.command {
+        Command::Start(arguments) => start::run(context, arguments),
+        Command::Stop(arguments) => stop::run(context, arguments),
+        Command::Restart(arguments) => restart::run(context, arguments),
+        Command::Status(arguments) => status::run(context, arguments),
+        Command::List(arguments) => list::run(context, arguments),
+        Command::Run(arguments) => run::run(context, arguments),
+    }
+}
+
+/// Refuses before anything is written where nobody could carry it out.
+fn must_have_a_manager(manager: &dyn ServiceManager) -> Result<(), CommandError> {
+    if manager.kind() != Kind::None {
+        return Ok(());
+    }
+    let error = CommandError::new(Exit::NoServiceManager, "no service manager runs gateways here");
+    Err(if detect::in_our_image() {
+        error.hint(
+            "this container was started without /init (--entrypoint?): start it with the image's own entry point, \
+             or run the gateway in the foreground: hermes gateway run",
+        )
+    } else {
+        error.hint("run it in the foreground (hermes gateway run), or start a container of the hermes image")
+    })
+}

@@ -1,0 +1,101 @@
+//! `hermes gateway run`: the gateway itself; under s6, what hands it over to supervision.
+
+use std::env;
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+
+use hermes_core::ProfileName;
+use hermes_gateway::Options;
+use hermes_service::Wait;
+
+use super::start;
+use crate::account;
+use crate::commands::container::SUPERVISED_CHILD;
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::failures::selecting;
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  docker run -d -v hermes:/opt/data IMAGE gateway run    the default gateway, supervised
+  hermes -p coder gateway run --no-supervise             in the foreground, until Ctrl-C")]
+pub(crate) struct Arguments {
+    /// Runs it in the foreground, even where a supervisor could (HERMES_GATEWAY_NO_SUPERVISE=1 does the same).
+    #[arg(long)]
+    no_supervise: bool,
+}
+
+/// `1`, `true` or `yes`: the gateway runs in the foreground.
+const NO_SUPERVISE: &str = "HERMES_GATEWAY_NO_SUPERVISE";
+
+/// The descriptor that every slot names in its `notification-fd`.
+const NOTIFICATION_FD: i32 = 3;
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    // Whatever was asked for: no gateway runs as root in a container of ours.
+    if hermes_service::detect::in_our_image() {
+        account::become_account()?;
+    }
+    let profile = context.existing_profile()?;
+    let supervised = env::var_os(SUPERVISED_CHILD).is_some_and(|value| value == "1");
+    let opted_out = arguments.no_supervise
+        || env::var_os(NO_SUPERVISE).is_some_and(|value| account::is_truthy(&value));
+    if !supervised && !opted_out && context.s6().is_some() {
+        return hand_over(context, &profile);
+    }
+    let options = Options {
+        home: context.home.clone(),
+        profile,
+        environment: env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        argv: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ready: if supervised { notification_fd() } else { None },
+        supervised,
+    };
+    match hermes_gateway::run(options) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => {
+            let exit = if error.is_configuration() {
+                Exit::Configuration
+            } else if error.is_busy() {
+                Exit::TryAgain
+            } else {
+                Exit::Failed
+            };
+            let told = CommandError::new(exit, "the gateway does not run").because(&error);
+            Err(match error.hint() {
+                Some(hint) => told.hint(hint),
+                None => told,
+            })
+        }
+    }
+}
+
+/// Starts the gateway under s6, says so, and stays as `sleep infinity` does: what a `docker run IMAGE gateway run` expects.
+fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, CommandError> {
+    eprintln!(
+        "hermes: the gateway '{profile}' runs under s6 supervision: it is started again when it crashes, and after a \
+         restart of the container."
+    );
+    eprintln!(
+        "hermes: opt out with `gateway run --no-supervise` or {NO_SUPERVISE}=1; look with `hermes {}gateway status`.",
+        selecting(profile)
+    );
+    start::start(context, context.service_manager().as_ref(), profile, Wait::No)?;
+    let sleep = [c"sleep", c"infinity"].map(CString::from);
+    match nix::unistd::execv(c"/usr/bin/sleep", &sleep) {
+        Ok(never) => match never {},
+        Err(error) => Err(CommandError::new(Exit::CannotRun, "cannot run /usr/bin/sleep").caused_by(error)),
+    }
+}
+
+/// What s6-supervise opened for the readiness notification, by its number: opened anew, so that it need not be believed to be
+/// open.
+fn notification_fd() -> Option<OwnedFd> {
+    let path = format!("/proc/self/fd/{NOTIFICATION_FD}");
+    File::options().write(true).open(path).ok().map(OwnedFd::from)
+}

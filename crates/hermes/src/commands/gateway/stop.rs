@@ -1,0 +1,36 @@
+//! `hermes gateway stop`.
+
+use std::process::ExitCode;
+
+use hermes_core::{DesiredState, ProfileName, StateFile};
+use hermes_service::{ServiceError, ServiceManager, Wait};
+
+use super::each;
+use crate::context::Context;
+use crate::error::CommandError;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    each: each::Arguments,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    each::run(context, &arguments.each, "down", |manager, profile, wait| stop(context, manager, profile, wait))
+}
+
+/// Writes the intent, then stops the gateway.
+fn stop(
+    context: &Context,
+    manager: &dyn ServiceManager,
+    profile: &ProfileName,
+    wait: Wait,
+) -> Result<(), CommandError> {
+    super::must_have_a_manager(manager)?;
+    StateFile::of(&context.home, profile).set_desired(DesiredState::Stopped)?;
+    match manager.stop(profile, wait) {
+        // What nobody supervises is down.
+        Err(ServiceError::NoSuchGateway { .. }) => Ok(()),
+        other => Ok(other?),
+    }
+}

@@ -1,0 +1,55 @@
+//! `hermes profile list`.
+
+use std::process::ExitCode;
+
+use hermes_core::active_profile;
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::table;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Prints a JSON array.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Profile {
+    name: String,
+    /// The one that is meant when none is named.
+    active: bool,
+    directory: String,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let active = active_profile::read(&context.home).ok();
+    let found = context.home.profiles()?;
+    let profiles: Vec<Profile> = found
+        .names
+        .iter()
+        .map(|name| Profile {
+            name: name.to_string(),
+            active: active.as_ref() == Some(name),
+            directory: context.home.profile_directory(name).to_string_lossy().into_owned(),
+        })
+        .collect();
+    if arguments.json {
+        println!("{}", serde_json::json!(profiles));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<_> = profiles
+        .iter()
+        .map(|profile| {
+            let mark = if profile.active { "*" } else { "" };
+            [mark.to_owned(), profile.name.clone(), profile.directory.clone()]
+        })
+        .collect();
+    table::print(["", "PROFILE", "DIRECTORY"], &rows);
+    for stray in &found.strays {
+        eprintln!("not a profile: {stray}");
+    }
+    Ok(ExitCode::SUCCESS)
+}

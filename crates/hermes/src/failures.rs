@@ -1,0 +1,161 @@
+//! What the failures of the other crates mean to the user: which exit code, and how they are mended.
+
+use std::io;
+
+use hermes_core::ProfileName;
+use hermes_core::active_profile::ActiveProfileError;
+use hermes_core::config::{ConfigFileError, GatewayConfigError};
+use hermes_core::dot_env::DotEnvError;
+use hermes_core::gateway_state::StateFileError;
+use hermes_core::home::HomeError;
+use hermes_core::whole_file::{ReadError, WriteError};
+use hermes_service::{Kind, ServiceError};
+
+use crate::error::{CommandError, Exit};
+
+/// The command line's words for a profile, to be put into a hint: nothing for the default one.
+pub(crate) fn selecting(profile: &ProfileName) -> String {
+    if profile.is_default() { String::new() } else { format!("-p {profile} ") }
+}
+
+/// A profile that does not exist.
+pub(crate) fn no_such_gateway(profile: &ProfileName) -> CommandError {
+    CommandError::new(Exit::Failed, format!("no such gateway '{profile}'"))
+        .hint(format!("create it: hermes profile create {profile}"))
+}
+
+/// Splits an error into its own words and its cause.
+fn told(exit: Exit, error: &dyn std::error::Error) -> CommandError {
+    let told = CommandError::new(exit, format!("cannot {error}"));
+    match error.source() {
+        Some(cause) => told.because(cause),
+        None => told,
+    }
+}
+
+fn exit_of(kind: Option<io::ErrorKind>) -> Exit {
+    match kind {
+        Some(io::ErrorKind::PermissionDenied) => Exit::NoPermission,
+        Some(io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => Exit::TryAgain,
+        _ => Exit::CannotWrite,
+    }
+}
+
+fn mend_of(exit: Exit) -> &'static str {
+    match exit {
+        Exit::NoPermission => "the files of HERMES_HOME must belong to the account that runs hermes",
+        Exit::TryAgain => "another hermes is at work on that file; try again",
+        _ => "look whether the volume has room and is writable: df -h \"$HERMES_HOME\"",
+    }
+}
+
+impl From<HomeError> for CommandError {
+    fn from(error: HomeError) -> Self {
+        match &error {
+            HomeError::NotAbsolute { .. } => Self::new(Exit::Configuration, error.to_string())
+                .hint("set HERMES_HOME to a path that begins with /"),
+            HomeError::ListProfiles { source, .. } => {
+                let exit = if source.kind() == io::ErrorKind::PermissionDenied {
+                    Exit::NoPermission
+                } else {
+                    Exit::Failed
+                };
+                told(exit, &error).hint("profiles/ must be a directory that the account hermes can read")
+            }
+        }
+    }
+}
+
+impl From<StateFileError> for CommandError {
+    fn from(error: StateFileError) -> Self {
+        let exit = match &error {
+            StateFileError::Lock { source, .. } => exit_of(Some(source.kind())),
+            StateFileError::Write { source, .. } => exit_of(source.io_kind()),
+            StateFileError::Unusable { .. } => Exit::Failed,
+        };
+        let mend = match &error {
+            StateFileError::Unusable { path, .. } => {
+                format!("move it out of the way: mv {0} {0}.broken", path.display())
+            }
+            _ => mend_of(exit).to_owned(),
+        };
+        told(exit, &error).hint(mend)
+    }
+}
+
+impl From<WriteError> for CommandError {
+    fn from(error: WriteError) -> Self {
+        let exit = exit_of(error.io_kind());
+        told(exit, &error).hint(mend_of(exit))
+    }
+}
+
+impl From<ReadError> for CommandError {
+    fn from(error: ReadError) -> Self {
+        let denied = error.io_kind() == Some(io::ErrorKind::PermissionDenied);
+        told(if denied { Exit::NoPermission } else { Exit::Failed }, &error)
+    }
+}
+
+impl From<ConfigFileError> for CommandError {
+    fn from(error: ConfigFileError) -> Self {
+        match &error {
+            ConfigFileError::Lock { source, .. } => {
+                let exit = exit_of(Some(source.kind()));
+                told(exit, &error).hint(mend_of(exit))
+            }
+            ConfigFileError::Write { source, .. } => {
+                let exit = exit_of(source.io_kind());
+                told(exit, &error).hint(mend_of(exit))
+            }
+            ConfigFileError::Parse { path, .. } => told(Exit::Configuration, &error)
+                .hint(format!("mend that place in {}; the file was not touched", path.display())),
+            ConfigFileError::Read(_) => told(Exit::Configuration, &error),
+            ConfigFileError::Set { .. } => told(Exit::Failed, &error),
+        }
+    }
+}
+
+impl From<GatewayConfigError> for CommandError {
+    fn from(error: GatewayConfigError) -> Self {
+        Self::new(Exit::Configuration, error.to_string())
+    }
+}
+
+impl From<DotEnvError> for CommandError {
+    fn from(error: DotEnvError) -> Self {
+        told(Exit::Configuration, &error)
+    }
+}
+
+impl From<ActiveProfileError> for CommandError {
+    fn from(error: ActiveProfileError) -> Self {
+        told(Exit::Configuration, &error).hint("name the profile with -p, or choose one: hermes profile use NAME")
+    }
+}
+
+impl From<ServiceError> for CommandError {
+    fn from(error: ServiceError) -> Self {
+        match &error {
+            ServiceError::NoSuchGateway { profile } => no_such_gateway(profile),
+            ServiceError::Unsupported { manager: Kind::None, .. } => {
+                Self::new(Exit::NoServiceManager, "no service manager runs here that could do that")
+                    .hint("run the gateway in the foreground: hermes gateway run")
+            }
+            ServiceError::Unsupported { .. } => Self::new(Exit::NoServiceManager, error.to_string()),
+            ServiceError::TimedOut { profile, .. } => Self::new(Exit::TryAgain, error.to_string())
+                .hint(format!("read more: hermes {}logs", selecting(profile))),
+            ServiceError::GaveUp { profile, .. } => {
+                let selecting = selecting(profile);
+                Self::new(Exit::Failed, error.to_string()).hint(format!(
+                    "read why: hermes {selecting}logs; mend that, then: hermes {selecting}gateway start"
+                ))
+            }
+            ServiceError::Tool { .. }
+            | ServiceError::File { .. }
+            | ServiceError::Slot { .. }
+            | ServiceError::Status { .. }
+            | ServiceError::List { .. } => told(Exit::Failed, &error),
+        }
+    }
+}
