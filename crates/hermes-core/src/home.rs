@@ -209,6 +209,11 @@ impl Home {
         self.root.join("lease.json")
     }
 
+    /// Locked by who has the volume, for as long as it lives.
+    pub fn lease_lock(&self) -> PathBuf {
+        self.root.join("lease.lock")
+    }
+
     /// Whether the profile exists: the default one always does.
     ///
     /// # Errors

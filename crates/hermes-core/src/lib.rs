@@ -8,6 +8,7 @@ pub mod config;
 pub mod dot_env;
 pub mod gateway_state;
 pub mod home;
+pub mod lease;
 mod lock_file;
 pub mod profile_name;
 pub mod timestamp;

@@ -10,6 +10,7 @@ mod failures;
 mod gateway_log;
 mod gateways;
 mod table;
+mod ownership;
 mod supervised;
 
 use std::process::ExitCode;

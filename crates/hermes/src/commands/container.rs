@@ -3,6 +3,7 @@
 mod gateway_finish;
 mod gateway_log;
 mod gateway_run;
+mod keep_lease;
 mod reconcile;
 
 use std::process::ExitCode;
@@ -29,6 +30,8 @@ enum Command {
     GatewayRun(gateway_run::Arguments),
     /// Judges how a gateway ended (its slot's `finish`).
     GatewayFinish(gateway_finish::Arguments),
+    /// Keeps the volume this container's (the service `volume-lease`).
+    KeepLease(keep_lease::Arguments),
     /// Becomes the logger of a slot (its `log/run`).
     GatewayLog(gateway_log::Arguments),
 }
@@ -38,6 +41,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
         Command::GatewayRun(arguments) => gateway_run::run(context, arguments),
         Command::GatewayFinish(arguments) => gateway_finish::run(context, arguments),
+        Command::KeepLease(arguments) => keep_lease::run(context, arguments),
         Command::GatewayLog(arguments) => gateway_log::run(context, arguments),
     }
 }

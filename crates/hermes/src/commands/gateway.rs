@@ -15,6 +15,7 @@ use hermes_service::{Kind, ServiceManager, detect};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::ownership;
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -56,10 +57,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
 }
 
-/// Refuses before anything is written where nobody could carry it out.
-fn must_have_a_manager(manager: &dyn ServiceManager) -> Result<(), CommandError> {
-    if manager.kind() != Kind::None {
-        return Ok(());
+/// Refuses before anything is written where nobody could carry it out, or another container has to.
+fn must_be_driven_from_here(manager: &dyn ServiceManager) -> Result<(), CommandError> {
+    match manager.kind() {
+        Kind::S6 => return ownership::must_be_ours(),
+        Kind::Systemd | Kind::Launchd => return Ok(()),
+        Kind::None => {}
     }
     let error = CommandError::new(Exit::NoServiceManager, "no service manager runs gateways here");
     Err(if detect::in_our_image() {

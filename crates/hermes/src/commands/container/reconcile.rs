@@ -10,6 +10,7 @@ use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 use crate::account;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::ownership::{self, Note, Other};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -27,7 +28,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if looks_only(&arguments.command) {
         return Ok(ExitCode::SUCCESS);
     }
-    let done = reconcile(&context.home, Path::new(SCANDIR), Path::new(IMAGE_PARTS), true).map_err(|error| {
+    let may_start = has_the_volume(context);
+    let done = reconcile(&context.home, Path::new(SCANDIR), Path::new(IMAGE_PARTS), may_start).map_err(|error| {
         CommandError::new(Exit::Failed, "cannot give the profiles their slots").caused_by(error)
     })?;
     if let Some(error) = &done.not_listed {
@@ -47,6 +49,33 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the lease of the volume and notes what came of it. A lease that cannot be written keeps nobody's gateways down: a
+/// read-only volume has no second writer to be afraid of, and a full disk is no reason to go silent.
+fn has_the_volume(context: &Context) -> bool {
+    let taken = ownership::new_instance().and_then(|instance| {
+        let other = match ownership::lease(&context.home, &instance).take() {
+            Ok(Ok(_)) => None,
+            Ok(Err(obstacle)) => Some(Other::of(&obstacle)),
+            Err(error) => {
+                CommandError::new(Exit::CannotWrite, "the volume has no lease of this container")
+                    .caused_by(error)
+                    .report();
+                None
+            }
+        };
+        if let Some(other) = &other {
+            eprintln!("hermes: {}; no gateway is started here until it is free", other.told());
+        }
+        let may_start = other.is_none();
+        Note { instance, other }.write()?;
+        Ok(may_start)
+    });
+    taken.unwrap_or_else(|error| {
+        error.report();
+        true
+    })
 }
 
 /// Whether the container's command, with the entry point's own word before it, is one that runs no gateways.

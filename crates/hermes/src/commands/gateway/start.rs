@@ -39,7 +39,7 @@ pub(super) fn started_by(
     profile: &ProfileName,
     start: impl Fn(&dyn ServiceManager) -> Result<(), ServiceError>,
 ) -> Result<(), CommandError> {
-    super::must_have_a_manager(manager)?;
+    super::must_be_driven_from_here(manager)?;
     StateFile::of(&context.home, profile).set_desired(DesiredState::Running)?;
     let result = match start(manager) {
         Err(ServiceError::NoSuchGateway { .. }) if manager.supports_runtime_registration() => {

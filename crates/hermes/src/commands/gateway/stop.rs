@@ -26,7 +26,7 @@ fn stop(
     profile: &ProfileName,
     wait: Wait,
 ) -> Result<(), CommandError> {
-    super::must_have_a_manager(manager)?;
+    super::must_be_driven_from_here(manager)?;
     StateFile::of(&context.home, profile).set_desired(DesiredState::Stopped)?;
     match manager.stop(profile, wait) {
         // What nobody supervises is down.

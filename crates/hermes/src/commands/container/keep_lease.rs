@@ -1,0 +1,223 @@
+//! `hermes container keep-lease`: keeps the volume this container's, or waits until it is (the service `volume-lease`).
+
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use hermes_core::lease::{BEAT, Held, LeaseError, Obstacle, Volume};
+use hermes_core::{BootAction, StateFile, action_at_boot};
+use hermes_service::s6::S6;
+use hermes_service::{ServiceManager, Wait};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::ownership::{self, Note, Other};
+
+/// Between two looks at what another container has.
+const LOOK: Duration = Duration::from_secs(1);
+/// After a take-over from a holder that gave no sign of life: another may have taken over at the same moment, and the later one
+/// has it.
+const SETTLES: Duration = Duration::from_secs(2);
+/// Between two looks whether the last gateway has ended.
+const ENDING: Duration = Duration::from_millis(10);
+/// How long the gateways may take to end before the volume is given back all the same.
+const ENDS: Duration = Duration::from_secs(3600);
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {}
+
+struct Keeper {
+    s6: S6,
+    home: hermes_core::Home,
+    volume: Volume,
+    stop: SignalFd,
+}
+
+/// The order to end has come.
+struct Stop;
+
+pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    let failed = |error: nix::Error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
+    signals.thread_block().map_err(failed)?;
+    let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(failed)?;
+    let Some(note) = Note::read() else {
+        // Nothing reconciled here: no gateway runs, and the volume is not asked for.
+        return stop.read_signal().map(|_| ExitCode::SUCCESS).map_err(failed);
+    };
+    let keeper = Keeper {
+        s6: S6::of_the_image(context.home.clone()),
+        home: context.home.clone(),
+        volume: ownership::lease(&context.home, &note.instance),
+        stop,
+    };
+    keeper.keep(note.other.is_none())
+}
+
+impl Keeper {
+    fn keep(&self, mut was_ours: bool) -> Result<ExitCode, CommandError> {
+        loop {
+            let held = match self.volume.take().map_err(lease_error)? {
+                Ok(held) => held,
+                Err(obstacle) => {
+                    self.leave_to(&obstacle, was_ours)?;
+                    match self.wait_for(obstacle)? {
+                        Ok(held) => held,
+                        Err(Stop) => return Ok(ExitCode::SUCCESS),
+                    }
+                }
+            };
+            if Note::read().is_none_or(|note| note.other.is_some()) {
+                self.note(None)?;
+                println!("this container has the volume now: starting what is to run");
+                self.start_what_is_to_run();
+            }
+            was_ours = true;
+            if let Err(Stop) = self.hold(held)? {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+
+    /// Beats until another has the volume.
+    fn hold(&self, mut held: Held) -> Result<Result<(), Stop>, CommandError> {
+        loop {
+            if let Err(Stop) = self.pause(BEAT)? {
+                self.wait_until_no_gateway_is_up();
+                self.volume.give_back(held).map_err(lease_error)?;
+                return Ok(Err(Stop));
+            }
+            match self.volume.beat(&mut held) {
+                Ok(Ok(())) => {}
+                Ok(Err(obstacle)) => {
+                    drop(held);
+                    return self.leave_to(&obstacle, true).map(Ok);
+                }
+                // A full disk, a lost network: told once a beat, and the lock is still held.
+                Err(error) => {
+                    lease_error(error).report();
+                }
+            }
+        }
+    }
+
+    /// Another has the volume: says so, and stops what may run here. What the operator wants stays as it is.
+    fn leave_to(&self, obstacle: &Obstacle, was_ours: bool) -> Result<(), CommandError> {
+        let other = Other::of(obstacle);
+        if was_ours {
+            eprintln!("{}; no gateway is started here until it is free", other.told());
+        }
+        self.note(Some(other))?;
+        if was_ours {
+            for profile in self.s6.list_profile_gateways()? {
+                if let Err(error) = self.s6.stop(&profile, Wait::No) {
+                    CommandError::from(error).report();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks until the volume is free, or until its holder has given no sign of life for as long as its lease says.
+    fn wait_for(&self, mut seen: Obstacle) -> Result<Result<Held, Stop>, CommandError> {
+        let mut since = Instant::now();
+        loop {
+            if let Err(Stop) = self.pause(LOOK)? {
+                return Ok(Err(Stop));
+            }
+            let taken = if since.elapsed() >= seen.ttl() {
+                self.volume.take_over(&seen)
+            } else {
+                self.volume.take()
+            };
+            match taken.map_err(lease_error)? {
+                Ok(mut held) => {
+                    if since.elapsed() >= seen.ttl() {
+                        if let Err(Stop) = self.pause(SETTLES)? {
+                            self.volume.give_back(held).map_err(lease_error)?;
+                            return Ok(Err(Stop));
+                        }
+                        if let Err(other) = self.volume.beat(&mut held).map_err(lease_error)? {
+                            (seen, since) = (other, Instant::now());
+                            continue;
+                        }
+                    }
+                    return Ok(Ok(held));
+                }
+                Err(obstacle) => {
+                    if obstacle.has_moved_since(&seen) {
+                        since = Instant::now();
+                        if obstacle.lease.as_ref().map(|lease| &lease.holder)
+                            != seen.lease.as_ref().map(|lease| &lease.holder)
+                        {
+                            self.note(Some(Other::of(&obstacle)))?;
+                        }
+                    }
+                    seen = obstacle;
+                }
+            }
+        }
+    }
+
+    fn note(&self, other: Option<Other>) -> Result<(), CommandError> {
+        Note { instance: self.volume.me().instance.clone(), other }.write()
+    }
+
+    fn start_what_is_to_run(&self) {
+        let profiles = match self.home.profiles() {
+            Ok(profiles) => profiles.names,
+            Err(error) => {
+                CommandError::from(error).report();
+                return;
+            }
+        };
+        for profile in profiles {
+            if action_at_boot(&StateFile::of(&self.home, &profile).read()) == BootAction::Start
+                && let Err(error) = self.s6.start(&profile, Wait::No)
+            {
+                CommandError::from(error).report();
+            }
+        }
+    }
+
+    /// At a stop of the container the gateways end at the same time as this does; the next container must not start before.
+    fn wait_until_no_gateway_is_up(&self) {
+        let deadline = Instant::now() + ENDS;
+        let is_any_up = || {
+            let profiles = self.s6.list_profile_gateways().unwrap_or_default();
+            profiles.iter().any(|profile| self.s6.is_running(profile).unwrap_or(false))
+        };
+        while Instant::now() < deadline && is_any_up() {
+            std::thread::sleep(ENDING);
+        }
+    }
+
+    /// Lets the time pass, unless the order to end comes.
+    fn pause(&self, time: Duration) -> Result<Result<(), Stop>, CommandError> {
+        let deadline = Instant::now() + time;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut descriptors = [PollFd::new(self.stop.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut descriptors, timeout) {
+                Ok(0) if left.is_zero() || left < Duration::from_millis(1) => return Ok(Ok(())),
+                Ok(0) | Err(nix::Error::EINTR) => {}
+                Ok(_) => return Ok(Err(Stop)),
+                Err(error) => {
+                    return Err(CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error));
+                }
+            }
+        }
+    }
+}
+
+fn lease_error(error: LeaseError) -> CommandError {
+    CommandError::new(Exit::CannotWrite, "cannot keep the lease of the volume")
+        .caused_by(error)
+        .hint("look whether the volume has room and is writable: df -h \"$HERMES_HOME\"")
+}
