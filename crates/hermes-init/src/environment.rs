@@ -87,11 +87,12 @@ impl Environment {
         let group = as_root.then_some(account.gid.as_raw());
         let failed = |what| format!("cannot {what} {}", directory.display());
         fs::create_dir(directory).with_context(|| failed("create"))?;
+        // What is made in there gets its group, and nobody else enters. In this order: without FSETID the kernel drops the bit from
+        // a directory of a group that root is not in.
+        fs::set_permissions(directory, Permissions::from_mode(0o2750)).with_context(|| failed("close"))?;
         if group.is_some() {
             chown(directory, None, group).with_context(|| failed("hand over"))?;
         }
-        // What is made in there gets its group; nobody else enters, so it is never seen half filled.
-        fs::set_permissions(directory, Permissions::from_mode(0o2750)).with_context(|| failed("close"))?;
         for (name, value) in &self.0 {
             if !storable(name) {
                 message::warning(format_args!(

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::probe::{process_table, slot_up};
+use hermes_harness::probe::{Process, process_table, slot_up};
 use hermes_harness::{Container, Look, Outcome, docker_test, secs};
 use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
@@ -79,7 +79,14 @@ async fn a_program_that_exists_is_run_as_itself_and_nothing_stands_between() -> 
     let table = process_table(&processes);
     ensure!((program.uid, program.gid) == (10000, 10000), "not hermes:\n{table}");
     ensure!(program.pgid.unsigned_abs() == program.pid, "no process group of its own:\n{table}");
-    let between = processes.iter().find(|process| ["sh", "dash", "bash", "hermes"].contains(&&*process.comm));
+    // Services of the account have s6-supervise above them.
+    let is_service = |process: &Process| {
+        let parent = processes.iter().find(|parent| parent.pid == process.ppid);
+        parent.is_some_and(|parent| parent.comm == "s6-supervise")
+    };
+    let between = processes.iter().find(|process| {
+        ["sh", "dash", "bash", "hermes"].contains(&&*process.comm) && !is_service(process)
+    });
     ensure!(between.is_none(), "something stands between:\n{table}");
     container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
     Ok(())

@@ -50,9 +50,12 @@ async fn a_killed_user_tree_comes_back_with_its_services() -> Result<()> {
         container.wait_until("main-hermes is back", slot_up("main-hermes"), secs(15)).await?;
         let processes = container.processes().await?;
         let supervisors = processes.iter().filter(|process| process.comm == "s6-supervise");
+        let mut slots: Vec<_> = supervisors.filter_map(|process| process.argv.get(1).cloned()).collect();
+        slots.sort();
         let table = process_table(&processes);
-        // user-tree, main-hermes, polite.
-        ensure!(supervisors.count() == 3, "slots supervised twice, or not at all:\n{table}");
+        let expected =
+            ["gateway-default", "gateway-default/log", "main-hermes", "polite", "user-tree", "volume-lease"];
+        ensure!(slots == expected, "slots supervised twice, or not at all: {slots:?}\n{table}");
     }
     let took = timed_stop(&container).await?;
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}");
