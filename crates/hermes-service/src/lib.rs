@@ -3,6 +3,7 @@
 pub mod detect;
 pub mod error;
 pub mod manager;
+pub mod none;
 pub mod s6;
 pub mod tool;
 

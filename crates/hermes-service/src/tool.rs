@@ -1,5 +1,6 @@
 //! Calling a program of a service manager: it ends in time, and its failure tells everything about it.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read};
@@ -9,7 +10,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process};
+
+#[cfg(test)]
+pub(crate) mod fake;
 
 /// How long a call takes at most when its own arguments set no limit.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -43,6 +48,27 @@ pub enum ToolError {
         /// How long it had.
         limit: Duration,
     },
+}
+
+impl ToolError {
+    /// The code with which the program ended, where it ended by itself.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self {
+            Self::Failed { status, .. } => status.code(),
+            Self::Run { .. } | Self::TimedOut { .. } => None,
+        }
+    }
+}
+
+/// The program `name` in the first directory of `path` (the value of `PATH`) that has one; the bare name where none has, so that
+/// the call that fails names it. A relative directory means another one for each caller and is passed over.
+pub(crate) fn on_path(name: &str, path: Option<&OsStr>) -> PathBuf {
+    path.into_iter()
+        .flat_map(env::split_paths)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file() && access(program, Access::EXEC_OK).is_ok())
+        .unwrap_or_else(|| name.into())
 }
 
 struct Said<'a>(&'a str);
@@ -136,6 +162,8 @@ fn read_all(stream: Option<impl Read>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn sh(script: &str) -> Tool {
@@ -163,5 +191,20 @@ mod tests {
     fn one_that_does_not_end_is_killed() {
         let error = sh("exec sleep 600").limit(Duration::from_millis(50)).run().unwrap_err();
         assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn it_is_found_on_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let [empty, plain, full] = ["empty", "plain", "full"].map(|name| folder.path().join(name));
+        for directory in [&empty, &plain, &full] {
+            fs::create_dir(directory).unwrap();
+        }
+        fs::write(plain.join("systemctl"), "not to be executed").unwrap();
+        let program = fake::Fake::called(&full, "systemctl").program;
+        let path = env::join_paths([Path::new("full"), &empty, &plain, &full]).unwrap();
+        assert_eq!(on_path("systemctl", Some(&path)), program);
+        assert_eq!(on_path("launchctl", Some(&path)), Path::new("launchctl"));
+        assert_eq!(on_path("systemctl", None), Path::new("systemctl"));
     }
 }
