@@ -5,6 +5,7 @@ pub mod error;
 pub mod manager;
 pub mod none;
 pub mod s6;
+pub mod systemd;
 pub mod tool;
 
 pub use error::ServiceError;
