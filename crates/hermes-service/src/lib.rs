@@ -2,6 +2,7 @@
 
 pub mod detect;
 pub mod error;
+pub mod launchd;
 pub mod manager;
 pub mod none;
 pub mod s6;

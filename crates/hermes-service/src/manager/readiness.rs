@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hermes_core::{Home, ObservedState, ProfileName, StateFile, StateRead};
 
 use crate::error::ServiceError;
+use crate::manager::Wait;
 
 /// Between two looks. Each costs a call of the service manager's program.
 const POLL: Duration = Duration::from_millis(100);
@@ -63,6 +64,16 @@ impl Deadline {
                 }
                 Look::NotYet => thread::sleep(POLL.min(self.left())),
             }
+        }
+    }
+}
+
+impl Wait {
+    /// When the wait ends, if there is one, from now on.
+    pub(crate) fn deadline(self) -> Option<Deadline> {
+        match self {
+            Self::No => None,
+            Self::AtMost(limit) => Some(Deadline::after(limit)),
         }
     }
 }

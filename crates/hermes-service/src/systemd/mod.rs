@@ -159,13 +159,6 @@ fn failed(operation: &'static str, profile: &ProfileName) -> impl FnOnce(ToolErr
     move |source| ServiceError::Tool { operation, profile: profile.clone(), source }
 }
 
-fn deadline_of(wait: Wait) -> Option<Deadline> {
-    match wait {
-        Wait::No => None,
-        Wait::AtMost(limit) => Some(Deadline::after(limit)),
-    }
-}
-
 /// The clock of systemd's `…Monotonic` properties.
 fn now() -> Duration {
     let now = clock_gettime(ClockId::Monotonic);
@@ -179,7 +172,7 @@ impl ServiceManager for Systemd {
 
     /// Ready is what the state file of the running process says; systemd only knows that the program was executed.
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = deadline_of(wait);
+        let deadline = wait.deadline();
         let shown = self.show_installed("start", profile)?;
         self.forgive("start", profile, &shown)?;
         // A start would wait for the end of the delay that a crash brought.
@@ -189,13 +182,13 @@ impl ServiceManager for Systemd {
     }
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = deadline_of(wait);
+        let deadline = wait.deadline();
         self.show_installed("stop", profile)?;
         self.job("stop", "stop", profile, deadline, "down")
     }
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = deadline_of(wait);
+        let deadline = wait.deadline();
         let shown = self.show_installed("restart", profile)?;
         self.forgive("restart", profile, &shown)?;
         self.job("restart", "restart", profile, deadline, "ready")?;
