@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -92,6 +93,8 @@ impl Tool {
         let program = program.as_ref().to_owned();
         let mut command = Command::new(&program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own: what it started holds its stdout open, and is killed with it.
+        command.process_group(0);
         Self { program, command, limit: DEADLINE }
     }
 
@@ -133,7 +136,7 @@ impl Tool {
             let late = has_ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
             if late {
                 // Not reaped before this thread is joined, so the PID is still the child's.
-                let _ = kill_process(pid, Signal::KILL);
+                let _ = kill_process_group(pid, Signal::KILL);
             }
             late
         });
@@ -163,6 +166,7 @@ fn read_all(stream: Option<impl Read>) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Instant;
 
     use super::*;
 
@@ -191,6 +195,14 @@ mod tests {
     fn one_that_does_not_end_is_killed() {
         let error = sh("exec sleep 600").limit(Duration::from_millis(50)).run().unwrap_err();
         assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn one_that_left_its_work_to_another_process_is_killed_with_it() {
+        let began = Instant::now();
+        let error = sh("sleep 600 & wait").limit(Duration::from_millis(50)).run().unwrap_err();
+        assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     }
 
     #[test]
