@@ -14,6 +14,10 @@ const SLEEPS: &[(&str, &str)] = &[
     ("crates/hermes-core/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
     ("crates/hermes-init/src/tree.rs", "the pause between two looks at a condition, under a deadline"),
     ("crates/hermes-init/src/user_tree.rs", "the pause between two looks at a condition, under a deadline"),
+    (
+        "crates/hermes-service/src/manager/readiness.rs",
+        "the pause between two looks at a gateway, under a deadline",
+    ),
     ("harness/src/exec.rs", "the pause between two looks at an exec that has ended"),
     ("harness/src/wait.rs", "the pause between two looks of every wait"),
 ];

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hermes_core::ProfileName;
+use hermes_core::whole_file::WriteError;
 
 use crate::manager::Kind;
 use crate::s6::{SlotError, StatusError};
@@ -20,6 +21,22 @@ pub enum ServiceError {
         manager: Kind,
         /// What was asked of it.
         operation: &'static str,
+    },
+    /// There is none that could do it.
+    #[error("{operation} the gateway '{profile}': there is no service manager here")]
+    NoServiceManager {
+        /// `start`, `stop`, …
+        operation: &'static str,
+        /// Whose gateway it is.
+        profile: ProfileName,
+    },
+    /// The gateway was never installed, or is no longer: `hermes -p <profile> gateway install` mends it.
+    #[error("the gateway '{profile}' is not installed for {manager}")]
+    NotInstalled {
+        /// Which one does not know it.
+        manager: Kind,
+        /// Whose gateway it is.
+        profile: ProfileName,
     },
     /// The service manager does not know the gateway.
     #[error("no such gateway '{profile}'")]
@@ -66,6 +83,44 @@ pub enum ServiceError {
         profile: ProfileName,
         /// What was read.
         source: StatusError,
+    },
+    /// A unit, an agent: a file that is written whole or not at all.
+    #[error("{operation} the gateway '{profile}'")]
+    Write {
+        /// `install`, …
+        operation: &'static str,
+        /// Whose gateway it is.
+        profile: ProfileName,
+        /// The step that failed.
+        source: WriteError,
+    },
+    /// A path for which the files of the service manager have no words.
+    #[error("{operation} the gateway '{profile}': the path {path:?} {reason}")]
+    Path {
+        /// `install`, …
+        operation: &'static str,
+        /// Whose gateway it is.
+        profile: ProfileName,
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it, as in `the path "…" has a line break`.
+        reason: &'static str,
+    },
+    /// The user's directory, under which the service manager's files lie, is not known.
+    #[error("find the files of {manager}: HOME is not an absolute path")]
+    NoUserDirectory {
+        /// Which one it is.
+        manager: Kind,
+    },
+    /// Its program succeeded and printed something else than what is documented.
+    #[error("the state of the gateway '{profile}' is not in what {program} printed: {output:?}")]
+    Unexpected {
+        /// Whose gateway it is.
+        profile: ProfileName,
+        /// The program, and what it was asked.
+        program: &'static str,
+        /// What it printed.
+        output: String,
     },
     /// It was not ready, or not down, in time.
     #[error("the gateway '{profile}' is not {awaited} after {}", humantime::format_duration(*limit))]

@@ -2,10 +2,12 @@
 
 pub mod detect;
 pub mod error;
+pub mod launchd;
 pub mod manager;
 pub mod none;
 pub mod reconcile;
 pub mod s6;
+pub mod systemd;
 pub mod tool;
 
 pub use error::ServiceError;

@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::error::ServiceError;
 
+pub(crate) mod readiness;
+
 /// Which service manager it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,15 +1,21 @@
 //! Calling a program of a service manager: it ends in time, and its failure tells everything about it.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::fs::{Access, access};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+#[cfg(test)]
+pub(crate) mod fake;
 
 /// How long a call takes at most when its own arguments set no limit.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -45,6 +51,27 @@ pub enum ToolError {
     },
 }
 
+impl ToolError {
+    /// The code with which the program ended, where it ended by itself.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self {
+            Self::Failed { status, .. } => status.code(),
+            Self::Run { .. } | Self::TimedOut { .. } => None,
+        }
+    }
+}
+
+/// The program `name` in the first directory of `path` (the value of `PATH`) that has one; the bare name where none has, so that
+/// the call that fails names it. A relative directory means another one for each caller and is passed over.
+pub(crate) fn on_path(name: &str, path: Option<&OsStr>) -> PathBuf {
+    path.into_iter()
+        .flat_map(env::split_paths)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(name))
+        .find(|program| program.is_file() && access(program, Access::EXEC_OK).is_ok())
+        .unwrap_or_else(|| name.into())
+}
+
 struct Said<'a>(&'a str);
 
 impl fmt::Display for Said<'_> {
@@ -66,6 +93,8 @@ impl Tool {
         let program = program.as_ref().to_owned();
         let mut command = Command::new(&program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A group of its own: what it started holds its stdout open, and is killed with it.
+        command.process_group(0);
         Self { program, command, limit: DEADLINE }
     }
 
@@ -107,7 +136,7 @@ impl Tool {
             let late = has_ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
             if late {
                 // Not reaped before this thread is joined, so the PID is still the child's.
-                let _ = kill_process(pid, Signal::KILL);
+                let _ = kill_process_group(pid, Signal::KILL);
             }
             late
         });
@@ -136,6 +165,9 @@ fn read_all(stream: Option<impl Read>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::Instant;
+
     use super::*;
 
     fn sh(script: &str) -> Tool {
@@ -163,5 +195,28 @@ mod tests {
     fn one_that_does_not_end_is_killed() {
         let error = sh("exec sleep 600").limit(Duration::from_millis(50)).run().unwrap_err();
         assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+    }
+
+    #[test]
+    fn one_that_left_its_work_to_another_process_is_killed_with_it() {
+        let began = Instant::now();
+        let error = sh("sleep 600 & wait").limit(Duration::from_millis(50)).run().unwrap_err();
+        assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn it_is_found_on_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let [empty, plain, full] = ["empty", "plain", "full"].map(|name| folder.path().join(name));
+        for directory in [&empty, &plain, &full] {
+            fs::create_dir(directory).unwrap();
+        }
+        fs::write(plain.join("systemctl"), "not to be executed").unwrap();
+        let program = fake::Fake::called(&full, "systemctl").program;
+        let path = env::join_paths([Path::new("full"), &empty, &plain, &full]).unwrap();
+        assert_eq!(on_path("systemctl", Some(&path)), program);
+        assert_eq!(on_path("launchctl", Some(&path)), Path::new("launchctl"));
+        assert_eq!(on_path("systemctl", None), Path::new("systemctl"));
     }
 }

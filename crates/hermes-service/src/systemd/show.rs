@@ -1,0 +1,275 @@
+//! `systemctl show`: a unit's properties, a line `Name=value` each (systemctl(1), org.freedesktop.systemd1(5)).
+
+use std::time::Duration;
+
+use crate::manager::ServiceStatus;
+
+/// What is asked for.
+pub(super) const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,MainPID,NRestarts,ExecMainCode,\
+     ExecMainStatus,ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic";
+
+/// A unit as systemd sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shown {
+    load: String,
+    active: String,
+    sub: String,
+    result: String,
+    /// Of the process, while there is one.
+    pub(super) pid: Option<u32>,
+    restarts: u64,
+    ended: Option<Ended>,
+    /// After the start of the monotonic clock, as all that follow.
+    began_at: Option<Duration>,
+    ended_at: Option<Duration>,
+}
+
+/// How the last process ended: `si_code` and `si_status` of waitid(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Code(u32),
+    Signal(u32),
+}
+
+/// Reads what `systemctl show -p` printed. A property that this systemd does not know is not in it; without the states, the
+/// answer is none.
+pub(super) fn parse(text: &str) -> Option<Shown> {
+    let property = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let number = |name| property(name)?.parse::<u64>().ok();
+    let status = number("ExecMainStatus").and_then(|status| u32::try_from(status).ok());
+    let moment = |name| number(name).filter(|&moment| moment != 0).map(Duration::from_micros);
+    Some(Shown {
+        load: property("LoadState")?.to_owned(),
+        active: property("ActiveState")?.to_owned(),
+        sub: property("SubState")?.to_owned(),
+        result: property("Result").unwrap_or_default().to_owned(),
+        pid: u32::try_from(number("MainPID")?).ok().filter(|&pid| pid != 0),
+        restarts: number("NRestarts").unwrap_or(0),
+        // CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 before the first end.
+        ended: match number("ExecMainCode") {
+            Some(1) => status.map(Ended::Code),
+            Some(2 | 3) => status.map(Ended::Signal),
+            _ => None,
+        },
+        began_at: moment("ExecMainStartTimestampMonotonic"),
+        ended_at: moment("ExecMainExitTimestampMonotonic"),
+    })
+}
+
+impl Shown {
+    /// systemd knows no such unit, and runs nothing that was one.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.load == "not-found" && matches!(&*self.active, "inactive" | "failed")
+    }
+
+    /// It ended, and nothing will start it again but an order.
+    pub(super) fn has_failed(&self) -> bool {
+        self.active == "failed"
+    }
+
+    /// It is down and waits for its next start.
+    pub(super) fn waits_for_restart(&self) -> bool {
+        self.active == "activating" && self.sub.starts_with("auto-restart")
+    }
+
+    /// Why it will not come up by itself, in words; nothing while it is up or may come up.
+    pub(super) fn why_down(&self) -> Option<String> {
+        match &*self.active {
+            "failed" => Some(self.failure()),
+            "inactive" => Some(match self.ended {
+                Some(ended) => ended.words(),
+                None => "systemd has not started it".to_owned(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// The status, at `now` on the monotonic clock.
+    pub(super) fn status(&self, now: Duration, says_ready: impl FnOnce(u32) -> bool) -> ServiceStatus {
+        let up = self.pid.is_some();
+        let moment = if up { self.began_at } else { self.ended_at };
+        let gave_up = match &*self.load {
+            "loaded" | "not-found" => self.has_failed().then(|| self.failure()),
+            load => Some(format!("systemd cannot take its unit: {load}")),
+        };
+        ServiceStatus {
+            up,
+            ready: self.pid.is_some_and(says_ready),
+            wanted_up: matches!(&*self.active, "active" | "activating" | "reloading" | "refreshing"),
+            pid: self.pid,
+            since: moment.map(|moment| now.saturating_sub(moment)),
+            restarts: self.restarts,
+            gave_up,
+        }
+    }
+
+    fn failure(&self) -> String {
+        let mut words = match (&*self.result, self.ended) {
+            ("exit-code" | "signal" | "core-dump" | "success" | "start-limit-hit", Some(ended)) => {
+                ended.words()
+            }
+            (result, _) => format!("systemd says {result}"),
+        };
+        // Too many starts show as this result, or as that of the last crash, depending on the version.
+        if self.result == "start-limit-hit" || self.restarts > 0 {
+            let times = if self.restarts == 1 { "time" } else { "times" };
+            words = format!("{words}, after it was started again {} {times}", self.restarts);
+        }
+        words
+    }
+}
+
+impl Ended {
+    fn words(self) -> String {
+        match self {
+            Self::Code(78) => "its configuration is wrong (it ended with code 78)".to_owned(),
+            Self::Code(code) => format!("it ended with code {code}"),
+            Self::Signal(signal) => format!("signal {signal} ended it"),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    pub(crate) const RUNNING: &str = "\
+Result=success
+NRestarts=2
+ExecMainStartTimestampMonotonic=61000000
+ExecMainExitTimestampMonotonic=0
+ExecMainCode=0
+ExecMainStatus=0
+MainPID=4711
+LoadState=loaded
+ActiveState=active
+SubState=running
+";
+    pub(crate) const STOPPED: &str = "\
+Result=success
+NRestarts=0
+ExecMainStartTimestampMonotonic=61000000
+ExecMainExitTimestampMonotonic=90000000
+ExecMainCode=1
+ExecMainStatus=0
+MainPID=0
+LoadState=loaded
+ActiveState=inactive
+SubState=dead
+";
+    pub(crate) const UNKNOWN: &str = "\
+Result=success
+NRestarts=0
+ExecMainStartTimestampMonotonic=0
+ExecMainExitTimestampMonotonic=0
+ExecMainCode=0
+ExecMainStatus=0
+MainPID=0
+LoadState=not-found
+ActiveState=inactive
+SubState=dead
+";
+
+    /// `text` with other values.
+    pub(crate) fn with(text: &str, changes: &[(&str, &str)]) -> String {
+        let changed = |line: &str| {
+            let name = line.split('=').next().unwrap();
+            let change = changes.iter().find(|(changed, _)| *changed == name);
+            change.map_or_else(|| line.to_owned(), |(name, value)| format!("{name}={value}"))
+        };
+        text.lines().map(changed).collect::<Vec<_>>().join("\n")
+    }
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn status(text: &str) -> ServiceStatus {
+        parse(text).unwrap().status(NOW, |pid| pid == 4711)
+    }
+
+    #[test]
+    fn a_running_unit_is_up_since_its_process_began() {
+        let up = ServiceStatus {
+            up: true,
+            ready: true,
+            wanted_up: true,
+            pid: Some(4711),
+            since: Some(Duration::from_secs(39)),
+            restarts: 2,
+            gave_up: None,
+        };
+        assert_eq!(status(RUNNING), up);
+        let unready = status(&with(RUNNING, &[("MainPID", "4712")]));
+        assert_eq!(unready, ServiceStatus { ready: false, pid: Some(4712), ..up });
+    }
+
+    #[test]
+    fn a_stopped_unit_is_down_since_its_process_ended_and_was_not_given_up() {
+        let down = status(STOPPED);
+        assert!(!down.up && !down.ready && !down.wanted_up);
+        assert_eq!((down.pid, down.since, down.gave_up), (None, Some(Duration::from_secs(10)), None));
+    }
+
+    #[test]
+    fn one_that_ends_is_still_up_and_no_longer_wanted() {
+        let ending = status(&with(RUNNING, &[("ActiveState", "deactivating"), ("SubState", "stop-sigterm")]));
+        assert!(ending.up && !ending.wanted_up);
+    }
+
+    #[test]
+    fn one_that_waits_for_its_restart_is_down_wanted_and_may_come_up() {
+        let text = with(STOPPED, &[("ActiveState", "activating"), ("SubState", "auto-restart")]);
+        let waiting = parse(&text).unwrap();
+        assert!(waiting.waits_for_restart());
+        assert_eq!(waiting.why_down(), None);
+        let waiting = status(&text);
+        assert!(!waiting.up && waiting.wanted_up);
+        assert_eq!(waiting.gave_up, None);
+    }
+
+    #[test]
+    fn one_that_was_given_up_says_why() {
+        let failed = |result, changes: &[(&str, &str)]| {
+            let failed = [("ActiveState", "failed"), ("SubState", "failed"), ("Result", result)];
+            let shown = parse(&with(STOPPED, &[&failed[..], changes].concat())).unwrap();
+            assert_eq!(shown.status(NOW, |_| false).gave_up, shown.why_down());
+            shown.why_down().unwrap()
+        };
+        assert_snapshot!(failed("exit-code", &[("ExecMainStatus", "78")]), @"its configuration is wrong (it ended with code 78)");
+        assert_snapshot!(failed("exit-code", &[("ExecMainStatus", "1"), ("NRestarts", "8")]), @"it ended with code 1, after it was started again 8 times");
+        assert_snapshot!(failed("start-limit-hit", &[("ExecMainStatus", "1"), ("NRestarts", "1")]), @"it ended with code 1, after it was started again 1 time");
+        assert_snapshot!(failed("signal", &[("ExecMainCode", "2"), ("ExecMainStatus", "9")]), @"signal 9 ended it");
+        assert_snapshot!(failed("timeout", &[]), @"systemd says timeout");
+        assert_snapshot!(failed("resources", &[("ExecMainCode", "0")]), @"systemd says resources");
+    }
+
+    #[test]
+    fn a_unit_that_systemd_cannot_read_is_no_running_gateway() {
+        let broken = status(&with(UNKNOWN, &[("LoadState", "bad-setting")]));
+        assert_eq!(broken.gave_up.as_deref(), Some("systemd cannot take its unit: bad-setting"));
+    }
+
+    #[test]
+    fn a_unit_is_unknown_when_it_is_not_found_and_not_left_running() {
+        assert!(parse(UNKNOWN).unwrap().is_unknown());
+        assert!(!parse(STOPPED).unwrap().is_unknown());
+        assert!(!parse(&with(RUNNING, &[("LoadState", "not-found")])).unwrap().is_unknown());
+    }
+
+    #[test]
+    fn an_answer_without_the_states_is_not_guessed_at() {
+        for missing in ["LoadState=", "ActiveState=", "SubState=", "MainPID="] {
+            let lines: Vec<_> = RUNNING.lines().filter(|line| !line.starts_with(missing)).collect();
+            assert_eq!(parse(&lines.join("\n")), None, "{missing}");
+        }
+        assert_eq!(parse(""), None);
+        assert_eq!(parse(&with(RUNNING, &[("MainPID", "x")])), None);
+    }
+
+    #[test]
+    fn what_an_earlier_systemd_does_not_know_is_left_out() {
+        let lines: Vec<_> = RUNNING.lines().filter(|line| !line.starts_with("NRestarts")).collect();
+        assert_eq!(parse(&lines.join("\n")).unwrap().restarts, 0);
+    }
+}
