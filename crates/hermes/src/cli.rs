@@ -1,6 +1,6 @@
 //! The command line: which words there are, and whom they go to.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -64,8 +64,23 @@ pub(crate) fn called_as_main_wrapper() -> bool {
     name.is_some_and(|name| Path::new(&name).file_name() == Some(OsStr::new(MAIN_WRAPPER)))
 }
 
+/// Links to this program, each named after a verb of `hermes container`. The first line of a script names one behind
+/// `with-contenv`: so a slot's `run` is a single line, and no interpreter stands between s6 and the verb.
+const VERBS: &str = "/opt/hermes/docker/verbs";
+
+/// The command line that a call by such a link stands for: the script's own path, which the kernel puts first, is left out.
+fn words_of_verb(arguments: &[OsString]) -> Option<Vec<OsString>> {
+    let (called_as, rest) = arguments.split_first()?;
+    let verb = Path::new(called_as).strip_prefix(VERBS).ok()?;
+    let words = ["container".into(), verb.into()];
+    Some(words.into_iter().chain(rest.iter().skip(1).cloned()).collect())
+}
+
 /// Understands the command line and runs what it says.
 pub(crate) fn run() -> Result<ExitCode, CommandError> {
+    if let Some(words) = words_of_verb(&std::env::args_os().collect::<Vec<_>>()) {
+        return run_words(words);
+    }
     if called_as_main_wrapper() {
         return main_wrapper::run(std::env::args_os().skip(1).collect());
     }
@@ -73,7 +88,7 @@ pub(crate) fn run() -> Result<ExitCode, CommandError> {
 }
 
 /// The same for a command line that was passed on.
-pub(crate) fn run_words(words: Vec<std::ffi::OsString>) -> Result<ExitCode, CommandError> {
+pub(crate) fn run_words(words: Vec<OsString>) -> Result<ExitCode, CommandError> {
     let program = std::iter::once("hermes".into());
     run_arguments(Arguments::parse_from(program.chain(words)))
 }
@@ -99,6 +114,16 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_link_named_after_a_verb_is_that_verb() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let of = |called: &[&str]| words_of_verb(&words(called));
+        let expected = words(&["container", "gateway-run", "gateway-coder"]);
+        assert_eq!(of(&["/opt/hermes/docker/verbs/gateway-run", "./run", "gateway-coder"]), Some(expected));
+        assert_eq!(of(&["hermes", "container", "gateway-run"]), None);
+        assert_eq!(of(&[]), None);
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -1,12 +1,17 @@
 //! What every verb needs to know: where Hermes keeps its files, which profile is meant, and who runs gateways here.
 
+use std::env;
+use std::path::Path;
+
 use hermes_core::{Home, ProfileName, active_profile};
-use hermes_service::detect::Probe;
+use hermes_service::ServiceManager;
+use hermes_service::detect::{Probe, in_our_image};
+use hermes_service::launchd::Launchd;
 use hermes_service::none::NoServiceManager;
 use hermes_service::s6::S6;
-use hermes_service::ServiceManager;
+use hermes_service::systemd::Systemd;
 
-use crate::error::CommandError;
+use crate::error::{CommandError, Exit};
 use crate::failures::no_such_gateway;
 
 /// Where a verb works.
@@ -47,11 +52,31 @@ impl Context {
         Probe::default().s6_runs().then(|| S6::of_the_image(self.home.clone()))
     }
 
-    /// Who runs gateways here.
-    pub(crate) fn service_manager(&self) -> Box<dyn ServiceManager> {
-        match self.s6() {
-            Some(s6) => Box::new(s6),
-            None => Box::new(NoServiceManager),
+    /// Who runs gateways here: s6 in a container of the image, else the user's systemd or launchd, else nobody.
+    ///
+    /// # Errors
+    /// There is one, and where its files lie is not known.
+    pub(crate) fn service_manager(&self) -> Result<Box<dyn ServiceManager>, CommandError> {
+        if let Some(s6) = self.s6() {
+            return Ok(Box::new(s6));
         }
+        if in_our_image() {
+            return Ok(Box::new(NoServiceManager));
+        }
+        let program = || {
+            env::current_exe().map_err(|error| {
+                CommandError::new(Exit::Failed, "cannot tell where hermes itself lies").caused_by(error)
+            })
+        };
+        if cfg!(target_os = "macos") {
+            return Ok(Box::new(Launchd::of_this_user(self.home.clone(), program()?)?));
+        }
+        // What systemd makes for a user whose service manager runs: sd_booted(3), for users.
+        let runs =
+            env::var_os("XDG_RUNTIME_DIR").is_some_and(|runtime| Path::new(&runtime).join("systemd").is_dir());
+        if runs {
+            return Ok(Box::new(Systemd::of_this_user(self.home.clone(), program()?)?));
+        }
+        Ok(Box::new(NoServiceManager))
     }
 }

@@ -9,7 +9,7 @@ use hermes_core::dot_env::DotEnvError;
 use hermes_core::gateway_state::StateFileError;
 use hermes_core::home::HomeError;
 use hermes_core::whole_file::{ReadError, WriteError};
-use hermes_service::{Kind, ServiceError};
+use hermes_service::ServiceError;
 
 use crate::error::{CommandError, Exit};
 
@@ -138,10 +138,14 @@ impl From<ServiceError> for CommandError {
     fn from(error: ServiceError) -> Self {
         match &error {
             ServiceError::NoSuchGateway { profile } => no_such_gateway(profile),
-            ServiceError::Unsupported { manager: Kind::None, .. } => {
-                Self::new(Exit::NoServiceManager, "no service manager runs here that could do that")
-                    .hint("run the gateway in the foreground: hermes gateway run")
+            ServiceError::NoServiceManager { profile, .. } => {
+                Self::new(Exit::NoServiceManager, "no service manager runs gateways here").hint(format!(
+                    "run it in the foreground: hermes {}gateway run; or start a container of the hermes image",
+                    selecting(profile)
+                ))
             }
+            ServiceError::NotInstalled { profile, .. } => Self::new(Exit::Failed, error.to_string())
+                .hint(format!("install it: hermes {}gateway install", selecting(profile))),
             ServiceError::Unsupported { .. } => Self::new(Exit::NoServiceManager, error.to_string()),
             ServiceError::TimedOut { profile, .. } => Self::new(Exit::TryAgain, error.to_string())
                 .hint(format!("read more: hermes {}logs", selecting(profile))),
@@ -155,7 +159,11 @@ impl From<ServiceError> for CommandError {
             | ServiceError::File { .. }
             | ServiceError::Slot { .. }
             | ServiceError::Status { .. }
+            | ServiceError::NoUserDirectory { .. }
+            | ServiceError::Path { .. }
+            | ServiceError::Unexpected { .. }
             | ServiceError::List { .. } => told(Exit::Failed, &error),
+            ServiceError::Write { source, .. } => told(exit_of(source.io_kind()), &error),
         }
     }
 }

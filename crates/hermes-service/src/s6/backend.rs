@@ -8,7 +8,7 @@ use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
 use super::crashes::Crashes;
 use super::scandir::{self, SCANDIR};
 use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
-use super::status::{StatusError, is_supervised, slot_state};
+use super::status::{StatusError, exists, is_supervised, slot_state};
 use crate::error::ServiceError;
 use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
 use crate::tool::{Tool, ToolError};
@@ -70,13 +70,13 @@ impl S6 {
         Crashes::load(&self.slot(profile)).unwrap_or_default()
     }
 
-    /// Brings the logger of a slot up, if it is down: that of a slot that is registered down is.
+    /// Brings the logger of a slot up, where it is kept down: that of a slot that is registered down is.
     ///
     /// # Errors
     /// s6 does not do it.
     pub fn start_logger(&self, slot: &Path) -> Result<(), ToolError> {
         let logger = slot.join("log");
-        if slot_state(&logger, SystemTime::now()).is_ok_and(|state| state.up || state.wanted_up) {
+        if !exists(&logger.join("down")) {
             return Ok(());
         }
         self.tool("s6-svc").args(["-U", "--"]).arg(logger).run().map(drop)

@@ -45,3 +45,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Command::GatewayLog(arguments) => gateway_log::run(context, arguments),
     }
 }
+
+/// What goes to stderr goes where stdout goes: into the pipe of the slot's logger.
+fn log_everything() {
+    // Where stdout is closed there is nowhere to send it.
+    let _ = nix::unistd::dup2_stderr(std::io::stdout());
+}

@@ -1,20 +1,24 @@
 //! `hermes gateway …`: the long-running process of a profile.
 
 mod each;
+mod install;
 mod list;
 mod restart;
 mod run;
 mod start;
 mod status;
 mod stop;
+mod uninstall;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use hermes_core::ProfileName;
 use hermes_service::{Kind, ServiceManager, detect};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::failures::selecting;
 use crate::ownership;
 
 #[derive(clap::Args)]
@@ -42,6 +46,10 @@ enum Command {
     Status(status::Arguments),
     /// Lists the gateways of all profiles.
     List(list::Arguments),
+    /// Makes the host's service manager know the gateway (systemd, launchd; not in a container).
+    Install(install::Arguments),
+    /// Takes back what install did.
+    Uninstall(uninstall::Arguments),
     /// Runs the gateway: under supervision where there is one, else in the foreground.
     Run(run::Arguments),
 }
@@ -53,6 +61,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Command::Restart(arguments) => restart::run(context, arguments),
         Command::Status(arguments) => status::run(context, arguments),
         Command::List(arguments) => list::run(context, arguments),
+        Command::Install(arguments) => install::run(context, arguments),
+        Command::Uninstall(arguments) => uninstall::run(context, arguments),
         Command::Run(arguments) => run::run(context, arguments),
     }
 }
@@ -73,4 +83,16 @@ fn must_be_driven_from_here(manager: &dyn ServiceManager) -> Result<(), CommandE
     } else {
         error.hint("run it in the foreground (hermes gateway run), or start a container of the hermes image")
     })
+}
+
+/// Where profiles are registered when they are made, there is nothing to install.
+fn must_need_installation(manager: &dyn ServiceManager, profile: &ProfileName) -> Result<(), CommandError> {
+    if !manager.supports_runtime_registration() {
+        return Ok(());
+    }
+    let error = "in a container gateways are not installed: each profile has one, from its creation to its deletion";
+    Err(CommandError::new(Exit::NoServiceManager, error).hint(format!(
+        "hermes profile create {profile}, then hermes {}gateway start; hermes profile delete {profile} ends both",
+        selecting(profile)
+    )))
 }

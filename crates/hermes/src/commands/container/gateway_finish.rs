@@ -26,6 +26,7 @@ pub(crate) struct Arguments {
 const PERMANENT_FAILURE: u8 = 125;
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    super::log_everything();
     let profile = profile_of(&arguments.slot)?;
     let s6 = S6::of_the_image(context.home.clone());
     let ending = Ending::of_finish(arguments.code, arguments.signal);

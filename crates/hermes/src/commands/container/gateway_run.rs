@@ -21,6 +21,7 @@ pub(crate) struct Arguments {
 pub(crate) const SUPERVISED_CHILD: &str = "HERMES_S6_SUPERVISED_CHILD";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    super::log_everything();
     let profile = profile_of(&arguments.slot)?;
     let s6 = S6::of_the_image(context.home.clone());
     let slot = s6.slot(&profile);

@@ -54,7 +54,7 @@ pub(crate) fn run(
     said: &str,
     one: impl Fn(&dyn ServiceManager, &ProfileName, Wait) -> Result<(), CommandError> + Sync,
 ) -> Result<ExitCode, CommandError> {
-    let manager = context.service_manager();
+    let manager = context.service_manager()?;
     let wait = arguments.wait();
     let done = |profile: &ProfileName, began: Instant| match wait {
         Wait::No => println!("gateway '{profile}': ordered"),

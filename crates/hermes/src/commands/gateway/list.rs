@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    show(context, context.service_manager().as_ref(), arguments.json)
+    show(context, context.service_manager()?.as_ref(), arguments.json)
 }
 
 /// Shows all gateways.

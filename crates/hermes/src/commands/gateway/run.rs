@@ -85,7 +85,7 @@ fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, Comma
         "hermes: opt out with `gateway run --no-supervise` or {NO_SUPERVISE}=1; look with `hermes {}gateway status`.",
         selecting(profile)
     );
-    start::start(context, context.service_manager().as_ref(), profile, Wait::No)?;
+    start::start(context, context.service_manager()?.as_ref(), profile, Wait::No)?;
     let sleep = [c"sleep", c"infinity"].map(CString::from);
     match nix::unistd::execv(c"/usr/bin/sleep", &sleep) {
         Ok(never) => match never {},

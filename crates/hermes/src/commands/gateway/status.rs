@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let manager = context.service_manager();
+    let manager = context.service_manager()?;
     if arguments.all {
         return super::list::show(context, manager.as_ref(), arguments.json);
     }

@@ -23,7 +23,7 @@ const SOUL: &str = "You are a helpful personal assistant.\n";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let name = &arguments.name;
-    let manager = context.service_manager();
+    let manager = context.service_manager()?;
     make(&context.home, name)?;
     if manager.supports_runtime_registration()
         && let Err(error) = manager.register_profile_gateway(name)

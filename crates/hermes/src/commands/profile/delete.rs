@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let (home, name) = (&context.home, &arguments.name);
-    let manager = context.service_manager();
+    let manager = context.service_manager()?;
     let exists = home.has_profile(name)?;
     // A profile whose directory was removed by hand may have left its gateway behind.
     let registered =
