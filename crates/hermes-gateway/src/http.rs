@@ -13,4 +13,6 @@ pub(crate) use routes::router;
 pub(crate) use vitals::Vitals;
 
 #[cfg(test)]
+pub(crate) use connection::HEAD_TIMEOUT;
+#[cfg(test)]
 pub(crate) use routes::{REQUEST_BODY_MAX, finish};

@@ -24,7 +24,7 @@ use crate::listen::Stream;
 /// How long a client has for the head of a request, and how long a connection may wait for its next one.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest head, in bytes; hyper's buffer grows to it.
+/// About how long a head may be, in bytes: hyper stops reading when its buffer holds as much.
 const HEAD_MAX: usize = 64 * 1024;
 
 /// What a connection is taken in for.

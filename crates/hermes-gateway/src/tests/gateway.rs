@@ -225,7 +225,11 @@ impl Answer {
 
 impl Client {
     pub(crate) fn send(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).unwrap();
+        self.try_send(text).unwrap();
+    }
+
+    pub(crate) fn try_send(&mut self, text: &str) -> io::Result<()> {
+        self.stream.write_all(text.as_bytes())
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Answer {

@@ -6,12 +6,14 @@ use std::net::TcpStream;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::process;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::routing::post;
 
-use super::gateway::{TestHome, coder, free_port};
-use crate::http::{REQUEST_BODY_MAX, Vitals, finish};
+use super::gateway::{TestHome, coder, free_port, wait_until};
+use crate::http::{HEAD_TIMEOUT, REQUEST_BODY_MAX, Vitals, finish};
+use crate::serve::CONNECTIONS_MAX;
 
 fn echo(vitals: Arc<Vitals>) -> Router {
     finish(Router::new().route("/echo", post(async |body: String| body)), vitals)
@@ -93,8 +95,11 @@ fn what_is_no_http_is_refused_and_the_gateway_goes_on() {
     client.send("\0\0\0 nonsense\r\n\r\n");
     assert!(client.rest().starts_with(b"HTTP/1.1 400"));
     let mut client = gateway.connect();
-    client.send(&format!("GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "x".repeat(100_000)));
+    client.send(&format!("GET /health HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(200)));
     assert!(client.rest().starts_with(b"HTTP/1.1 431"));
+    // What is never going to end is not collected; the rest of it may find the connection closed.
+    let mut client = gateway.connect();
+    assert!(client.try_send(&format!("GET /health HTTP/1.1\r\nX: {}", "x".repeat(2_000_000))).is_err());
     assert_eq!(gateway.get("/health").status, 200);
     gateway.stop();
 }
@@ -117,6 +122,37 @@ fn a_body_that_is_too_long_is_refused_whether_or_not_it_says_its_length() {
     let length = REQUEST_BODY_MAX + 1;
     client.send(&format!("{length:x}\r\n{}", "x".repeat(length)));
     assert_eq!(client.answer().status, 413);
+    gateway.stop();
+}
+
+#[test]
+fn a_head_that_is_never_completed_does_not_hold_its_connection() {
+    let home = TestHome::new();
+    let gateway = home.start();
+    let mut client = gateway.connect();
+    client.send("GET /health HTTP/1.1\r\n");
+    let began = Instant::now();
+    client.rest();
+    let took = began.elapsed();
+    assert!(took > HEAD_TIMEOUT / 2 && took < HEAD_TIMEOUT * 3 / 2, "{took:?}");
+    gateway.stop();
+}
+
+#[test]
+fn strangers_on_the_port_do_not_shut_the_operator_out_of_the_socket() {
+    let home = TestHome::new();
+    let port = free_port();
+    home.configure("coder", &format!("gateway:\n  port: {port}\n"));
+    let gateway = home.start();
+    // One more than fit; the kernel keeps it in its queue.
+    let strangers: Vec<_> =
+        (0..=CONNECTIONS_MAX).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let full = format!("\nhermes_gateway_connections{{door=\"tcp\"}} {CONNECTIONS_MAX}\n");
+    let mut client = gateway.connect();
+    wait_until("the port is full", || client.get("/metrics").body.contains(&full));
+    drop(strangers);
+    let empty = "\nhermes_gateway_connections{door=\"tcp\"} 0\n";
+    wait_until("the port is free again", || client.get("/metrics").body.contains(empty));
     gateway.stop();
 }
 
