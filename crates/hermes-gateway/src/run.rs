@@ -23,7 +23,7 @@ use crate::say::{chain, say, warn};
 use crate::serve::{Drained, Server};
 use crate::settings;
 use crate::signals::Orders;
-use crate::state::{Recorder, STATE_INTERVAL};
+use crate::state::{Recorder, STATE_INTERVAL, patiently};
 
 /// The stack of the thread that writes states. It calls a few functions deep.
 const WRITER_STACK: usize = 256 * 1024;
@@ -96,17 +96,19 @@ pub(crate) async fn live(
 
     // In this order: whoever waited for readiness reads `running`.
     vitals.set_state(ObservedState::Running);
-    recorder.record(|_| ObservedState::Running).await;
+    patiently(recorder.start_writing(|_| ObservedState::Running)).await;
     tell_ready(ready);
     say(ready_line);
 
+    let directory = Arc::new(directory);
     let (gone, mut removed) = oneshot::channel();
-    let heart = tokio::spawn(beat(directory, recorder.clone(), Arc::clone(&vitals), state_interval, gone));
+    let vitals_of_heart = Arc::clone(&vitals);
+    let heart =
+        tokio::spawn(beat(Arc::clone(&directory), recorder.clone(), vitals_of_heart, state_interval, gone));
     let is_removed = tokio::select! {
         () = orders.next() => false,
         Ok(()) = &mut removed => true,
     };
-    heart.abort();
 
     vitals.set_state(ObservedState::Draining);
     if !is_removed {
@@ -118,11 +120,15 @@ pub(crate) async fn live(
     if drained != Drained::Whole {
         warn(format_args!("{} in flight cut off", server.in_flight()));
     }
+    heart.abort();
     server.close().await;
     if is_removed {
         return Err(GatewayError::ProfileRemoved { profile: options.profile });
     }
-    recorder.record(ObservedState::left_by_sigterm).await;
+    let last = recorder.clone();
+    // Removed meanwhile, the directory may have a successor, whose state is not ours to write.
+    let write_last = move || (!directory.is_gone()).then(|| last.write(None, ObservedState::left_by_sigterm));
+    patiently(tokio::task::spawn_blocking(write_last)).await;
     drop(socket);
     say("stopped");
     Ok(())
@@ -159,13 +165,12 @@ fn tell_ready(ready: Option<OwnedFd>) {
 
 /// Writes the state again and again, and tells when the profile is gone.
 async fn beat(
-    directory: ProfileDirectory,
+    directory: Arc<ProfileDirectory>,
     recorder: Recorder,
     vitals: Arc<Vitals>,
     interval: Duration,
     gone: oneshot::Sender<()>,
 ) {
-    let directory = Arc::new(directory);
     let mut ticks = time::interval_at(time::Instant::now() + interval, interval);
     // A disk that hung for an hour is owed one state, not sixty.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -89,16 +89,11 @@ impl Recorder {
         let recorder = self.clone();
         tokio::task::spawn_blocking(move || recorder.write(None, observe))
     }
+}
 
-    /// Writes the state, and waits for it as long as a disk that works may take.
-    pub(crate) async fn record(
-        &self,
-        observe: impl FnOnce(Option<DesiredState>) -> ObservedState + Send + 'static,
-    ) {
-        if time::timeout(PATIENCE, self.start_writing(observe)).await.is_err() {
-            warn(format_args!(
-                "the state is not recorded yet: the disk does not answer, or the file is locked"
-            ));
-        }
+/// Waits until a state is written, as long as a disk that works may take.
+pub(crate) async fn patiently<T>(writing: JoinHandle<T>) {
+    if time::timeout(PATIENCE, writing).await.is_err() {
+        warn("the state is not recorded yet: the disk does not answer, or the file is locked");
     }
 }

@@ -228,3 +228,38 @@ fn a_running_gateway_writes_its_state_again_and_again() {
     wait_until("a later state", || home.state().updated_at().unwrap() > first.as_str());
     gateway.stop();
 }
+
+#[test]
+fn a_profile_that_is_removed_during_the_drain_leaves_nothing_to_its_successor() {
+    let (home, slow) = (home("20"), Slow::default());
+    let (gateway, vitals) = start(&home, &slow);
+    let mut busy = gateway.connect();
+    busy.send(SLOW);
+    wait_in_flight(&vitals, 1);
+    gateway.terminate();
+    wait_until("draining", || home.observed() == Some("draining"));
+    let directory = home.home.profile_directory(&coder());
+    fs::rename(&directory, home.home.root().join("elsewhere")).unwrap();
+    home.make_profile("coder");
+    slow.go.notify_one();
+    assert_eq!(busy.answer().body, "slow");
+    gateway.join().unwrap();
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "its SOUL.md alone");
+}
+
+#[test]
+fn a_state_file_that_does_not_answer_delays_neither_health_nor_the_end() {
+    let home = TestHome::new();
+    let mut gateway = Running::start(&home, home.options(), http::router, Duration::from_millis(20));
+    gateway.wait_ready();
+    // Who changes the state holds this; held for ever, it is as a disk that hangs.
+    let lock = fs::File::open(StateFile::of(&home.home, &coder()).lock_path()).unwrap();
+    lock.lock().unwrap();
+    let before = home.state();
+    let began = Instant::now();
+    assert_eq!(gateway.get("/health").status, 200);
+    gateway.stop();
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    assert_eq!(home.state(), before);
+    assert!(!home.home.gateway_socket(&coder()).exists());
+}
