@@ -1,3 +1,4 @@
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "these are tests")]
 //! A gateway as a process of its own: real signals, the notification descriptor, the limit of descriptors. This program starts
 //! itself again for it.
 
@@ -183,6 +184,7 @@ fn without_descriptors_it_waits_without_spinning_and_then_goes_on() {
     let gateway = Gateway::start(Some(40));
     let crowd: Vec<_> = (0..60).map(|_| gateway.connect()).collect();
     let before = ticks(&gateway.child);
+    // There is no condition to wait for: what is shown is that nothing happens meanwhile.
     let watched_until = Instant::now() + Duration::from_millis(700);
     while let Some(left) = watched_until.checked_duration_since(Instant::now()) {
         thread::park_timeout(left);
