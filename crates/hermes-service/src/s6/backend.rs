@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
 
 use super::crashes::Crashes;
@@ -18,6 +19,9 @@ const TOOLS: &str = "/command";
 
 /// What a program of s6's may take beyond the time that it was told.
 const MARGIN: Duration = Duration::from_secs(5);
+
+/// From the end of the drain to the kill: for the last words, and the final state on a slow disk.
+const DRAIN_MARGIN: Duration = Duration::from_secs(3);
 
 /// What s6 is told to wait where a slot names no limit of its own. Longer than `gateway.drain_timeout` can be.
 const LONGEST_STOP: Duration = Duration::from_secs(2 * 3600);
@@ -80,6 +84,22 @@ impl S6 {
             return Ok(());
         }
         self.tool("s6-svc").args(["-U", "--"]).arg(logger).run().map(drop)
+    }
+
+    /// Tells s6 after which time to kill the gateway of a slot that was told to end: a margin after it should have.
+    ///
+    /// # Errors
+    /// The slot's `timeout-kill` cannot be written.
+    pub fn set_time_to_end(&self, slot: &Path, drain_timeout: Duration) -> Result<(), WriteError> {
+        let path = slot.join("timeout-kill");
+        let millis = format!("{}\n", (drain_timeout + DRAIN_MARGIN).as_millis());
+        // The image's own, which the slot links to, is right for nearly all.
+        if std::fs::read_to_string(&path).is_ok_and(|text| text == millis) {
+            return Ok(());
+        }
+        // A link would be followed no further than this: the file takes its place.
+        let _ = std::fs::remove_file(&path);
+        whole_file::write(&path, millis.as_bytes(), 0o644)
     }
 
     pub(super) fn tool(&self, name: &str) -> Tool {

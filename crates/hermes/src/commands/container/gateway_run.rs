@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use hermes_core::ProfileName;
-use hermes_core::config::{self, RestartPolicy};
+use hermes_core::config::{self, GatewayConfig, RestartPolicy};
 use hermes_service::s6::{Crashes, S6};
 
 use crate::context::Context;
@@ -27,6 +27,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let slot = s6.slot(&profile);
     if let Err(error) = s6.start_logger(&slot) {
         CommandError::new(Exit::Failed, "the gateway's log is not kept").because(&error).report();
+    }
+    if let Err(error) = s6.set_time_to_end(&slot, drain_timeout(context, &profile)) {
+        CommandError::from(error).report();
     }
     let delay = s6.crashes(&profile).delay_left(&policy(context, &profile), Crashes::now());
     if !delay.is_zero() {
@@ -51,6 +54,13 @@ pub(super) fn profile_of(slot: &str) -> Result<ProfileName, CommandError> {
 pub(super) fn policy(context: &Context, profile: &ProfileName) -> RestartPolicy {
     let config = config::load(&context.home.config(profile)).ok().flatten().unwrap_or_default();
     RestartPolicy::resolve(&config).unwrap_or_default()
+}
+
+/// How long it may finish what is in flight, as the gateway itself will find it.
+fn drain_timeout(context: &Context, profile: &ProfileName) -> Duration {
+    let config = config::load(&context.home.config(profile)).ok().flatten().unwrap_or_default();
+    GatewayConfig::resolve(profile, &config, |_| None)
+        .map_or(config::DEFAULT_DRAIN_TIMEOUT, |config| config.drain_timeout)
 }
 
 /// The growing delay. It is spent here, where a stop ends it at once: SIGTERM has its default effect.

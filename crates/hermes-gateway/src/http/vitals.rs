@@ -1,0 +1,108 @@
+//! What is known of the running gateway: `/health` and `/metrics` say it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hermes_core::{ObservedState, ProfileName};
+use tokio::sync::Notify;
+
+use crate::listen::Door;
+use crate::state::Recorder;
+
+/// All states, in the order in which [`Vitals`] numbers them.
+pub(crate) const STATES: [ObservedState; 6] = [
+    ObservedState::Starting,
+    ObservedState::Running,
+    ObservedState::Draining,
+    ObservedState::Degraded,
+    ObservedState::Stopped,
+    ObservedState::StartupFailed,
+];
+
+/// A route and the status of an answer.
+type Answer = (String, u16);
+
+/// What is known of the running gateway.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    pub(crate) profile: ProfileName,
+    pub(crate) version: String,
+    pub(crate) recorder: Recorder,
+    started: Instant,
+    state: AtomicU8,
+    answers: Mutex<BTreeMap<Answer, u64>>,
+    unix_connections: AtomicUsize,
+    tcp_connections: AtomicUsize,
+    in_flight: AtomicUsize,
+    ended: Notify,
+}
+
+impl Vitals {
+    /// Those of a gateway that starts now.
+    pub(crate) fn new(profile: ProfileName, version: String, recorder: Recorder) -> Self {
+        Self {
+            profile,
+            version,
+            recorder,
+            started: Instant::now(),
+            state: AtomicU8::new(0),
+            answers: Mutex::new(BTreeMap::new()),
+            unix_connections: AtomicUsize::new(0),
+            tcp_connections: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
+            ended: Notify::new(),
+        }
+    }
+
+    pub(crate) fn state(&self) -> ObservedState {
+        let number = usize::from(self.state.load(Ordering::Relaxed));
+        STATES.get(number).copied().unwrap_or(ObservedState::Starting)
+    }
+
+    pub(crate) fn set_state(&self, state: ObservedState) {
+        let number = STATES.iter().position(|known| *known == state).unwrap_or_default();
+        self.state.store(u8::try_from(number).unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// Whether it finishes what is in flight and takes in nothing new.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state() == ObservedState::Draining
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn count_answer(&self, route: &str, status: u16) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry((route.to_owned(), status)).or_default() += 1;
+    }
+
+    pub(crate) fn answers(&self) -> BTreeMap<Answer, u64> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn connections(&self, door: Door) -> &AtomicUsize {
+        match door {
+            Door::Unix => &self.unix_connections,
+            Door::Tcp => &self.tcp_connections,
+        }
+    }
+
+    /// How many connections are in a request, a half-received one included.
+    pub(crate) fn in_flight(&self) -> &AtomicUsize {
+        &self.in_flight
+    }
+
+    /// A connection ended, and its descriptor is free.
+    pub(crate) fn tell_ended(&self) {
+        self.ended.notify_waiters();
+    }
+
+    /// Waits until the next connection ends.
+    pub(crate) async fn connection_ended(&self) {
+        self.ended.notified().await;
+    }
+}

@@ -1,0 +1,114 @@
+//! The profile's settings: `config.yaml`, above it the environment, above that the profile's `.env`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hermes_core::config::{self, GatewayConfig, PROFILE_PORTS};
+use hermes_core::{Home, ProfileName, dot_env};
+
+use crate::error::GatewayError;
+use crate::options::Options;
+
+/// The variable that names the port.
+pub(crate) const PORT_VARIABLE: &str = "API_SERVER_PORT";
+
+/// The variable that names the host.
+pub(crate) const HOST_VARIABLE: &str = "API_SERVER_HOST";
+
+/// Who says what a setting is, so that the hint names the place where a change counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// `config.yaml`, or nobody.
+    Config,
+    /// The profile's `.env`.
+    DotEnv,
+    /// The environment of the process.
+    Environment,
+}
+
+/// What the profile's gateway is to do.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) gateway: GatewayConfig,
+    pub(crate) host_source: Source,
+    pub(crate) port_source: Source,
+}
+
+/// The variables that reach one profile.
+struct Variables<'a> {
+    dot_env: BTreeMap<String, String>,
+    environment: &'a BTreeMap<String, String>,
+    /// Whether the environment's port is for this profile.
+    takes_port: bool,
+}
+
+impl Variables<'_> {
+    fn find(&self, name: &str) -> Option<(&str, Source)> {
+        if let Some(value) = self.dot_env.get(name) {
+            return Some((value, Source::DotEnv));
+        }
+        if name == PORT_VARIABLE && !self.takes_port {
+            return None;
+        }
+        self.environment.get(name).map(|value| (value.as_str(), Source::Environment))
+    }
+
+    fn source(&self, name: &str) -> Source {
+        // An empty variable counts as unset.
+        self.find(name).filter(|(value, _)| !value.is_empty()).map_or(Source::Config, |(_, source)| source)
+    }
+}
+
+/// The settings of the profile that `options` name.
+///
+/// # Errors
+/// A file is there and cannot be read or parsed, or a value is not what it has to be.
+pub(crate) fn load(options: &Options) -> Result<Settings, GatewayError> {
+    let takes_port = !options.supervised || options.profile.is_default();
+    load_of(&options.home, &options.profile, &options.environment, takes_port)
+}
+
+fn load_of(
+    home: &Home,
+    profile: &ProfileName,
+    environment: &BTreeMap<String, String>,
+    takes_port: bool,
+) -> Result<Settings, GatewayError> {
+    let config = config::load(&home.config(profile)).map_err(GatewayError::Config)?.unwrap_or_default();
+    let dot_env = dot_env::load(&home.dot_env(profile)).map_err(GatewayError::DotEnv)?.unwrap_or_default();
+    let variables = Variables { dot_env: dot_env.into_iter().collect(), environment, takes_port };
+    let gateway = GatewayConfig::resolve(profile, &config, |name| {
+        variables.find(name).map(|(value, _)| value.to_owned())
+    })
+    .map_err(GatewayError::Setting)?;
+    Ok(Settings {
+        gateway,
+        host_source: variables.source(HOST_VARIABLE),
+        port_source: variables.source(PORT_VARIABLE),
+    })
+}
+
+/// What the other profiles say of ports, for the message about one that is taken.
+#[derive(Debug, Default)]
+pub(crate) struct OtherPorts {
+    /// Who is configured with the same port.
+    pub(crate) holder: Option<ProfileName>,
+    /// A port of the range for profiles that nobody is configured with.
+    pub(crate) free: Option<u16>,
+}
+
+/// Looks through all profiles; one whose settings cannot be read says nothing.
+pub(crate) fn other_ports(options: &Options, port: u16) -> OtherPorts {
+    let Ok(profiles) = options.home.profiles() else { return OtherPorts::default() };
+    let mut taken = BTreeSet::from([port]);
+    let mut holder = None;
+    for profile in profiles.names.into_iter().filter(|profile| *profile != options.profile) {
+        // The port of this process's environment is its own, or the default profile's.
+        let settings = load_of(&options.home, &profile, &options.environment, profile.is_default());
+        let Some(other) = settings.ok().and_then(|settings| settings.gateway.port) else { continue };
+        if other == port && holder.is_none() {
+            holder = Some(profile);
+        }
+        taken.insert(other);
+    }
+    OtherPorts { holder, free: PROFILE_PORTS.into_iter().find(|port| !taken.contains(port)) }
+}

@@ -1,0 +1,194 @@
+//! What a running gateway answers.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::process;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::routing::post;
+
+use super::gateway::{TestHome, coder, free_port, wait_until};
+use crate::http::{HEAD_TIMEOUT, REQUEST_BODY_MAX, Vitals, finish};
+use crate::serve::CONNECTIONS_MAX;
+
+fn echo(vitals: Arc<Vitals>) -> Router {
+    finish(Router::new().route("/echo", post(async |body: String| body)), vitals)
+}
+
+#[test]
+fn health_says_who_it_is_and_how_it_is() {
+    let home = TestHome::new();
+    let gateway = home.start();
+    let mut client = gateway.connect();
+    let answer = client.get("/health");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{answer:?}");
+    let mut health = answer.json();
+    let uptime = health["uptime_seconds"].take();
+    assert!(uptime.as_u64().unwrap() < 20, "{uptime}");
+    let expected = serde_json::json!({
+        "status": "ok", "profile": "coder", "state": "running", "uptime_seconds": null, "version": "1.2.3",
+        "requests_served": 0, "pid": process::id(),
+    });
+    assert_eq!(health, expected);
+    assert_eq!(client.get("/health").json()["requests_served"], 1, "on the same connection");
+    gateway.stop();
+}
+
+#[test]
+fn metrics_are_counted_by_route_and_status_and_an_unknown_path_makes_no_label() {
+    let home = TestHome::new();
+    let gateway = home.start();
+    for path in ["/health", "/health", "/secret-path", "/another"] {
+        gateway.get(path);
+    }
+    let mut idle = gateway.connect();
+    idle.get("/health");
+    let answer = gateway.get("/metrics");
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let page = answer.body;
+    for line in [
+        "hermes_gateway_info{profile=\"coder\",version=\"1.2.3\"} 1",
+        "hermes_gateway_state{state=\"running\"} 1",
+        "hermes_gateway_state{state=\"draining\"} 0",
+        "hermes_gateway_requests_total{route=\"/health\",code=\"200\"} 3",
+        "hermes_gateway_requests_total{route=\"other\",code=\"404\"} 2",
+        "hermes_gateway_connections{door=\"tcp\"} 0",
+        "hermes_gateway_connections_in_flight 1",
+        "hermes_gateway_state_write_failures_total 0",
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
+    }
+    assert!(!page.contains("secret-path"), "{page}");
+    // Every sample belongs to a family that has been introduced.
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap();
+        assert!(page.contains(&format!("# HELP {name} ")), "{line}");
+        assert!(page.contains(&format!("# TYPE {name} ")), "{line}");
+    }
+    gateway.stop();
+}
+
+#[test]
+fn an_unknown_path_and_a_wrong_method_are_told_so() {
+    let home = TestHome::new();
+    let gateway = home.start();
+    let mut client = gateway.connect();
+    let answer = client.get("/no");
+    assert_eq!(answer.status, 404);
+    assert_eq!(answer.json()["error"], "there is nothing at this path");
+    client.send("POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{answer:?}");
+    assert_eq!(answer.json()["error"], "this path does not know that method");
+    gateway.stop();
+}
+
+#[test]
+fn what_is_no_http_is_refused_and_the_gateway_goes_on() {
+    let home = TestHome::new();
+    let gateway = home.start();
+    let mut client = gateway.connect();
+    client.send("\0\0\0 nonsense\r\n\r\n");
+    assert!(client.rest().starts_with(b"HTTP/1.1 400"));
+    let mut client = gateway.connect();
+    client.send(&format!("GET /health HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(200)));
+    assert!(client.rest().starts_with(b"HTTP/1.1 431"));
+    // What is never going to end is not collected; the rest of it may find the connection closed.
+    let mut client = gateway.connect();
+    assert!(client.try_send(&format!("GET /health HTTP/1.1\r\nX: {}", "x".repeat(2_000_000))).is_err());
+    assert_eq!(gateway.get("/health").status, 200);
+    gateway.stop();
+}
+
+#[test]
+fn a_body_that_is_too_long_is_refused_whether_or_not_it_says_its_length() {
+    let home = TestHome::new();
+    let gateway = home.start_with(echo);
+    let mut client = gateway.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(client.answer().body, "hello");
+
+    let mut client = gateway.connect();
+    client
+        .send(&format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", REQUEST_BODY_MAX + 1));
+    assert_eq!(client.answer().status, 413);
+
+    let mut client = gateway.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let length = REQUEST_BODY_MAX + 1;
+    client.send(&format!("{length:x}\r\n{}", "x".repeat(length)));
+    assert_eq!(client.answer().status, 413);
+    gateway.stop();
+}
+
+#[test]
+fn a_head_that_is_never_completed_does_not_hold_its_connection() {
+    let home = TestHome::new();
+    let gateway = home.start();
+    let mut client = gateway.connect();
+    client.send("GET /health HTTP/1.1\r\n");
+    let began = Instant::now();
+    client.rest();
+    let took = began.elapsed();
+    assert!(took > HEAD_TIMEOUT / 2 && took < HEAD_TIMEOUT * 3 / 2, "{took:?}");
+    gateway.stop();
+}
+
+#[test]
+fn strangers_on_the_port_do_not_shut_the_operator_out_of_the_socket() {
+    let home = TestHome::new();
+    let port = free_port();
+    home.configure("coder", &format!("gateway:\n  port: {port}\n"));
+    let gateway = home.start();
+    // One more than fit; the kernel keeps it in its queue.
+    let strangers: Vec<_> =
+        (0..=CONNECTIONS_MAX).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let full = format!("\nhermes_gateway_connections{{door=\"tcp\"}} {CONNECTIONS_MAX}\n");
+    let mut client = gateway.connect();
+    wait_until("the port is full", || client.get("/metrics").body.contains(&full));
+    drop(strangers);
+    let empty = "\nhermes_gateway_connections{door=\"tcp\"} 0\n";
+    wait_until("the port is free again", || client.get("/metrics").body.contains(empty));
+    gateway.stop();
+}
+
+#[test]
+fn the_socket_is_for_its_owner_alone_and_gone_afterwards() {
+    let home = TestHome::new();
+    let gateway = home.start();
+    let path = home.home.gateway_socket(&coder());
+    let socket = fs::symlink_metadata(&path).unwrap();
+    assert!(socket.file_type().is_socket());
+    assert_eq!(socket.permissions().mode() & 0o7777, 0o600);
+    gateway.stop();
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_socket_works_where_its_path_is_longer_than_an_address() {
+    let home = TestHome::in_directory(&format!("{0}/{0}/{0}", "long".repeat(25)));
+    assert!(home.home.gateway_socket(&coder()).as_os_str().len() > 300);
+    let gateway = home.start();
+    assert_eq!(gateway.get("/health").status, 200);
+    gateway.stop();
+}
+
+#[test]
+fn the_port_that_is_configured_is_served_on_too() {
+    let home = TestHome::new();
+    let port = free_port();
+    home.configure("coder", &format!("gateway:\n  port: {port}\n"));
+    let gateway = home.start();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // The connection that just ended lingers in the kernel; the next gateway is served all the same.
+    gateway.stop();
+    home.start().stop();
+}
