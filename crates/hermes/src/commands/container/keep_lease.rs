@@ -27,7 +27,11 @@ const ENDING: Duration = Duration::from_millis(10);
 const ENDS: Duration = Duration::from_secs(3600);
 
 #[derive(clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// The name of the slot, which s6-supervise passes.
+    #[arg(default_value = "volume-lease")]
+    _slot: String,
+}
 
 struct Keeper {
     s6: S6,
