@@ -5,7 +5,10 @@
 //! keep the others from their slots.
 
 use std::io;
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::SystemTime;
 
 use hermes_core::boot_log::{self, Action, BootLogError, Line};
@@ -57,11 +60,38 @@ pub fn reconcile(
             (Profiles { names: vec![ProfileName::default_profile()], strays: Vec::new() }, Some(error))
         }
     };
-    let profiles = found.names.iter().map(|name| reconcile_one(home, &maker, name, may_start)).collect();
-    let mut reconciled =
-        Reconciled { profiles, profiles_and_strays: found, not_listed, not_logged: None };
+    let profiles = reconcile_each(home, &maker, &found.names, may_start);
+    let mut reconciled = Reconciled { profiles, profiles_and_strays: found, not_listed, not_logged: None };
     reconciled.not_logged = log(home, &reconciled).err();
     Ok(reconciled)
+}
+
+/// Below this many profiles another thread costs more than it saves.
+const WORTH_A_THREAD: usize = 100;
+
+/// On as many cores as there are: half of the time is the kernel's, in directories that are nobody else's.
+fn reconcile_each(
+    home: &Home,
+    maker: &SlotMaker,
+    names: &[ProfileName],
+    may_start: bool,
+) -> Vec<Reconciliation> {
+    let some = |names: &[ProfileName]| -> Vec<Reconciliation> {
+        names.iter().map(|name| reconcile_one(home, maker, name, may_start)).collect()
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = cores.min(names.len() / WORTH_A_THREAD).max(1);
+    if threads == 1 {
+        return some(names);
+    }
+    let shares: Vec<&[ProfileName]> = names.chunks(names.len().div_ceil(threads)).collect();
+    let some = &some;
+    thread::scope(|scope| {
+        let threads: Vec<_> = shares.iter().map(|&share| scope.spawn(move || some(share))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.flatten().collect()
+    })
 }
 
 fn reconcile_one(home: &Home, maker: &SlotMaker, name: &ProfileName, may_start: bool) -> Reconciliation {
@@ -100,8 +130,7 @@ fn log(home: &Home, reconciled: &Reconciled) -> Result<(), BootLogError> {
         };
         Line::of_profile(now, name, profile.prior_state, action)
     });
-    let strays =
-        reconciled.profiles_and_strays.strays.iter().map(|stray| Line::of_stray(now, &stray.name));
+    let strays = reconciled.profiles_and_strays.strays.iter().map(|stray| Line::of_stray(now, &stray.name));
     boot_log::append(&path, profiles.chain(strays))
 }
 

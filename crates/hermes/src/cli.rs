@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 use hermes_core::ProfileName;
 
 use crate::build::Build;
-use crate::commands::{boot, container, gateway, health, main_wrapper, overview, profile, version};
+use crate::commands::{
+    boot, container, doctor, gateway, health, main_wrapper, overview, profile, status, version,
+};
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -45,12 +47,16 @@ enum Command {
     /// What the image's own scripts call.
     #[command(hide = true)]
     Container(container::Arguments),
+    /// Says what is wrong here and how to mend it: exit code 1 if anything is broken.
+    Doctor(doctor::Arguments),
     /// Starts, stops and shows gateways: the long-running processes of the profiles.
     Gateway(gateway::Arguments),
     /// Says whether everything that should be up is up: exit code 0 or 1.
     Health(health::Arguments),
     /// Makes, shows and removes profiles: agents, each with a gateway of its own.
     Profile(profile::Arguments),
+    /// Shows who runs gateways here, and how each of them is.
+    Status(status::Arguments),
     /// Prints version, git revision and install method.
     Version(version::Arguments),
 }
@@ -103,6 +109,8 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
         None => overview::run(),
         Some(Command::Boot(arguments)) => boot::run(&arguments),
         Some(Command::Container(arguments)) => container::run(&context()?, &arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&context()?, &arguments),
+        Some(Command::Status(arguments)) => status::run(&context()?, &arguments),
         Some(Command::Gateway(arguments)) => gateway::run(&context()?, &arguments),
         Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),

@@ -130,7 +130,8 @@ impl From<DotEnvError> for CommandError {
 
 impl From<ActiveProfileError> for CommandError {
     fn from(error: ActiveProfileError) -> Self {
-        told(Exit::Configuration, &error).hint("name the profile with -p, or choose one: hermes profile use NAME")
+        told(Exit::Configuration, &error)
+            .hint("name the profile with -p, or choose one: hermes profile use NAME")
     }
 }
 
@@ -138,12 +139,14 @@ impl From<ServiceError> for CommandError {
     fn from(error: ServiceError) -> Self {
         match &error {
             ServiceError::NoSuchGateway { profile } => no_such_gateway(profile),
-            ServiceError::NoServiceManager { profile, .. } => {
-                Self::new(Exit::NoServiceManager, "no service manager runs gateways here").hint(format!(
-                    "run it in the foreground: hermes {}gateway run; or start a container of the hermes image",
-                    selecting(profile)
-                ))
-            }
+            ServiceError::NoServiceManager { profile, .. } => Self::new(
+                Exit::NoServiceManager,
+                "no service manager runs gateways here",
+            )
+            .hint(format!(
+                "run it in the foreground: hermes {}gateway run; or start a container of the hermes image",
+                selecting(profile)
+            )),
             ServiceError::NotInstalled { profile, .. } => Self::new(Exit::Failed, error.to_string())
                 .hint(format!("install it: hermes {}gateway install", selecting(profile))),
             ServiceError::Unsupported { .. } => Self::new(Exit::NoServiceManager, error.to_string()),

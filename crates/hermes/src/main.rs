@@ -9,9 +9,9 @@ mod error;
 mod failures;
 mod gateway_log;
 mod gateways;
-mod table;
 mod ownership;
 mod supervised;
+mod table;
 
 use std::process::ExitCode;
 

@@ -2,9 +2,11 @@
 
 pub(crate) mod boot;
 pub(crate) mod container;
+pub(crate) mod doctor;
 pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod main_wrapper;
 pub(crate) mod overview;
 pub(crate) mod profile;
+pub(crate) mod status;
 pub(crate) mod version;

@@ -47,7 +47,8 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
-    let failed = |error: nix::Error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
+    let failed =
+        |error: nix::Error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
     signals.thread_block().map_err(failed)?;
     let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(failed)?;
     let Some(note) = Note::read() else {
@@ -134,11 +135,8 @@ impl Keeper {
             if let Err(Stop) = self.pause(LOOK)? {
                 return Ok(Err(Stop));
             }
-            let taken = if since.elapsed() >= seen.ttl() {
-                self.volume.take_over(&seen)
-            } else {
-                self.volume.take()
-            };
+            let taken =
+                if since.elapsed() >= seen.ttl() { self.volume.take_over(&seen) } else { self.volume.take() };
             match taken.map_err(lease_error)? {
                 Ok(mut held) => {
                     if since.elapsed() >= seen.ttl() {

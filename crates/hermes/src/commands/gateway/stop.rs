@@ -16,7 +16,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    each::run(context, &arguments.each, "down", |manager, profile, wait| stop(context, manager, profile, wait))
+    each::run(context, &arguments.each, "down", |manager, profile, wait| {
+        stop(context, manager, profile, wait)
+    })
 }
 
 /// Writes the intent, then stops the gateway.
