@@ -214,7 +214,7 @@ impl Volume {
         };
         let mut bytes = serde_json::json!(lease).to_string().into_bytes();
         bytes.push(b'\n');
-        whole_file::write(&self.home.lease(), &bytes, 0o644).map_err(LeaseError::Write)
+        whole_file::write_for_now(&self.home.lease(), &bytes, 0o644).map_err(LeaseError::Write)
     }
 
     fn lock(&self) -> Result<Lock, LeaseError> {

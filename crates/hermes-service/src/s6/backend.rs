@@ -99,7 +99,7 @@ impl S6 {
         }
         // A link would be followed no further than this: the file takes its place.
         let _ = std::fs::remove_file(&path);
-        whole_file::write(&path, millis.as_bytes(), 0o644)
+        whole_file::write_for_now(&path, millis.as_bytes(), 0o644)
     }
 
     pub(super) fn tool(&self, name: &str) -> Tool {

@@ -113,7 +113,7 @@ impl Crashes {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, slot: &Path) -> Result<(), WriteError> {
-        whole_file::write(&slot.join(FILE), serde_json::json!(self).to_string().as_bytes(), 0o644)
+        whole_file::write_for_now(&slot.join(FILE), serde_json::json!(self).to_string().as_bytes(), 0o644)
     }
 
     /// Forgets everything: the operator starts it.
