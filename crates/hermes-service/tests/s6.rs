@@ -262,7 +262,11 @@ fn no_rescan_ever_sees_half_a_slot() {
             assert!(maker.make(&profile, BootAction::Register).unwrap());
             fs::rename(maker.path(&profile), tree.scan().join(".old")).unwrap();
             // s6-supervise may be at work in it.
-            while fs::remove_dir_all(tree.scan().join(".old")).is_err() {}
+            let old = tree.scan().join(".old");
+            until("the old slot is gone", || {
+                let _ = fs::remove_dir_all(&old);
+                !old.exists()
+            });
             made += 1;
         }
         done.store(true, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use hermes_core::ProfileName;
 use hermes_core::active_profile::ActiveProfileError;
 use hermes_core::config::{ConfigFileError, GatewayConfigError};
 use hermes_core::dot_env::DotEnvError;
-use hermes_core::gateway_state::StateFileError;
+use hermes_core::gateway_state::{StateFileError, Unusable};
 use hermes_core::home::HomeError;
 use hermes_core::whole_file::{ReadError, WriteError};
 use hermes_service::ServiceError;
@@ -71,10 +71,15 @@ impl From<StateFileError> for CommandError {
         let exit = match &error {
             StateFileError::Lock { source, .. } => exit_of(Some(source.kind())),
             StateFileError::Write { source, .. } => exit_of(source.io_kind()),
+            StateFileError::Unusable { source: Unusable::Unreadable(source), .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Exit::NoPermission
+            }
             StateFileError::Unusable { .. } => Exit::Failed,
         };
         let mend = match &error {
-            StateFileError::Unusable { path, .. } => {
+            StateFileError::Unusable { path, .. } if exit != Exit::NoPermission => {
                 format!("move it out of the way: mv {0} {0}.broken", path.display())
             }
             _ => mend_of(exit).to_owned(),

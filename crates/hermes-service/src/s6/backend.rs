@@ -228,7 +228,9 @@ impl ServiceManager for S6 {
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.must_be_registered(profile)?;
-        self.take_down(profile, wait)
+        self.take_down(profile, wait)?;
+        // One that is to be down is as it should be, however it came there.
+        self.forget_crashes("stop", profile)
     }
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {

@@ -39,8 +39,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if hermes_service::detect::in_our_image() {
         account::become_account()?;
     }
-    let profile = context.existing_profile()?;
     let supervised = env::var_os(SUPERVISED_CHILD).is_some_and(|value| value == "1");
+    // Under supervision the gateway itself finds that its profile is gone, and says so in a way that ends the matter.
+    let profile = if supervised { context.profile()? } else { context.existing_profile()? };
     let opted_out =
         arguments.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| account::is_truthy(&value));
     if !supervised && !opted_out && context.s6().is_some() {
