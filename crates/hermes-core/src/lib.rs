@@ -9,6 +9,7 @@ pub mod dot_env;
 pub mod gateway_state;
 pub mod home;
 mod lock_file;
+pub mod profile_directories;
 pub mod profile_name;
 pub mod timestamp;
 pub mod whole_file;
@@ -17,4 +18,5 @@ pub use gateway_state::{
     BootAction, DesiredState, GatewayState, ObservedState, StateFile, StateRead, action_at_boot,
 };
 pub use home::{Home, Profiles, Stray};
+pub use profile_directories::ProfileDirectories;
 pub use profile_name::ProfileName;

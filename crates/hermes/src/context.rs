@@ -1,10 +1,10 @@
 //! What every verb needs to know: where Hermes keeps its files, which profile is meant, and who runs gateways here.
 
 use hermes_core::{Home, ProfileName, active_profile};
+use hermes_service::ServiceManager;
 use hermes_service::detect::Probe;
 use hermes_service::none::NoServiceManager;
 use hermes_service::s6::S6;
-use hermes_service::ServiceManager;
 
 use crate::error::CommandError;
 use crate::failures::no_such_gateway;

@@ -9,8 +9,8 @@ mod error;
 mod failures;
 mod gateway_log;
 mod gateways;
-mod table;
 mod supervised;
+mod table;
 
 use std::process::ExitCode;
 
