@@ -4,11 +4,13 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use hermes_core::ProfileName;
 
 use crate::build::Build;
-use crate::commands::{boot, container, gateway, health, main_wrapper, overview, profile, version};
+use crate::commands::{
+    boot, completions, config, container, gateway, health, main_wrapper, overview, profile, version,
+};
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -42,6 +44,10 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Shows where the time of this container's boot went.
     Boot(boot::Arguments),
+    /// Prints what a shell sources to complete the words of hermes.
+    Completions(completions::Arguments),
+    /// Reads and changes a profile's configuration.
+    Config(config::Arguments),
     /// What the image's own scripts call.
     #[command(hide = true)]
     Container(container::Arguments),
@@ -62,6 +68,11 @@ const MAIN_WRAPPER: &str = "main-wrapper.sh";
 pub(crate) fn called_as_main_wrapper() -> bool {
     let name = std::env::args_os().next();
     name.is_some_and(|name| Path::new(&name).file_name() == Some(OsStr::new(MAIN_WRAPPER)))
+}
+
+/// The command line, as it is described.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Understands the command line and runs what it says.
@@ -87,6 +98,8 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
     match arguments.command {
         None => overview::run(),
         Some(Command::Boot(arguments)) => boot::run(&arguments),
+        Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
+        Some(Command::Config(arguments)) => config::run(&context()?, &arguments),
         Some(Command::Container(arguments)) => container::run(&context()?, &arguments),
         Some(Command::Gateway(arguments)) => gateway::run(&context()?, &arguments),
         Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
@@ -98,10 +111,9 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 }

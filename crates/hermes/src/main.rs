@@ -1,6 +1,7 @@
 //! The `hermes` command.
 
 mod account;
+mod archive;
 mod build;
 mod cli;
 mod commands;
@@ -9,6 +10,7 @@ mod error;
 mod failures;
 mod gateway_log;
 mod gateways;
+mod secrets;
 mod supervised;
 mod table;
 

@@ -1,6 +1,8 @@
 //! One file per verb.
 
 pub(crate) mod boot;
+pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod container;
 pub(crate) mod gateway;
 pub(crate) mod health;

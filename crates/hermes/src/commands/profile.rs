@@ -2,6 +2,8 @@
 
 mod create;
 mod delete;
+mod export;
+mod import;
 mod list;
 mod make;
 mod rename;
@@ -27,6 +29,7 @@ const EXAMPLES: &str = "Examples:
   hermes profile use coder            the profile that is meant when -p names none
   hermes profile show coder           where it lies, and how its gateway is
   hermes profile list --json          every profile, for a program
+  hermes profile export coder         a copy of it, in one file
   hermes profile delete coder --yes   stops its gateway and removes all that it has";
 
 #[derive(Subcommand)]
@@ -35,6 +38,10 @@ enum Command {
     Create(create::Arguments),
     /// Stops a profile's gateway and removes the profile with everything in it.
     Delete(delete::Arguments),
+    /// Writes a profile into a file, without its secrets.
+    Export(export::Arguments),
+    /// Makes a profile of what `export` wrote.
+    Import(import::Arguments),
     /// Lists the profiles.
     List(list::Arguments),
     /// Gives a profile another name; all that it has goes with it.
@@ -49,6 +56,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     match &arguments.command {
         Command::Create(arguments) => create::run(context, arguments),
         Command::Delete(arguments) => delete::run(context, arguments),
+        Command::Export(arguments) => export::run(context, arguments),
+        Command::Import(arguments) => import::run(context, arguments),
         Command::List(arguments) => list::run(context, arguments),
         Command::Rename(arguments) => rename::run(context, arguments),
         Command::Show(arguments) => show::run(context, arguments),
