@@ -9,7 +9,8 @@ use hermes_core::ProfileName;
 
 use crate::build::Build;
 use crate::commands::{
-    boot, completions, config, container, gateway, health, main_wrapper, overview, profile, version,
+    boot, completions, config, container, dump, gateway, health, logs, main_wrapper, overview, profile,
+    version,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -37,8 +38,10 @@ const EXAMPLES: &str = "Examples:
   hermes                          what is supervised here
   hermes profile create coder     a new agent, with a gateway of its own
   hermes -p coder gateway start   starts that gateway, now and after every restart
-  hermes boot            where the time of the last boot went
-  hermes health --json   whether everything that should be up is up, for a program";
+  hermes -p coder logs -f         what it prints
+  hermes config edit              the active profile's configuration
+  hermes health --json            whether everything that should be up is up, for a program
+  hermes dump                     what a bug report should hold, without secrets";
 
 #[derive(Subcommand)]
 enum Command {
@@ -51,10 +54,14 @@ enum Command {
     /// What the image's own scripts call.
     #[command(hide = true)]
     Container(container::Arguments),
+    /// Prints what a bug report should hold, with secrets masked.
+    Dump(dump::Arguments),
     /// Starts, stops and shows gateways: the long-running processes of the profiles.
     Gateway(gateway::Arguments),
     /// Says whether everything that should be up is up: exit code 0 or 1.
     Health(health::Arguments),
+    /// Prints the last lines of a gateway's log, and what comes after them.
+    Logs(logs::Arguments),
     /// Makes, shows and removes profiles: agents, each with a gateway of its own.
     Profile(profile::Arguments),
     /// Prints version, git revision and install method.
@@ -101,9 +108,11 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
         Some(Command::Config(arguments)) => config::run(&context()?, &arguments),
         Some(Command::Container(arguments)) => container::run(&context()?, &arguments),
+        Some(Command::Dump(arguments)) => dump::run(&context()?, &arguments),
         Some(Command::Gateway(arguments)) => gateway::run(&context()?, &arguments),
-        Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),
+        Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
+        Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
     }
 }

@@ -75,7 +75,8 @@ mod tests {
             // fish writes options without their dashes.
             assert!(script.contains("--profile") || script.contains("-l profile"), "{shell:?}");
             // As bash, zsh and fish write it, and what only that command has.
-            for hidden in ["hermes__container", "'container:", "-a \"container\"", "gateway-run", "reconcile"] {
+            for hidden in ["hermes__container", "'container:", "-a \"container\"", "gateway-run", "reconcile"]
+            {
                 assert!(!script.contains(hidden), "{shell:?} names {hidden}");
             }
         }

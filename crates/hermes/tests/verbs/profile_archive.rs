@@ -1,13 +1,10 @@
-#![expect(clippy::unwrap_used, reason = "these are tests")]
 //! `hermes profile export` and `import`, from one volume to another.
-
-mod volume;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::volume::Volume;
 use predicates::prelude::*;
-use volume::Volume;
 
 fn with_coder() -> Volume {
     let volume = Volume::new();

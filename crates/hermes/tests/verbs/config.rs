@@ -1,12 +1,9 @@
-#![expect(clippy::unwrap_used, reason = "these are tests")]
 //! `hermes config …`.
-
-mod volume;
 
 use std::fs;
 
+use crate::volume::Volume;
 use predicates::prelude::*;
-use volume::Volume;
 
 const TEXT: &str = "# mine\ngateway:\n  port: 9300 # chosen\n  api_key: planted-secret\n";
 

@@ -1,13 +1,10 @@
-#![expect(clippy::unwrap_used, reason = "these are tests")]
 //! `hermes profile …` on a directory where no service manager runs.
-
-mod volume;
 
 use std::collections::BTreeSet;
 use std::fs;
 
+use crate::volume::Volume;
 use predicates::prelude::*;
-use volume::Volume;
 
 #[test]
 fn a_created_profile_is_shown_with_its_port_and_without_its_secrets() {
