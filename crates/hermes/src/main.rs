@@ -10,6 +10,7 @@ mod error;
 mod failures;
 mod gateway_log;
 mod gateways;
+mod output;
 mod secrets;
 mod supervised;
 mod table;

@@ -1,12 +1,12 @@
 //! `hermes completions`: what a shell sources to complete the words of `hermes`.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Command;
 use clap_complete::{Shell, generate};
 
-use crate::error::{CommandError, Exit};
+use crate::error::CommandError;
+use crate::output;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -28,12 +28,8 @@ enum For {
 }
 
 pub(crate) fn run(command: Command, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    match io::stdout().write_all(&script(command, arguments.shell)) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CommandError::new(Exit::CannotWrite, "cannot print the script").caused_by(error))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    output::print(script(command, arguments.shell))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn script(command: Command, shell: For) -> Vec<u8> {

@@ -8,7 +8,6 @@ mod variables;
 
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,9 +15,10 @@ use hermes_core::{Home, ProfileName, StateFile, StateRead, active_profile, confi
 
 use crate::build::Build;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::error::CommandError;
 use crate::gateway_log;
 use crate::gateways::Gateway;
+use crate::output;
 use crate::secrets::Secrets;
 
 #[derive(clap::Args)]
@@ -34,12 +34,8 @@ const BOOT_LINES: usize = 20;
 
 pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
     let text = secrets_of(&context.home).mask(&text(context));
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(CommandError::new(Exit::CannotWrite, "cannot print the dump").caused_by(error))
-        }
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    output::print(text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// All of it. What cannot be found out is a line that says so: a dump is made when things are broken.

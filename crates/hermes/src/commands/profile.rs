@@ -8,6 +8,7 @@ mod list;
 mod make;
 mod rename;
 mod show;
+mod unsupervised;
 mod use_;
 
 use std::process::ExitCode;

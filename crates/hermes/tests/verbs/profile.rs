@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 
 use crate::volume::Volume;
 use predicates::prelude::*;
+use rustix::pty::OpenptFlags;
 
 #[test]
 fn a_created_profile_is_shown_with_its_port_and_without_its_secrets() {
@@ -124,4 +126,50 @@ fn without_a_terminal_nothing_is_deleted_unless_it_was_meant() {
     let left: Vec<_> =
         fs::read_dir(volume.path("profiles")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, [".lock"]);
+}
+
+#[test]
+fn a_gateway_that_runs_in_the_foreground_keeps_its_directory() {
+    let volume = Volume::new();
+    volume.hermes(["profile", "create", "coder"]).assert().success();
+    let lock = fs::File::create(volume.path("profiles/coder/gateway.lock")).unwrap();
+    lock.lock().unwrap();
+    for words in [["rename", "coder", "builder"], ["delete", "coder", "--yes"]] {
+        volume
+            .hermes(["profile"])
+            .args(words)
+            .assert()
+            .code(75)
+            .stderr(predicate::str::contains("hint: end it where it was started"));
+    }
+    drop(lock);
+    volume.hermes(["profile", "rename", "coder", "builder"]).assert().success();
+}
+
+/// A terminal: what a person types into it, and the side that the program sees.
+fn terminal_saying(answer: &str) -> (fs::File, fs::File) {
+    let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    rustix::pty::unlockpt(&ours).unwrap();
+    let name = rustix::pty::ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let mut ours = fs::File::from(ours);
+    ours.write_all(answer.as_bytes()).unwrap();
+    (ours, theirs)
+}
+
+#[test]
+fn on_a_terminal_the_name_is_asked_for_and_only_that_deletes() {
+    let volume = Volume::new();
+    volume.hermes(["profile", "create", "coder"]).assert().success();
+    let delete = |answer| {
+        let (_ours, theirs) = terminal_saying(answer);
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("hermes"));
+        command.env_clear().env("HERMES_HOME", volume.path("")).args(["profile", "delete", "coder"]);
+        command.stdin(theirs.try_clone().unwrap()).stderr(theirs).stdout(std::process::Stdio::null());
+        command.status().unwrap().code()
+    };
+    assert_eq!(delete("yes\n"), Some(1));
+    assert!(volume.path("profiles/coder/SOUL.md").exists());
+    assert_eq!(delete("coder\n"), Some(0));
+    assert!(!volume.path("profiles/coder").exists());
 }

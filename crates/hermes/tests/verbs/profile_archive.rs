@@ -118,3 +118,25 @@ fn what_is_no_archive_leaves_nothing_half_made() {
     assert!(!volume.path("profiles").exists());
     volume.hermes(["profile", "import", "missing.tgz"]).assert().code(1);
 }
+
+#[test]
+fn a_copy_of_a_broken_profile_can_be_put_back_and_its_fault_is_named() {
+    let (from, to) = (with_coder(), Volume::new());
+    from.write("profiles/coder/config.yaml", "a: [1\n");
+    from.hermes(["profile", "export", "coder", "-o", "c.tgz"]).assert().success();
+    let file = from.path("c.tgz").into_os_string().into_string().unwrap();
+    to.hermes(["profile", "import", &file]).assert().success().stderr(predicate::str::starts_with(
+        "warning: its gateway will not start before this is mended: config.yaml, line 2",
+    ));
+    assert_eq!(to.read("profiles/coder/config.yaml"), "a: [1\n");
+}
+
+#[test]
+fn a_secret_that_stands_in_the_configuration_is_named_by_its_key_alone() {
+    let volume = with_coder();
+    volume.hermes(["-p", "coder", "config", "set", "provider.api_key", "planted-secret"]).assert().success();
+    volume.hermes(["profile", "export", "coder", "-o", "c.tgz"]).assert().success().stderr(
+        predicate::str::contains("looks like a secret: provider.api_key in config.yaml")
+            .and(predicate::str::contains("planted").not()),
+    );
+}

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
+use crate::output;
 use crate::secrets;
 
 #[derive(clap::Args)]
@@ -34,12 +35,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         return Err(CommandError::new(Exit::Failed, format!("the configuration has no {}", arguments.key))
             .hint(format!("see what there is: hermes {selecting}config list")));
     };
-    match setting.text() {
-        Some(text) if !arguments.json => println!("{text}"),
-        Some(_) => println!("{}", setting.json()),
+    let text = match setting.text() {
+        Some(text) if !arguments.json => text.to_owned(),
+        Some(_) => setting.json().to_string(),
         // Who asks for a collection has not asked for what is secret in it.
-        None => println!("{}", masked_below(&arguments.key, setting.json())),
-    }
+        None => masked_below(&arguments.key, setting.json()).to_string(),
+    };
+    output::print(format!("{text}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ use hermes_core::config::{self, Config};
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output;
 use crate::secrets;
 
 #[derive(clap::Args)]
@@ -24,11 +25,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     let config = config::load(&context.home.config(&profile))?.unwrap_or_default();
     if arguments.json {
-        println!("{}", secrets::mask_json(config.to_json(), false));
-        return Ok(ExitCode::SUCCESS);
-    }
-    for line in lines(&config) {
-        println!("{line}");
+        output::print(format!("{}\n", secrets::mask_json(config.to_json(), false)))?;
+    } else {
+        output::print(lines(&config).iter().map(|line| format!("{line}\n")).collect::<String>())?;
     }
     Ok(ExitCode::SUCCESS)
 }

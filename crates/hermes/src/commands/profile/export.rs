@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::SystemTime;
 
-use hermes_core::{ProfileName, timestamp};
+use hermes_core::{ProfileName, config, timestamp};
 
 use crate::archive::{Left, Source};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::secrets::is_secret_name;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -63,7 +64,24 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     for path in &left.secrets {
         eprintln!("left out, since it holds secrets (--with-secrets takes it along): {}", path.display());
     }
+    if !arguments.with_secrets {
+        for key in secret_settings(context, name) {
+            eprintln!(
+                "went along, though it looks like a secret: {key} in config.yaml (it belongs into .env)"
+            );
+        }
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The keys of a configuration that say that their values are secret, and have one.
+fn secret_settings(context: &Context, name: &ProfileName) -> Vec<config::Key> {
+    let Ok(Some(config)) = config::load(&context.home.config(name)) else { return Vec::new() };
+    let is_text =
+        |setting: &config::Setting<'_>| setting.json().as_str().is_some_and(|text| !text.is_empty());
+    let is_secret = |key: &config::Key| key.names().iter().any(|name| is_secret_name(name));
+    let found = config.list().into_iter().filter(|(key, setting)| is_secret(key) && is_text(setting));
+    found.map(|(key, _)| key).collect()
 }
 
 fn to_stdout(source: &Source<'_>) -> Result<Left, CommandError> {

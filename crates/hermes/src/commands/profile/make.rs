@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use hermes_core::config::{self, GatewayConfig, port_for};
-use hermes_core::{ProfileDirectories, ProfileName, dot_env};
+use hermes_core::config::{self, Config, ConfigFileError, GatewayConfig, port_for};
+use hermes_core::dot_env::{self, DotEnvError};
+use hermes_core::{ProfileDirectories, ProfileName};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -49,7 +50,8 @@ pub(super) fn must_be_free(context: &Context, name: &ProfileName) -> Result<(), 
     if directory.symlink_metadata().is_ok() { Err(occupied(&directory)) } else { Ok(()) }
 }
 
-/// Writes a port into the configuration in `directory`, unless it names one that nobody else holds.
+/// Writes a port into the configuration in `directory`, unless it names one that nobody else holds. What was imported and is
+/// broken stays as it is: a copy can be put back whatever is wrong with it, and its gateway says so.
 fn give_port(
     directories: &ProfileDirectories<'_>,
     name: &ProfileName,
@@ -57,13 +59,14 @@ fn give_port(
 ) -> Result<(), CommandError> {
     let taken = directories.taken_ports()?;
     let path = directory.join("config.yaml");
-    let config = config::load(&path)?.unwrap_or_default();
-    // The variable is the operator's word, above the file's; changing the file would change nothing.
-    let variables = dot_env::load(&directory.join(".env"))?.unwrap_or_default();
-    let variable = |wanted: &str| {
-        variables.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
+    let (by_variable, by_file) = match ports(name, directory) {
+        Ok(ports) => ports,
+        Err(problem) => {
+            eprintln!("warning: its gateway will not start before this is mended: {problem}");
+            return Ok(());
+        }
     };
-    let by_variable = GatewayConfig::resolve(name, &config::Config::default(), variable)?.port;
+    // The variable is above the file: a change of the file would change nothing.
     if let Some(port) = by_variable {
         if taken.contains(&port) {
             eprintln!(
@@ -72,16 +75,37 @@ fn give_port(
         }
         return Ok(());
     }
-    let has = GatewayConfig::resolve(name, &config, |_| None)?.port;
-    if has.is_some_and(|port| !taken.contains(&port)) {
+    if by_file.is_some_and(|port| !taken.contains(&port)) {
         return Ok(());
     }
     let Some(port) = port_for(name, &taken) else { return Ok(()) };
     config::change(&path, |config| config.set_gateway_port(port))?;
     // The lock beside it has no meaning under another name.
     let _ = std::fs::remove_file(directory.join("config.yaml.lock"));
-    if let Some(had) = has {
+    if let Some(had) = by_file {
         eprintln!("the port {had} is another profile's; this one has {port}");
     }
     Ok(())
+}
+
+/// The ports that `.env` and `config.yaml` name; else what is wrong with one of them, without the directory's passing name.
+fn ports(name: &ProfileName, directory: &Path) -> Result<(Option<u16>, Option<u16>), String> {
+    let config = config::load(&directory.join("config.yaml")).map_err(|error| match error {
+        ConfigFileError::Parse { source, .. } => format!("config.yaml, {source}"),
+        error => format!("config.yaml: cannot {error}"),
+    })?;
+    let variables = dot_env::load(&directory.join(".env")).map_err(|error| match error {
+        DotEnvError::Parse { source, .. } => format!(".env, {source}"),
+        error @ DotEnvError::Read(_) => format!(".env: cannot {error}"),
+    })?;
+    let variables = variables.unwrap_or_default();
+    let variable = |wanted: &str| {
+        variables.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
+    };
+    let resolve = |config: &Config, variable: &dyn Fn(&str) -> Option<String>| {
+        let resolved = GatewayConfig::resolve(name, config, variable);
+        resolved.map(|config| config.port).map_err(|error| error.to_string())
+    };
+    let by_variable = resolve(&Config::default(), &variable)?;
+    Ok((by_variable, resolve(&config.unwrap_or_default(), &|_| None)?))
 }

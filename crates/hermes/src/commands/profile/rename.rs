@@ -9,7 +9,7 @@ use hermes_core::{
 };
 use hermes_service::ServiceManager;
 
-use super::make;
+use super::{make, unsupervised};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 
@@ -48,6 +48,7 @@ fn rename(
     old: &ProfileName,
     new: &ProfileName,
 ) -> Result<(), CommandError> {
+    unsupervised::must_not_run(home, manager, old)?;
     let registers = manager.supports_runtime_registration();
     // Before it is stopped: stopping may change what a gateway without an intent of its own would come back from.
     let wanted = match StateFile::of(home, old).read() {
