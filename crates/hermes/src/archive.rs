@@ -9,7 +9,7 @@ mod write;
 pub(crate) use read::{Archive, ArchiveError};
 pub(crate) use write::{Left, Source};
 
-/// What a profile has while its gateway runs, and means nothing elsewhere. Its logs lie outside of it.
+/// What lies at the top of a profile while its gateway runs, and means nothing elsewhere. Its logs lie outside of it.
 fn is_of_this_moment(name: &str) -> bool {
     const NAMES: &[&str] = &[
         "gateway.pid",

@@ -151,6 +151,8 @@ fn what_was_written_is_read_again_without_what_is_of_the_moment() {
         fs::write(from.path().join(name), name).unwrap();
     }
     fs::write(from.path().join(name_of_bytes), "x").unwrap();
+    fs::write(from.path().join("sessions/Cargo.lock"), "somebody's work").unwrap();
+    fs::write(from.path().join("sessions/.tick.lock"), "").unwrap();
     fs::write(from.path().join("sessions/logs"), "a session called logs").unwrap();
     symlink("/etc/passwd", from.path().join("link")).unwrap();
     let pack = |with_secrets| {
@@ -163,7 +165,9 @@ fn what_was_written_is_read_again_without_what_is_of_the_moment() {
     };
     let (names, left) = pack(false);
     let mut expected: Vec<PathBuf> =
-        ["SOUL.md", "empty", "sessions", "sessions/logs", &long].map(PathBuf::from).into();
+        ["SOUL.md", "empty", "sessions", "sessions/Cargo.lock", "sessions/logs", &long]
+            .map(PathBuf::from)
+            .into();
     expected.push(name_of_bytes.into());
     expected.sort();
     assert_eq!(names, expected);

@@ -85,14 +85,15 @@ impl Source<'_> {
             {
                 continue;
             }
-            if is(|name| name.ends_with(".lock") || name.ends_with(".tmp")) {
-                continue;
-            }
             if at_the_top && !self.with_secrets && is(is_secret) {
                 left.secrets.push(place);
                 continue;
             }
             let kind = entry.file_type().map_err(|error| about(&path, &error))?;
+            // Below the top a name proves nothing (a project has its Cargo.lock), but an empty one holds nothing either.
+            if kind.is_file() && is(|name| name.ends_with(".lock")) && is_empty(&entry) {
+                continue;
+            }
             let in_archive = Path::new(self.name).join(&place);
             if kind.is_dir() {
                 add_directory(archive, &path, &in_archive)?;
@@ -105,6 +106,10 @@ impl Source<'_> {
         }
         Ok(())
     }
+}
+
+fn is_empty(entry: &fs::DirEntry) -> bool {
+    entry.metadata().is_ok_and(|metadata| metadata.len() == 0)
 }
 
 fn belongs_to_the_default_profile(name: &OsStr) -> bool {
