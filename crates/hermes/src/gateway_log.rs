@@ -1,5 +1,5 @@
 //! The log of a gateway, as `s6-log` keeps it: `current`, and beside it older files `@<TAI64N>.s`, or `.u` when `s6-log` was
-//! killed. The label is hexadecimal, so the names' order is that of time (s6-log(8)).
+//! killed; `previous` for the moment between. The label is hexadecimal, so the names' order is that of time (s6-log(8)).
 
 mod follow;
 
@@ -78,7 +78,10 @@ fn older_files(current: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let is_older = |name: &str| name.starts_with('@') && (name.ends_with(".s") || name.ends_with(".u"));
+    // `previous` is on its way to a label; it is sorted behind all that have one.
+    let is_older = |name: &str| {
+        name == "previous" || name.starts_with('@') && (name.ends_with(".s") || name.ends_with(".u"))
+    };
     let mut found: Vec<_> = entries
         .collect::<io::Result<Vec<_>>>()?
         .into_iter()

@@ -80,7 +80,12 @@ impl Followed {
                 return Ok(());
             }
             for between in self.after(here)? {
-                copy(&mut File::open(between)?, to)?;
+                match File::open(between) {
+                    Ok(mut between) => copy(&mut between, to)?,
+                    // s6-log removes the oldest ones.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
             }
             self.file = Some(newest);
         }

@@ -63,16 +63,17 @@ fn older_files_are_read_where_the_newest_has_too_few_lines() {
     for (label, text) in [
         ("@400000006743a0000000000a.s", "one\n"),
         ("@400000006743a0000000000b.u", "two\nthree\n"),
+        ("previous", "four\n"),
         ("lock", "not a log\n"),
         ("state", "not a log\n"),
     ] {
         log.write(text);
         log.rotate(label);
     }
-    log.write("four\n");
-    assert_eq!(log.last(3), ["two", "three", "four"]);
-    assert_eq!(log.last(9), ["one", "two", "three", "four"]);
-    log.rotate("@400000006743a0000000000c.s");
+    log.write("five\n");
+    assert_eq!(log.last(3), ["three", "four", "five"]);
+    assert_eq!(log.last(9), ["one", "two", "three", "four", "five"]);
+    fs::remove_file(log.current()).unwrap();
     assert_eq!(log.last(1), ["four"], "between two files");
 }
 
