@@ -65,6 +65,11 @@ impl CommandError {
         Self { log: lines, ..self }
     }
 
+    /// What happened, and nothing of why.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     #[cfg(test)]
     pub(crate) fn exit(&self) -> Exit {
         self.exit

@@ -1,6 +1,7 @@
 //! What the failures of the other crates mean to the user: which exit code, and how they are mended.
 
 use std::io;
+use std::path::Path;
 
 use hermes_core::ProfileName;
 use hermes_core::active_profile::ActiveProfileError;
@@ -8,6 +9,7 @@ use hermes_core::config::{ConfigFileError, GatewayConfigError};
 use hermes_core::dot_env::DotEnvError;
 use hermes_core::gateway_state::{StateFileError, Unusable};
 use hermes_core::home::HomeError;
+use hermes_core::profile_directories::DirectoriesError;
 use hermes_core::whole_file::{ReadError, WriteError};
 use hermes_service::ServiceError;
 
@@ -64,6 +66,29 @@ impl From<HomeError> for CommandError {
             }
         }
     }
+}
+
+impl From<DirectoriesError> for CommandError {
+    fn from(error: DirectoriesError) -> Self {
+        match error {
+            DirectoriesError::Home(error) => error.into(),
+            DirectoriesError::Occupied { path } => occupied(&path),
+            error => {
+                let exit = exit_of(error.io_kind());
+                told(exit, &error).hint(mend_of(exit))
+            }
+        }
+    }
+}
+
+/// Something lies where a profile's directory should be, and is no profile.
+pub(crate) fn occupied(path: &Path) -> CommandError {
+    CommandError::new(Exit::Failed, format!("{} is there already, and is no profile", path.display())).hint(
+        format!(
+            "move it away: mv {0} {0}.away; if it was meant to be a profile, give it its SOUL.md",
+            path.display()
+        ),
+    )
 }
 
 impl From<StateFileError> for CommandError {

@@ -125,6 +125,14 @@ impl Gateway {
         home.profiles()?.names.iter().map(|profile| Self::look(home, manager, profile)).collect()
     }
 
+    /// Whether it is as it is wanted.
+    pub(crate) fn is_well(&self) -> bool {
+        match self.desired_state {
+            Some(DesiredState::Running) => matches!(self.state, State::Running | State::Starting),
+            _ => !matches!(self.state, State::Crashed | State::GivenUp),
+        }
+    }
+
     fn row(&self) -> [String; 6] {
         let dash = || "-".to_owned();
         [

@@ -1,6 +1,7 @@
 //! The `hermes` command.
 
 mod account;
+mod archive;
 mod build;
 mod cli;
 mod commands;
@@ -9,7 +10,9 @@ mod error;
 mod failures;
 mod gateway_log;
 mod gateways;
+mod output;
 mod ownership;
+mod secrets;
 mod supervised;
 mod table;
 
