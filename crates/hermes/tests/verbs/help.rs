@@ -55,11 +55,13 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       boot         Shows where the time of this container's boot went
       completions  Prints what a shell sources to complete the words of hermes
       config       Reads and changes a profile's configuration
+      doctor       Says what is wrong here and how to mend it: exit code 1 if anything is broken
       dump         Prints what a bug report should hold, with secrets masked
       gateway      Starts, stops and shows gateways: the long-running processes of the profiles
       health       Says whether everything that should be up is up: exit code 0 or 1
       logs         Prints the last lines of a gateway's log, and what comes after them
       profile      Makes, shows and removes profiles: agents, each with a gateway of its own
+      status       Shows who runs gateways here, and how each of them is
       version      Prints version, git revision and install method
       help         Print this message or the help of the given subcommand(s)
 
@@ -126,13 +128,16 @@ fn gateway_explains_itself() {
     Usage: hermes gateway [OPTIONS] <COMMAND>
 
     Commands:
-      start    Starts the gateway, now and after every restart of the container
-      stop     Stops the gateway; it stays down until it is started again
-      restart  Stops the gateway and starts it again
-      status   Shows what is wanted of the gateway and how it is
-      list     Lists the gateways of all profiles
-      run      Runs the gateway: under supervision where there is one, else in the foreground
-      help     Print this message or the help of the given subcommand(s)
+      start      Starts the gateway, now and after every restart of the container
+      stop       Stops the gateway; it stays down until it is started again
+      restart    Stops the gateway and starts it again
+      status     Shows what is wanted of the gateway and how it is
+      list       Lists the gateways of all profiles
+      install    Makes the host's service manager know the gateway (systemd, launchd; not in a
+                 container)
+      uninstall  Takes back what install did
+      run        Runs the gateway: under supervision where there is one, else in the foreground
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -p, --profile <NAME>  The profile that is meant, before or after the command; without it the

@@ -10,6 +10,9 @@ use crate::context::Context;
 use crate::error::CommandError;
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hermes gateway stop               the active profile's gateway; returns when it is down
+  hermes gateway stop --all")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     each: each::Arguments,
