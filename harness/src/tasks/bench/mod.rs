@@ -7,12 +7,17 @@
 mod cli;
 mod cycle;
 mod exec;
+mod gateway;
 mod image;
 mod pairs;
+mod profiles;
+mod reconcile;
+mod restart;
 mod stop;
 mod suites;
 mod table;
 mod to_command;
+mod warm_boot;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,8 +52,16 @@ enum Name {
     Cycle,
     /// From the container's start to the command's first instruction
     ToCommand,
-    /// `docker stop` of an idle container
+    /// The same on a volume with 1,000 profiles and 100,000 files
+    WarmBoot,
+    /// `docker stop` of an idle container with three gateways
     Stop,
+    /// `docker restart` until ten gateways are ready again
+    Restart,
+    /// Boot reconciliation: what each profile costs
+    Reconcile,
+    /// A profile made, its gateway started, and the memory that it needs
+    Gateway,
     /// A command in a running container
     Exec,
     /// `hermes --version`: time, and peak memory
@@ -105,6 +118,10 @@ impl Name {
         match self {
             Self::Cycle => cycle::measure(bed).await,
             Self::ToCommand => to_command::measure(bed).await,
+            Self::WarmBoot => warm_boot::measure(bed).await,
+            Self::Restart => restart::measure(bed).await,
+            Self::Reconcile => reconcile::measure(bed).await,
+            Self::Gateway => gateway::measure(bed).await,
             Self::Stop => stop::measure(bed).await,
             Self::Exec => exec::measure(bed).await,
             Self::Cli => cli::measure(bed).await,

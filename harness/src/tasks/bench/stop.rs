@@ -10,16 +10,20 @@ use hermes_harness::Container;
 
 use super::Bed;
 use super::pairs::in_turn;
+use super::profiles::plant;
 use super::table::Row;
 
 const ALLOWED_MS: f64 = 150.0;
+
+/// Beside the default profile's.
+const GATEWAYS: usize = 2;
 
 pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     let (measured, reference) =
         in_turn(bed.pairs, async || stop(bed, false).await, async || stop(bed, true).await).await?;
     Ok(vec![Row {
         name: "stop",
-        what: "stop an idle container".into(),
+        what: format!("stop an idle container with {} gateways", GATEWAYS + 1),
         unit: "ms",
         measured,
         reference: Some(reference),
@@ -36,7 +40,10 @@ async fn stop(bed: &Bed, bypassed: bool) -> Result<f64> {
         container.exec_sh("until grep -qs sleep /proc/[0-9]*/comm; do :; done").await?.success();
         container
     } else {
-        builder.start_ready().await?
+        let container = builder.start_ready().await?;
+        plant(&container, GATEWAYS, 0).await?;
+        container.exec(["hermes", "gateway", "start", "--all"]).await?.success();
+        container
     };
     let started = Instant::now();
     container.stop().await?;

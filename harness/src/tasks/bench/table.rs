@@ -53,8 +53,7 @@ impl Report {
             image: image.to_owned(),
             engine: info.server_version.unwrap_or_default(),
             storage_driver: info.driver.unwrap_or_default(),
-            // No figure of today asks for a tmpfs.
-            run_is: "the container's own file system",
+            run_is: "the container's own file system (profiles and gateways: tmpfs)",
             cpus: info.ncpu.unwrap_or_default(),
             rows: Vec::new(),
         })

@@ -8,7 +8,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
-use hermes_harness::Container;
+use hermes_harness::{Container, ContainerBuilder};
 
 use super::Bed;
 use super::pairs::in_turn;
@@ -31,7 +31,11 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
 }
 
 async fn delay(bed: &Bed, bypassed: bool) -> Result<f64> {
-    let builder = Container::builder().docker(&bed.docker).image(&bed.image);
+    until_its_command(Container::builder().docker(&bed.docker).image(&bed.image), bypassed).await
+}
+
+/// Milliseconds from the start of such a container to its command's look at the clock.
+pub(super) async fn until_its_command(builder: ContainerBuilder, bypassed: bool) -> Result<f64> {
     let builder = if bypassed {
         builder.entrypoint(["/bin/date", "+%s.%N"])
     } else {

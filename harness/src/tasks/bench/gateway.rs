@@ -1,0 +1,67 @@
+//! `register`, `start-ready` and `gateway`: a profile made, its gateway started, and what it then needs.
+//!
+//! In a running container, as `hermes`, with `/run` on a tmpfs. The time is taken inside, so the exec does not count.
+
+use anyhow::{Context as _, Result};
+use hermes_harness::Container;
+
+use super::Bed;
+use super::pairs::Series;
+use super::profiles::milliseconds;
+use super::table::Row;
+
+const REGISTER_TARGET_MS: f64 = 30.0;
+const START_TARGET_MS: f64 = 100.0;
+const GATEWAY_TARGET_MIB: f64 = 8.0;
+
+const REGISTER: &str = r#"before=$(date +%s%N); hermes profile create "$1" >/dev/null || exit 1
+after=$(date +%s%N); /command/s6-svok "/run/service/gateway-$1" || exit 1
+echo $((after - before))"#;
+
+const START: &str = r#"before=$(date +%s%N); hermes -p "$1" gateway start >/dev/null || exit 1
+after=$(date +%s%N); hermes -p "$1" gateway stop >/dev/null || exit 1
+echo $((after - before))"#;
+
+/// Prints KiB.
+const RESIDENT: &str = r#"hermes -p "$1" gateway start >/dev/null || exit 1
+while read -r key value unit; do [ "$key" = VmRSS: ] && echo "$value"; done \
+  <"/proc/$(cat /opt/data/profiles/$1/gateway.pid)/status"
+hermes -p "$1" gateway stop >/dev/null"#;
+
+pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
+    let container = Container::builder()
+        .docker(&bed.docker)
+        .image(&bed.image)
+        .tmpfs("/run", "exec")
+        .start_ready()
+        .await?;
+    let (mut registered, mut started, mut resident) = (Vec::new(), Vec::new(), Vec::new());
+    // The first round warms up and is not counted.
+    for round in 0..=bed.pairs {
+        let name = format!("p{round}");
+        let register = milliseconds(&container, &["sh", "-c", REGISTER, "sh", &name]).await?;
+        let start = milliseconds(&container, &["sh", "-c", START, "sh", &name]).await?;
+        let printed = container.exec(["sh", "-c", RESIDENT, "sh", &name]).await?.success();
+        let kib: f64 = printed.stdout().trim().parse().context("no size was printed")?;
+        if round > 0 {
+            registered.push(register);
+            started.push(start);
+            resident.push(kib / 1024.0);
+        }
+    }
+    container.remove().await?;
+    let row = |name, what: &str, unit, figures, target| Row {
+        name,
+        what: what.into(),
+        unit,
+        measured: Series::of(figures),
+        reference: None,
+        rule: "fixed".into(),
+        target,
+    };
+    Ok(vec![
+        row("register", "`profile create`, to a supervised slot", "ms", registered, REGISTER_TARGET_MS),
+        row("start-ready", "`gateway start`, to ready", "ms", started, START_TARGET_MS),
+        row("gateway", "an idle gateway, resident", "MiB", resident, GATEWAY_TARGET_MIB),
+    ])
+}
