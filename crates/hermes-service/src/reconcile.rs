@@ -43,8 +43,28 @@ pub struct Reconciliation {
     pub outcome: Result<BootAction, SlotError>,
 }
 
-/// Gives every profile its slot. With `may_start` false all of them are down, whatever they were: another container has the
-/// volume.
+/// Which gateways a boot may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MayStart<'a> {
+    /// All that are to run.
+    All,
+    /// All but this profile's, which is the container's own command.
+    AllBut(&'a ProfileName),
+    /// None: another container has the volume.
+    Nothing,
+}
+
+impl MayStart<'_> {
+    fn includes(self, name: &ProfileName) -> bool {
+        match self {
+            Self::All => true,
+            Self::AllBut(other) => other != name,
+            Self::Nothing => false,
+        }
+    }
+}
+
+/// Gives every profile its slot. Those that may not be started are down, whatever they were.
 ///
 /// # Errors
 /// The scan directory or `HERMES_HOME` cannot be opened: then there is no slot at all.
@@ -52,7 +72,7 @@ pub fn reconcile(
     home: &Home,
     scandir: &Path,
     parts: &Path,
-    may_start: bool,
+    may_start: MayStart<'_>,
 ) -> Result<Reconciled, SlotError> {
     let maker = SlotMaker::new(scandir, parts)?;
     let (found, not_listed) = match home.profiles() {
@@ -76,7 +96,7 @@ fn reconcile_each(
     volume: &Volume,
     maker: &SlotMaker,
     names: &[ProfileName],
-    may_start: bool,
+    may_start: MayStart<'_>,
 ) -> Vec<Reconciliation> {
     let some = |names: &[ProfileName]| -> Vec<Reconciliation> {
         names.iter().map(|name| reconcile_one(volume, maker, name, may_start)).collect()
@@ -96,10 +116,15 @@ fn reconcile_each(
     })
 }
 
-fn reconcile_one(volume: &Volume, maker: &SlotMaker, name: &ProfileName, may_start: bool) -> Reconciliation {
+fn reconcile_one(
+    volume: &Volume,
+    maker: &SlotMaker,
+    name: &ProfileName,
+    may_start: MayStart<'_>,
+) -> Reconciliation {
     let home = volume.home;
     let read = StateFile::at(volume.relative(home.gateway_state(name))).read_from(&volume.root);
-    let action = if may_start { action_at_boot(&read) } else { BootAction::Register };
+    let action = if may_start.includes(name) { action_at_boot(&read) } else { BootAction::Register };
     let outcome = maker.make_before_boot(name, action).map(|()| action);
     for stale in [home.gateway_pid(name), home.processes(name)] {
         // What a gateway of the last boot left. It cannot be removed from a read-only volume, and that is no reason not to
@@ -195,7 +220,7 @@ mod tests {
             self.folder.path().join("run/gateway-".to_owned() + name)
         }
 
-        fn boot(&self, may_start: bool) -> Vec<String> {
+        fn boot(&self, may_start: MayStart<'_>) -> Vec<String> {
             let scandir = self.folder.path().join("run");
             reconcile(&self.home, &scandir, Path::new("/parts"), may_start).unwrap();
             let text = fs::read_to_string(self.home.boot_log()).unwrap();
@@ -218,7 +243,7 @@ mod tests {
             "profile=two prior_state=stopped action=registered",
             "profile=no%20profile prior_state=none action=skipped",
         ];
-        assert_eq!(volume.boot(true), expected);
+        assert_eq!(volume.boot(MayStart::All), expected);
         assert!(!volume.slot("one").join("down").exists() && !volume.slot("one").join("log/down").exists());
         for down in ["default", "two", "three"] {
             assert!(volume.slot(down).join("down").exists(), "{down}");
@@ -234,8 +259,19 @@ mod tests {
     fn on_a_volume_that_is_another_containers_nothing_starts() {
         let volume = TestVolume::new();
         StateFile::of(&volume.home, &volume.profile("one")).set_desired(DesiredState::Running).unwrap();
-        assert_eq!(volume.boot(false)[1], "profile=one prior_state=running action=registered");
+        assert_eq!(volume.boot(MayStart::Nothing)[1], "profile=one prior_state=running action=registered");
         assert!(volume.slot("one").join("down").exists());
+    }
+
+    #[test]
+    fn a_gateway_that_is_the_containers_own_command_is_not_started_beside_it() {
+        let volume = TestVolume::new();
+        for name in ["one", "two"] {
+            StateFile::of(&volume.home, &volume.profile(name)).set_desired(DesiredState::Running).unwrap();
+        }
+        volume.boot(MayStart::AllBut(&ProfileName::new("one").unwrap()));
+        assert!(volume.slot("one").join("down").exists());
+        assert!(!volume.slot("two").join("down").exists());
     }
 
     #[test]
@@ -244,7 +280,7 @@ mod tests {
         volume.profile("one");
         volume.profile("two");
         fs::write(volume.slot("one"), "in the way").unwrap();
-        let lines = volume.boot(true);
+        let lines = volume.boot(MayStart::All);
         assert!(
             lines[1].starts_with("profile=one prior_state=none action=failed reason=make "),
             "{}",
@@ -259,7 +295,8 @@ mod tests {
         fs::remove_dir(volume.home.profiles_directory()).unwrap();
         symlink("/", volume.home.profiles_directory()).unwrap();
         let reconciled =
-            reconcile(&volume.home, &volume.folder.path().join("run"), Path::new("/parts"), true).unwrap();
+            reconcile(&volume.home, &volume.folder.path().join("run"), Path::new("/parts"), MayStart::All)
+                .unwrap();
         assert!(reconciled.not_listed.is_some());
         assert!(volume.slot("default").is_dir());
     }
@@ -271,7 +308,7 @@ mod tests {
         for stale in [volume.home.gateway_pid(&one), volume.home.processes(&one)] {
             fs::write(stale, "1").unwrap();
         }
-        volume.boot(true);
+        volume.boot(MayStart::All);
         assert!(!volume.home.gateway_pid(&one).exists() && !volume.home.processes(&one).exists());
     }
 
@@ -280,7 +317,8 @@ mod tests {
         let volume = TestVolume::new();
         fs::create_dir_all(volume.home.boot_log()).unwrap();
         let reconciled =
-            reconcile(&volume.home, &volume.folder.path().join("run"), Path::new("/parts"), true).unwrap();
+            reconcile(&volume.home, &volume.folder.path().join("run"), Path::new("/parts"), MayStart::All)
+                .unwrap();
         assert!(reconciled.not_logged.is_some());
         assert!(volume.slot("default").is_dir());
     }

@@ -98,6 +98,15 @@ pub(crate) fn command() -> clap::Command {
     Arguments::command()
 }
 
+/// Whether these words, a container's command, run a gateway in the foreground; and which profile `-p` names there.
+pub(crate) fn foreground_gateway(words: &[OsString]) -> Option<Option<ProfileName>> {
+    let words = words.strip_prefix(&["hermes".into()]).unwrap_or(words);
+    let program = std::iter::once("hermes".into());
+    let arguments = Arguments::try_parse_from(program.chain(words.iter().cloned())).ok()?;
+    let Some(Command::Gateway(command)) = &arguments.command else { return None };
+    command.runs_in_the_foreground().then_some(arguments.profile)
+}
+
 /// Understands the command line and runs what it says.
 pub(crate) fn run() -> Result<ExitCode, CommandError> {
     if let Some(words) = words_of_verb(&std::env::args_os().collect::<Vec<_>>()) {
@@ -150,6 +159,17 @@ mod tests {
         assert_eq!(of(&["/opt/hermes/docker/verbs/gateway-run", "./run", "gateway-coder"]), Some(expected));
         assert_eq!(of(&["hermes", "container", "gateway-run"]), None);
         assert_eq!(of(&[]), None);
+    }
+
+    #[test]
+    fn a_command_that_runs_a_gateway_in_the_foreground_is_known() {
+        let of = |text: &str| foreground_gateway(&text.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(of("gateway run --no-supervise"), Some(None));
+        let coder = ProfileName::new("coder").unwrap();
+        assert_eq!(of("hermes -p coder gateway run --no-supervise"), Some(Some(coder)));
+        for other in ["gateway run", "gateway start", "sleep infinity", "bash", ""] {
+            assert_eq!(of(other), None, "{other}");
+        }
     }
 
     #[test]

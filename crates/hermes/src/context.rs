@@ -11,6 +11,7 @@ use hermes_service::none::NoServiceManager;
 use hermes_service::s6::S6;
 use hermes_service::systemd::Systemd;
 
+use crate::account;
 use crate::error::{CommandError, Exit};
 use crate::failures::no_such_gateway;
 
@@ -24,6 +25,11 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(named: Option<ProfileName>) -> Result<Self, CommandError> {
         Ok(Self { home: Home::from_env()?, named })
+    }
+
+    /// Whether `-p` was given.
+    pub(crate) fn names_a_profile(&self) -> bool {
+        self.named.is_some()
     }
 
     /// The profile that is meant, whether or not it exists: the one that `-p` names, else the active one.
@@ -58,6 +64,9 @@ impl Context {
     /// There is one, and where its files lie is not known.
     pub(crate) fn service_manager(&self) -> Result<Box<dyn ServiceManager>, CommandError> {
         if let Some(s6) = self.s6() {
+            // The slots and all that gateways keep are the account's: what root made there would be out of its reach, even
+            // where root was told to stay root.
+            account::become_account()?;
             return Ok(Box::new(s6));
         }
         if in_our_image() {

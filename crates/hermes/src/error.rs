@@ -56,6 +56,12 @@ impl CommandError {
         Self { causes: causes.map(ToString::to_string).collect(), ..self }
     }
 
+    /// A cause that somebody has written down.
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }

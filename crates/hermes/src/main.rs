@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod error;
 mod failures;
+mod foreground;
 mod gateway_log;
 mod gateways;
 mod output;

@@ -1,7 +1,7 @@
 //! s6 as the service manager of a container: what is done with a slot is done with s6's own programs.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
@@ -151,15 +151,15 @@ impl S6 {
                 Some(limit)
             }
         };
+        let began = Instant::now();
         let result = tool.arg("--").arg(self.slot(profile)).run();
         let Err(source) = result else { return Ok(()) };
         if let Some(limit) = limit {
-            if let Some(reason) = self.crashes(profile).gave_up.filter(|_| awaited == Awaited::Ready) {
+            if let Some(reason) = self.crashes(profile).gave_up.filter(|_| awaited != Awaited::Down) {
                 return Err(ServiceError::GaveUp { profile: profile.clone(), reason });
             }
-            // s6-svlisten1(1) exits 99 when the time is over.
-            let late = matches!(&source, ToolError::Failed { status, .. } if status.code() == Some(99));
-            if late || matches!(source, ToolError::TimedOut { .. }) {
+            // s6-svlisten1(1) exits 99 when the time is over; 111, before it could listen.
+            if began.elapsed() >= limit {
                 return Err(ServiceError::TimedOut {
                     profile: profile.clone(),
                     awaited: awaited.word(),

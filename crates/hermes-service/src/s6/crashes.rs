@@ -20,6 +20,9 @@ const FILE: &str = "crashes.json";
 /// The longest file that is taken, in bytes: hundreds of crashes.
 const FILE_MAX: u64 = 64 * 1024;
 
+/// What tells a process to end.
+const SIGTERM: i32 = 15;
+
 /// `EX_CONFIG` of sysexits.h: the gateway cannot run with what it is configured with.
 const EX_CONFIG: i32 = 78;
 
@@ -133,8 +136,8 @@ impl Crashes {
         policy: &RestartPolicy,
         now: Duration,
     ) -> Verdict {
-        // A gateway exits 0 when it was told to end, and only then.
-        if !wanted_up || ending == Ending::Code(0) {
+        // A gateway exits 0 when it was told to end, and only then; one that was told before it could listen dies of the signal.
+        if !wanted_up || matches!(ending, Ending::Code(0) | Ending::Signal(SIGTERM)) {
             return Verdict::Told;
         }
         if ending == Ending::Code(EX_CONFIG) {
@@ -229,6 +232,7 @@ mod tests {
         let mut crashes = Crashes::default();
         let now = Duration::from_secs(9);
         assert_eq!(crashes.ended(Ending::Code(0), true, &policy(), now), Verdict::Told);
+        assert_eq!(crashes.ended(Ending::Signal(15), true, &policy(), now), Verdict::Told);
         assert_eq!(crashes.ended(Ending::Signal(9), false, &policy(), now), Verdict::Told);
         assert_eq!(crashes.ended(Ending::Code(78), false, &policy(), now), Verdict::Told);
         assert_eq!(crashes, Crashes::default());

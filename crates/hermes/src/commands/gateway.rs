@@ -16,6 +16,7 @@ use clap::Subcommand;
 use hermes_core::ProfileName;
 use hermes_service::{Kind, ServiceManager, detect};
 
+use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
@@ -54,6 +55,13 @@ enum Command {
     Run(run::Arguments),
 }
 
+impl Arguments {
+    /// Whether they run a gateway that no supervisor is to have.
+    pub(crate) fn runs_in_the_foreground(&self) -> bool {
+        matches!(&self.command, Command::Run(arguments) if arguments.opts_out())
+    }
+}
+
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     match &arguments.command {
         Command::Start(arguments) => start::run(context, arguments),
@@ -85,6 +93,15 @@ fn must_be_driven_from_here(manager: &dyn ServiceManager) -> Result<(), CommandE
     })
 }
 
+/// Ends with the usage error (2) where `-p` stands beside `--all`: clap itself does not see a global flag that stands before the
+/// subcommand as a conflict.
+fn names_no_profile(context: &Context) {
+    if context.names_a_profile() {
+        let message = "the argument '--all' cannot be used with '--profile <NAME>'";
+        cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
+    }
+}
+
 /// Where profiles are registered when they are made, there is nothing to install.
 fn must_need_installation(manager: &dyn ServiceManager, profile: &ProfileName) -> Result<(), CommandError> {
     if !manager.supports_runtime_registration() {
@@ -92,8 +109,10 @@ fn must_need_installation(manager: &dyn ServiceManager, profile: &ProfileName) -
     }
     let error =
         "in a container gateways are not installed: each profile has one, from its creation to its deletion";
-    Err(CommandError::new(Exit::NoServiceManager, error).hint(format!(
-        "hermes profile create {profile}, then hermes {}gateway start; hermes profile delete {profile} ends both",
-        selecting(profile)
-    )))
+    let start = format!("hermes {}gateway start", selecting(profile));
+    Err(CommandError::new(Exit::NoServiceManager, error).hint(if profile.is_default() {
+        format!("the default profile's is always there: {start}")
+    } else {
+        format!("hermes profile create {profile}, then {start}; hermes profile delete {profile} ends both")
+    }))
 }

@@ -8,7 +8,6 @@ mod list;
 mod make;
 mod rename;
 mod show;
-mod unsupervised;
 mod use_;
 
 use std::process::ExitCode;

@@ -1,7 +1,10 @@
 //! `hermes container gateway-log SLOT/log`: becomes the `s6-log` of a gateway's slot.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use super::gateway_run::profile_of;
@@ -24,7 +27,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = profile_of(slot)?;
     let directory = context.home.gateway_logs_directory(&profile);
     let mut logger = Command::new(S6_LOG);
-    match std::fs::create_dir_all(&directory) {
+    match prepare(&directory) {
         Ok(()) => {
             logger.args(ROTATION).arg("T").arg(&directory);
         }
@@ -39,4 +42,30 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     logger.args([OsString::from(format!("p{slot}:")), "1".into()]);
     let error = logger.exec();
     Err(CommandError::new(Exit::CannotRun, format!("cannot run {S6_LOG}")).caused_by(error))
+}
+
+/// Makes the directory, and finds out whether `s6-log` could write there: it would end where it cannot, and what the gateway
+/// prints would fill the pipe until the gateway stands still.
+fn prepare(directory: &Path) -> io::Result<()> {
+    fs::create_dir_all(directory)?;
+    for file in ["lock", "current"] {
+        File::options().append(true).create(true).open(directory.join(file))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_take_a_log_is_found_before_s6_log_does() {
+        let folder = tempfile::tempdir().unwrap();
+        prepare(&folder.path().join("gateways/coder")).unwrap();
+        prepare(&folder.path().join("gateways/coder")).unwrap();
+        fs::create_dir_all(folder.path().join("odd/current")).unwrap();
+        assert!(prepare(&folder.path().join("odd")).is_err());
+        fs::write(folder.path().join("file"), "").unwrap();
+        assert!(prepare(&folder.path().join("file")).is_err());
+    }
 }

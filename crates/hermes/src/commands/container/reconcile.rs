@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use hermes_service::reconcile::reconcile;
+use hermes_service::reconcile::{MayStart, reconcile};
 use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 
 use crate::account;
+use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::ownership::{self, Note, Other};
@@ -28,7 +29,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if looks_only(&arguments.command) {
         return Ok(ExitCode::SUCCESS);
     }
-    let may_start = has_the_volume(context);
+    let command = cli::foreground_gateway(arguments.command.get(1..).unwrap_or_default());
+    let command = command.and_then(|named| named.map_or_else(|| context.profile().ok(), Some));
+    let may_start = match (&command, has_the_volume(context)) {
+        (_, false) => MayStart::Nothing,
+        (Some(profile), true) => MayStart::AllBut(profile),
+        (None, true) => MayStart::All,
+    };
     let done =
         reconcile(&context.home, Path::new(SCANDIR), Path::new(IMAGE_PARTS), may_start).map_err(|error| {
             CommandError::new(Exit::Failed, "cannot give the profiles their slots").caused_by(error)

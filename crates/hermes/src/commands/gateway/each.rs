@@ -19,7 +19,7 @@ const AT_ONCE: usize = 8;
 #[group(skip)]
 pub(crate) struct Arguments {
     /// Every profile, the default one first.
-    #[arg(long, conflicts_with = "profile")]
+    #[arg(long)]
     pub(crate) all: bool,
 
     /// How long to wait at most, such as 30s or 2m.
@@ -68,6 +68,7 @@ pub(crate) fn run(
         done(&profile, began);
         return Ok(ExitCode::SUCCESS);
     }
+    super::names_no_profile(context);
     let profiles = context.home.profiles()?.names;
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(0_usize));
     thread::scope(|scope| {

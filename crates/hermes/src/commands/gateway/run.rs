@@ -28,6 +28,13 @@ pub(crate) struct Arguments {
     no_supervise: bool,
 }
 
+impl Arguments {
+    /// Whether supervision is not wanted.
+    pub(super) fn opts_out(&self) -> bool {
+        self.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| account::is_truthy(&value))
+    }
+}
+
 /// `1`, `true` or `yes`: the gateway runs in the foreground.
 const NO_SUPERVISE: &str = "HERMES_GATEWAY_NO_SUPERVISE";
 

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use hermes_core::{DesiredState, ProfileName, StateFile};
+use hermes_core::{DesiredState, ObservedState, ProfileName, StateFile, StateRead};
 use hermes_service::{ServiceError, ServiceManager, Wait};
 
 use super::each;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::foreground;
 use crate::gateway_log;
 
 #[derive(clap::Args)]
@@ -44,6 +45,7 @@ pub(super) fn started_by(
     start: impl Fn(&dyn ServiceManager) -> Result<(), ServiceError>,
 ) -> Result<(), CommandError> {
     super::must_be_driven_from_here(manager)?;
+    foreground::must_not_run(&context.home, manager, profile)?;
     StateFile::of(&context.home, profile).set_desired(DesiredState::Running)?;
     let result = match start(manager) {
         Err(ServiceError::NoSuchGateway { .. }) if manager.supports_runtime_registration() => {
@@ -57,9 +59,21 @@ pub(super) fn started_by(
             matches!(error, ServiceError::GaveUp { .. } | ServiceError::TimedOut { .. });
         let error = CommandError::from(error);
         if comes_from_the_gateway {
+            // What the gateway itself recorded: the log may not have it yet.
+            let error = match startup_failure(context, profile) {
+                Some(reason) => error.cause(reason),
+                None => error,
+            };
             error.log(gateway_log::last_lines(&context.home, profile, 5))
         } else {
             error
         }
     })
+}
+
+/// Why the gateway could not start, as it says itself.
+fn startup_failure(context: &Context, profile: &ProfileName) -> Option<String> {
+    let StateRead::Read(state) = StateFile::of(&context.home, profile).read() else { return None };
+    let failed = state.observed().known() == Some(ObservedState::StartupFailed);
+    state.exit_reason().filter(|_| failed).map(str::to_owned)
 }

@@ -12,7 +12,7 @@ use crate::gateways::{self, Gateway};
   hermes gateway status --all --json")]
 pub(crate) struct Arguments {
     /// Every profile, the default one first.
-    #[arg(long, conflicts_with = "profile")]
+    #[arg(long)]
     all: bool,
 
     /// Prints JSON: an object for one gateway, an array with --all.
@@ -23,6 +23,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let manager = context.service_manager()?;
     if arguments.all {
+        super::names_no_profile(context);
         return super::list::show(context, manager.as_ref(), arguments.json);
     }
     let profile = context.existing_profile()?;

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use hermes_core::{ProfileDirectories, ProfileName, active_profile};
 
-use super::unsupervised;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::no_such_gateway;
+use crate::foreground;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if !arguments.yes && !confirmed(context, name)? {
         return Err(CommandError::new(Exit::Failed, "that is not its name; nothing was deleted"));
     }
-    unsupervised::must_not_run(home, manager.as_ref(), name)?;
+    foreground::must_not_run(home, manager.as_ref(), name)?;
     if manager.supports_runtime_registration() {
         manager.unregister_profile_gateway(name)?;
     }

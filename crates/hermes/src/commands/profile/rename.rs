@@ -9,9 +9,10 @@ use hermes_core::{
 };
 use hermes_service::ServiceManager;
 
-use super::{make, unsupervised};
+use super::make;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::foreground;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,7 +49,7 @@ fn rename(
     old: &ProfileName,
     new: &ProfileName,
 ) -> Result<(), CommandError> {
-    unsupervised::must_not_run(home, manager, old)?;
+    foreground::must_not_run(home, manager, old)?;
     let registers = manager.supports_runtime_registration();
     // Before it is stopped: stopping may change what a gateway without an intent of its own would come back from.
     let wanted = match StateFile::of(home, old).read() {

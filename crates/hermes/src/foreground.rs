@@ -1,17 +1,17 @@
 //! A gateway that somebody runs in the foreground, which no service manager can be told to stop.
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 
 use hermes_core::{Home, ProfileName};
 use hermes_service::ServiceManager;
 
 use crate::error::{CommandError, Exit};
 
-/// Refuses to take the directory away under a gateway that runs and would not be stopped.
+/// Refuses where a gateway runs that would not be stopped: to take its directory away under it, or to start another beside it.
 ///
 /// # Errors
 /// There is such a gateway, or the service manager does not tell.
-pub(super) fn must_not_run(
+pub(crate) fn must_not_run(
     home: &Home,
     manager: &dyn ServiceManager,
     name: &ProfileName,
@@ -19,11 +19,13 @@ pub(super) fn must_not_run(
     if !is_locked(home, name) || manager.is_running(name)? {
         return Ok(());
     }
-    Err(CommandError::new(
-        Exit::TryAgain,
-        format!("the gateway of '{name}' runs, and not under a service manager"),
-    )
-    .hint("end it where it was started (Ctrl-C), then try again"))
+    let pid =
+        fs::read_to_string(home.gateway_pid(name)).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let pid = pid.map(|pid| format!(" (PID {pid})")).unwrap_or_default();
+    let what =
+        format!("the gateway of '{name}' runs in the foreground{pid}, and not under a service manager");
+    Err(CommandError::new(Exit::TryAgain, what)
+        .hint("end it where it was started (Ctrl-C, or stop that container), then try again"))
 }
 
 /// Whether a process holds the gateway's lock. Shared: two that look at once do not see each other.
