@@ -168,7 +168,7 @@ async fn the_gateway_of_a_profile_runs_in_the_same_way() -> Result<()> {
 
 #[docker_test]
 async fn the_gateway_of_a_profile_that_is_not_there_ends_the_container_with_the_mend() -> Result<()> {
-    let ended = run("").run(["-p", "nosuch", "gateway", "run"]).await?.code(1);
+    let ended = Container::builder().run(["-p", "nosuch", "gateway", "run"]).await?.code(1);
     ended.stderr_matches(contains("no such gateway 'nosuch'").and(contains("hermes profile create nosuch")));
     Ok(())
 }

@@ -83,7 +83,18 @@ async fn one_gateway_that_cannot_start_is_told_and_does_not_keep_the_others_down
     ready_pid(&container, "default").await?;
     ready_pid(&container, "coder").await?;
     ensure!(state(&container, "broken").await?["desired_state"] == "running", "the intent is lost");
-    let both = hermes(&container, "-p coder gateway start --all").await?.code(2);
-    both.stderr_matches(contains("cannot be used with"));
+    Ok(())
+}
+
+#[docker_test]
+async fn one_profile_and_all_of_them_cannot_both_be_meant() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    for words in
+        ["gateway start --all -p coder", "-p coder gateway start --all", "-p coder gateway status --all"]
+    {
+        let both = hermes(&container, words).await?.code(2);
+        both.stdout_is("").stderr_matches(contains("cannot be used with"));
+    }
+    ensure!(gateway_processes(&container).await?.is_empty(), "something was started");
     Ok(())
 }
