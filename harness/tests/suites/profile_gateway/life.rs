@@ -1,7 +1,7 @@
 //! create, start, stop, restart, delete.
 
 use anyhow::{Result, ensure};
-use hermes_harness::probe::{process_table, slot_ready};
+use hermes_harness::probe::{process_table, slot_down, slot_ready};
 use hermes_harness::{docker_test, secs};
 use predicates::str::contains;
 
@@ -42,8 +42,10 @@ async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and
     let container = up_with(&["coder"]).await?;
     let port = port(&container, "coder").await?;
 
-    let started = hermes(&container, "-p coder gateway start").await?.success();
-    // At once: nothing is waited for here.
+    // At once: nothing is waited for.
+    let look = "/command/s6-svstat -o up,ready /run/service/gateway-coder";
+    let started = container.exec_sh(&format!("hermes -p coder gateway start && {look}")).await?.success();
+    started.stdout_matches(contains("\ntrue true\n"));
     let pid = ready_pid(&container, "coder").await?;
     answers_at_both_doors(&container, "coder", port).await?;
     started.stdout_matches(contains("gateway 'coder' is ready"));
@@ -59,7 +61,8 @@ async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and
     hermes(&container, "-p coder gateway start").await?.success();
     ensure!(ready_pid(&container, "coder").await? == pid, "another process");
 
-    let stopped = hermes(&container, "-p coder gateway stop").await?.success();
+    let stopped = container.exec_sh(&format!("hermes -p coder gateway stop && {look}")).await?.success();
+    stopped.stdout_matches(contains("\nfalse false\n"));
     must_be_down_for_good(&container, "coder").await?;
     stopped.stdout_matches(contains("gateway 'coder' is down"));
     ensure!(!slot(&container, "coder").await?.normally_up, "it would come up again");
@@ -136,21 +139,34 @@ async fn without_waiting_an_order_is_given_and_the_intent_is_written() -> Result
     ensure!(state(&container, "coder").await?["desired_state"] == "stopped");
     ensure!(!slot(&container, "coder").await?.wanted_up);
     hermes(&container, "-p coder gateway stop").await?.success();
+    must_be_down_for_good(&container, "coder").await
+}
 
-    // Waits no longer than it may; the order holds, and is carried out when there is somebody to do it.
+#[docker_test]
+async fn an_order_is_waited_for_as_long_as_it_may_take_and_holds_beyond_that() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
     let supervisors = container.processes_named("s6-supervise").await?;
     let supervisor = supervisors.iter().find(|process| process.argv == ["s6-supervise", "gateway-coder"]);
     let supervisor = supervisor.expect("it is registered").pid;
+    // Who carries out the orders does so later.
     container.kill_process(supervisor, "STOP").await?;
     let late = hermes(&container, "-p coder gateway start --timeout 0.5").await?.code(75);
     late.stderr_matches(contains("error: the gateway 'coder' is not ready after 500ms"));
-    container.kill_process(supervisor, "CONT").await?;
     ensure!(state(&container, "coder").await?["desired_state"] == "running");
+    container.kill_process(supervisor, "CONT").await?;
     container.wait_until("it is ready", slot_ready("gateway-coder"), secs(10)).await?;
+
+    container.kill_process(supervisor, "STOP").await?;
+    let late = hermes(&container, "-p coder gateway stop --timeout 500ms").await?.code(75);
+    late.stderr_matches(contains("error: the gateway 'coder' is not down after 500ms"));
+    ensure!(state(&container, "coder").await?["desired_state"] == "stopped");
+    container.kill_process(supervisor, "CONT").await?;
+    container.wait_until("it is down", slot_down("gateway-coder"), secs(10)).await?;
+
     for odd in ["0", "soon", "-1s"] {
         hermes(&container, &format!("-p coder gateway start --timeout={odd}")).await?.code(2);
     }
-    Ok(())
+    must_be_down_for_good(&container, "coder").await
 }
 
 #[docker_test]
