@@ -54,7 +54,7 @@
 //! `text()`. The probes are methods, too: [`processes`](Container::processes), [`zombies`](Container::zombies),
 //! [`listening_ports`](Container::listening_ports), [`slot`](Container::slot), [`slots`](Container::slots),
 //! [`file`](Container::file), [`read_file`](Container::read_file), [`http_get`](Container::http_get),
-//! [`http_get_inside`](Container::http_get_inside); and the faults: [`kill_process`](Container::kill_process),
+//! [`http_get_inside`](Container::http_get_inside), [`http_get_socket`](Container::http_get_socket); and the faults: [`kill_process`](Container::kill_process),
 //! [`stop_within`](Container::stop_within), [`kill`](Container::kill), [`restart`](Container::restart),
 //! [`pause`](Container::pause), [`disconnect_network`](Container::disconnect_network), [`fill`](Container::fill).
 //!

@@ -1,5 +1,5 @@
-//! HTTP, from inside the container (`bash` opens the connection: there is no `curl` in the image) and from outside, at
-//! a published port. One request, one connection, HTTP/1.0: the answer ends with the connection.
+//! HTTP, from inside the container (`bash` opens the connection, `perl` the one to a Unix socket: there is no `curl` in the
+//! image) and from outside, at a published port. One request, one connection, HTTP/1.0: the answer ends with the connection.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -46,6 +46,27 @@ impl Container {
         let output = self
             .exec(["bash", "-c", SCRIPT, "bash", &port.to_string()])
             .stdin(request(&format!("127.0.0.1:{port}"), path, headers))
+            .deadline(DEADLINE)
+            .await?;
+        if output.exit_code() != 0 {
+            return Err(Error::Command(output.report(&format!("an answer from {what}"))));
+        }
+        parse(output.stdout_bytes()).ok_or_else(|| unreadable(&what, output.stdout_bytes()))
+    }
+
+    /// GET from inside the container, from a Unix socket, as `hermes`.
+    pub async fn http_get_socket(
+        &self,
+        socket: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response> {
+        const SCRIPT: &str = r#"my $peer = IO::Socket::UNIX->new(Peer => shift) or die "connect: $!\n";
+            local $/; print $peer <STDIN>; print while <$peer>"#;
+        let what = format!("{path} from the socket {socket} inside {}", self.name());
+        let output = self
+            .exec(["perl", "-MIO::Socket::UNIX", "-e", SCRIPT, socket])
+            .stdin(request("localhost", path, headers))
             .deadline(DEADLINE)
             .await?;
         if output.exit_code() != 0 {

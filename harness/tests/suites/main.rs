@@ -5,14 +5,18 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod driving;
+mod gateway_run;
 mod harness_itself;
 mod harness_on_failure;
 mod image_layout;
 mod init_conventions;
+mod logs;
 mod main_invocation;
 mod not_pid_1;
 mod old_entry_points;
 mod own_services;
+mod profile_gateway;
 mod read_only;
 mod signals_and_exit;
 mod tui_passthrough;

@@ -1,0 +1,141 @@
+//! Profiles and gateways as an operator drives them, and where to look for what came of it.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{Process, Slot, process_table};
+use hermes_harness::{Container, ExecRequest};
+use serde_json::Value;
+
+/// The account `hermes`: UID and GID.
+pub(crate) const ACCOUNT: (u64, u64) = (10000, 10000);
+
+/// A container in which nothing runs but what it supervises.
+pub(crate) async fn up() -> Result<Container> {
+    Ok(Container::builder().cmd(["sleep", "infinity"]).start_ready().await?)
+}
+
+/// The same, with these profiles.
+pub(crate) async fn up_with(profiles: &[&str]) -> Result<Container> {
+    let container = up().await?;
+    create(&container, profiles).await?;
+    Ok(container)
+}
+
+/// Makes profiles.
+pub(crate) async fn create(container: &Container, profiles: &[&str]) -> Result<()> {
+    for profile in profiles {
+        hermes(container, &format!("profile create {profile}")).await?.success();
+    }
+    Ok(())
+}
+
+/// `hermes …` as it is typed, words between spaces.
+pub(crate) fn hermes<'c>(container: &'c Container, words: &str) -> ExecRequest<'c> {
+    container.exec(["hermes"].into_iter().chain(words.split_ascii_whitespace()))
+}
+
+/// A profile's gateway as `hermes gateway status --json` has it.
+pub(crate) async fn status(container: &Container, profile: &str) -> Result<Value> {
+    let output = hermes(container, &format!("-p {profile} gateway status --json")).await?.success();
+    serde_json::from_str(&output.stdout()).with_context(|| output.report("JSON"))
+}
+
+/// Where the files of a profile lie.
+pub(crate) fn directory(profile: &str) -> String {
+    match profile {
+        "default" => "/opt/data".to_owned(),
+        name => format!("/opt/data/profiles/{name}"),
+    }
+}
+
+/// What the state file of a profile holds.
+pub(crate) async fn state(container: &Container, profile: &str) -> Result<Value> {
+    let path = format!("{}/gateway_state.json", directory(profile));
+    // Not with an exec: the container may have ended.
+    let bytes = container.copy_out(&path).await?.with_context(|| format!("there is no {path}"))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{path}: {}", String::from_utf8_lossy(&bytes)))
+}
+
+/// The fields `desired_state` and `gateway_state` of that file, `-` for one that is not there.
+pub(crate) async fn wanted_and_said(container: &Container, profile: &str) -> Result<(String, String)> {
+    let state = state(container, profile).await?;
+    let field = |name: &str| state[name].as_str().unwrap_or("-").to_owned();
+    Ok((field("desired_state"), field("gateway_state")))
+}
+
+/// The slot of a profile's gateway, which has to be supervised.
+pub(crate) async fn slot(container: &Container, profile: &str) -> Result<Slot> {
+    let name = format!("gateway-{profile}");
+    container.slot(&name).await?.with_context(|| format!("nothing supervises {name}"))
+}
+
+/// The slot, which has to be ready; its process.
+pub(crate) async fn ready_pid(container: &Container, profile: &str) -> Result<u32> {
+    let slot = slot(container, profile).await?;
+    ensure!(slot.up && slot.ready, "not ready: {slot}");
+    slot.pid.context("it is up")
+}
+
+/// The slot, which has to be down and to stay so, at a boot too.
+pub(crate) async fn must_be_down_for_good(container: &Container, profile: &str) -> Result<()> {
+    let slot = slot(container, profile).await?;
+    ensure!(!slot.up && !slot.wanted_up && !slot.ready, "not down, or not for good: {slot}");
+    Ok(())
+}
+
+/// The processes of gateways: not who supervises them, nor who asks for one.
+pub(crate) async fn gateway_processes(container: &Container) -> Result<Vec<Process>> {
+    let mut processes = container.processes().await?;
+    processes.retain(is_gateway);
+    Ok(processes)
+}
+
+fn is_gateway(process: &Process) -> bool {
+    let runs = process.argv.windows(2).any(|words| words == ["gateway", "run"]);
+    runs && process.argv.first().is_some_and(|program| program != "/init")
+}
+
+/// The only process of a gateway that there is.
+pub(crate) async fn only_gateway(container: &Container) -> Result<Process> {
+    let mut gateways = gateway_processes(container).await?;
+    match (gateways.pop(), gateways.is_empty()) {
+        (Some(gateway), true) => Ok(gateway),
+        _ => anyhow::bail!(
+            "not exactly one gateway:\n{}\nof\n{}",
+            process_table(&gateway_processes(container).await?),
+            process_table(&container.processes().await?)
+        ),
+    }
+}
+
+/// What a shell prints in the container, as root: for looking, at files of whomever.
+pub(crate) async fn look(container: &Container, script: &str) -> Result<String> {
+    Ok(container.exec_sh(script).as_root().await?.success().text())
+}
+
+/// Everything in the scan directory but what `s6-svscan` and Hermes keep there for themselves, hidden names included.
+pub(crate) async fn slots_with_hidden_ones(container: &Container) -> Result<String> {
+    let known = "^(\\.|\\.\\.|\\.lock|\\.lease.*|\\.s6-svscan)$";
+    look(container, &format!("ls -a /run/service | grep -vE '{known}' | tr '\\n' ' '")).await
+}
+
+/// `GET /health` of a profile, at its port and at its socket, has to be answered, by that profile.
+pub(crate) async fn answers_at_both_doors(container: &Container, profile: &str, port: u16) -> Result<()> {
+    let socket = format!("{}/gateway.sock", directory(profile));
+    let answers = [
+        container.http_get_inside(port, "/health", &[]).await?,
+        container.http_get_socket(&socket, "/health", &[]).await?,
+    ];
+    for answer in answers {
+        let health: Value = serde_json::from_slice(&answer.body)?;
+        ensure!(answer.status == 200 && health["status"] == "ok", "{}: {health}", answer.status);
+        ensure!(health["profile"] == profile && health["state"] == "running", "{health}");
+    }
+    Ok(())
+}
+
+/// The port of a profile's gateway.
+pub(crate) async fn port(container: &Container, profile: &str) -> Result<u16> {
+    let status = status(container, profile).await?;
+    let port = status["port"].as_u64().with_context(|| format!("no port: {status}"))?;
+    Ok(u16::try_from(port)?)
+}

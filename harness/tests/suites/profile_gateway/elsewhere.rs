@@ -1,0 +1,57 @@
+//! What cannot be done here: nothing is installed in a container, and nothing is driven where no s6 runs.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, docker_test};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+
+use crate::driving::{hermes, up, up_with};
+
+#[docker_test]
+async fn install_and_uninstall_say_that_profiles_are_made_and_deleted_instead() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    for verb in ["install", "uninstall"] {
+        let refused = hermes(&container, &format!("-p coder gateway {verb}")).await?.code(69);
+        refused
+            .stdout_is("")
+            .stderr_matches(contains("in a container gateways are not installed"))
+            .stderr_matches(
+                contains("hermes profile create coder").and(contains("hermes profile delete coder")),
+            );
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn the_default_profile_which_always_is_there_is_not_told_to_be_made_instead_of_installed() -> Result<()>
+{
+    let container = up().await?;
+    for verb in ["install", "uninstall"] {
+        let refused = hermes(&container, &format!("gateway {verb}")).await?.code(69);
+        refused
+            .stderr_matches(contains("in a container gateways are not installed"))
+            .stderr_matches(contains("profile create default").not())
+            .stderr_matches(contains("profile delete default").not());
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn without_s6_start_stop_and_restart_explain_themselves_and_leave_nothing_behind() -> Result<()> {
+    let refused = Container::builder().entrypoint(["hermes"]).run(["gateway", "start"]).await?.code(69);
+    refused
+        .stdout_is("")
+        .stderr_matches(contains("error: no service manager runs gateways here"))
+        .stderr_matches(contains("hint: ").and(contains("--entrypoint")).and(contains("hermes gateway run")));
+
+    let script = "for verb in start stop restart 'start --all'; do hermes gateway $verb; echo $?; done
+        ls /opt/data/gateway_state.json 2>&1";
+    let all = Container::builder().entrypoint(["sh", "-c"]).run([script]).await?.failure();
+    // With --all each gateway's failure is told, and then how many there were.
+    all.stdout_is(
+        "69\n69\n69\n1\nls: cannot access '/opt/data/gateway_state.json': No such file or directory",
+    );
+    let told = all.stderr().matches("no service manager runs gateways here").count();
+    ensure!(told == 4, "{}", all.report("four explanations"));
+    Ok(())
+}
