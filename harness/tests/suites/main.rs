@@ -5,6 +5,9 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod container_restart;
+mod crash_loop;
+mod gateways;
 mod harness_itself;
 mod harness_on_failure;
 mod image_layout;
@@ -16,6 +19,7 @@ mod own_services;
 mod read_only;
 mod signals_and_exit;
 mod tui_passthrough;
+mod volume_faults;
 mod zombie_reaping;
 
 use std::process::ExitCode;

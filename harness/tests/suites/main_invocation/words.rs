@@ -84,9 +84,9 @@ async fn a_program_that_exists_is_run_as_itself_and_nothing_stands_between() -> 
         let parent = processes.iter().find(|parent| parent.pid == process.ppid);
         parent.is_some_and(|parent| parent.comm == "s6-supervise")
     };
-    let between = processes.iter().find(|process| {
-        ["sh", "dash", "bash", "hermes"].contains(&&*process.comm) && !is_service(process)
-    });
+    let between = processes
+        .iter()
+        .find(|process| ["sh", "dash", "bash", "hermes"].contains(&&*process.comm) && !is_service(process));
     ensure!(between.is_none(), "something stands between:\n{table}");
     container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
     Ok(())
