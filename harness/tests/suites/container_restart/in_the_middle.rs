@@ -80,7 +80,7 @@ async fn a_drain_that_the_restart_cuts_off_changes_nobodys_intent() -> Result<()
     container.exec(["hermes", "gateway", "start"]).await?.success();
     create_and_start(&container, &["idle"]).await?;
     make_patient(&container, "idle").await?;
-    for way in WAYS {
+    for way in [Way::KillAndStart, Way::Restart] {
         hermes(&container, "idle", &["gateway", "start"]).await?.success();
         for gateway in gateways(&container).await? {
             hold_a_request(&container, &gateway).await?;

@@ -16,11 +16,11 @@ async fn whatever_lies_in_profiles_keeps_no_profile_from_its_slot_and_gets_none_
     let plant = r#"
         name=$(printf '%0243d' 0); mkdir "$name"; echo >"$name/SOUL.md"
         name=$(printf '%0244d' 0); mkdir "$name"; echo >"$name/SOUL.md"
-        mkdir -p '../elsewhere/SOUL.md' 'two words' UPPER .hidden -dash default soulless "$(printf 'a\nb=c')" "$(printf '\377')"
+        mkdir -- ../elsewhere 'two words' UPPER .hidden -dash default soulless "$(printf 'a\nb=c')" "$(printf '\377')"
         for name in 'two words' UPPER .hidden ./-dash default "$(printf 'a\nb=c')" "$(printf '\377')"; do
             echo >"$name/SOUL.md"; echo '{"desired_state":"running"}' >"$name/gateway_state.json"
         done
-        rm -r ../elsewhere; mkdir ../elsewhere; echo >../elsewhere/SOUL.md
+        echo >../elsewhere/SOUL.md
         echo '{"desired_state":"running"}' >../elsewhere/gateway_state.json
         ln -s ../elsewhere linked; ln -s nowhere dangling; ln -s / root; echo x >file; mkfifo fifo
         chown -Rh hermes:hermes . ../elsewhere"#;

@@ -1,8 +1,7 @@
 //! The directory of a profile is removed by hand while its gateway runs.
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::probe::slot_down;
-use hermes_harness::{Container, docker_test, secs};
+use hermes_harness::{Container, Look, docker_test, secs};
 use predicates::str::contains;
 
 use crate::gateways::{PROFILES, create_and_start, gateway, gateways, hermes, no_process_of};
@@ -17,8 +16,26 @@ async fn is_gone(container: &Container, profile: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_gateway_whose_profile_was_removed_is_not_started_again_and_a_delete_clears_its_slot() -> Result<()>
-{
+async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, &["removed"]).await?;
+    let pid = gateway(&container, "removed").await?.pid.context("it is up")?;
+    container.exec(["rm", "-rf", "removed"]).workdir(PROFILES).await?.success();
+    container.kill_process(pid, "KILL").await?;
+    let given_up = async |container: &Container| {
+        let slot = container.slot("gateway-removed").await?;
+        let given_up = slot.as_ref().is_some_and(|slot| !slot.up && !slot.wanted_up);
+        Ok(Look::holds(given_up, || format!("{slot:?}")))
+    };
+    container.wait_until("it is given up", given_up, secs(5)).await?;
+    let log = container.log().await?;
+    ensure!(log.matches("the gateway does not run").count() == 1, "{log}");
+    ensure!(container.file(&format!("{PROFILES}/removed")).await?.is_none(), "somebody made its directory");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_is_left() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["killed", "deleted", "recreated", "restarted", "other"]).await?;
     let before = gateways(&container).await?;
@@ -29,25 +46,17 @@ async fn a_gateway_whose_profile_was_removed_is_not_started_again_and_a_delete_c
     container.exec_sh("rm -rf killed deleted recreated restarted").workdir(PROFILES).await?.success();
     let listed: Vec<_> = gateways(&container).await?.into_iter().map(|gateway| gateway.profile).collect();
     ensure!(listed == ["default", "other"], "{listed:?}");
-
-    // It ends, and is not tried again and again.
-    container.kill_process(pid("killed")?, "KILL").await?;
-    let slot = container.wait_until("it is given up", slot_down("gateway-killed"), secs(10)).await?;
-    ensure!((slot.wanted_up, slot.exit_code) == (false, Some(78)), "{slot}");
-    let log = container.log().await?;
-    ensure!(log.matches("the profile 'killed' is gone").count() == 1, "{log}");
-    hermes(&container, "killed", &["gateway", "start"])
-        .await?
-        .code(1)
-        .stderr_matches(contains("no such gateway 'killed'"));
+    let start = hermes(&container, "killed", &["gateway", "start"]).await?.code(1);
+    start.stderr_matches(contains("no such gateway 'killed'"));
     ensure!(container.file(&format!("{PROFILES}/killed")).await?.is_none(), "somebody made its directory");
-    container.exec(["hermes", "profile", "delete", "killed", "--yes"]).await?.success();
-    is_gone(&container, "killed").await?;
 
-    // A delete ends one that has not noticed yet.
+    // A delete clears what is left of one that died, and of one that has not noticed yet.
+    container.kill_process(pid("killed")?, "KILL").await?;
     ensure!(container.slot("gateway-deleted").await?.is_some_and(|slot| slot.up));
-    container.exec(["hermes", "profile", "delete", "deleted", "--yes"]).await?.success();
-    is_gone(&container, "deleted").await?;
+    for profile in ["killed", "deleted"] {
+        container.exec(["hermes", "profile", "delete", profile, "--yes"]).await?.success();
+        is_gone(&container, profile).await?;
+    }
 
     // A new profile of the same name begins with a gateway of its own.
     container.exec(["hermes", "profile", "create", "recreated"]).await?.success();

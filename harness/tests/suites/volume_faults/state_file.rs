@@ -73,6 +73,7 @@ async fn a_boot_takes_whatever_is_no_state_file_for_nothing_and_says_what_is_wro
         "neighbour" => "profile=neighbour prior_state=running action=started".to_owned(),
         name => format!("profile={name} prior_state=none action=registered"),
     }));
+    expected.push("profile=elsewhere.json prior_state=none action=skipped".to_owned());
     let boot = last_boot(&container).await?;
     ensure!(boot == expected, "{boot:#?}");
     container.wait_until("the neighbour is up", gateway_is("neighbour", "running"), secs(10)).await?;
