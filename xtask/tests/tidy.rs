@@ -12,11 +12,20 @@ const LONGEST_FILE: usize = 500;
 /// Where a pause of fixed length is in order, and why.
 const SLEEPS: &[(&str, &str)] = &[
     ("crates/hermes-core/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
-    ("crates/hermes/src/commands/container/gateway_run.rs", "the growing delay after a crash: the time itself is the promise"),
-    ("crates/hermes/src/commands/container/keep_lease.rs", "the pause between two looks at a condition, under a deadline"),
+    (
+        "crates/hermes/src/commands/container/gateway_run.rs",
+        "the growing delay after a crash: the time itself is the promise",
+    ),
+    (
+        "crates/hermes/src/commands/container/keep_lease.rs",
+        "the pause between two looks at a condition, under a deadline",
+    ),
     ("crates/hermes-init/src/tree.rs", "the pause between two looks at a condition, under a deadline"),
     ("crates/hermes-init/src/user_tree.rs", "the pause between two looks at a condition, under a deadline"),
-    ("crates/hermes-service/src/s6/register.rs", "the pause between two looks at a condition, under a deadline"),
+    (
+        "crates/hermes-service/src/s6/register.rs",
+        "the pause between two looks at a condition, under a deadline",
+    ),
     (
         "crates/hermes-service/src/manager/readiness.rs",
         "the pause between two looks at a gateway, under a deadline",

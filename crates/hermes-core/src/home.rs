@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::profile_directories;
 use crate::profile_name::{ProfileName, ProfileNameError};
 
 /// The variable that names it.
@@ -264,7 +265,7 @@ impl Home {
         for entry in Dir::read_from(&directory)? {
             let entry = entry?;
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
+            if matches!(name.to_bytes(), b"." | b"..") || name.to_str().is_ok_and(is_hermes_own) {
                 continue;
             }
             soul.clear();
@@ -294,6 +295,11 @@ impl Home {
         path.push(file);
         path
     }
+}
+
+/// The lock in `profiles/`, and what is on its way to be a profile: neither is a stray.
+fn is_hermes_own(name: &str) -> bool {
+    name == profile_directories::LOCK || profile_directories::is_on_its_way(name)
 }
 
 fn judge(

@@ -198,8 +198,7 @@ impl Volume {
         let lease: Option<Lease> = bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
         if lease.is_some_and(|lease| lease.holder.instance == self.me.instance) {
             let path = self.home.lease();
-            rustix::fs::unlink(&path)
-                .map_err(|errno| LeaseError::Lock { path, source: errno.into() })?;
+            rustix::fs::unlink(&path).map_err(|errno| LeaseError::Lock { path, source: errno.into() })?;
         }
         drop(held);
         Ok(())
@@ -215,14 +214,18 @@ impl Volume {
         };
         let mut bytes = serde_json::json!(lease).to_string().into_bytes();
         bytes.push(b'\n');
-        whole_file::write(&self.home.lease(), &bytes, 0o644).map_err(LeaseError::Write)
+        whole_file::write_for_now(&self.home.lease(), &bytes, 0o644).map_err(LeaseError::Write)
     }
 
     fn lock(&self) -> Result<Lock, LeaseError> {
         let path = self.home.lease_lock();
         let failed = |errno: Errno| LeaseError::Lock { path: path.clone(), source: errno.into() };
-        let flags =
-            OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let flags = OFlags::RDWR
+            | OFlags::CREATE
+            | OFlags::NOFOLLOW
+            | OFlags::NONBLOCK
+            | OFlags::CLOEXEC
+            | OFlags::NOCTTY;
         let file = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock::Taken(file.into())),

@@ -10,6 +10,7 @@ pub mod gateway_state;
 pub mod home;
 pub mod lease;
 mod lock_file;
+pub mod profile_directories;
 pub mod profile_name;
 pub mod timestamp;
 pub mod whole_file;
@@ -18,4 +19,5 @@ pub use gateway_state::{
     BootAction, DesiredState, GatewayState, ObservedState, StateFile, StateRead, action_at_boot,
 };
 pub use home::{Home, Profiles, Stray};
+pub use profile_directories::ProfileDirectories;
 pub use profile_name::ProfileName;

@@ -132,6 +132,15 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> 
     write_by(path, |file| fill(file, contents, mode))
 }
 
+/// Writes `contents` to `path` as [`write`] does, but does not wait for the disk: for what means nothing after a loss of power, and
+/// is written often. A reader sees the old file or the new one all the same.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_for_now(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
+    write_by(path, |file| put(&file, contents, mode))
+}
+
 fn write_by(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> Result<(), WriteError> {
     let name = path.file_name().ok_or_else(|| WriteError::NoFileName { path: path.to_owned() })?;
     let directory = open_directory_of(path)
@@ -220,10 +229,14 @@ fn open_directory_of(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
-fn fill(mut file: File, contents: &[u8], mode: u32) -> io::Result<()> {
-    rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
-    file.write_all(contents)?;
+fn fill(file: File, contents: &[u8], mode: u32) -> io::Result<()> {
+    put(&file, contents, mode)?;
     file.sync_all()
+}
+
+fn put(mut file: &File, contents: &[u8], mode: u32) -> io::Result<()> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    file.write_all(contents)
 }
 
 /// The file that is not yet the file; removed unless it becomes it.

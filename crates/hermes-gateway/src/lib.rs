@@ -21,6 +21,7 @@ mod state;
 pub use error::{GatewayError, SettingPlace};
 pub use options::Options;
 pub use run::run;
+pub use settings::settings_of;
 pub use state::STATE_INTERVAL;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use rustix::io::Errno;
@@ -22,6 +22,9 @@ pub(crate) const CONNECTIONS_MAX: usize = 256;
 
 /// How long a door waits for a connection to end when there is no descriptor or memory for another.
 const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
+
+/// How often a door says so. At the limit each connection that ends lets one in, and the next one fails again.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The open doors.
 #[derive(Debug)]
@@ -79,12 +82,11 @@ impl Server {
 
 async fn take_in(listener: Listener, router: Router, vitals: Arc<Vitals>, drain: Arc<watch::Sender<bool>>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut warned = false;
+    let mut warned: Option<Instant> = None;
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok(stream) => {
-                warned = false;
                 let admission =
                     if *drain.borrow() { Admission::Refused } else { Admission::Served(drain.subscribe()) };
                 let activity = Activity::new(Arc::clone(&vitals), listener.door());
@@ -93,9 +95,9 @@ async fn take_in(listener: Listener, router: Router, vitals: Arc<Vitals>, drain:
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if !warned {
+                if warned.is_none_or(|when| when.elapsed() >= WARNING_INTERVAL) {
                     warn(format_args!("take in a connection: {error}; waiting for one to end"));
-                    warned = true;
+                    warned = Some(Instant::now());
                 }
                 // The connection stays in the kernel's queue and `accept` would fail again at once.
                 let _ = time::timeout(OUT_OF_RESOURCES_WAIT, vitals.connection_ended()).await;

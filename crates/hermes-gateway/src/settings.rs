@@ -67,6 +67,19 @@ pub(crate) fn load(options: &Options) -> Result<Settings, GatewayError> {
     load_of(&options.home, &options.profile, &options.environment, takes_port)
 }
 
+/// What the gateway of `profile` is to do when it is started under supervision: as [`crate::run`] finds it, for who looks at it
+/// from outside. The port in `environment` is the default profile's.
+///
+/// # Errors
+/// A file is there and cannot be read or parsed, or a value is not what it has to be.
+pub fn settings_of(
+    home: &Home,
+    profile: &ProfileName,
+    environment: &BTreeMap<String, String>,
+) -> Result<GatewayConfig, GatewayError> {
+    load_of(home, profile, environment, profile.is_default()).map(|settings| settings.gateway)
+}
+
 fn load_of(
     home: &Home,
     profile: &ProfileName,
@@ -103,8 +116,8 @@ pub(crate) fn other_ports(options: &Options, port: u16) -> OtherPorts {
     let mut holder = None;
     for profile in profiles.names.into_iter().filter(|profile| *profile != options.profile) {
         // The port of this process's environment is its own, or the default profile's.
-        let settings = load_of(&options.home, &profile, &options.environment, profile.is_default());
-        let Some(other) = settings.ok().and_then(|settings| settings.gateway.port) else { continue };
+        let settings = settings_of(&options.home, &profile, &options.environment);
+        let Some(other) = settings.ok().and_then(|settings| settings.port) else { continue };
         if other == port && holder.is_none() {
             holder = Some(profile);
         }

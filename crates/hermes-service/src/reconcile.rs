@@ -5,13 +5,18 @@
 //! keep the others from their slots.
 
 use std::io;
+use std::num::NonZero;
+use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::SystemTime;
 
 use hermes_core::boot_log::{self, Action, BootLogError, Line};
 use hermes_core::gateway_state::prior_state;
 use hermes_core::home::HomeError;
 use hermes_core::{BootAction, Home, ProfileName, Profiles, StateFile, action_at_boot};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::s6::{SlotError, SlotMaker};
@@ -42,7 +47,7 @@ pub struct Reconciliation {
 /// volume.
 ///
 /// # Errors
-/// The scan directory cannot be opened: then there is no slot at all.
+/// The scan directory or `HERMES_HOME` cannot be opened: then there is no slot at all.
 pub fn reconcile(
     home: &Home,
     scandir: &Path,
@@ -57,27 +62,78 @@ pub fn reconcile(
             (Profiles { names: vec![ProfileName::default_profile()], strays: Vec::new() }, Some(error))
         }
     };
-    let profiles = found.names.iter().map(|name| reconcile_one(home, &maker, name, may_start)).collect();
-    let mut reconciled =
-        Reconciled { profiles, profiles_and_strays: found, not_listed, not_logged: None };
+    let profiles = reconcile_each(&Volume::open(home)?, &maker, &found.names, may_start);
+    let mut reconciled = Reconciled { profiles, profiles_and_strays: found, not_listed, not_logged: None };
     reconciled.not_logged = log(home, &reconciled).err();
     Ok(reconciled)
 }
 
-fn reconcile_one(home: &Home, maker: &SlotMaker, name: &ProfileName, may_start: bool) -> Reconciliation {
-    let read = StateFile::of(home, name).read();
+/// Below this many profiles another thread costs more than it saves.
+const WORTH_A_THREAD: usize = 100;
+
+/// On as many cores as there are: half of the time is the kernel's, in directories that are nobody else's.
+fn reconcile_each(
+    volume: &Volume,
+    maker: &SlotMaker,
+    names: &[ProfileName],
+    may_start: bool,
+) -> Vec<Reconciliation> {
+    let some = |names: &[ProfileName]| -> Vec<Reconciliation> {
+        names.iter().map(|name| reconcile_one(volume, maker, name, may_start)).collect()
+    };
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = cores.min(names.len() / WORTH_A_THREAD).max(1);
+    if threads == 1 {
+        return some(names);
+    }
+    let shares: Vec<&[ProfileName]> = names.chunks(names.len().div_ceil(threads)).collect();
+    let some = &some;
+    thread::scope(|scope| {
+        let threads: Vec<_> = shares.iter().map(|&share| scope.spawn(move || some(share))).collect();
+        let joined =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.flatten().collect()
+    })
+}
+
+fn reconcile_one(volume: &Volume, maker: &SlotMaker, name: &ProfileName, may_start: bool) -> Reconciliation {
+    let home = volume.home;
+    let read = StateFile::at(volume.relative(home.gateway_state(name))).read_from(&volume.root);
     let action = if may_start { action_at_boot(&read) } else { BootAction::Register };
     let outcome = maker.make_before_boot(name, action).map(|()| action);
     for stale in [home.gateway_pid(name), home.processes(name)] {
-        remove_stale(&stale);
+        // What a gateway of the last boot left. It cannot be removed from a read-only volume, and that is no reason not to
+        // start: the gateway believes in its lock alone.
+        let _: Result<(), Errno> =
+            rustix::fs::unlinkat(&volume.root, volume.relative(stale), AtFlags::empty());
     }
     Reconciliation { prior_state: prior_state(&read), outcome }
 }
 
-/// What a gateway of the last boot left. It cannot be removed from a read-only volume, and that is no reason not to start: the
-/// gateway believes in its lock alone.
-fn remove_stale(path: &Path) {
-    let _: Result<(), Errno> = rustix::fs::unlink(path);
+/// `HERMES_HOME`, opened once: each step of a path from the root of a container may be a question to a process of the engine's
+/// (fuse-overlayfs), and thousands of profiles ask thrice.
+struct Volume<'a> {
+    home: &'a Home,
+    root: OwnedFd,
+}
+
+impl<'a> Volume<'a> {
+    fn open(home: &'a Home) -> Result<Self, SlotError> {
+        // A volume that nobody has used yet: what it needs is made by whoever needs it.
+        let _ = std::fs::create_dir_all(home.root());
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(home.root(), flags, Mode::empty()).map_err(|errno| SlotError {
+            operation: "open",
+            path: home.root().to_owned(),
+            source: errno.into(),
+        })?;
+        Ok(Self { home, root })
+    }
+
+    /// The path of a file under `HERMES_HOME`, from there.
+    fn relative(&self, path: PathBuf) -> PathBuf {
+        path.strip_prefix(self.home.root()).map(Path::to_owned).unwrap_or(path)
+    }
 }
 
 fn log(home: &Home, reconciled: &Reconciled) -> Result<(), BootLogError> {
@@ -100,8 +156,7 @@ fn log(home: &Home, reconciled: &Reconciled) -> Result<(), BootLogError> {
         };
         Line::of_profile(now, name, profile.prior_state, action)
     });
-    let strays =
-        reconciled.profiles_and_strays.strays.iter().map(|stray| Line::of_stray(now, &stray.name));
+    let strays = reconciled.profiles_and_strays.strays.iter().map(|stray| Line::of_stray(now, &stray.name));
     boot_log::append(&path, profiles.chain(strays))
 }
 
@@ -114,12 +169,12 @@ mod tests {
 
     use super::*;
 
-    struct Volume {
+    struct TestVolume {
         folder: tempfile::TempDir,
         home: Home,
     }
 
-    impl Volume {
+    impl TestVolume {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             for directory in ["data/profiles", "run"] {
@@ -150,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_was_to_run_is_up_and_everything_else_is_down_and_the_log_says_so() {
-        let volume = Volume::new();
+        let volume = TestVolume::new();
         let (one, two) = (volume.profile("one"), volume.profile("two"));
         volume.profile("three");
         StateFile::of(&volume.home, &one).set_desired(DesiredState::Running).unwrap();
@@ -177,7 +232,7 @@ mod tests {
 
     #[test]
     fn on_a_volume_that_is_another_containers_nothing_starts() {
-        let volume = Volume::new();
+        let volume = TestVolume::new();
         StateFile::of(&volume.home, &volume.profile("one")).set_desired(DesiredState::Running).unwrap();
         assert_eq!(volume.boot(false)[1], "profile=one prior_state=running action=registered");
         assert!(volume.slot("one").join("down").exists());
@@ -185,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_slot_that_cannot_be_made_is_told_and_the_others_go_on() {
-        let volume = Volume::new();
+        let volume = TestVolume::new();
         volume.profile("one");
         volume.profile("two");
         fs::write(volume.slot("one"), "in the way").unwrap();
@@ -200,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_default_profile_has_its_slot_whatever_profiles_is() {
-        let volume = Volume::new();
+        let volume = TestVolume::new();
         fs::remove_dir(volume.home.profiles_directory()).unwrap();
         symlink("/", volume.home.profiles_directory()).unwrap();
         let reconciled =
@@ -211,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_the_last_boot_left_of_its_processes_is_removed() {
-        let volume = Volume::new();
+        let volume = TestVolume::new();
         let one = volume.profile("one");
         for stale in [volume.home.gateway_pid(&one), volume.home.processes(&one)] {
             fs::write(stale, "1").unwrap();
@@ -222,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_log_that_cannot_be_written_keeps_no_profile_down() {
-        let volume = Volume::new();
+        let volume = TestVolume::new();
         fs::create_dir_all(volume.home.boot_log()).unwrap();
         let reconciled =
             reconcile(&volume.home, &volume.folder.path().join("run"), Path::new("/parts"), true).unwrap();

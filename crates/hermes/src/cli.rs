@@ -4,11 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use hermes_core::ProfileName;
 
 use crate::build::Build;
-use crate::commands::{boot, container, gateway, health, main_wrapper, overview, profile, version};
+use crate::commands::{
+    boot, completions, config, container, doctor, dump, gateway, health, logs, main_wrapper, overview,
+    profile, status, version,
+};
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -35,22 +38,36 @@ const EXAMPLES: &str = "Examples:
   hermes                          what is supervised here
   hermes profile create coder     a new agent, with a gateway of its own
   hermes -p coder gateway start   starts that gateway, now and after every restart
-  hermes boot            where the time of the last boot went
-  hermes health --json   whether everything that should be up is up, for a program";
+  hermes -p coder logs -f         what it prints
+  hermes config edit              the active profile's configuration
+  hermes health --json            whether everything that should be up is up, for a program
+  hermes dump                     what a bug report should hold, without secrets";
 
 #[derive(Subcommand)]
 enum Command {
     /// Shows where the time of this container's boot went.
     Boot(boot::Arguments),
+    /// Prints what a shell sources to complete the words of hermes.
+    Completions(completions::Arguments),
+    /// Reads and changes a profile's configuration.
+    Config(config::Arguments),
     /// What the image's own scripts call.
     #[command(hide = true)]
     Container(container::Arguments),
+    /// Says what is wrong here and how to mend it: exit code 1 if anything is broken.
+    Doctor(doctor::Arguments),
+    /// Prints what a bug report should hold, with secrets masked.
+    Dump(dump::Arguments),
     /// Starts, stops and shows gateways: the long-running processes of the profiles.
     Gateway(gateway::Arguments),
     /// Says whether everything that should be up is up: exit code 0 or 1.
     Health(health::Arguments),
+    /// Prints the last lines of a gateway's log, and what comes after them.
+    Logs(logs::Arguments),
     /// Makes, shows and removes profiles: agents, each with a gateway of its own.
     Profile(profile::Arguments),
+    /// Shows who runs gateways here, and how each of them is.
+    Status(status::Arguments),
     /// Prints version, git revision and install method.
     Version(version::Arguments),
 }
@@ -74,6 +91,11 @@ fn words_of_verb(arguments: &[OsString]) -> Option<Vec<OsString>> {
     let verb = Path::new(called_as).strip_prefix(VERBS).ok()?;
     let words = ["container".into(), verb.into()];
     Some(words.into_iter().chain(rest.iter().skip(1).cloned()).collect())
+}
+
+/// The command line, as it is described.
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Understands the command line and runs what it says.
@@ -102,10 +124,16 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
     match arguments.command {
         None => overview::run(),
         Some(Command::Boot(arguments)) => boot::run(&arguments),
+        Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
+        Some(Command::Config(arguments)) => config::run(&context()?, &arguments),
         Some(Command::Container(arguments)) => container::run(&context()?, &arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&context()?, &arguments),
+        Some(Command::Status(arguments)) => status::run(&context()?, &arguments),
+        Some(Command::Dump(arguments)) => dump::run(&context()?, &arguments),
         Some(Command::Gateway(arguments)) => gateway::run(&context()?, &arguments),
-        Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),
+        Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
+        Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
     }
 }
@@ -113,7 +141,6 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn a_link_named_after_a_verb_is_that_verb() {
@@ -127,6 +154,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -72,8 +72,8 @@ impl Context {
             return Ok(Box::new(Launchd::of_this_user(self.home.clone(), program()?)?));
         }
         // What systemd makes for a user whose service manager runs: sd_booted(3), for users.
-        let runs =
-            env::var_os("XDG_RUNTIME_DIR").is_some_and(|runtime| Path::new(&runtime).join("systemd").is_dir());
+        let runs = env::var_os("XDG_RUNTIME_DIR")
+            .is_some_and(|runtime| Path::new(&runtime).join("systemd").is_dir());
         if runs {
             return Ok(Box::new(Systemd::of_this_user(self.home.clone(), program()?)?));
         }

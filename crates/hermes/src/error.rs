@@ -65,6 +65,11 @@ impl CommandError {
         Self { log: lines, ..self }
     }
 
+    /// What happened, and nothing of why.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     #[cfg(test)]
     pub(crate) fn exit(&self) -> Exit {
         self.exit
@@ -89,6 +94,12 @@ impl CommandError {
         }
         text
     }
+}
+
+/// An error and its causes, on one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

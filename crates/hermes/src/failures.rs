@@ -1,13 +1,15 @@
 //! What the failures of the other crates mean to the user: which exit code, and how they are mended.
 
 use std::io;
+use std::path::Path;
 
 use hermes_core::ProfileName;
 use hermes_core::active_profile::ActiveProfileError;
 use hermes_core::config::{ConfigFileError, GatewayConfigError};
 use hermes_core::dot_env::DotEnvError;
-use hermes_core::gateway_state::StateFileError;
+use hermes_core::gateway_state::{StateFileError, Unusable};
 use hermes_core::home::HomeError;
+use hermes_core::profile_directories::DirectoriesError;
 use hermes_core::whole_file::{ReadError, WriteError};
 use hermes_service::ServiceError;
 
@@ -66,15 +68,43 @@ impl From<HomeError> for CommandError {
     }
 }
 
+impl From<DirectoriesError> for CommandError {
+    fn from(error: DirectoriesError) -> Self {
+        match error {
+            DirectoriesError::Home(error) => error.into(),
+            DirectoriesError::Occupied { path } => occupied(&path),
+            error => {
+                let exit = exit_of(error.io_kind());
+                told(exit, &error).hint(mend_of(exit))
+            }
+        }
+    }
+}
+
+/// Something lies where a profile's directory should be, and is no profile.
+pub(crate) fn occupied(path: &Path) -> CommandError {
+    CommandError::new(Exit::Failed, format!("{} is there already, and is no profile", path.display())).hint(
+        format!(
+            "move it away: mv {0} {0}.away; if it was meant to be a profile, give it its SOUL.md",
+            path.display()
+        ),
+    )
+}
+
 impl From<StateFileError> for CommandError {
     fn from(error: StateFileError) -> Self {
         let exit = match &error {
             StateFileError::Lock { source, .. } => exit_of(Some(source.kind())),
             StateFileError::Write { source, .. } => exit_of(source.io_kind()),
+            StateFileError::Unusable { source: Unusable::Unreadable(source), .. }
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Exit::NoPermission
+            }
             StateFileError::Unusable { .. } => Exit::Failed,
         };
         let mend = match &error {
-            StateFileError::Unusable { path, .. } => {
+            StateFileError::Unusable { path, .. } if exit != Exit::NoPermission => {
                 format!("move it out of the way: mv {0} {0}.broken", path.display())
             }
             _ => mend_of(exit).to_owned(),
@@ -130,7 +160,8 @@ impl From<DotEnvError> for CommandError {
 
 impl From<ActiveProfileError> for CommandError {
     fn from(error: ActiveProfileError) -> Self {
-        told(Exit::Configuration, &error).hint("name the profile with -p, or choose one: hermes profile use NAME")
+        told(Exit::Configuration, &error)
+            .hint("name the profile with -p, or choose one: hermes profile use NAME")
     }
 }
 
@@ -138,12 +169,14 @@ impl From<ServiceError> for CommandError {
     fn from(error: ServiceError) -> Self {
         match &error {
             ServiceError::NoSuchGateway { profile } => no_such_gateway(profile),
-            ServiceError::NoServiceManager { profile, .. } => {
-                Self::new(Exit::NoServiceManager, "no service manager runs gateways here").hint(format!(
-                    "run it in the foreground: hermes {}gateway run; or start a container of the hermes image",
-                    selecting(profile)
-                ))
-            }
+            ServiceError::NoServiceManager { profile, .. } => Self::new(
+                Exit::NoServiceManager,
+                "no service manager runs gateways here",
+            )
+            .hint(format!(
+                "run it in the foreground: hermes {}gateway run; or start a container of the hermes image",
+                selecting(profile)
+            )),
             ServiceError::NotInstalled { profile, .. } => Self::new(Exit::Failed, error.to_string())
                 .hint(format!("install it: hermes {}gateway install", selecting(profile))),
             ServiceError::Unsupported { .. } => Self::new(Exit::NoServiceManager, error.to_string()),

@@ -1,13 +1,15 @@
 //! Gateways as a person looks at them: what is wanted of each, how it is, since when, and on which port.
 
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
 use std::time::Duration;
 
-use hermes_core::config::{self, GatewayConfig};
-use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead, dot_env};
+use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead};
 use hermes_service::{ServiceManager, ServiceStatus};
 use serde::Serialize;
 
-use crate::error::CommandError;
+use crate::error::{CommandError, chain};
 
 /// One gateway.
 #[derive(Debug, Serialize)]
@@ -159,16 +161,15 @@ pub(crate) fn print(gateways: &[Gateway]) {
 
 /// The port that the profile's configuration gives its gateway; else what is wrong there.
 fn port(home: &Home, profile: &ProfileName) -> Result<Option<u16>, String> {
-    let told = |error: &(dyn std::error::Error + 'static)| {
-        let causes = std::iter::successors(Some(error), |&error| error.source());
-        causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-    };
-    let config = config::load(&home.config(profile)).map_err(|error| told(&error))?.unwrap_or_default();
-    let variables = dot_env::load(&home.dot_env(profile)).map_err(|error| told(&error))?.unwrap_or_default();
-    let variable = |name: &str| {
-        variables.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
-    };
-    GatewayConfig::resolve(profile, &config, variable).map(|config| config.port).map_err(|error| told(&error))
+    let settings = hermes_gateway::settings_of(home, profile, &environment());
+    settings.map(|settings| settings.port).map_err(|error| chain(&error))
+}
+
+/// The variables of this process that are text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    env::vars_os().filter_map(text).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The `hermes` command.
 
 mod account;
+mod archive;
 mod build;
 mod cli;
 mod commands;
@@ -9,9 +10,11 @@ mod error;
 mod failures;
 mod gateway_log;
 mod gateways;
-mod table;
+mod output;
 mod ownership;
+mod secrets;
 mod supervised;
+mod table;
 
 use std::process::ExitCode;
 

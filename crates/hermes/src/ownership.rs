@@ -44,7 +44,7 @@ impl Note {
     }
 
     pub(crate) fn write(&self) -> Result<(), CommandError> {
-        Ok(whole_file::write(&note_path(), serde_json::json!(self).to_string().as_bytes(), 0o644)?)
+        Ok(whole_file::write_for_now(&note_path(), serde_json::json!(self).to_string().as_bytes(), 0o644)?)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use hermes_core::ProfileName;
 use hermes_service::detect::Probe;
-use hermes_service::s6::{self, SlotState};
+use hermes_service::s6::{self, Crashes, SlotState};
 use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
@@ -15,18 +16,33 @@ pub(crate) struct Supervised {
     pub(crate) name: String,
     #[serde(flatten)]
     pub(crate) state: Option<SlotState>,
+    /// Of a gateway: how often it was started again after a crash, since it was last told to start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restarts: Option<u64>,
+    /// Of a gateway: why it is given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gave_up: Option<String>,
 }
 
 impl Supervised {
-    /// Whether it is what it should be: nobody wants it up, or it is.
+    /// Whether it is what it should be: up or not wanted up, and no crash loop.
     pub(crate) fn is_well(&self) -> bool {
-        self.state.is_some_and(|state| state.up || !state.wanted_up)
+        let is_failing = self.gave_up.is_some() || self.is_in_a_crash_loop();
+        !is_failing && self.state.is_some_and(|state| state.up || !state.wanted_up)
+    }
+
+    /// It crashed, and has not become ready since.
+    fn is_in_a_crash_loop(&self) -> bool {
+        self.restarts.is_some_and(|restarts| restarts > 0)
+            && self.state.is_some_and(|state| state.wanted_up && !state.ready)
     }
 
     /// A word for its state.
     pub(crate) fn word(&self) -> &'static str {
         match self.state {
             None => "unsupervised",
+            Some(_) if self.gave_up.is_some() => "given up",
+            Some(_) if self.is_in_a_crash_loop() => "crashing",
             Some(state) if state.up && state.ready => "ready",
             Some(state) if state.up => "up",
             Some(state) if state.wanted_up => "failing",
@@ -54,7 +70,46 @@ pub(crate) fn all() -> Result<Vec<Supervised>, CommandError> {
     let now = SystemTime::now();
     let with_state = slots.into_iter().map(|slot| {
         let state = s6::slot_state(&slot.directory, now).ok();
-        Supervised { name: slot.name, state }
+        let is_gateway = ProfileName::from_gateway_slot_name(&slot.name).is_some();
+        let crashes = is_gateway.then(|| Crashes::load(&slot.directory).unwrap_or_default());
+        let restarts = crashes.as_ref().map(|crashes| crashes.restarts);
+        Supervised { name: slot.name, state, restarts, gave_up: crashes.and_then(|crashes| crashes.gave_up) }
     });
     Ok(with_state.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn slot(up: bool, wanted_up: bool, ready: bool, restarts: u64, gave_up: Option<&str>) -> Supervised {
+        let state =
+            SlotState { up, wanted_up, normally_up: true, ready, pid: None, since: Duration::from_secs(1) };
+        Supervised {
+            name: "gateway-coder".into(),
+            state: Some(state),
+            restarts: Some(restarts),
+            gave_up: gave_up.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn what_should_be_up_is_well_when_it_is_and_does_not_crash_again_and_again() {
+        let is = |slot: Supervised, word: &str, is_well: bool| {
+            assert_eq!((slot.word(), slot.is_well()), (word, is_well), "{slot:?}");
+        };
+        is(slot(true, true, true, 0, None), "ready", true);
+        is(slot(true, true, true, 3, None), "ready", true);
+        is(slot(true, true, false, 0, None), "up", true);
+        is(slot(true, true, false, 1, None), "crashing", false);
+        is(slot(false, true, false, 1, None), "crashing", false);
+        is(slot(false, true, false, 0, None), "failing", false);
+        is(slot(false, false, false, 0, None), "down", true);
+        is(slot(false, false, false, 2, None), "down", true);
+        is(slot(false, false, false, 9, Some("it crashed")), "given up", false);
+        let unsupervised = Supervised { state: None, ..slot(false, false, false, 0, None) };
+        is(unsupervised, "unsupervised", false);
+    }
 }

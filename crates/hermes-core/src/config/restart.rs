@@ -36,9 +36,8 @@ impl RestartPolicy {
     /// # Errors
     /// A value is not what it has to be; nothing is put in its place.
     pub fn resolve(config: &Config) -> Result<Self, GatewayConfigError> {
-        let found = |name: &str| {
-            Found::in_config(config, &Key::root().child("gateway").child("restart").child(name))
-        };
+        let found =
+            |name: &str| Found::in_config(config, &Key::root().child("gateway").child("restart").child(name));
         let time = |name: &str, default| {
             found(name).map_or(Ok(default), |found| found.read(|text| time_of(text, LONGEST), TIME_RULE))
         };

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{DesiredState, GatewayState, Observation};
@@ -130,9 +130,15 @@ impl StateFile {
     /// What lies there, whatever it is: this never fails, never waits, and reads no more than [`STATE_FILE_MAX`]. A state file
     /// costs an open, a read and a close.
     pub fn read(&self) -> StateRead {
+        self.read_from(CWD)
+    }
+
+    /// The same, with a path that is relative to `directory`: where each step of a path costs (the root of a container, on
+    /// fuse-overlayfs), thousands of them are read so.
+    pub fn read_from(&self, directory: impl AsFd) -> StateRead {
         // NONBLOCK: the open of a FIFO that nobody writes would not return.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = match rustix::fs::open(&self.path, flags, Mode::empty()) {
+        let file = match rustix::fs::openat(directory, &self.path, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT) => return StateRead::Missing,
             Err(Errno::LOOP) => return StateRead::Unusable(Unusable::NotAFile(kind_name(FileType::Symlink))),

@@ -99,7 +99,7 @@ impl S6 {
         }
         // A link would be followed no further than this: the file takes its place.
         let _ = std::fs::remove_file(&path);
-        whole_file::write(&path, millis.as_bytes(), 0o644)
+        whole_file::write_for_now(&path, millis.as_bytes(), 0o644)
     }
 
     pub(super) fn tool(&self, name: &str) -> Tool {
@@ -228,7 +228,9 @@ impl ServiceManager for S6 {
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.must_be_registered(profile)?;
-        self.take_down(profile, wait)
+        self.take_down(profile, wait)?;
+        // One that is to be down is as it should be, however it came there.
+        self.forget_crashes("stop", profile)
     }
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {

@@ -113,7 +113,7 @@ impl Crashes {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, slot: &Path) -> Result<(), WriteError> {
-        whole_file::write(&slot.join(FILE), serde_json::json!(self).to_string().as_bytes(), 0o644)
+        whole_file::write_for_now(&slot.join(FILE), serde_json::json!(self).to_string().as_bytes(), 0o644)
     }
 
     /// Forgets everything: the operator starts it.
@@ -126,7 +126,13 @@ impl Crashes {
     }
 
     /// Takes an end at `now` in. `wanted_up`: s6 means to start it again.
-    pub fn ended(&mut self, ending: Ending, wanted_up: bool, policy: &RestartPolicy, now: Duration) -> Verdict {
+    pub fn ended(
+        &mut self,
+        ending: Ending,
+        wanted_up: bool,
+        policy: &RestartPolicy,
+        now: Duration,
+    ) -> Verdict {
         // A gateway exits 0 when it was told to end, and only then.
         if !wanted_up || ending == Ending::Code(0) {
             return Verdict::Told;
@@ -142,7 +148,8 @@ impl Crashes {
         let crashes = self.at.len() as u64;
         if crashes >= policy.max_crashes {
             let window = humantime::format_duration(policy.window);
-            return self.give_up(format!("it crashed {crashes} times within {window}, at last with {ending}"));
+            return self
+                .give_up(format!("it crashed {crashes} times within {window}, at last with {ending}"));
         }
         self.restarts += 1;
         Verdict::Again { crashes, delay: self.delay(policy) }
@@ -229,8 +236,7 @@ mod tests {
 
     #[test]
     fn a_gateway_that_cannot_run_with_its_configuration_is_given_up_at_once() {
-        let verdict =
-            Crashes::default().ended(Ending::Code(78), true, &policy(), Duration::from_secs(9));
+        let verdict = Crashes::default().ended(Ending::Code(78), true, &policy(), Duration::from_secs(9));
         assert!(matches!(verdict, Verdict::GivenUp { reason } if reason.contains("configuration")));
     }
 

@@ -3,15 +3,15 @@
 //! Nothing in it is rendered: `run`, `finish`, `log/run` and the settings are links to what lies in the image, the same for every
 //! slot. The profile's name is the slot's name.
 
-use std::ffi::OsStr;
+use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use hermes_core::{BootAction, ProfileName};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 /// Where the image keeps what the slots link to.
@@ -46,10 +46,9 @@ impl SlotError {
 pub struct SlotMaker {
     scandir: PathBuf,
     directory: OwnedFd,
-    parts: PathBuf,
     /// Every link of a slot: its name, and what it leads to.
-    links: Vec<(&'static str, PathBuf)>,
-    logger_links: Vec<(&'static str, PathBuf)>,
+    links: Vec<(&'static str, CString)>,
+    logger_links: Vec<(&'static str, CString)>,
 }
 
 /// Tells two that are being made by one process apart.
@@ -64,12 +63,14 @@ impl SlotMaker {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory =
             rustix::fs::open(scandir, flags, Mode::empty()).map_err(SlotError::new("open", scandir))?;
+        // A path of a Rust program has no zero byte in it.
+        let target =
+            |part: &str| CString::new(parts.join(part).into_os_string().into_vec()).unwrap_or_default();
         Ok(Self {
             scandir: scandir.to_owned(),
             directory,
-            parts: parts.to_owned(),
-            links: PARTS.map(|name| (name, parts.join(name))).into(),
-            logger_links: LOGGER_PARTS.map(|(name, part)| (name, parts.join(part))).into(),
+            links: PARTS.map(|name| (name, target(name))).into(),
+            logger_links: LOGGER_PARTS.map(|(name, part)| (name, target(part))).into(),
         })
     }
 
@@ -85,7 +86,8 @@ impl SlotMaker {
     /// Any step failed; then nothing of it is left.
     pub fn make(&self, profile: &ProfileName, action: BootAction) -> Result<bool, SlotError> {
         let slot = profile.gateway_slot_name();
-        if rustix::fs::accessat(&self.directory, &slot, rustix::fs::Access::EXISTS, AtFlags::empty()).is_ok() {
+        if rustix::fs::accessat(&self.directory, &slot, rustix::fs::Access::EXISTS, AtFlags::empty()).is_ok()
+        {
             return Ok(false);
         }
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -124,33 +126,30 @@ impl SlotMaker {
         made
     }
 
+    /// All paths are relative to the scan directory: a look-up more is cheaper than two directories opened for a slot, and a boot
+    /// makes thousands.
     fn fill(&self, name: &str, action: BootAction) -> Result<(), SlotError> {
-        let failed = |file: &str| SlotError::new("make", self.scandir.join(name).join(file));
-        let slot = self.directory_in(self.directory.as_fd(), name).map_err(failed(""))?;
-        for (name, target) in &self.links {
-            rustix::fs::symlinkat(target, &slot, *name).map_err(failed(name))?;
-        }
-        let logger = self.directory_in(slot.as_fd(), "log").map_err(failed("log"))?;
-        for (name, target) in &self.logger_links {
-            rustix::fs::symlinkat(target, &logger, *name).map_err(failed("log/run"))?;
-        }
-        if action == BootAction::Register {
-            // The logger of a gateway that is down would be a process for nothing; the gateway brings it up.
-            for directory in [&slot, &logger] {
+        let failed = |file: &str| SlotError::new("make", self.scandir.join(file));
+        let make_directory = |path: &str| {
+            rustix::fs::mkdirat(&self.directory, path, Mode::from_raw_mode(0o755)).map_err(failed(path))
+        };
+        let log = format!("{name}/log");
+        make_directory(name)?;
+        make_directory(&log)?;
+        for (directory, links) in [(name, &self.links), (&*log, &self.logger_links)] {
+            for (link, target) in links {
+                let path = format!("{directory}/{link}");
+                rustix::fs::symlinkat(target, &self.directory, &*path).map_err(failed(&path))?;
+            }
+            if action == BootAction::Register {
+                // The logger of a gateway that is down would be a process for nothing; the gateway brings it up.
+                let path = format!("{directory}/down");
                 let mode = Mode::from_raw_mode(0o644);
-                rustix::fs::mknodat(directory, "down", FileType::RegularFile, mode, 0).map_err(failed("down"))?;
+                rustix::fs::mknodat(&self.directory, &*path, FileType::RegularFile, mode, 0)
+                    .map_err(failed(&path))?;
             }
         }
         Ok(())
-    }
-
-    fn directory_in(
-        &self,
-        parent: impl AsFd,
-        name: impl AsRef<OsStr> + rustix::path::Arg + Copy,
-    ) -> Result<OwnedFd, Errno> {
-        rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755))?;
-        rustix::fs::openat(parent, name, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
     }
 
     /// Takes the slot of `profile` out of `s6-svscan`'s sight, and returns where it now lies: what supervises it still has it.
@@ -176,12 +175,5 @@ impl SlotMaker {
             path: hidden.to_owned(),
             source,
         })
-    }
-
-    /// Whether the slot of `profile` is one that this made: its `run` is the image's. Whoever can write the scan directory
-    /// can make others.
-    pub fn is_ours(&self, profile: &ProfileName) -> bool {
-        rustix::fs::readlinkat(CWD, self.path(profile).join("run"), Vec::new())
-            .is_ok_and(|target| Path::new(OsStr::from_bytes(target.as_bytes())) == self.parts.join("run"))
     }
 }

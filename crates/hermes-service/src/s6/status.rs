@@ -129,7 +129,7 @@ mod tests {
     /// Of s6 2.13.1, up.
     const UP: &str = "400000006b05746a08fa6ae1400000006b05746a08d64c3a000000000000000c000000000000000c000004";
     /// Of s6 2.11.3, down by SIGTERM.
-    const DOWN: &str = "400000006b0574692bbaa0f1400000006b0574692bb52894000000000000000000" ;
+    const DOWN: &str = "400000006b0574692bbaa0f1400000006b0574692bb52894000000000000000000";
 
     fn bytes(hexadecimal: &str) -> Vec<u8> {
         (0..hexadecimal.len())

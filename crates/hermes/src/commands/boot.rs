@@ -17,6 +17,7 @@ pub(crate) const BOOT_JSON: &str = "/run/s6/boot.json";
 const BAR: usize = 40;
 
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Prints the record as it is.
     #[arg(long, conflicts_with = "svg")]
@@ -26,6 +27,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "Examples:
+  hermes boot                  each phase, with a bar
+  hermes boot --svg boot.svg   as a picture
+  hermes boot --json           for a program";
 
 /// The record of a boot. Times are microseconds since the first instruction of `/init`.
 #[derive(Debug, Deserialize)]

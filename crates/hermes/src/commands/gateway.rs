@@ -90,7 +90,8 @@ fn must_need_installation(manager: &dyn ServiceManager, profile: &ProfileName) -
     if !manager.supports_runtime_registration() {
         return Ok(());
     }
-    let error = "in a container gateways are not installed: each profile has one, from its creation to its deletion";
+    let error =
+        "in a container gateways are not installed: each profile has one, from its creation to its deletion";
     Err(CommandError::new(Exit::NoServiceManager, error).hint(format!(
         "hermes profile create {profile}, then hermes {}gateway start; hermes profile delete {profile} ends both",
         selecting(profile)

@@ -9,11 +9,16 @@ use crate::error::CommandError;
 use crate::supervised::{self, Supervised};
 
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Prints one JSON object: healthy, booting, slots.
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "Examples:
+  hermes health          what is not as it should be
+  hermes health --json   for a program";
 
 #[derive(Serialize)]
 struct Health {

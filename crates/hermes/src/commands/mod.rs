@@ -1,10 +1,16 @@
 //! One file per verb.
 
 pub(crate) mod boot;
+pub(crate) mod completions;
+pub(crate) mod config;
 pub(crate) mod container;
+pub(crate) mod doctor;
+pub(crate) mod dump;
 pub(crate) mod gateway;
 pub(crate) mod health;
+pub(crate) mod logs;
 pub(crate) mod main_wrapper;
 pub(crate) mod overview;
 pub(crate) mod profile;
+pub(crate) mod status;
 pub(crate) mod version;

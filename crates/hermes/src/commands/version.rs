@@ -6,11 +6,16 @@ use crate::build::Build;
 use crate::error::CommandError;
 
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Prints one JSON object: version, revision, install_method.
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "Examples:
+  hermes version          what a bug report begins with
+  hermes version --json   for a program";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let build = Build::of_this_program();

@@ -5,11 +5,12 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use hermes_core::ProfileName;
-use hermes_core::config::{self, GatewayConfig, RestartPolicy};
+use hermes_core::config::{self, RestartPolicy};
 use hermes_service::s6::{Crashes, S6};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::gateways;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -58,9 +59,8 @@ pub(super) fn policy(context: &Context, profile: &ProfileName) -> RestartPolicy 
 
 /// How long it may finish what is in flight, as the gateway itself will find it.
 fn drain_timeout(context: &Context, profile: &ProfileName) -> Duration {
-    let config = config::load(&context.home.config(profile)).ok().flatten().unwrap_or_default();
-    GatewayConfig::resolve(profile, &config, |_| None)
-        .map_or(config::DEFAULT_DRAIN_TIMEOUT, |config| config.drain_timeout)
+    hermes_gateway::settings_of(&context.home, profile, &gateways::environment())
+        .map_or(config::DEFAULT_DRAIN_TIMEOUT, |settings| settings.drain_timeout)
 }
 
 /// The growing delay. It is spent here, where a stop ends it at once: SIGTERM has its default effect.

@@ -1,5 +1,6 @@
 //! `hermes container keep-lease`: keeps the volume this container's, or waits until it is (the service `volume-lease`).
 
+use std::cell::RefCell;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::error::{CommandError, Exit, chain};
 use crate::ownership::{self, Note, Other};
 
 /// Between two looks at what another container has.
@@ -34,6 +35,8 @@ pub(crate) struct Arguments {
 }
 
 struct Keeper {
+    /// What was told last of a volume that does not take the lease: told once, and once more when it does.
+    trouble: RefCell<Option<String>>,
     s6: S6,
     home: hermes_core::Home,
     volume: Volume,
@@ -47,7 +50,8 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
-    let failed = |error: nix::Error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
+    let failed =
+        |error: nix::Error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
     signals.thread_block().map_err(failed)?;
     let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(failed)?;
     let Some(note) = Note::read() else {
@@ -55,6 +59,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
         return stop.read_signal().map(|_| ExitCode::SUCCESS).map_err(failed);
     };
     let keeper = Keeper {
+        trouble: RefCell::default(),
         s6: S6::of_the_image(context.home.clone()),
         home: context.home.clone(),
         volume: ownership::lease(&context.home, &note.instance),
@@ -66,9 +71,14 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
 impl Keeper {
     fn keep(&self, mut was_ours: bool) -> Result<ExitCode, CommandError> {
         loop {
-            let held = match self.volume.take().map_err(lease_error)? {
-                Ok(held) => held,
-                Err(obstacle) => {
+            let held = match self.tell(self.volume.take()) {
+                // A full disk, a volume that is away: tried again at the next beat.
+                None => match self.pause(BEAT)? {
+                    Ok(()) => continue,
+                    Err(Stop) => return Ok(ExitCode::SUCCESS),
+                },
+                Some(Ok(held)) => held,
+                Some(Err(obstacle)) => {
                     self.leave_to(&obstacle, was_ours)?;
                     match self.wait_for(obstacle)? {
                         Ok(held) => held,
@@ -93,19 +103,13 @@ impl Keeper {
         loop {
             if let Err(Stop) = self.pause(BEAT)? {
                 self.wait_until_no_gateway_is_up();
-                self.volume.give_back(held).map_err(lease_error)?;
+                self.tell(self.volume.give_back(held));
                 return Ok(Err(Stop));
             }
-            match self.volume.beat(&mut held) {
-                Ok(Ok(())) => {}
-                Ok(Err(obstacle)) => {
-                    drop(held);
-                    return self.leave_to(&obstacle, true).map(Ok);
-                }
-                // A full disk, a lost network: told once a beat, and the lock is still held.
-                Err(error) => {
-                    lease_error(error).report();
-                }
+            // Where the beat cannot be written the lock is still held.
+            if let Some(Err(obstacle)) = self.tell(self.volume.beat(&mut held)) {
+                drop(held);
+                return self.leave_to(&obstacle, true).map(Ok);
             }
         }
     }
@@ -134,26 +138,24 @@ impl Keeper {
             if let Err(Stop) = self.pause(LOOK)? {
                 return Ok(Err(Stop));
             }
-            let taken = if since.elapsed() >= seen.ttl() {
-                self.volume.take_over(&seen)
-            } else {
-                self.volume.take()
-            };
-            match taken.map_err(lease_error)? {
-                Ok(mut held) => {
+            let taken =
+                if since.elapsed() >= seen.ttl() { self.volume.take_over(&seen) } else { self.volume.take() };
+            match self.tell(taken) {
+                None => {}
+                Some(Ok(mut held)) => {
                     if since.elapsed() >= seen.ttl() {
                         if let Err(Stop) = self.pause(SETTLES)? {
-                            self.volume.give_back(held).map_err(lease_error)?;
+                            self.tell(self.volume.give_back(held));
                             return Ok(Err(Stop));
                         }
-                        if let Err(other) = self.volume.beat(&mut held).map_err(lease_error)? {
+                        if let Some(Err(other)) = self.tell(self.volume.beat(&mut held)) {
                             (seen, since) = (other, Instant::now());
                             continue;
                         }
                     }
                     return Ok(Ok(held));
                 }
-                Err(obstacle) => {
+                Some(Err(obstacle)) => {
                     if obstacle.has_moved_since(&seen) {
                         since = Instant::now();
                         if obstacle.lease.as_ref().map(|lease| &lease.holder)
@@ -166,6 +168,26 @@ impl Keeper {
                 }
             }
         }
+    }
+
+    /// What came of it; nothing where it failed, which is told when it is news.
+    fn tell<T>(&self, result: Result<T, LeaseError>) -> Option<T> {
+        let news = match &result {
+            Ok(_) => None,
+            Err(error) => Some(chain(error)),
+        };
+        let before = self.trouble.replace(news.clone());
+        match news {
+            Some(what) if before.as_ref() != Some(&what) => {
+                eprintln!(
+                    "cannot keep the lease of the volume: {what}; look whether {} has room and is writable",
+                    self.home.root().display()
+                );
+            }
+            None if before.is_some() => println!("the lease of the volume is kept again"),
+            _ => {}
+        }
+        result.ok()
     }
 
     fn note(&self, other: Option<Other>) -> Result<(), CommandError> {
@@ -218,10 +240,4 @@ impl Keeper {
             }
         }
     }
-}
-
-fn lease_error(error: LeaseError) -> CommandError {
-    CommandError::new(Exit::CannotWrite, "cannot keep the lease of the volume")
-        .caused_by(error)
-        .hint("look whether the volume has room and is writable: df -h \"$HERMES_HOME\"")
 }

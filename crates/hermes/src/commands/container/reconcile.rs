@@ -29,9 +29,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     let may_start = has_the_volume(context);
-    let done = reconcile(&context.home, Path::new(SCANDIR), Path::new(IMAGE_PARTS), may_start).map_err(|error| {
-        CommandError::new(Exit::Failed, "cannot give the profiles their slots").caused_by(error)
-    })?;
+    let done =
+        reconcile(&context.home, Path::new(SCANDIR), Path::new(IMAGE_PARTS), may_start).map_err(|error| {
+            CommandError::new(Exit::Failed, "cannot give the profiles their slots").caused_by(error)
+        })?;
     if let Some(error) = &done.not_listed {
         CommandError::new(Exit::Failed, "only the default profile has its slot")
             .because(error)
@@ -45,7 +46,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     for (name, profile) in done.profiles_and_strays.names.iter().zip(&done.profiles) {
         if let Err(error) = &profile.outcome {
-            CommandError::new(Exit::Failed, format!("the profile '{name}' has no slot")).because(error).report();
+            CommandError::new(Exit::Failed, format!("the profile '{name}' has no slot"))
+                .because(error)
+                .report();
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -37,7 +37,8 @@ fn time_of(text: &str) -> Result<Duration, String> {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
         Err(_) => humantime::parse_duration(text).ok(),
     };
-    time.filter(|time| !time.is_zero()).ok_or_else(|| "must be a time such as 30s, and more than nothing".to_owned())
+    time.filter(|time| !time.is_zero())
+        .ok_or_else(|| "must be a time such as 30s, and more than nothing".to_owned())
 }
 
 impl Arguments {

@@ -9,6 +9,9 @@ use crate::error::CommandError;
 use crate::gateways::{self, Gateway};
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hermes gateway list
+  hermes gateway list --json")]
 pub(crate) struct Arguments {
     /// Prints a JSON array.
     #[arg(long)]

@@ -7,6 +7,9 @@ use crate::context::Context;
 use crate::error::CommandError;
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hermes -p coder gateway restart
+  hermes gateway restart --all")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     each: each::Arguments,

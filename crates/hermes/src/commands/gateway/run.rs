@@ -16,6 +16,7 @@ use crate::commands::container::SUPERVISED_CHILD;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
+use crate::gateways;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -38,19 +39,18 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if hermes_service::detect::in_our_image() {
         account::become_account()?;
     }
-    let profile = context.existing_profile()?;
     let supervised = env::var_os(SUPERVISED_CHILD).is_some_and(|value| value == "1");
-    let opted_out = arguments.no_supervise
-        || env::var_os(NO_SUPERVISE).is_some_and(|value| account::is_truthy(&value));
+    // Under supervision the gateway itself finds that its profile is gone, and says so in a way that ends the matter.
+    let profile = if supervised { context.profile()? } else { context.existing_profile()? };
+    let opted_out =
+        arguments.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| account::is_truthy(&value));
     if !supervised && !opted_out && context.s6().is_some() {
         return hand_over(context, &profile);
     }
     let options = Options {
         home: context.home.clone(),
         profile,
-        environment: env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
+        environment: gateways::environment(),
         argv: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: if supervised { notification_fd() } else { None },

@@ -11,6 +11,10 @@ use crate::error::CommandError;
 use crate::gateway_log;
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hermes gateway start                    the active profile's gateway; returns when it is ready
+  hermes -p coder gateway start --no-wait
+  hermes gateway start --all --timeout 2m")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     each: each::Arguments,

@@ -7,6 +7,9 @@ use crate::error::CommandError;
 use crate::gateways::{self, Gateway};
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hermes -p coder gateway status
+  hermes gateway status --all --json")]
 pub(crate) struct Arguments {
     /// Every profile, the default one first.
     #[arg(long, conflicts_with = "profile")]

@@ -10,13 +10,18 @@ use crate::context::Context;
 use crate::error::CommandError;
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hermes gateway stop               the active profile's gateway; returns when it is down
+  hermes gateway stop --all")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     each: each::Arguments,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    each::run(context, &arguments.each, "down", |manager, profile, wait| stop(context, manager, profile, wait))
+    each::run(context, &arguments.each, "down", |manager, profile, wait| {
+        stop(context, manager, profile, wait)
+    })
 }
 
 /// Writes the intent, then stops the gateway.

@@ -6,6 +6,8 @@ use crate::context::Context;
 use crate::error::CommandError;
 
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  hermes -p coder gateway uninstall")]
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {

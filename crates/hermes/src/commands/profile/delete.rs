@@ -1,17 +1,18 @@
 //! `hermes profile delete`.
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
-use hermes_core::{ProfileName, active_profile};
+use hermes_core::{ProfileDirectories, ProfileName, active_profile};
 
+use super::unsupervised;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::no_such_gateway;
 
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The profile.
     #[arg(value_parser = ProfileName::for_new_profile)]
@@ -21,6 +22,11 @@ pub(crate) struct Arguments {
     #[arg(long)]
     yes: bool,
 }
+
+const EXAMPLES: &str = "Examples:
+  hermes profile export coder         keeps a copy first
+  hermes profile delete coder         asks on a terminal, then deletes
+  hermes profile delete coder --yes   deletes without asking";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let (home, name) = (&context.home, &arguments.name);
@@ -32,20 +38,22 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if !exists && !registered {
         return Err(no_such_gateway(name));
     }
-    let directory = home.profile_directory(name);
-    if !arguments.yes {
-        return Err(CommandError::new(
-            Exit::Failed,
-            format!("this removes {} and everything in it", directory.display()),
-        )
-        .hint(format!("say that you mean it: hermes profile delete {name} --yes")));
+    if !arguments.yes && !confirmed(context, name)? {
+        return Err(CommandError::new(Exit::Failed, "that is not its name; nothing was deleted"));
     }
+    unsupervised::must_not_run(home, manager.as_ref(), name)?;
     if manager.supports_runtime_registration() {
         manager.unregister_profile_gateway(name)?;
     }
-    for directory in [directory, home.gateway_logs_directory(name)] {
-        remove(&directory)?;
+    if exists {
+        ProfileDirectories::lock(home)?.remove(name).map_err(|error| {
+            CommandError::from(error).hint(
+                "the gateway is stopped and no longer registered; remove what is left by hand, as the owner of those \
+                 files",
+            )
+        })?;
     }
+    remove_logs(context, name)?;
     if active_profile::read(home).is_ok_and(|active| active == *name) {
         active_profile::write(home, &ProfileName::default_profile())?;
         println!("the active profile is now 'default'");
@@ -54,18 +62,34 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-fn remove(directory: &Path) -> Result<(), CommandError> {
-    match fs::remove_dir_all(directory) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(cannot_remove(directory, error)),
+/// Asks on a terminal; where there is none, nobody can be asked.
+fn confirmed(context: &Context, name: &ProfileName) -> Result<bool, CommandError> {
+    let directory = context.home.profile_directory(name);
+    let what = format!("this removes {} and everything in it", directory.display());
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(CommandError::new(Exit::Failed, what)
+            .hint(format!("say that you mean it: hermes profile delete {name} --yes")));
     }
+    eprint!("{what}.\nType the profile's name to go on: ");
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| CommandError::new(Exit::Failed, "cannot read the answer").caused_by(error))?;
+    Ok(answer.trim() == name.as_str())
 }
 
-fn cannot_remove(directory: &Path, error: io::Error) -> CommandError {
-    let exit =
-        if error.kind() == ErrorKind::PermissionDenied { Exit::NoPermission } else { Exit::CannotWrite };
-    CommandError::new(exit, format!("cannot remove {}", directory.display())).caused_by(error).hint(
-        "the gateway is stopped and no longer registered; remove what is left by hand, as the owner of those files",
-    )
+fn remove_logs(context: &Context, name: &ProfileName) -> Result<(), CommandError> {
+    let directory = context.home.gateway_logs_directory(name);
+    match fs::remove_dir_all(&directory) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => {
+            let denied = error.kind() == ErrorKind::PermissionDenied;
+            let exit = if denied { Exit::NoPermission } else { Exit::CannotWrite };
+            Err(CommandError::new(exit, format!("cannot remove {}", directory.display()))
+                .caused_by(error)
+                .hint("the profile is gone, its logs are left; remove them by hand, as the owner of those files"))
+        }
+    }
 }

@@ -10,11 +10,16 @@ use crate::error::CommandError;
 use crate::table;
 
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Prints a JSON array.
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "Examples:
+  hermes profile list          the active one has a star
+  hermes profile list --json   for a program";
 
 #[derive(Serialize)]
 struct Profile {

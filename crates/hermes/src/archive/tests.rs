@@ -1,0 +1,194 @@
+//! What archives there can be, and which of them are taken.
+
+use std::fs::{self, File};
+use std::io::{Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rstest::rstest;
+use tar::{Builder, EntryType, Header};
+
+use super::*;
+
+/// An entry as it stands, without the care that the library would take of its name.
+fn entry(name: &str, kind: EntryType, contents: &[u8]) -> (Header, Vec<u8>) {
+    let mut header = Header::new_gnu();
+    header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_entry_type(kind);
+    header.set_mode(0o7777);
+    header.set_size(contents.len() as u64);
+    if matches!(kind, EntryType::Symlink | EntryType::Link) {
+        header.set_link_name("/etc/passwd").unwrap();
+    }
+    header.set_cksum();
+    (header, contents.to_vec())
+}
+
+fn file(name: &str) -> (Header, Vec<u8>) {
+    entry(name, EntryType::Regular, b"x")
+}
+
+fn archive(entries: impl IntoIterator<Item = (Header, Vec<u8>)>) -> File {
+    let mut archive = Builder::new(GzEncoder::new(tempfile::tempfile().unwrap(), Compression::fast()));
+    for (header, contents) in entries {
+        archive.append(&header, contents.as_slice()).unwrap();
+    }
+    let mut file = archive.into_inner().unwrap().finish().unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+fn names_in(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut todo = vec![directory.to_owned()];
+    while let Some(next) = todo.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                todo.push(path.clone());
+            }
+            found.push(path.strip_prefix(directory).unwrap().to_owned());
+        }
+    }
+    found.sort();
+    found
+}
+
+#[rstest]
+#[case("coder/../../evil", EntryType::Regular, "leads out of its folder")]
+#[case("../evil", EntryType::Regular, "leads out of its folder")]
+#[case("/etc/evil", EntryType::Regular, "is an absolute path")]
+#[case("coder/link", EntryType::Symlink, "is neither a file nor a directory")]
+#[case("coder/link", EntryType::Link, "is neither a file nor a directory")]
+#[case("coder/fifo", EntryType::Fifo, "is neither a file nor a directory")]
+#[case("coder/disk", EntryType::Block, "is neither a file nor a directory")]
+#[case("coder/tty", EntryType::Char, "is neither a file nor a directory")]
+#[case("other/file", EntryType::Regular, "lies outside of the one folder at the top")]
+#[case("coder", EntryType::Regular, "lies outside of the one folder at the top")]
+#[case("./", EntryType::Directory, "names nothing")]
+fn an_entry_that_could_do_harm_is_refused(#[case] name: &str, #[case] kind: EntryType, #[case] why: &str) {
+    let error = Archive::check(archive([file("coder/SOUL.md"), entry(name, kind, b"")])).unwrap_err();
+    assert!(error.to_string().ends_with(why), "{error}");
+}
+
+#[test]
+fn a_folder_too_deep_is_refused() {
+    let deep = format!("coder/{}", "d/".repeat(45));
+    let deeper = format!("coder/{}", "d/".repeat(46));
+    assert!(
+        Archive::check(archive([file("coder/SOUL.md"), entry(&deep, EntryType::Directory, b"")])).is_ok()
+    );
+    let error = tar_with_long_name(&deeper.repeat(2));
+    assert!(Archive::check(error).unwrap_err().to_string().ends_with("lies too deep"));
+}
+
+fn tar_with_long_name(name: &str) -> File {
+    let mut archive = Builder::new(GzEncoder::new(tempfile::tempfile().unwrap(), Compression::fast()));
+    let (header, contents) = file("coder/SOUL.md");
+    archive.append(&header, contents.as_slice()).unwrap();
+    let mut header = Header::new_gnu();
+    header.set_size(0);
+    archive.append_data(&mut header, name, std::io::empty()).unwrap();
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+#[test]
+fn what_is_no_archive_or_ends_too_early_is_damaged() {
+    let mut text = tempfile::tempfile().unwrap();
+    text.write_all(b"hello").unwrap();
+    assert!(matches!(Archive::check(text).unwrap_err(), ArchiveError::Damaged(_)));
+    let whole = archive([file("coder/SOUL.md"), entry("coder/large", EntryType::Regular, &[7; 100_000])]);
+    whole.set_len(whole.metadata().unwrap().len() / 2).unwrap();
+    assert!(matches!(Archive::check(whole).unwrap_err(), ArchiveError::Damaged(_)));
+}
+
+#[test]
+fn an_archive_without_a_soul_holds_no_profile() {
+    assert!(matches!(Archive::check(archive([file("coder/notes")])).unwrap_err(), ArchiveError::NoSoul));
+    let nested = archive([file("coder/deeper/SOUL.md")]);
+    assert!(matches!(Archive::check(nested).unwrap_err(), ArchiveError::NoSoul));
+}
+
+#[test]
+fn more_than_a_profile_may_hold_is_refused_before_anything_is_written() {
+    let make = || archive([file("c/SOUL.md"), entry("c/a", EntryType::Regular, &[0; 1000]), file("c/b")]);
+    assert!(Archive::check_within(make(), 1002, 3).is_ok());
+    assert!(matches!(Archive::check_within(make(), 1001, 3).unwrap_err(), ArchiveError::TooLarge));
+    assert!(matches!(Archive::check_within(make(), 1002, 2).unwrap_err(), ArchiveError::TooMany));
+}
+
+#[test]
+fn no_file_lends_rights_and_secrets_are_their_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let found = Archive::check(archive([
+        file("./coder/SOUL.md"),
+        file("coder/.env"),
+        file("coder/gateway.pid"),
+        file("coder/gateway_state.json"),
+        file("coder/skills/tool"),
+    ]))
+    .unwrap();
+    assert_eq!(found.top(), "coder");
+    found.unpack(folder.path()).unwrap();
+    assert_eq!(names_in(folder.path()), [".env", "SOUL.md", "skills", "skills/tool"].map(PathBuf::from));
+    let mode = |name| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode(".env"), mode("skills/tool")), (0o600, 0o755));
+}
+
+#[test]
+fn what_was_written_is_read_again_without_what_is_of_the_moment() {
+    let from = tempfile::tempdir().unwrap();
+    let long = "n".repeat(200);
+    for directory in ["sessions", "logs", "empty"] {
+        fs::create_dir(from.path().join(directory)).unwrap();
+    }
+    let name_of_bytes = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    for name in ["SOUL.md", ".env", "auth.json", "gateway.pid", "config.yaml.lock", "a.tmp", "logs/x", &long]
+    {
+        fs::write(from.path().join(name), name).unwrap();
+    }
+    fs::write(from.path().join(name_of_bytes), "x").unwrap();
+    fs::write(from.path().join("sessions/Cargo.lock"), "somebody's work").unwrap();
+    fs::write(from.path().join("sessions/.tick.lock"), "").unwrap();
+    fs::write(from.path().join("sessions/logs"), "a session called logs").unwrap();
+    symlink("/etc/passwd", from.path().join("link")).unwrap();
+    let pack = |with_secrets| {
+        let mut file = tempfile::tempfile().unwrap();
+        let source = Source { directory: from.path(), name: "coder", is_root: false, with_secrets };
+        let left = source.write(&mut file).unwrap();
+        let to = tempfile::tempdir().unwrap();
+        Archive::check(file).unwrap().unpack(to.path()).unwrap();
+        (names_in(to.path()), left)
+    };
+    let (names, left) = pack(false);
+    let mut expected: Vec<PathBuf> =
+        ["SOUL.md", "empty", "sessions", "sessions/Cargo.lock", "sessions/logs", &long]
+            .map(PathBuf::from)
+            .into();
+    expected.push(name_of_bytes.into());
+    expected.sort();
+    assert_eq!(names, expected);
+    assert_eq!(left.secrets, [".env", "auth.json"].map(PathBuf::from));
+    assert_eq!(left.specials, [PathBuf::from("link")]);
+    let (names, left) = pack(true);
+    assert!(names.contains(&".env".into()) && left.secrets.is_empty(), "{names:?}");
+}
+
+#[test]
+fn of_the_root_only_what_is_the_default_profiles_is_written() {
+    let from = tempfile::tempdir().unwrap();
+    for name in ["SOUL.md", "profiles/coder/SOUL.md", "memories/a", "state.db", "mine.txt"] {
+        let path = from.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    let mut file = tempfile::tempfile().unwrap();
+    let source = Source { directory: from.path(), name: "default", is_root: true, with_secrets: false };
+    source.write(&mut file).unwrap();
+    let to = tempfile::tempdir().unwrap();
+    Archive::check(file).unwrap().unpack(to.path()).unwrap();
+    assert_eq!(names_in(to.path()), ["SOUL.md", "memories", "memories/a"].map(PathBuf::from));
+}

@@ -1,0 +1,159 @@
+//! Writing a profile into an archive.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use rustix::fs::{Mode, OFlags};
+use tar::{Builder, EntryType, Header};
+
+use super::{is_of_this_moment, is_secret};
+
+/// What of the root of `HERMES_HOME` is the default profile's; the rest is everybody's, or not Hermes's.
+const OF_THE_DEFAULT_PROFILE: &[&str] = &[
+    "SOUL.md",
+    "config.yaml",
+    ".env",
+    "auth.json",
+    "memories",
+    "skills",
+    "skins",
+    "plans",
+    "hooks",
+    "cron",
+    "sessions",
+    "workspace",
+];
+
+/// What is to be exported.
+pub(crate) struct Source<'s> {
+    /// The profile's directory.
+    pub(crate) directory: &'s Path,
+    /// The folder at the top of the archive.
+    pub(crate) name: &'s str,
+    /// Whether it is the root of `HERMES_HOME`, of which only a part is the profile's.
+    pub(crate) is_root: bool,
+    /// Whether `.env` and `auth.json` go with it.
+    pub(crate) with_secrets: bool,
+}
+
+/// What was left out, by its path in the profile.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// Files that hold secrets.
+    pub(crate) secrets: Vec<PathBuf>,
+    /// Symlinks, sockets, …: an import would not take them.
+    pub(crate) specials: Vec<PathBuf>,
+}
+
+impl Source<'_> {
+    /// Writes the archive, and says what it left out.
+    ///
+    /// # Errors
+    /// What is to be exported cannot be read, or `to` not be written.
+    pub(crate) fn write(&self, to: impl Write) -> io::Result<Left> {
+        let mut archive = Builder::new(GzEncoder::new(to, Compression::default()));
+        let mut left = Left::default();
+        let top = Path::new(self.name);
+        add_directory(&mut archive, self.directory, top)?;
+        self.add_entries(&mut archive, self.directory, Path::new(""), &mut left)?;
+        archive.into_inner()?.finish()?.flush()?;
+        Ok(left)
+    }
+
+    fn add_entries(
+        &self,
+        archive: &mut Builder<impl Write>,
+        directory: &Path,
+        inside: &Path,
+        left: &mut Left,
+    ) -> io::Result<()> {
+        let at_the_top = inside.as_os_str().is_empty();
+        let mut entries = fs::read_dir(directory)
+            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+            .map_err(|error| about(directory, &error))?;
+        // The same profile makes the same archive.
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let (name, path) = (entry.file_name(), entry.path());
+            let (place, is) = (inside.join(&name), |test: fn(&str) -> bool| name.to_str().is_some_and(test));
+            if at_the_top && (is(is_of_this_moment) || self.is_root && !belongs_to_the_default_profile(&name))
+            {
+                continue;
+            }
+            if at_the_top && !self.with_secrets && is(is_secret) {
+                left.secrets.push(place);
+                continue;
+            }
+            let kind = entry.file_type().map_err(|error| about(&path, &error))?;
+            // Below the top a name proves nothing (a project has its Cargo.lock), but an empty one holds nothing either.
+            if kind.is_file() && is(|name| name.ends_with(".lock")) && is_empty(&entry) {
+                continue;
+            }
+            let in_archive = Path::new(self.name).join(&place);
+            if kind.is_dir() {
+                add_directory(archive, &path, &in_archive)?;
+                self.add_entries(archive, &path, &place, left)?;
+            } else if kind.is_file() {
+                add_file(archive, &path, &in_archive)?;
+            } else {
+                left.specials.push(place);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_empty(entry: &fs::DirEntry) -> bool {
+    entry.metadata().is_ok_and(|metadata| metadata.len() == 0)
+}
+
+fn belongs_to_the_default_profile(name: &OsStr) -> bool {
+    OF_THE_DEFAULT_PROFILE.iter().any(|known| name == *known)
+}
+
+fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(path).map_err(|error| about(path, &error))?;
+    let mut header = header_of(&metadata, EntryType::Directory, 0o755);
+    archive.append_data(&mut header, name.join(""), io::empty())
+}
+
+fn add_file(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
+    // What was a file a moment ago may be a link or a FIFO now: neither is followed or waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        // An agent that works removes files.
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(about(path, &error.into())),
+    };
+    let metadata = file.metadata().map_err(|error| about(path, &error))?;
+    if !metadata.is_file() {
+        return Ok(());
+    }
+    let mut header = header_of(&metadata, EntryType::Regular, 0o777);
+    header.set_size(metadata.len());
+    // The header says how many bytes follow, whatever is written to the file meanwhile.
+    let bytes = file.take(metadata.len()).chain(io::repeat(0)).take(metadata.len());
+    archive.append_data(&mut header, name, bytes).map_err(|error| about(path, &error))
+}
+
+fn header_of(metadata: &fs::Metadata, kind: EntryType, mask: u32) -> Header {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(0);
+    header.set_mode(metadata.permissions().mode() & mask);
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    header.set_mtime(since.map_or(0, |since| since.as_secs()));
+    header
+}
+
+/// The kernel's word with the file that it is about.
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

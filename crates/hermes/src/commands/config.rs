@@ -1,0 +1,51 @@
+//! `hermes config …`: the configuration of a profile.
+
+mod edit;
+mod get;
+mod list;
+mod path;
+mod set;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::error::CommandError;
+
+#[derive(clap::Args)]
+#[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes config list                         what the active profile's config.yaml says, secrets masked
+  hermes -p coder config get gateway.port    one value
+  hermes -p coder config set gateway.port 9300
+  hermes config edit                         in $EDITOR; a file with an error never replaces a good one";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Opens the configuration in an editor.
+    Edit(edit::Arguments),
+    /// Prints one value.
+    Get(get::Arguments),
+    /// Prints every value; secrets as '***'.
+    List(list::Arguments),
+    /// Prints where the file is, whether or not it is there.
+    Path(path::Arguments),
+    /// Sets one value; comments and all other values stay as they are.
+    Set(set::Arguments),
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    match &arguments.command {
+        Command::Edit(arguments) => edit::run(context, arguments),
+        Command::Get(arguments) => get::run(context, arguments),
+        Command::List(arguments) => list::run(context, arguments),
+        Command::Path(arguments) => path::run(context, arguments),
+        Command::Set(arguments) => set::run(context, arguments),
+    }
+}

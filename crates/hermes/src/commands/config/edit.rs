@@ -1,0 +1,123 @@
+//! `hermes config edit`: in an editor, on a copy that replaces the file only when it is a configuration.
+
+use std::ffi::OsString;
+use std::io::{self, BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, ExitCode};
+
+use hermes_core::config::{self, ConfigFileError};
+use hermes_core::{ProfileName, whole_file};
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {}
+
+const EXAMPLES: &str = "Examples:
+  hermes config edit                            in $VISUAL, $EDITOR, nano or vi
+  EDITOR='code --wait' hermes -p coder config edit";
+
+/// What is tried where no variable names an editor.
+const EDITORS: &[&str] = &["nano", "vi"];
+
+pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
+    let profile = context.existing_profile()?;
+    let path = context.home.config(&profile);
+    let before = whole_file::read(&path, config::CONFIG_FILE_MAX)?;
+    let copy = copy_of(context, &profile);
+    whole_file::write(&copy, before.as_deref().unwrap_or_default(), 0o600)?;
+    loop {
+        run_editor(&copy)?;
+        match config::load(&copy) {
+            Ok(_) => break,
+            Err(error @ ConfigFileError::Parse { .. }) => {
+                let ConfigFileError::Parse { source, .. } = &error else { return Err(error.into()) };
+                eprintln!("this is no configuration: {source}");
+                if !again()? {
+                    return Err(CommandError::new(
+                        Exit::Configuration,
+                        format!("cannot use what was edited: {source}"),
+                    )
+                    .hint(format!(
+                        "{} is as it was; what you wrote is in {}",
+                        path.display(),
+                        copy.display()
+                    )));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let after = whole_file::read(&copy, config::CONFIG_FILE_MAX)?.unwrap_or_default();
+    if before.as_deref().unwrap_or_default() == after {
+        let _ = std::fs::remove_file(&copy);
+        println!("nothing was changed");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if whole_file::read(&path, config::CONFIG_FILE_MAX)? != before {
+        return Err(CommandError::new(
+            Exit::TryAgain,
+            format!("{} was changed by somebody else meanwhile", path.display()),
+        )
+        .hint(format!("what you wrote is in {}; edit again and take over what you need", copy.display())));
+    }
+    let mode = whole_file::mode_of(&path).ok().flatten().unwrap_or(0o600);
+    whole_file::write(&path, &after, mode)?;
+    let _ = std::fs::remove_file(&copy);
+    println!("wrote {}", path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Beside the file, so that it is as private as that one and survives what the editor does; an export leaves it out.
+fn copy_of(context: &Context, profile: &ProfileName) -> PathBuf {
+    let mut name = OsString::from(context.home.config(profile));
+    name.push(format!(".{}.tmp", process::id()));
+    name.into()
+}
+
+fn run_editor(copy: &Path) -> Result<(), CommandError> {
+    let named = ["VISUAL", "EDITOR"].iter().filter_map(std::env::var_os).find(|editor| !editor.is_empty());
+    let status = match named {
+        // A variable may hold arguments: a shell splits them, as git and crontab let it.
+        Some(editor) => {
+            let mut line = editor;
+            line.push(" \"$1\"");
+            Command::new("/bin/sh").arg("-c").arg(line).arg("sh").arg(copy).status()
+        }
+        None => EDITORS
+            .iter()
+            .map(|editor| Command::new(editor).arg(copy).status())
+            .find(|result| !matches!(result, Err(error) if error.kind() == io::ErrorKind::NotFound))
+            .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
+    };
+    let failed = |error: CommandError| {
+        let _ = std::fs::remove_file(copy);
+        Err(error.hint(
+            "name an editor that is here: EDITOR=vi hermes config edit; or: hermes config set KEY VALUE",
+        ))
+    };
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => failed(CommandError::new(
+            Exit::Failed,
+            format!("the editor ended with {status}; nothing was changed"),
+        )),
+        Err(error) => failed(CommandError::new(Exit::Failed, "cannot run an editor").caused_by(error)),
+    }
+}
+
+/// Whether to go back into the editor; without a terminal nobody can be asked.
+fn again() -> Result<bool, CommandError> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Ok(false);
+    }
+    eprint!("Edit again? [Y/n] ");
+    let mut answer = String::new();
+    let read = io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| CommandError::new(Exit::Failed, "cannot read the answer").caused_by(error))?;
+    Ok(read > 0 && !answer.trim().to_ascii_lowercase().starts_with('n'))
+}

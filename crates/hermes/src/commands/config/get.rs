@@ -1,0 +1,50 @@
+//! `hermes config get`.
+
+use std::process::ExitCode;
+
+use hermes_core::config::{self, Key};
+use serde_json::Value;
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::failures::selecting;
+use crate::output;
+use crate::secrets;
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The names on the way to the value, with dots between them.
+    key: Key,
+
+    /// Prints the value as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes config get gateway.port       a value
+  hermes config get gateway            all below a name, as JSON; secrets as '***'
+  hermes config get 'a.\"b.c\"'          a name that has a dot in it";
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let profile = context.existing_profile()?;
+    let config = config::load(&context.home.config(&profile))?.unwrap_or_default();
+    let Some(setting) = config.get(&arguments.key) else {
+        let selecting = selecting(&profile);
+        return Err(CommandError::new(Exit::Failed, format!("the configuration has no {}", arguments.key))
+            .hint(format!("see what there is: hermes {selecting}config list")));
+    };
+    let text = match setting.text() {
+        Some(text) if !arguments.json => text.to_owned(),
+        Some(_) => setting.json().to_string(),
+        // Who asks for a collection has not asked for what is secret in it.
+        None => masked_below(&arguments.key, setting.json()).to_string(),
+    };
+    output::print(format!("{text}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn masked_below(key: &Key, value: Value) -> Value {
+    secrets::mask_json(value, key.names().iter().any(|name| secrets::is_secret_name(name)))
+}

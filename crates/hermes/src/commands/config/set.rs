@@ -1,0 +1,38 @@
+//! `hermes config set`.
+
+use std::process::ExitCode;
+
+use hermes_core::config::{self, GatewayConfig, Key};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::failures::selecting;
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The names on the way to the value, with dots between them; what leads there is made.
+    key: Key,
+
+    /// The value; what reads as a number or a boolean is set as one.
+    #[arg(allow_hyphen_values = true)]
+    value: String,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes config set gateway.port 9300
+  hermes -p coder config set gateway.drain_timeout 30s";
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let profile = context.existing_profile()?;
+    let path = context.home.config(&profile);
+    config::change(&path, |config| config.set(&arguments.key, &arguments.value))?;
+    println!("set {} in {}", arguments.key, path.display());
+    let config = config::load(&path)?.unwrap_or_default();
+    if let Err(error) = GatewayConfig::resolve(&profile, &config, |_| None) {
+        eprintln!("warning: {error}; until that is mended the gateway does not start");
+    } else if arguments.key.names().first().is_some_and(|name| name == "gateway") {
+        println!("next: hermes {}gateway restart", selecting(&profile));
+    }
+    Ok(ExitCode::SUCCESS)
+}

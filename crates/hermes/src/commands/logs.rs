@@ -1,0 +1,129 @@
+//! `hermes logs`: what a gateway printed, and what the boots did.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use hermes_core::boot_log;
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::failures::selecting;
+use crate::gateway_log::{self, Followed, Tail};
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Goes on with what is printed from now on, until Ctrl-C.
+    #[arg(short, long)]
+    follow: bool,
+
+    /// How many lines at most.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    lines: usize,
+
+    /// What the boots of the container did with the profiles.
+    #[arg(long, conflicts_with_all = ["follow", "profile"])]
+    boot: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes logs                     the last lines of the active profile's gateway
+  hermes -p coder logs -f         and what it prints from now on
+  hermes -p coder logs -n 10000   all that is kept, older files included
+  hermes logs --boot              what was started at the last boots";
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let result = if arguments.boot { boot(context, arguments) } else { gateway(context, arguments) };
+    match result {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Who read it has seen enough.
+        Err(Failure::Io(path, error)) if error.kind() == io::ErrorKind::BrokenPipe && path.is_none() => {
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(Failure::Io(path, error)) => Err(cannot(path.as_deref(), error)),
+        Err(Failure::Command(error)) => Err(error),
+    }
+}
+
+/// What can go wrong: with a file, whose path is named, or with the standard output.
+enum Failure {
+    Io(Option<String>, io::Error),
+    Command(CommandError),
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self::Command(error)
+    }
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> Failure {
+    let path = path.display().to_string();
+    move |error| Failure::Io(Some(path.clone()), error)
+}
+
+fn on_stdout(error: io::Error) -> Failure {
+    Failure::Io(None, error)
+}
+
+fn cannot(path: Option<&str>, error: io::Error) -> CommandError {
+    let exit =
+        if error.kind() == io::ErrorKind::PermissionDenied { Exit::NoPermission } else { Exit::Failed };
+    let what = path.map_or_else(|| "cannot print the log".to_owned(), |path| format!("cannot read {path}"));
+    CommandError::new(exit, what).caused_by(error)
+}
+
+fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    let profile = context.existing_profile()?;
+    let current = context.home.gateway_log(&profile);
+    let nothing = || {
+        CommandError::new(Exit::Failed, format!("the gateway '{profile}' has no log yet"))
+            .hint(format!("start it: hermes {}gateway start", selecting(&profile)))
+    };
+    // First of all: what is printed while the end is read is not to be missed.
+    let followed = match arguments.follow.then(|| Followed::listen(&current)) {
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Err(nothing().into()),
+        Some(followed) => Some(followed.map_err(at(&current))?),
+        None => None,
+    };
+    let tail = gateway_log::tail(&current, arguments.lines).map_err(at(&current))?;
+    if !tail.exists && followed.is_none() {
+        return Err(nothing().into());
+    }
+    // Not buffered by lines: `Stdout` would hold back the last one that has no end.
+    let mut stdout = io::stdout().lock();
+    print(&mut stdout, &tail).map_err(on_stdout)?;
+    let Some(mut followed) = followed else { return Ok(()) };
+    if let Some((file, position)) = tail.current {
+        followed.go_on(file, position).map_err(at(&current))?;
+    }
+    gateway_log::follow(followed, &mut stdout).map_err(on_stdout)
+}
+
+fn boot(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+    let path = context.home.boot_log();
+    let mut tail = gateway_log::tail(&path, arguments.lines).map_err(at(&path))?;
+    if tail.lines.len() < arguments.lines {
+        let rotated = boot_log::rotated(&path);
+        let mut older =
+            gateway_log::tail(&rotated, arguments.lines - tail.lines.len()).map_err(at(&rotated))?;
+        older.lines.append(&mut tail.lines);
+        tail = Tail { exists: tail.exists || older.exists, ..older };
+    }
+    if !tail.exists {
+        return Err(CommandError::new(Exit::Failed, format!("no boot has written {} yet", path.display()))
+            .hint("it is written when a container of the hermes image starts")
+            .into());
+    }
+    print(&mut io::stdout().lock(), &tail).map_err(on_stdout)
+}
+
+fn print(to: &mut impl Write, tail: &Tail) -> io::Result<()> {
+    let mut text = tail.lines.join(&b'\n');
+    if !text.is_empty() {
+        text.push(b'\n');
+    }
+    to.write_all(&text)?;
+    to.flush()
+}

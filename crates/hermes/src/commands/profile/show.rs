@@ -1,0 +1,104 @@
+//! `hermes profile show`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hermes_core::{ProfileName, active_profile};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::gateways::Gateway;
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The profile; without it the one that `-p` names, else the active one.
+    #[arg(value_parser = ProfileName::new)]
+    name: Option<ProfileName>,
+
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes profile show coder          where it lies, its port, how its gateway is
+  hermes profile show coder --json   the same, for a program";
+
+/// A profile and its gateway. What is secret of it is never in here, only whether it is there.
+#[derive(Serialize)]
+struct Profile {
+    name: String,
+    /// The one that is meant when none is named.
+    active: bool,
+    directory: String,
+    files: Files,
+    gateway: Gateway,
+}
+
+/// Which of its files are there.
+#[derive(Serialize)]
+struct Files {
+    soul: bool,
+    config: bool,
+    env: bool,
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let name = match &arguments.name {
+        Some(name) => {
+            context.must_exist(name)?;
+            name.clone()
+        }
+        None => context.existing_profile()?,
+    };
+    let home = &context.home;
+    let profile = Profile {
+        name: name.to_string(),
+        active: active_profile::read(home).is_ok_and(|active| active == name),
+        directory: home.profile_directory(&name).to_string_lossy().into_owned(),
+        files: Files {
+            soul: home.soul(&name).exists(),
+            config: home.config(&name).exists(),
+            env: home.dot_env(&name).exists(),
+        },
+        gateway: Gateway::look(home, context.service_manager()?.as_ref(), &name)?,
+    };
+    if arguments.json {
+        println!("{}", serde_json::json!(profile));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (what, value) in lines(&profile) {
+        println!("{what:<10} {value}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(profile: &Profile) -> Vec<(&'static str, String)> {
+    let gateway = &profile.gateway;
+    let dash = || "-".to_owned();
+    let presence = |there: bool| if there { "yes" } else { "no" }.to_owned();
+    let mut state = gateway.state.word().to_owned();
+    if let Some(seconds) = gateway.uptime_seconds {
+        state.push_str(&format!(" for {}", humantime::format_duration(Duration::from_secs(seconds))));
+    }
+    if let Some(pid) = gateway.pid {
+        state.push_str(&format!(", PID {pid}"));
+    }
+    let mut lines = vec![
+        ("profile", profile.name.clone()),
+        ("active", presence(profile.active)),
+        ("directory", profile.directory.clone()),
+        ("port", gateway.port.map_or_else(dash, |port| port.to_string())),
+        ("wanted", gateway.desired_state.map_or_else(dash, |state| state.to_string())),
+        ("state", state),
+        ("SOUL.md", presence(profile.files.soul)),
+        ("config", presence(profile.files.config)),
+        (".env", presence(profile.files.env)),
+    ];
+    if let Some(problem) = &gateway.problem {
+        lines.push(("problem", problem.clone()));
+    }
+    lines
+}

@@ -1,0 +1,27 @@
+//! `hermes profile use`.
+
+use std::process::ExitCode;
+
+use hermes_core::{ProfileName, active_profile};
+
+use crate::context::Context;
+use crate::error::CommandError;
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The profile that is meant from now on when `-p` names none.
+    #[arg(value_parser = ProfileName::new)]
+    name: ProfileName,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes profile use coder     'hermes gateway start' now means that of 'coder'
+  hermes profile use default   back to the profile at the root of HERMES_HOME";
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    context.must_exist(&arguments.name)?;
+    active_profile::write(&context.home, &arguments.name)?;
+    println!("the active profile is now '{}'", arguments.name);
+    Ok(ExitCode::SUCCESS)
+}

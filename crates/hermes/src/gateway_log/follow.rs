@@ -1,0 +1,160 @@
+//! Following a log while it is written and rotated, on the kernel's word and without looking again and again.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::inotify;
+use rustix::io::Errno;
+
+use super::{identity, older_files};
+
+/// A log that is followed.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    current: PathBuf,
+    notices: OwnedFd,
+    /// What is being read, from where that was left.
+    file: Option<File>,
+}
+
+impl Followed {
+    /// Begins to listen; to be called before the end of the log is read, so that nothing that is written in between is missed.
+    ///
+    /// # Errors
+    /// The directory of `current` is not there, or the kernel has no notices left.
+    pub(crate) fn listen(current: &Path) -> io::Result<Self> {
+        let notices = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
+        let directory = current.parent().unwrap_or(Path::new("/"));
+        inotify::add_watch(
+            &notices,
+            directory,
+            inotify::WatchFlags::MODIFY
+                | inotify::WatchFlags::CREATE
+                | inotify::WatchFlags::MOVED_TO
+                | inotify::WatchFlags::DELETE_SELF
+                | inotify::WatchFlags::MOVE_SELF
+                | inotify::WatchFlags::ONLYDIR,
+        )?;
+        Ok(Self { current: current.to_owned(), notices, file: None })
+    }
+
+    /// Goes on in `file` after its first `position` bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read from there.
+    pub(crate) fn go_on(&mut self, mut file: File, position: u64) -> io::Result<()> {
+        file.seek(SeekFrom::Start(position))?;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Writes what is new to `to`, through every file that the log has become meanwhile.
+    ///
+    /// # Errors
+    /// A file cannot be read, or `to` not be written.
+    pub(crate) fn catch_up(&mut self, to: &mut impl Write) -> io::Result<()> {
+        loop {
+            // Before what is left in the file is read: if the log has gone on to another by then, this one is complete.
+            let newest = match File::open(&self.current) {
+                Ok(newest) => Some(newest),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            let Some(mut file) = self.file.take() else {
+                let Some(newest) = newest else { return Ok(()) };
+                self.file = Some(newest);
+                continue;
+            };
+            let here = identity(&file.metadata()?);
+            copy(&mut file, to)?;
+            let Some(newest) = newest else {
+                self.file = Some(file);
+                return Ok(());
+            };
+            if identity(&newest.metadata()?) == here {
+                self.file = Some(file);
+                return Ok(());
+            }
+            for between in self.after(here)? {
+                match File::open(between) {
+                    Ok(mut between) => copy(&mut between, to)?,
+                    // s6-log removes the oldest ones.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            self.file = Some(newest);
+        }
+    }
+
+    /// The files that the log was after the one with this identity and before its newest, oldest first.
+    fn after(&self, here: (u64, u64)) -> io::Result<Vec<PathBuf>> {
+        let older = older_files(&self.current)?;
+        let place =
+            older.iter().position(|path| path.metadata().is_ok_and(|metadata| identity(&metadata) == here));
+        // One that was removed meanwhile was the oldest; what came after it cannot be told from what came before.
+        Ok(place.map_or_else(Vec::new, |place| older[place + 1..].to_vec()))
+    }
+
+    /// Waits until something happens in the directory; false when nobody reads `to` any more, or the directory is gone.
+    fn wait(&self, to: &impl AsFd) -> io::Result<bool> {
+        let mut watched = [PollFd::new(&self.notices, PollFlags::IN), PollFd::new(to, PollFlags::empty())];
+        loop {
+            match poll(&mut watched, None) {
+                Ok(_) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if watched[1].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
+            return Ok(false);
+        }
+        let mut room = [MaybeUninit::uninit(); 4096];
+        let mut reader = inotify::Reader::new(&self.notices, &mut room);
+        loop {
+            match reader.next() {
+                Ok(event) => {
+                    let gone = inotify::ReadFlags::DELETE_SELF
+                        | inotify::ReadFlags::MOVE_SELF
+                        | inotify::ReadFlags::IGNORED;
+                    if event.events().intersects(gone) {
+                        return Ok(false);
+                    }
+                }
+                Err(Errno::AGAIN) => return Ok(true),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Writes what is new to `to` for as long as somebody reads it and the log is there.
+///
+/// # Errors
+/// The log cannot be read, or `to` not be written; of the kind `BrokenPipe` when nobody reads it.
+pub(crate) fn follow(mut followed: Followed, to: &mut (impl Write + AsFd)) -> io::Result<()> {
+    loop {
+        followed.catch_up(to)?;
+        to.flush()?;
+        if !followed.wait(to)? {
+            return Ok(());
+        }
+    }
+}
+
+fn copy(from: &mut File, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to.write_all(&buffer[..length])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Logs as `s6-log` leaves them.
+
+use std::io::Write as _;
+
+use super::*;
+
+struct Log {
+    _folder: tempfile::TempDir,
+    home: Home,
+    profile: ProfileName,
+}
+
+impl Log {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (home, profile) = (Home::new(folder.path()).unwrap(), ProfileName::default_profile());
+        fs::create_dir_all(home.gateway_logs_directory(&profile)).unwrap();
+        Self { _folder: folder, home, profile }
+    }
+
+    fn current(&self) -> PathBuf {
+        self.home.gateway_log(&self.profile)
+    }
+
+    fn write(&self, text: &str) {
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(self.current()).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn rotate(&self, label: &str) {
+        fs::rename(self.current(), self.current().with_file_name(label)).unwrap();
+    }
+
+    fn last(&self, count: usize) -> Vec<String> {
+        last_lines(&self.home, &self.profile, count)
+    }
+}
+
+#[test]
+fn the_last_lines_are_those_at_the_end_and_a_missing_log_has_none() {
+    let log = Log::new();
+    assert!(log.last(3).is_empty());
+    log.write(&(0..20_000).map(|number| format!("line {number}\n")).collect::<String>());
+    assert_eq!(log.last(2), ["line 19998", "line 19999"]);
+    assert_eq!(log.last(15_000).len(), 15_000, "more than one step from the end");
+    assert_eq!(log.last(30_000).len(), 20_000);
+    assert!(log.last(0).is_empty());
+    log.write("without its end");
+    assert_eq!(log.last(2), ["line 19999", "without its end"]);
+}
+
+#[test]
+fn a_line_longer_than_a_step_is_whole() {
+    let log = Log::new();
+    let long = "x".repeat(200_000);
+    log.write(&format!("a\n{long}\nb\n"));
+    assert_eq!(log.last(2), [long.as_str(), "b"]);
+}
+
+#[test]
+fn older_files_are_read_where_the_newest_has_too_few_lines() {
+    let log = Log::new();
+    for (label, text) in [
+        ("@400000006743a0000000000a.s", "one\n"),
+        ("@400000006743a0000000000b.u", "two\nthree\n"),
+        ("previous", "four\n"),
+        ("lock", "not a log\n"),
+        ("state", "not a log\n"),
+    ] {
+        log.write(text);
+        log.rotate(label);
+    }
+    log.write("five\n");
+    assert_eq!(log.last(3), ["three", "four", "five"]);
+    assert_eq!(log.last(9), ["one", "two", "three", "four", "five"]);
+    fs::remove_file(log.current()).unwrap();
+    assert_eq!(log.last(1), ["four"], "between two files");
+}
+
+#[test]
+fn who_follows_sees_every_line_once_through_rotations() {
+    let log = Log::new();
+    log.write("before\n");
+    let mut followed = Followed::listen(&log.current()).unwrap();
+    let (file, position) = tail(&log.current(), 1).unwrap().current.unwrap();
+    followed.go_on(file, position).unwrap();
+    let mut seen = Vec::new();
+    log.write("one\n");
+    followed.catch_up(&mut seen).unwrap();
+    log.write("two\n");
+    log.rotate("@400000006743a0000000000a.s");
+    followed.catch_up(&mut seen).unwrap();
+    log.write("three\n");
+    log.rotate("@400000006743a0000000000b.s");
+    log.write("four\n");
+    log.rotate("@400000006743a0000000000c.s");
+    log.write("five\n");
+    followed.catch_up(&mut seen).unwrap();
+    log.write("six\n");
+    followed.catch_up(&mut seen).unwrap();
+    assert_eq!(String::from_utf8(seen).unwrap(), "one\ntwo\nthree\nfour\nfive\nsix\n");
+}
+
+#[test]
+fn a_log_that_begins_later_is_followed_from_its_beginning() {
+    let log = Log::new();
+    let mut followed = Followed::listen(&log.current()).unwrap();
+    let mut seen = Vec::new();
+    followed.catch_up(&mut seen).unwrap();
+    log.write("one\n");
+    followed.catch_up(&mut seen).unwrap();
+    assert_eq!(seen, b"one\n");
+}

@@ -1,0 +1,220 @@
+//! What is secret, and how it is kept out of what is printed. Rather too much is masked than too little.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// What stands in a secret's place.
+pub(crate) const MASK: &str = "***";
+
+/// The words that make a name that of a secret.
+const WORDS: &[&str] = &[
+    "key",
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "cookie",
+    "authorization",
+    "auth",
+];
+
+/// What well-known keys begin with.
+const PREFIXES: &[&str] = &[
+    "sk-",
+    "pk-",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xapp-",
+    "AKIA",
+    "AIza",
+    "eyJ",
+    "hf_",
+    "gsk_",
+];
+
+/// A known value shorter than this is masked nowhere: it would be found in every second word.
+const KNOWN_MIN: usize = 4;
+
+/// From this length on a word of mixed letters and digits is taken for a key.
+const LOOKS_LIKE_A_KEY: usize = 32;
+
+/// Whether a name says that its value is secret: it ends in one of the words, or has one among its parts.
+pub(crate) fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let singular = |part: &str| part.strip_suffix('s').unwrap_or(part).to_owned();
+    let parts = name.split(|character: char| !character.is_ascii_alphanumeric());
+    let mut parts = parts.map(singular);
+    parts.any(|part| WORDS.iter().any(|word| part == *word))
+        || WORDS.iter().any(|word| singular(&name).ends_with(word))
+}
+
+/// The value without what is secret in it; `all` says that the whole of it is.
+pub(crate) fn mask_json(value: Value, all: bool) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| {
+                let secret = all || is_secret_name(&name);
+                (name, mask_json(value, secret))
+            })
+            .collect(),
+        Value::Array(items) => items.into_iter().map(|item| mask_json(item, all)).collect(),
+        Value::Null => Value::Null,
+        _ if all => Value::String(MASK.to_owned()),
+        Value::String(text) => Value::String(mask_url(&text)),
+        other => other,
+    }
+}
+
+/// A text with the user and the password of the addresses in it masked.
+fn mask_url(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        masked.push_str(before);
+        masked.push_str("://");
+        let end = after
+            .find(|character: char| character == '/' || character.is_whitespace())
+            .unwrap_or(after.len());
+        rest = match after[..end].rfind('@') {
+            Some(at) => {
+                masked.push_str(MASK);
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Texts that are known to be secret.
+#[derive(Debug, Default)]
+pub(crate) struct Secrets {
+    known: BTreeSet<String>,
+}
+
+impl Secrets {
+    /// Remembers a value; of one with several lines each.
+    pub(crate) fn add(&mut self, value: &str) {
+        let lines = value.lines().map(str::trim).filter(|line| line.len() >= KNOWN_MIN);
+        self.known.extend(lines.map(str::to_owned));
+    }
+
+    /// Remembers what a configuration holds under a name that says so.
+    pub(crate) fn add_json(&mut self, value: &Value, secret: bool) {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| self.add_json(value, secret || is_secret_name(name)));
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.add_json(item, secret)),
+            Value::String(text) if secret => self.add(text),
+            Value::Number(number) if secret => self.add(&number.to_string()),
+            _ => {}
+        }
+    }
+
+    /// The text without what is known to be secret, and without what looks like it.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        // The longest first: one may be a part of another.
+        let mut known: Vec<_> = self.known.iter().collect();
+        known.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        for value in known {
+            text = text.replace(value.as_str(), MASK);
+        }
+        let lines: Vec<_> = text.split('\n').map(|line| mask_words(&mask_url(line))).collect();
+        lines.join("\n")
+    }
+}
+
+/// Masks in a line the words that look like secrets, and those that follow a name that says so.
+fn mask_words(line: &str) -> String {
+    let mut masked = String::new();
+    let mut after_secret_name = false;
+    for piece in
+        line.split_inclusive([' ', '\t', ',', ';', '"', '\'', '=', ':', '(', ')', '[', ']', '{', '}'])
+    {
+        let word =
+            piece.trim_end_matches([' ', '\t', ',', ';', '"', '\'', '=', ':', '(', ')', '[', ']', '{', '}']);
+        let end = &piece[word.len()..];
+        if word.is_empty() {
+            // What stands between a name and its value.
+            masked.push_str(end);
+            continue;
+        }
+        let says = word.eq_ignore_ascii_case("bearer")
+            || is_secret_name(word) && end.starts_with(['=', ':', '"', '\'']);
+        if says {
+            masked.push_str(word);
+        } else if after_secret_name || looks_like_a_key(word) {
+            masked.push_str(MASK);
+        } else {
+            masked.push_str(word);
+        }
+        masked.push_str(end);
+        after_secret_name = says;
+    }
+    masked
+}
+
+fn looks_like_a_key(word: &str) -> bool {
+    let long = |word: &str, least: usize| word.len() >= least;
+    if PREFIXES.iter().any(|prefix| word.starts_with(prefix) && long(word, prefix.len() + 8)) {
+        return true;
+    }
+    let of_a_key =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '+' | '.');
+    long(word, LOOKS_LIKE_A_KEY)
+        && word.chars().all(of_a_key)
+        && word.contains(|character: char| character.is_ascii_digit())
+        && word.contains(|character: char| character.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("key", true)]
+    #[case("keys", true)]
+    #[case("OPENAI_API_KEY", true)]
+    #[case("bot-tokens", true)]
+    #[case("apikey", true)]
+    #[case("Password", true)]
+    #[case("client_secret_v2", true)]
+    #[case("credentials", true)]
+    #[case("port", false)]
+    #[case("model", false)]
+    #[case("keyboard", false)]
+    fn the_words_of_a_name_say_whether_it_is_secret(#[case] name: &str, #[case] secret: bool) {
+        assert_eq!(is_secret_name(name), secret);
+    }
+
+    #[test]
+    fn known_secrets_and_what_looks_like_one_are_masked_and_words_stay() {
+        let mut secrets = Secrets::default();
+        secrets.add("hunter2!");
+        secrets.add_json(&serde_json::json!({"a": {"token": "t0k3n", "port": 9300}}), false);
+        let masked = |text| secrets.mask(text);
+        assert_eq!(masked("it was hunter2! and t0k3n at port 9300"), "it was *** and *** at port 9300");
+        assert_eq!(masked("API_KEY=abc def"), "API_KEY=*** def");
+        assert_eq!(masked("Authorization: Bearer abc"), "Authorization: Bearer ***");
+        assert_eq!(masked(r#"{"password": "abc", "port": 1}"#), r#"{"password": "***", "port": 1}"#);
+        assert_eq!(masked("got sk-abcdefgh1234."), "got ***");
+        assert_eq!(masked("at https://me:abc@host/x"), "at https://***@host/x");
+        assert_eq!(masked("id 0123456789abcdef0123456789abcdef"), "id ***");
+        let line = "2026-11-24T11:00:00.000000Z profile=coder prior_state=running action=started";
+        assert_eq!(masked(line), line);
+    }
+}

@@ -1,0 +1,10 @@
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+//! The verbs on a volume, where no service manager runs: one module a verb.
+
+mod config;
+mod dump;
+mod help;
+mod logs;
+mod profile;
+mod profile_archive;
+mod volume;
