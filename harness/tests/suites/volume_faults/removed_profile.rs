@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, Look, docker_test, secs};
 use predicates::str::contains;
 
-use crate::gateways::{PROFILES, create_and_start, gateway, gateways, hermes, no_process_of};
+use crate::gateways::{PROFILES, create_and_start, gateway, gateways, hermes, no_process_of, state_file};
 
 /// Nothing is left of a profile in the container.
 async fn is_gone(container: &Container, profile: &str) -> Result<()> {
@@ -37,13 +37,13 @@ async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result
 #[docker_test]
 async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_is_left() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
-    create_and_start(&container, &["killed", "deleted", "recreated", "restarted", "other"]).await?;
+    create_and_start(&container, &["killed", "deleted", "restarted", "other"]).await?;
     let before = gateways(&container).await?;
     let pid = |profile: &str| {
         let gateway = before.iter().find(|gateway| gateway.profile == profile);
         gateway.and_then(|gateway| gateway.pid).with_context(|| format!("{profile} is up: {before:?}"))
     };
-    container.exec_sh("rm -rf killed deleted recreated restarted").workdir(PROFILES).await?.success();
+    container.exec_sh("rm -rf killed deleted restarted").workdir(PROFILES).await?.success();
     let listed: Vec<_> = gateways(&container).await?.into_iter().map(|gateway| gateway.profile).collect();
     ensure!(listed == ["default", "other"], "{listed:?}");
     let start = hermes(&container, "killed", &["gateway", "start"]).await?.code(1);
@@ -58,19 +58,27 @@ async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_
         is_gone(&container, profile).await?;
     }
 
-    // A new profile of the same name begins with a gateway of its own.
-    container.exec(["hermes", "profile", "create", "recreated"]).await?.success();
-    hermes(&container, "recreated", &["gateway", "start"]).await?.success();
-    let new = gateway(&container, "recreated").await?;
-    ensure!(new.ready && new.pid != Some(pid("recreated")?), "the old one is in its place: {new:?}");
-    let answer = container.http_get_inside(new.port.context("a port")?, "/health", &[]).await?;
-    ensure!(answer.status == 200, "{answer:?}");
-
     // After a restart nobody remembers it.
     container.restart().await?;
     container.ready().await?;
     is_gone(&container, "restarted").await?;
     let listed: Vec<_> = gateways(&container).await?.into_iter().map(|gateway| gateway.profile).collect();
-    ensure!(listed == ["default", "other", "recreated"], "{listed:?}");
+    ensure!(listed == ["default", "other"], "{listed:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_new_profile_with_the_name_of_a_removed_one_has_a_gateway_of_its_own() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, &["again"]).await?;
+    let old = gateway(&container, "again").await?;
+    container.exec(["rm", "-rf", "again"]).workdir(PROFILES).await?.success();
+    create_and_start(&container, &["again"]).await?;
+    let new = gateway(&container, "again").await?;
+    ensure!(new.ready && new.pid != old.pid, "the old one is in its place: {new:?}");
+    let answer = container.http_get_inside(new.port.context("a port")?, "/health", &[]).await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    let state = state_file(&container, "again").await?;
+    ensure!(state["pid"] == new.pid.unwrap_or_default(), "{state}");
     Ok(())
 }
