@@ -5,8 +5,11 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod container_restart;
+mod crash_loop;
 mod driving;
 mod gateway_run;
+mod gateways;
 mod harness_itself;
 mod harness_on_failure;
 mod image_layout;
@@ -20,6 +23,7 @@ mod profile_gateway;
 mod read_only;
 mod signals_and_exit;
 mod tui_passthrough;
+mod volume_faults;
 mod zombie_reaping;
 
 use std::process::ExitCode;

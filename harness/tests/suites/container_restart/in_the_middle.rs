@@ -1,0 +1,147 @@
+//! The container goes down while a gateway starts, drains, or is deleted.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, Look, Looked, docker_test, secs};
+
+use super::{WAYS, Way};
+use crate::gateways::{
+    create_and_start, directory, gateway, gateway_is, gateways, hermes, hold_a_request, last_boot,
+    no_process_of, state_file,
+};
+
+/// Probe: the gateway has written that it is in this state.
+fn says(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<()> {
+    let (profile, state) = (profile.to_owned(), state.to_owned());
+    async move |container: &Container| {
+        let file = state_file(container, &profile).await?;
+        Ok(Look::holds(file["gateway_state"] == state, || file.to_string()))
+    }
+}
+
+#[docker_test]
+async fn a_gateway_whose_start_was_ordered_a_moment_ago_is_ready_after_the_restart() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    for way in WAYS {
+        container.exec(["hermes", "gateway", "start", "--no-wait"]).await?.success();
+        way.go(&container).await?;
+        let up = container.wait_until(format!("{way:?}"), gateway_is("default", "running"), secs(10)).await?;
+        ensure!(up.desired_state.as_deref() == Some("running"), "{way:?}: {up:?}");
+        container.exec(["hermes", "gateway", "stop"]).await?.success();
+    }
+    Ok(())
+}
+
+/// Takes questions for names, and answers none.
+const SILENT_NAME_SERVER: &str = r#"use IO::Socket::INET;
+    my $socket = IO::Socket::INET->new(Proto => "udp", LocalAddr => "127.0.0.1:53") or die $!;
+    if (fork) { exit } close STDOUT; close STDERR;
+    $socket->recv(my $question, 512) while 1;"#;
+
+#[docker_test]
+async fn a_gateway_that_hangs_in_its_start_is_started_anew_by_the_restart() -> Result<()> {
+    let builder = Container::builder().tune(|_, host| host.dns = Some(vec!["127.0.0.1".to_owned()]));
+    let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
+    // Root, since it is a port of root's. Its gateway looks for the address of a host that nobody knows.
+    container.exec(["perl", "-e", SILENT_NAME_SERVER]).as_root().await?.success();
+    let config = "printf 'gateway:\\n  host: nobody-knows.test\\n' >/opt/data/config.yaml";
+    container.exec_sh(config).await?.success();
+    for way in [Way::KillAndStart, Way::Restart] {
+        container.exec(["hermes", "gateway", "start", "--no-wait"]).await?.success();
+        container.wait_until("it starts", says("default", "starting"), secs(10)).await?;
+        let shown = gateway(&container, "default").await?;
+        ensure!(shown.state == "starting" && !shown.ready, "{shown:?}");
+        container.exec(["rm", "/opt/data/config.yaml"]).await?.success();
+        way.go(&container).await?;
+        container.wait_until(format!("{way:?}"), gateway_is("default", "running"), secs(10)).await?;
+        let boot = last_boot(&container).await?;
+        ensure!(boot == ["profile=default prior_state=running action=started"], "{way:?}: {boot:?}");
+        container.exec(["perl", "-e", SILENT_NAME_SERVER]).as_root().await?.success();
+        container.exec_sh(config).await?.success();
+        container.exec(["hermes", "gateway", "stop"]).await?.success();
+    }
+    Ok(())
+}
+
+/// Drains for longer than any test waits.
+const PATIENT: &str = "gateway:\n  drain_timeout: 100\n";
+
+/// Lets a profile drain for longer than any test waits.
+async fn make_patient(container: &Container, profile: &str) -> Result<()> {
+    let append = r#"sed -i 's/^gateway:$/gateway:\n  drain_timeout: 100/' "$1/config.yaml""#;
+    container.exec(["sh", "-c", append, "sh", &directory(profile)]).await?.success();
+    hermes(container, profile, &["gateway", "restart"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_drain_that_the_restart_cuts_off_changes_nobodys_intent() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    container.write_file("/opt/data/config.yaml", PATIENT).await?;
+    container.exec(["hermes", "gateway", "start"]).await?.success();
+    create_and_start(&container, &["idle"]).await?;
+    make_patient(&container, "idle").await?;
+    for way in [Way::KillAndStart, Way::Restart] {
+        hermes(&container, "idle", &["gateway", "start"]).await?.success();
+        for gateway in gateways(&container).await? {
+            hold_a_request(&container, &gateway).await?;
+        }
+        // One drains since it is to stop; the other does when the container goes down, if that leaves it the time.
+        hermes(&container, "idle", &["gateway", "stop", "--no-wait"]).await?.success();
+        container.wait_until("it drains", gateway_is("idle", "draining"), secs(10)).await?;
+        container.wait_until("it says so", says("idle", "draining"), secs(10)).await?;
+        way.go(&container).await?;
+        let up = container.wait_until(format!("{way:?}"), gateway_is("default", "running"), secs(10)).await?;
+        ensure!(up.desired_state.as_deref() == Some("running"), "{way:?}: {up:?}");
+        let down = gateway(&container, "idle").await?;
+        ensure!((down.state.as_str(), down.pid) == ("stopped", None), "{way:?}: {down:?}");
+        let boot = last_boot(&container).await?;
+        let expected = [
+            "profile=default prior_state=running action=started",
+            "profile=idle prior_state=stopped action=registered",
+        ];
+        ensure!(boot == expected, "{way:?}: {boot:?}");
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_profile_is_whole_or_gone_when_the_container_goes_down_while_it_is_deleted() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, &["doomed"]).await?;
+    make_patient(&container, "doomed").await?;
+    let before = container.exec_sh("cd /opt/data/profiles/doomed && sha256sum SOUL.md config.yaml").await?;
+    let before = before.success().stdout();
+    hold_a_request(&container, &gateway(&container, "doomed").await?).await?;
+    let delete = "setsid hermes profile delete doomed --yes >/dev/null 2>&1 &";
+    container.exec_sh(delete).await?.success();
+    container.wait_until("the delete waits for the drain", says("doomed", "draining"), secs(10)).await?;
+    Way::KillAndStart.go(&container).await?;
+    // The delete had not come to the directory: nothing of the profile is lost, and it runs as before.
+    let up = container.wait_until("it is back", gateway_is("doomed", "running"), secs(10)).await?;
+    ensure!(up.desired_state.as_deref() == Some("running"), "{up:?}");
+    container
+        .exec_sh("cd /opt/data/profiles/doomed && sha256sum SOUL.md config.yaml")
+        .await?
+        .success()
+        .stdout_is(before.trim_end());
+    container.exec(["hermes", "profile", "delete", "doomed", "--yes"]).await?.success();
+    no_process_of(&container, "doomed").await?;
+    ensure!(container.file("/run/service/gateway-doomed").await?.is_none(), "its slot is left");
+    for left in ["/opt/data/profiles/doomed", "/opt/data/logs/gateways/doomed"] {
+        ensure!(container.file(left).await?.is_none(), "{left} is left");
+    }
+    // And with what a delete leaves that was cut off later, a boot does nothing but say so.
+    container
+        .exec_sh("mkdir /opt/data/profiles/doomed && echo x >/opt/data/profiles/doomed/.env")
+        .await?
+        .success();
+    Way::KillAndStart.go(&container).await?;
+    let boot = last_boot(&container).await?;
+    let expected = [
+        "profile=default prior_state=none action=registered",
+        "profile=doomed prior_state=none action=skipped",
+    ];
+    ensure!(boot == expected, "{boot:?}");
+    ensure!(container.file("/run/service/gateway-doomed").await?.is_none(), "it has a slot");
+    Ok(())
+}

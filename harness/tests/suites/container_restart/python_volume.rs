@@ -1,0 +1,69 @@
+//! A volume of the Python image, as it left it: hermes-agent 0.19 with the profiles `default`, `coder` and `writer`,
+//! killed while the gateway of `coder` ran.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, docker_test, secs};
+use serde_json::{Value, json};
+
+use super::Way;
+use crate::gateways::{PlantedProfiles, gateway_is, gateways, hermes, last_boot, state_file};
+
+const VOLUME: &[u8] = include_bytes!("../../data/hermes-agent-0.19-volume.tar.gz");
+
+/// Which files of the old volume are not as they were; the gateway's own state is what changes.
+const CHANGED: &str =
+    "cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profiles/coder/gateway_state.json -print0 |
+    while IFS= read -r -d '' path; do
+        was=$(stat -c '%F %a %u:%g' \"$path\") is=$(stat -c '%F %a %u:%g' \"/opt/data/$path\" 2>&1)
+        [ \"$was\" = \"$is\" ] || echo \"$path was $was, is $is\"
+        [ ! -f \"$path\" ] || cmp -- \"$path\" \"/opt/data/$path\"
+    done 2>&1";
+
+#[docker_test]
+async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothing() -> Result<()> {
+    let unpack = "mkdir /tmp/as-it-was; for to in /opt/data /tmp/as-it-was; do tar xzpf /root/volume.tar.gz -C $to; done";
+    let container = Container::builder()
+        .file("/root/volume.tar.gz", 0o644, VOLUME)
+        .plant(unpack)
+        .cmd(["sleep", "infinity"])
+        .start_ready()
+        .await?;
+    let expected = [
+        "profile=default prior_state=none action=registered",
+        "profile=coder prior_state=running action=started",
+        "profile=writer prior_state=none action=registered",
+    ];
+    let boot = last_boot(&container).await?;
+    ensure!(boot == expected, "{boot:?}");
+    let coder = container.wait_until("coder is up", gateway_is("coder", "running"), secs(10)).await?;
+    ensure!(coder.problem.is_none(), "{coder:?}");
+    let listed: Vec<_> = gateways(&container).await?.into_iter().map(|g| (g.profile, g.state)).collect();
+    let expected = [("default", "stopped"), ("coder", "running"), ("writer", "stopped")];
+    ensure!(
+        listed.iter().map(|(profile, state)| (profile.as_str(), state.as_str())).eq(expected),
+        "{listed:?}"
+    );
+    let state = state_file(&container, "coder").await?;
+    ensure!(state["pid"] == json!(coder.pid) && state["desired_state"] == Value::Null, "{state}");
+    // Root, since what was lost may be a permission.
+    container.exec(["bash", "-c", CHANGED]).as_root().await?.success().stdout_is("");
+
+    // It is a volume like any other from now on.
+    hermes(&container, "writer", &["gateway", "start"]).await?.success();
+    Way::KillAndStart.go(&container).await?;
+    for profile in ["coder", "writer"] {
+        container.wait_until(format!("{profile} is up"), gateway_is(profile, "running"), secs(10)).await?;
+    }
+    hermes(&container, "coder", &["gateway", "stop"]).await?.success();
+    Way::Restart.go(&container).await?;
+    let expected = [
+        "profile=default prior_state=none action=registered",
+        "profile=coder prior_state=stopped action=registered",
+        "profile=writer prior_state=running action=started",
+    ];
+    let boot = last_boot(&container).await?;
+    ensure!(boot == expected, "{boot:?}");
+    // The gateway of `writer` has a state now; nothing else of it changed.
+    container.exec(["bash", "-c", CHANGED]).as_root().await?.success().stdout_is("");
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! Gateways that end by themselves: they come back, later each time, and are given up in the end.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail, ensure};
+use hermes_harness::probe::slot_down;
+use hermes_harness::{Container, Look, Looked, Output, docker_test, secs};
+use predicates::prelude::PredicateBooleanExt as _;
+use predicates::str::contains;
+
+use crate::gateways::{
+    create_and_start, directory, gateway, gateway_is, gateway_other_than, gateways, hermes,
+};
+
+async fn up_with(profiles: &[&str]) -> Result<Container> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, profiles).await?;
+    Ok(container)
+}
+
+/// Gives a profile the policy for its crashes.
+async fn set_policy(container: &Container, profile: &str, policy: &str) -> Result<()> {
+    let config = format!("gateway:\n  restart: {policy}\n");
+    let write = format!("cat >'{}/config.yaml'", directory(profile));
+    container.exec_sh(&write).stdin(config).await?.success();
+    Ok(())
+}
+
+/// Kills a gateway that is ready; its PID.
+async fn crash(container: &Container, profile: &str) -> Result<u32> {
+    let seen =
+        container.wait_until(format!("{profile} runs"), gateway_is(profile, "running"), secs(10)).await?;
+    let pid = seen.pid.context("it is up")?;
+    container.kill_process(pid, "KILL").await?;
+    Ok(pid)
+}
+
+/// Kills a gateway until it is given up.
+async fn crash_until_given_up(container: &Container, profile: &str, crashes: u64) -> Result<()> {
+    for crash_number in 1..=crashes {
+        let pid = crash(container, profile).await?;
+        if crash_number < crashes {
+            container.wait_until("it is back", gateway_other_than(profile, pid), secs(10)).await?;
+        }
+    }
+    container.wait_until("it is given up", gateway_is(profile, "given-up"), secs(10)).await?;
+    Ok(())
+}
+
+/// Probe: the gateway spends the time after a crash. In the moment before that, nothing of it is up.
+fn waits(profile: &str) -> impl AsyncFn(&Container) -> Looked<()> {
+    let slot = format!("gateway-{profile}");
+    async move |container: &Container| {
+        let slot = container.slot(&slot).await?;
+        let waits = slot.as_ref().is_some_and(|slot| slot.up && !slot.ready);
+        Ok(Look::holds(waits, || format!("{slot:?}")))
+    }
+}
+
+/// The log of a gateway: when, and what.
+async fn log_lines(container: &Container, profile: &str) -> Result<Vec<(SystemTime, String)>> {
+    let path = format!("/opt/data/logs/gateways/{profile}/current");
+    let text = String::from_utf8(container.read_file(&path).await?)?;
+    let line = |line: &str| {
+        let (time, what) = line.split_once("  ")?;
+        Some((humantime::parse_rfc3339_weak(time).ok()?, what.to_owned()))
+    };
+    text.lines().map(|text| line(text).with_context(|| format!("no time in {text:?}"))).collect()
+}
+
+/// From the last line that contains `first` to the first behind it that contains `then`.
+fn between(lines: &[(SystemTime, String)], first: &str, then: &str) -> Result<Duration> {
+    let Some(begin) = lines.iter().rposition(|(_, text)| text.contains(first)) else {
+        bail!("no {first:?} in {lines:#?}");
+    };
+    let Some((end, _)) = lines[begin..].iter().find(|(_, text)| text.contains(then)) else {
+        bail!("no {then:?} behind the last {first:?} in {lines:#?}");
+    };
+    Ok(end.duration_since(lines[begin].0)?)
+}
+
+#[docker_test]
+async fn a_killed_gateway_is_ready_again_within_two_seconds_and_its_restarts_are_counted() -> Result<()> {
+    let container = up_with(&["coder", "other"]).await?;
+    let other = gateway(&container, "other").await?;
+    let port = gateway(&container, "coder").await?.port.context("it has a port")?;
+    let pid = crash(&container, "coder").await?;
+    let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
+    ensure!((back.state.as_str(), back.restarts) == ("running", 1), "{back:?}");
+    // By the log's own times: how long this test takes to look is not the gateway's affair.
+    let lines = log_lines(&container, "coder").await?;
+    let took = between(&lines, "crashed (SIGKILL), 1 of 10 times within 10m: starting it again", "is ready")?;
+    ensure!(took < secs(2), "took {took:?}: {lines:#?}");
+    ensure!(container.http_get_inside(port, "/health", &[]).await?.status == 200);
+
+    // The second time it has to wait, and the third time longer.
+    for (number, at_least) in [(2, 1), (3, 2)] {
+        let pid = crash(&container, "coder").await?;
+        let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
+        ensure!(back.restarts == number, "{back:?}");
+        let lines = log_lines(&container, "coder").await?;
+        let again =
+            format!("crashed (SIGKILL), {number} of 10 times within 10m: starting it again in {at_least}s");
+        let took = between(&lines, &again, "is ready")?;
+        ensure!(
+            took >= secs(at_least) - Duration::from_millis(50) && took < secs(at_least + 2),
+            "{took:?}: {lines:#?}"
+        );
+    }
+    let other_now = gateway(&container, "other").await?;
+    ensure!((other_now.pid, other_now.restarts) == (other.pid, 0), "{other_now:?}");
+    // A restart by the operator is no crash, and forgets those that were.
+    hermes(&container, "coder", &["gateway", "restart"]).await?.success();
+    let fresh = gateway(&container, "coder").await?;
+    ensure!((fresh.state.as_str(), fresh.restarts) == ("running", 0), "{fresh:?}");
+    ensure!(container.zombies().await?.is_empty());
+    Ok(())
+}
+
+/// Crashes a gateway until it has to wait for eight seconds.
+async fn crash_into_a_long_wait(container: &Container, profile: &str) -> Result<()> {
+    const CRASHES: u64 = 5;
+    for crash_number in 1..=CRASHES {
+        let max_delay = if crash_number == CRASHES { 100 } else { 0 };
+        let policy = format!("{{max_crashes: 9, window: 600, max_delay: {max_delay}}}");
+        set_policy(container, profile, &policy).await?;
+        let pid = crash(container, profile).await?;
+        if crash_number < CRASHES {
+            container.wait_until("it is back", gateway_other_than(profile, pid), secs(10)).await?;
+        }
+    }
+    container.wait_until("it waits", waits(profile), secs(5)).await?;
+    let seen = gateway(container, profile).await?;
+    let facts = (seen.state.as_str(), seen.restarts, seen.desired_state.as_deref());
+    ensure!(facts == ("crashed", CRASHES, Some("running")), "{seen:?}");
+    Ok(())
+}
+
+/// How long an order took by its own words, as in `gateway 'x' is down (0.3 s)`: without what the engine adds.
+fn seconds_of(order: &Output) -> Result<f64> {
+    let text = order.text();
+    let time = text.rsplit_once('(').and_then(|(_, time)| time.strip_suffix(" s)")?.parse().ok());
+    time.with_context(|| order.report("a time at the end"))
+}
+
+#[docker_test]
+async fn a_gateway_that_waits_after_a_crash_is_stopped_at_once() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    crash_into_a_long_wait(&container, "coder").await?;
+    let stop = hermes(&container, "coder", &["gateway", "stop"]).await?.success();
+    ensure!(seconds_of(&stop)? < 1.0, "{}", stop.report("less than a second"));
+    let down = gateway(&container, "coder").await?;
+    ensure!((down.state.as_str(), down.pid, down.problem.as_deref()) == ("stopped", None, None), "{down:?}");
+    let slot = container.slot("gateway-coder").await?.context("it has a slot")?;
+    ensure!(!slot.up && !slot.wanted_up, "{slot}");
+    // What was is over for whoever starts it next.
+    let start = hermes(&container, "coder", &["gateway", "start"]).await?.success();
+    ensure!(seconds_of(&start)? < 3.0, "{}", start.report("less than three seconds"));
+    ensure!(gateway(&container, "coder").await?.restarts == 0);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_gateway_that_waits_after_a_crash_is_started_at_once_with_a_clean_record() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    crash_into_a_long_wait(&container, "coder").await?;
+    let start = hermes(&container, "coder", &["gateway", "start"]).await?.success();
+    ensure!(seconds_of(&start)? < 3.0, "{}", start.report("less than three seconds"));
+    let fresh = gateway(&container, "coder").await?;
+    ensure!((fresh.state.as_str(), fresh.restarts) == ("running", 0), "{fresh:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_gateway_that_crashes_again_and_again_is_given_up_and_told_and_each_start_is_a_new_chance()
+-> Result<()> {
+    let container = up_with(&["coder", "other"]).await?;
+    set_policy(&container, "coder", "{max_crashes: 3, window: 60, max_delay: 1}").await?;
+    crash_until_given_up(&container, "coder", 3).await?;
+    let reason = "it crashed 3 times within 1m, at last with SIGKILL";
+    let seen = gateway(&container, "coder").await?;
+    ensure!((seen.problem.as_deref(), seen.restarts, seen.pid) == (Some(reason), 2, None), "{seen:?}");
+    ensure!(seen.desired_state.as_deref() == Some("running"), "the intent is the operator's: {seen:?}");
+    let list = container.exec(["hermes", "gateway", "list"]).await?.success();
+    list.stdout_matches(contains("given up").and(contains(format!("coder: {reason}"))));
+    let slot = container.wait_until("it is down", slot_down("gateway-coder"), secs(5)).await?;
+    ensure!(!slot.wanted_up, "{slot}");
+    let lines = log_lines(&container, "coder").await?;
+    ensure!(lines.iter().any(|(_, text)| text.contains("given up") && text.contains(reason)), "{lines:#?}");
+    ensure!(
+        container.log().await?.contains(&format!("gateway-coder: gateway 'coder' is given up: {reason}"))
+    );
+    // A few lines a crash, and no more.
+    ensure!(lines.len() <= 12, "{lines:#?}");
+    ensure!(gateway(&container, "other").await?.state == "running");
+
+    // The operator's start is a new chance, with a clean record.
+    hermes(&container, "coder", &["gateway", "start"]).await?.success();
+    let fresh = gateway(&container, "coder").await?;
+    ensure!(
+        (fresh.state.as_str(), fresh.restarts, fresh.problem.as_deref()) == ("running", 0, None),
+        "{fresh:?}"
+    );
+    // So is a restart of the container.
+    crash_until_given_up(&container, "coder", 3).await?;
+    container.restart().await?;
+    container.ready().await?;
+    let fresh = container.wait_until("it is back", gateway_is("coder", "running"), secs(10)).await?;
+    ensure!((fresh.restarts, fresh.problem.as_deref()) == (0, None), "{fresh:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn health_tells_of_a_gateway_that_should_run_and_was_given_up() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    set_policy(&container, "coder", "{max_crashes: 1, window: 60, max_delay: 1}").await?;
+    container.exec(["hermes", "health"]).await?.success();
+    crash_until_given_up(&container, "coder", 1).await?;
+    let ill = container.exec(["hermes", "health"]).await?.code(1);
+    ill.stdout_matches(contains("coder"));
+    // Started anew, it is well.
+    hermes(&container, "coder", &["gateway", "start"]).await?.success();
+    container.exec(["hermes", "health"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_gateway_that_was_given_up_and_is_stopped_then_is_as_it_should_be() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    set_policy(&container, "coder", "{max_crashes: 1, window: 60, max_delay: 1}").await?;
+    crash_until_given_up(&container, "coder", 1).await?;
+    hermes(&container, "coder", &["gateway", "stop"]).await?.success();
+    let stopped = gateway(&container, "coder").await?;
+    ensure!(
+        (stopped.state.as_str(), stopped.desired_state.as_deref()) == ("stopped", Some("stopped")),
+        "{stopped:?}"
+    );
+    container.exec(["hermes", "health"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn health_tells_of_a_gateway_that_waits_after_a_crash() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    crash_into_a_long_wait(&container, "coder").await?;
+    let ill = container.exec(["hermes", "health"]).await?.code(1);
+    ill.stdout_matches(contains("coder"));
+    hermes(&container, "coder", &["gateway", "start"]).await?.success();
+    container.exec(["hermes", "health"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_gateway_that_cannot_run_with_its_configuration_is_tried_once_and_once_more_at_each_boot()
+-> Result<()> {
+    let container = up_with(&["coder", "other"]).await?;
+    // It runs, and would not start again.
+    let broken = "printf 'gateway: [\\n' >/opt/data/profiles/coder/config.yaml";
+    container.exec_sh(broken).await?.success();
+    crash(&container, "coder").await?;
+    for chance in ["after the crash", "after the restart"] {
+        let given_up = gateway_is("coder", "given-up");
+        let seen = container.wait_until(chance, given_up, secs(10)).await?;
+        let problem = seen.problem.as_deref().unwrap_or_default();
+        ensure!(problem.contains("config.yaml") && problem.contains("line"), "{chance}: {seen:?}");
+        ensure!(seen.desired_state.as_deref() == Some("running"), "{chance}: {seen:?}");
+        let slot = container.slot("gateway-coder").await?.context("it has a slot")?;
+        ensure!((slot.up, slot.wanted_up, slot.exit_code) == (false, false, Some(78)), "{chance}: {slot}");
+        let lines = log_lines(&container, "coder").await?;
+        let tries = lines.iter().filter(|(_, text)| text.contains("the gateway does not run")).count();
+        ensure!(tries == if chance == "after the crash" { 1 } else { 2 }, "{chance}: {lines:#?}");
+        if chance == "after the crash" {
+            container.restart().await?;
+            container.ready().await?;
+        }
+    }
+    container.wait_until("the other is up", gateway_is("other", "running"), secs(10)).await?;
+    container.exec_sh("rm /opt/data/profiles/coder/config.yaml").await?.success();
+    hermes(&container, "coder", &["gateway", "start"]).await?.success();
+    let mended = gateway(&container, "coder").await?;
+    ensure!((mended.state.as_str(), mended.problem.as_deref()) == ("running", None), "{mended:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_gateway_that_says_no_last_word_is_back_too_whatever_kills_it() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    set_policy(&container, "coder", "{max_crashes: 9, window: 600, max_delay: 0}").await?;
+    for (number, signal) in (1..).zip(["ABRT", "ILL", "FPE"]) {
+        let pid = gateway(&container, "coder").await?.pid.context("it is up")?;
+        container.kill_process(pid, signal).await?;
+        let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
+        ensure!(back.restarts == number, "after SIG{signal}: {back:?}");
+        let lines = log_lines(&container, "coder").await?;
+        let told = format!("crashed (SIG{signal})");
+        ensure!(lines.iter().any(|(_, text)| text.contains(&told)), "no {told}: {lines:#?}");
+    }
+    // A SIGTERM that nobody of hermes sent ends it in order. It is wanted, so it is back.
+    let pid = gateway(&container, "coder").await?.pid.context("it is up")?;
+    container.kill_process(pid, "TERM").await?;
+    let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
+    ensure!(back.restarts == 3, "{back:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn all_gateways_that_crash_at_once_come_back() -> Result<()> {
+    let container = up_with(&["one", "two", "three", "four", "five"]).await?;
+    let before = gateways(&container).await?;
+    let pids: Vec<_> = before.iter().filter_map(|gateway| Some(gateway.pid?.to_string())).collect();
+    ensure!(pids.len() == 5, "{before:?}");
+    container.exec_sh(&format!("kill -KILL {}", pids.join(" "))).await?.success();
+    let back = async |container: &Container| {
+        let now = gateways(container).await?;
+        let well = now.iter().filter(|gateway| gateway.ready && gateway.restarts == 1).count();
+        Ok(Look::holds(well == 5, || format!("{now:?}")))
+    };
+    container.wait_until("all are back", back, secs(10)).await?;
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The directory of a profile is removed by hand while its gateway runs.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::{Container, Look, docker_test, secs};
+use predicates::str::contains;
+
+use crate::gateways::{PROFILES, create_and_start, gateway, gateways, hermes, no_process_of, state_file};
+
+/// Nothing is left of a profile in the container.
+async fn is_gone(container: &Container, profile: &str) -> Result<()> {
+    no_process_of(container, profile).await?;
+    for left in [format!("/run/service/gateway-{profile}"), format!("{PROFILES}/{profile}")] {
+        ensure!(container.file(&left).await?.is_none(), "{left} is left");
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, &["removed"]).await?;
+    let pid = gateway(&container, "removed").await?.pid.context("it is up")?;
+    container.exec(["rm", "-rf", "removed"]).workdir(PROFILES).await?.success();
+    container.kill_process(pid, "KILL").await?;
+    let given_up = async |container: &Container| {
+        let slot = container.slot("gateway-removed").await?;
+        let given_up = slot.as_ref().is_some_and(|slot| !slot.up && !slot.wanted_up);
+        Ok(Look::holds(given_up, || format!("{slot:?}")))
+    };
+    container.wait_until("it is given up", given_up, secs(5)).await?;
+    let log = container.log().await?;
+    ensure!(log.matches("the gateway does not run").count() == 1, "{log}");
+    ensure!(container.file(&format!("{PROFILES}/removed")).await?.is_none(), "somebody made its directory");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_is_left() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, &["killed", "deleted", "restarted", "other"]).await?;
+    let before = gateways(&container).await?;
+    let pid = |profile: &str| {
+        let gateway = before.iter().find(|gateway| gateway.profile == profile);
+        gateway.and_then(|gateway| gateway.pid).with_context(|| format!("{profile} is up: {before:?}"))
+    };
+    container.exec_sh("rm -rf killed deleted restarted").workdir(PROFILES).await?.success();
+    let listed: Vec<_> = gateways(&container).await?.into_iter().map(|gateway| gateway.profile).collect();
+    ensure!(listed == ["default", "other"], "{listed:?}");
+    let start = hermes(&container, "killed", &["gateway", "start"]).await?.code(1);
+    start.stderr_matches(contains("no such gateway 'killed'"));
+    ensure!(container.file(&format!("{PROFILES}/killed")).await?.is_none(), "somebody made its directory");
+
+    // A delete clears what is left of one that died, and of one that has not noticed yet.
+    container.kill_process(pid("killed")?, "KILL").await?;
+    ensure!(container.slot("gateway-deleted").await?.is_some_and(|slot| slot.up));
+    for profile in ["killed", "deleted"] {
+        container.exec(["hermes", "profile", "delete", profile, "--yes"]).await?.success();
+        is_gone(&container, profile).await?;
+    }
+
+    // After a restart nobody remembers it.
+    container.restart().await?;
+    container.ready().await?;
+    is_gone(&container, "restarted").await?;
+    let listed: Vec<_> = gateways(&container).await?.into_iter().map(|gateway| gateway.profile).collect();
+    ensure!(listed == ["default", "other"], "{listed:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_new_profile_with_the_name_of_a_removed_one_has_a_gateway_of_its_own() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, &["again"]).await?;
+    let old = gateway(&container, "again").await?;
+    container.exec(["rm", "-rf", "again"]).workdir(PROFILES).await?.success();
+    create_and_start(&container, &["again"]).await?;
+    let new = gateway(&container, "again").await?;
+    ensure!(new.ready && new.pid != old.pid, "the old one is in its place: {new:?}");
+    let answer = container.http_get_inside(new.port.context("a port")?, "/health", &[]).await?;
+    ensure!(answer.status == 200, "{answer:?}");
+    let state = state_file(&container, "again").await?;
+    ensure!(state["pid"] == new.pid.unwrap_or_default(), "{state}");
+    Ok(())
+}
