@@ -140,7 +140,7 @@ async fn a_start_beside_a_gateway_in_the_foreground_fails_soon_and_says_which_on
     let gateway = the_command(&container).await?;
     let failed = hermes(&container, "gateway start --timeout 8s").await?.failure();
     failed.stderr_matches(contains(format!(
-        "another gateway of the profile 'default' runs (PID {})",
+        "the gateway of 'default' runs in the foreground (PID {})",
         gateway.pid
     )));
     ensure!(failed.took() < secs(5), "{}", failed.report("an answer that comes soon"));

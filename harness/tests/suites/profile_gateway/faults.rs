@@ -14,7 +14,7 @@ const NO_PROFILES: &str = "gateway-default main-hermes volume-lease";
 async fn nothing_is_half_made(container: &Container) -> Result<()> {
     let slots = slots_with_hidden_ones(container).await?;
     ensure!(slots == NO_PROFILES, "slots: {slots}");
-    let profiles = look(container, "ls -A /opt/data/profiles 2>/dev/null || true").await?;
+    let profiles = look(container, "ls -A --ignore=.lock /opt/data/profiles 2>/dev/null || true").await?;
     ensure!(profiles.is_empty(), "profiles: {profiles}");
     let supervisors = container.processes_named("s6-supervise").await?;
     ensure!(
