@@ -51,7 +51,7 @@ async fn a_command_past_its_deadline_is_told_with_what_it_wrote() -> Result<()> 
     let container = up().await?;
     let error = container
         .exec_sh("echo so far; exec sleep 60")
-        .deadline(Duration::from_millis(500))
+        .deadline(Duration::from_secs(3))
         .await
         .map(|outcome| outcome.either_way())
         .expect_err("sleep takes longer");
