@@ -94,7 +94,7 @@ async fn whoever_asks_for_a_profile_that_nobody_made_is_told_how_to_make_it() ->
     left.stdout_is("notes");
     // What lies there is not taken over, and not removed.
     let taken = hermes(&container, "profile create stray").await?.code(1);
-    taken.stderr_matches(contains("/opt/data/profiles/stray exists already"));
+    taken.stderr_matches(contains("/opt/data/profiles/stray is there already, and is no profile"));
     let left = container.exec(["ls", "-A", "/opt/data/profiles/stray"]).await?.success();
     left.stdout_is("notes");
     Ok(())
