@@ -2,8 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, Outcome, docker_test};
-use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, starts_with};
+use predicates::str::contains;
 
 use crate::driving::{
     hermes, look, must_be_down_for_good, ready_pid, slot, slots_with_hidden_ones, up, up_with,
@@ -15,7 +14,7 @@ const NO_PROFILES: &str = "gateway-default main-hermes volume-lease";
 async fn nothing_is_half_made(container: &Container) -> Result<()> {
     let slots = slots_with_hidden_ones(container).await?;
     ensure!(slots == NO_PROFILES, "slots: {slots}");
-    let profiles = look(container, "ls -A /opt/data/profiles 2>/dev/null | grep -vxF .lock || true").await?;
+    let profiles = look(container, "ls -A --ignore=.lock /opt/data/profiles 2>/dev/null || true").await?;
     ensure!(profiles.is_empty(), "profiles: {profiles}");
     let supervisors = container.processes_named("s6-supervise").await?;
     ensure!(
@@ -44,7 +43,7 @@ async fn a_profile_whose_gateway_cannot_be_registered_is_not_made_and_the_comman
             look(&container, mend_it).await?;
             failed
                 .stdout_is("")
-                .stderr_matches(starts_with("error: cannot ").and(contains(" the gateway 'coder'\n")))
+                .stderr_matches(contains("cannot register the gateway 'coder'"))
                 .stderr_matches(contains(culprit))
                 .stderr_matches(predicates::str::is_match("(?m)^caused by: ")?);
             ensure!(!failed.stderr().contains("panicked"), "{}", failed.report("no backtrace"));

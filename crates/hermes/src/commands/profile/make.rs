@@ -26,7 +26,7 @@ pub(super) fn make(
     let unfinished = directories.begin()?;
     fill(unfinished.path())?;
     give_port(&directories, name, unfinished.path())?;
-    if manager.supports_runtime_registration() {
+    if manager.supports_runtime_registration() && manager.list_profile_gateways()?.contains(name) {
         // The gateway of a profile of that name whose directory was removed by hand: it is nobody's.
         manager.unregister_profile_gateway(name)?;
     }

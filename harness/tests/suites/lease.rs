@@ -1,0 +1,176 @@
+//! Two containers on one volume: the first has it, the second starts no gateway and says whose it is, and takes over when the
+//! first is gone.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use hermes_harness::probe::{slot_down, slot_ready};
+use hermes_harness::{Container, ContainerBuilder, Look, Volume, docker_test, secs};
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::Value;
+
+const GATEWAY: &str = "gateway-default";
+
+fn on(volume: &Volume, name: &str) -> ContainerBuilder {
+    Container::builder().volume(volume, "/opt/data").hostname(name).cmd(["sleep", "infinity"])
+}
+
+async fn lease(container: &Container) -> Result<Value> {
+    Ok(serde_json::from_slice(&container.read_file("/opt/data/lease.json").await?)?)
+}
+
+async fn owner_is(container: &Container, owner: &str) -> Result<()> {
+    let is = async |container: &Container| {
+        let lease = container.exec_sh("cat /opt/data/lease.json || true").await?.success().stdout();
+        let held = lease.contains(&format!("\"owner\":\"{owner}\""));
+        Ok(Look::holds(held, || lease))
+    };
+    Ok(container.wait_until(format!("{owner} has the volume"), is, secs(20)).await?)
+}
+
+/// A first container with its gateway up, and a second one beside it.
+async fn two(volume: &Volume) -> Result<(Container, Container)> {
+    let first = on(volume, "first").start_ready().await?;
+    first.exec(["hermes", "gateway", "start"]).await?.success();
+    let second = on(volume, "second").start_ready().await?;
+    Ok((first, second))
+}
+
+#[docker_test]
+async fn the_second_container_starts_no_gateway_says_whose_the_volume_is_and_takes_over_at_the_end()
+-> Result<()> {
+    let volume = Volume::new().await?;
+    let (first, second) = two(&volume).await?;
+    second.wait_until("its slot is down", slot_down(GATEWAY), secs(10)).await?;
+    for order in ["start", "restart", "stop"] {
+        let refused = second.exec(["hermes", "gateway", order]).await?.code(75);
+        refused
+            .stdout_is("")
+            .stderr_matches(contains("belongs to the container 'first'").and(contains("hint: ")));
+    }
+    let (_, stderr) = second.logs().await?;
+    ensure!(stderr.contains("belongs to the container 'first'"), "its log:\n{stderr}");
+    second.exec(["hermes", "status"]).await?.success().stdout_matches(contains("the container 'first'"));
+    second.exec(["hermes", "doctor"]).await?.code(1).stdout_matches(contains("the container 'first'"));
+    second.exec(["hermes", "health"]).await?.success();
+    first.wait_until("the first still serves", slot_ready(GATEWAY), secs(1)).await?;
+    let lease = lease(&first).await?;
+    for field in ["owner", "host", "heartbeat"] {
+        ensure!(lease[field].is_string(), "no {field} in {lease}");
+    }
+
+    // An orderly end: the volume is free at once, and what ran there runs here.
+    first.stop().await?;
+    second.wait_until("the second serves", slot_ready(GATEWAY), secs(15)).await?;
+    owner_is(&second, "second").await?;
+    first.start().await?;
+    first.ready().await?;
+    first.wait_until("the first is the second now", slot_down(GATEWAY), secs(10)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_holder_that_was_killed_is_no_obstacle_to_itself_or_to_another() -> Result<()> {
+    let volume = Volume::new().await?;
+    let (first, second) = two(&volume).await?;
+    first.kill("KILL").await?;
+    first.wait_exit(secs(10)).await?;
+    // On one machine nobody waits for a heartbeat to get old: the kernel knows.
+    second.wait_until("the second serves", slot_ready(GATEWAY), secs(15)).await?;
+    second.kill("KILL").await?;
+    second.wait_exit(secs(10)).await?;
+    second.start().await?;
+    second.ready().await?;
+    second.wait_until("it serves again", slot_ready(GATEWAY), secs(10)).await?;
+    owner_is(&second, "second").await
+}
+
+#[docker_test]
+async fn a_holder_that_stands_still_keeps_the_volume() -> Result<()> {
+    let volume = Volume::new().await?;
+    let (first, second) = two(&volume).await?;
+    first.pause().await?;
+    // Its lease says 30 seconds; shortened, so that only its lock speaks for it.
+    let shorten = r#"sed 's/"ttl_seconds":30/"ttl_seconds":1/' /opt/data/lease.json >/opt/data/l && mv /opt/data/l /opt/data/lease.json"#;
+    second.exec_sh(shorten).await?.success();
+    let began = Instant::now();
+    let waited = async |_: &Container| {
+        Ok(Look::holds(began.elapsed() > Duration::from_secs(5), || "five seconds are not over".into()))
+    };
+    second.wait_until("its lease would have run out", waited, secs(10)).await?;
+    second.wait_until("the second starts nothing", slot_down(GATEWAY), secs(1)).await?;
+    first.unpause().await?;
+    first.wait_until("the first serves", slot_ready(GATEWAY), secs(10)).await?;
+    Ok(())
+}
+
+/// A lease of a container on another machine, with a clock that is off by centuries.
+fn of_another_machine(beat: u32, ttl: u32) -> String {
+    format!(
+        r#"{{"owner":"elsewhere","host":"00000000-1111-2222-3333-444444444444","instance":"x","beat":{beat},"heartbeat":"2999-01-01T00:00:00Z","ttl_seconds":{ttl}}}"#
+    )
+}
+
+#[docker_test]
+async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_clock_says() -> Result<()> {
+    const TTL: u32 = 6;
+    let volume = Volume::new().await?;
+    let made = on(&volume, "here").start_ready().await?;
+    made.exec(["hermes", "gateway", "start"]).await?.success();
+    made.remove().await?;
+    let plant = format!("printf '%s' '{}' >/opt/data/lease.json", of_another_machine(1, TTL));
+    let here = on(&volume, "here")
+        .file(
+            "/etc/cont-init.d/01-plant",
+            0o755,
+            format!("#!/bin/sh\n{plant}\nchown hermes: /opt/data/lease.json\n"),
+        )
+        .start_ready()
+        .await?;
+    here.wait_until("it starts nothing", slot_down(GATEWAY), secs(1)).await?;
+    // The other beats for longer than its lease holds: it lives.
+    let mut last_beat = Instant::now();
+    for beat in 2..=5 {
+        let next = Instant::now() + Duration::from_secs(2);
+        let due = async |_: &Container| {
+            Ok(Look::holds(Instant::now() >= next, || "the next beat is not due".into()))
+        };
+        here.wait_until("the next beat", due, secs(5)).await?;
+        here.wait_until("it starts nothing", slot_down(GATEWAY), secs(1)).await?;
+        let beat = format!("printf '%s' '{}' >/opt/data/lease.json", of_another_machine(beat, TTL));
+        here.exec_sh(&beat).await?.success();
+        last_beat = Instant::now();
+    }
+    here.wait_until("it takes over", slot_ready(GATEWAY), secs(30)).await?;
+    let waited = last_beat.elapsed();
+    ensure!(
+        waited >= Duration::from_secs(u64::from(TTL) - 1),
+        "taken over after {waited:?}, within its lease"
+    );
+    owner_is(&here, "here").await
+}
+
+#[docker_test]
+async fn a_damaged_lease_is_told_and_a_damaged_lock_keeps_no_gateway_down() -> Result<()> {
+    let volume = Volume::new().await?;
+    let made = on(&volume, "here").start_ready().await?;
+    made.exec(["hermes", "gateway", "start"]).await?.success();
+    made.remove().await?;
+    let boot = async |plant: &str| {
+        let script = format!("#!/bin/sh\ncd /opt/data; rm -rf lease.*; {plant}\n");
+        on(&volume, "here").file("/etc/cont-init.d/01-plant", 0o755, script).start_ready().await
+    };
+    let container = boot("echo '{' >lease.json").await?;
+    container.wait_until("it waits", slot_down(GATEWAY), secs(1)).await?;
+    container
+        .exec(["hermes", "gateway", "start"])
+        .await?
+        .code(75)
+        .stderr_matches(contains("lease.json is unreadable"));
+    container.remove().await?;
+    let container = boot("mkdir lease.lock").await?;
+    container.wait_until("it serves", slot_ready(GATEWAY), secs(10)).await?;
+    container.exec(["hermes", "doctor"]).await?.either_way().stdout_matches(contains("lease"));
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Slots of profiles under a running tree, in the image, as `hermes`: made whole, found once, gone without a trace.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, docker_test};
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::driving::{hermes, up, up_with};
+
+/// The names in the scan directory, hidden ones included.
+async fn entries(container: &Container) -> Result<String> {
+    Ok(container.exec(["ls", "-A", "/run/service"]).await?.success().stdout().trim_end().to_owned())
+}
+
+const EMPTY: &str = ".lease.json\n.lock\n.s6-svscan\ngateway-default\nmain-hermes\nvolume-lease";
+
+#[docker_test]
+async fn a_profile_is_registered_once_and_unregistered_as_often_as_one_likes() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    let slot = container.slot("gateway-coder").await?;
+    ensure!(slot.as_ref().is_some_and(|slot| slot.pid.is_none()), "the slot: {slot:?}");
+    // Everything in it is the account's, and a link into the image where it can be executed.
+    let odd = "find /run/service/gateway-coder \\( ! -user hermes -o -type f -perm /111 \\)";
+    container.exec_sh(odd).await?.success().stdout_is("");
+    let links =
+        container.exec_sh("cd /run/service/gateway-coder && readlink run finish log/run").await?.success();
+    links.stdout_is(
+        "/opt/hermes/docker/gateway/run\n/opt/hermes/docker/gateway/finish\n/opt/hermes/docker/gateway/log-run",
+    );
+    hermes(&container, "profile create coder").await?.code(1).stderr_matches(contains("exists already"));
+    hermes(&container, "gateway list").await?.success().stdout_matches(contains("coder"));
+    hermes(&container, "profile delete coder --yes").await?.success();
+    hermes(&container, "profile delete coder --yes")
+        .await?
+        .code(1)
+        .stderr_matches(contains("no such gateway"));
+    ensure!(entries(&container).await? == EMPTY, "left: {}", entries(&container).await?);
+    let left = container.processes_named("s6-supervise").await?;
+    ensure!(!left.iter().any(|process| process.argv.iter().any(|word| word.contains("coder"))), "{left:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn rescans_in_the_middle_of_registrations_find_whole_slots_alone() -> Result<()> {
+    let container = up().await?;
+    // s6 complains in the container's log of a slot without a `run`, or of one that it cannot enter.
+    let script = r#"
+        ( until [ -e /tmp/done ]; do /command/s6-svscanctl -an /run/service; done ) & rescans=$!
+        for number in 1 2 3 4 5 6 7 8 9 10 11 12; do
+          hermes profile create "p$number" >/dev/null && hermes -p "p$number" gateway start >/dev/null || exit 1
+          for part in type run finish notification-fd timeout-kill log/run; do
+            [ -e "/run/service/gateway-p$number/$part" ] || exit 2; done
+        done
+        for number in 1 2 3 4 5 6 7 8 9 10 11 12; do hermes profile delete "p$number" --yes >/dev/null || exit 3; done
+        : >/tmp/done; wait $rescans"#;
+    container.exec_sh(script).deadline(hermes_harness::secs(120)).await?.success();
+    ensure!(entries(&container).await? == EMPTY, "left: {}", entries(&container).await?);
+    let log = container.log().await?;
+    ensure!(!log.contains("s6-supervise") && !log.contains("s6-svscan"), "s6 complained:\n{log}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_registration_whose_rescan_fails_fails_with_s6_s_own_words_and_leaves_nothing() -> Result<()> {
+    let container = up().await?;
+    container.exec(["chmod", "000", "/run/service/.s6-svscan/control"]).await?.success();
+    let failed = hermes(&container, "profile create coder").await?.code(1);
+    failed.stdout_is("").stderr_matches(
+        contains("cannot register the gateway 'coder'")
+            .and(contains("/command/s6-svscanctl -a -- /run/service: exit status: "))
+            .and(contains("panicked").not()),
+    );
+    container.exec(["chmod", "600", "/run/service/.s6-svscan/control"]).await?.success();
+    ensure!(entries(&container).await? == EMPTY, "left: {}", entries(&container).await?);
+    container.exec_sh("test ! -e /opt/data/profiles/coder").await?.success();
+    hermes(&container, "profile create coder").await?.success();
+    Ok(())
+}
