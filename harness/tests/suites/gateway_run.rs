@@ -139,10 +139,8 @@ async fn a_start_beside_a_gateway_in_the_foreground_fails_soon_and_says_which_on
     let container = run("gateway run --no-supervise").start_ready().await?;
     let gateway = the_command(&container).await?;
     let failed = hermes(&container, "gateway start --timeout 8s").await?.failure();
-    failed.stderr_matches(contains(format!(
-        "the gateway of 'default' runs in the foreground (PID {})",
-        gateway.pid
-    )));
+    let said = format!("the gateway of 'default' runs in the foreground (PID {})", gateway.pid);
+    failed.stderr_matches(contains(said).and(contains("\nhint: ")));
     ensure!(failed.took() < secs(5), "{}", failed.report("an answer that comes soon"));
     ensure!(the_command(&container).await?.pid == gateway.pid, "another one");
     Ok(())

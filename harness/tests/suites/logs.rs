@@ -2,7 +2,7 @@
 //! not grow without end.
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::probe::{log_says, slot_pid_other_than};
+use hermes_harness::probe::{log_says, slot_pid_other_than, slot_ready};
 use hermes_harness::{Container, Look, docker_test, secs};
 
 use crate::driving::{hermes, look, ready_pid, up_with};
@@ -74,6 +74,20 @@ async fn each_line_of_a_gateway_is_in_the_container_s_log_and_in_its_own_with_th
 
     let facts = container.file(&format!("{}/current", folder("coder"))).await?.context("it is there")?;
     ensure!(facts.owner == "hermes", "{facts:?}");
+
+    // The next life goes on in the same file: a start is no reason to put one aside.
+    let before = current(&container, "default").await?;
+    container.restart().await?;
+    container.ready().await?;
+    container.wait_until("it is ready again", slot_ready("gateway-default"), secs(10)).await?;
+    let again = async |container: &Container| {
+        let now = current(container, "default").await?;
+        let goes_on = now.starts_with(&before) && now.matches("is ready: ").count() == 2;
+        Ok(Look::holds(goes_on, || now.clone()))
+    };
+    container.wait_until("its log goes on", again, secs(10)).await?;
+    let files = look(&container, &format!("ls -x {}", folder("default"))).await?;
+    ensure!(files.split_ascii_whitespace().eq(["current", "lock", "state"]), "{files}");
     Ok(())
 }
 
