@@ -3,6 +3,8 @@
 //! Where s6 is not installed (Debian: `apt-get install s6`) these tests say so and check nothing; with `HERMES_NEED_S6=1`, as in
 //! CI, they fail.
 
+#![expect(clippy::unwrap_used, reason = "these are tests: what is not as expected is a failure")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
