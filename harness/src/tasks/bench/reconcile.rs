@@ -28,7 +28,7 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
             .entrypoint(["sleep", "infinity"])
             .init()
             .tmpfs("/run", "exec,mode=1777")
-            .tmpfs("/opt/data", "mode=1777")
+            .env("HERMES_HOME", "/run/data")
             .start()
             .await?;
         plant(&container, profiles as usize, profiles as usize / 2).await?;
