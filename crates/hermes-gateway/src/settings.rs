@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hermes_core::config::{self, GatewayConfig, PROFILE_PORTS};
+use hermes_core::config::{self, GatewayConfig, PROFILE_PORTS, RestartPolicy};
 use hermes_core::{Home, ProfileName, dot_env};
 
 use crate::error::GatewayError;
@@ -87,6 +87,8 @@ fn load_of(
     takes_port: bool,
 ) -> Result<Settings, GatewayError> {
     let config = config::load(&home.config(profile)).map_err(GatewayError::Config)?.unwrap_or_default();
+    // What s6 goes by when this gateway crashes: a mistake in it is told now, and not after the crash.
+    RestartPolicy::resolve(&config).map_err(GatewayError::Setting)?;
     let dot_env = dot_env::load(&home.dot_env(profile)).map_err(GatewayError::DotEnv)?.unwrap_or_default();
     let variables = Variables { dot_env: dot_env.into_iter().collect(), environment, takes_port };
     let gateway = GatewayConfig::resolve(profile, &config, |name| {

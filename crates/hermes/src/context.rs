@@ -27,6 +27,12 @@ impl Context {
         Ok(Self { home: Home::from_env()?, named })
     }
 
+    /// With no profile named, in a `HERMES_HOME` of a test's own.
+    #[cfg(test)]
+    pub(crate) fn at(home: Home) -> Self {
+        Self { home, named: None }
+    }
+
     /// Whether `-p` was given.
     pub(crate) fn names_a_profile(&self) -> bool {
         self.named.is_some()
