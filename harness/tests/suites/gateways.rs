@@ -5,8 +5,8 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::process_table;
 use hermes_harness::{Container, ContainerBuilder, Look, Looked, secs};
 use serde::Deserialize;
-use serde_json::Value;
 
+pub(crate) use crate::driving::{directory, state as state_file};
 use crate::own_services::OwnServices;
 
 /// Where the profiles that have a name lie.
@@ -114,18 +114,6 @@ pub(crate) fn gateway_other_than(profile: &str, pid: u32) -> impl AsyncFn(&Conta
         let seen = format!("{gateway:?}");
         Ok(Look::from_option(is_so.then_some(gateway), || seen))
     }
-}
-
-/// What a file of a profile holds as JSON.
-pub(crate) async fn state_file(container: &Container, profile: &str) -> Result<Value> {
-    let path = format!("{}/gateway_state.json", directory(profile));
-    let bytes = container.read_file(&path).await?;
-    serde_json::from_slice(&bytes).with_context(|| format!("{path}: {}", String::from_utf8_lossy(&bytes)))
-}
-
-/// Where the files of a profile lie.
-pub(crate) fn directory(profile: &str) -> String {
-    if profile == "default" { "/opt/data".to_owned() } else { format!("{PROFILES}/{profile}") }
 }
 
 /// The lines of `container-boot.log` of the last boot, without their times, which are looked at here.

@@ -24,7 +24,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     })
 }
 
-/// Writes the intent, then stops the gateway.
+/// Writes the intent, then stops the gateway: where the intent cannot be written (a full disk) it is stopped all the same, and the
+/// failure is told.
 fn stop(
     context: &Context,
     manager: &dyn ServiceManager,
@@ -32,10 +33,11 @@ fn stop(
     wait: Wait,
 ) -> Result<(), CommandError> {
     super::must_be_driven_from_here(manager)?;
-    StateFile::of(&context.home, profile).set_desired(DesiredState::Stopped)?;
+    let intent = StateFile::of(&context.home, profile).set_desired(DesiredState::Stopped);
     match manager.stop(profile, wait) {
         // What nobody supervises is down.
-        Err(ServiceError::NoSuchGateway { .. }) => Ok(()),
-        other => Ok(other?),
+        Err(ServiceError::NoSuchGateway { .. }) => {}
+        other => other?,
     }
+    Ok(intent?)
 }
