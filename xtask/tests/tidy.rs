@@ -20,6 +20,10 @@ const SLEEPS: &[(&str, &str)] = &[
         "crates/hermes/src/commands/container/keep_lease.rs",
         "the pause between two looks at a condition, under a deadline",
     ),
+    (
+        "crates/hermes/src/commands/gateway/start.rs",
+        "the pause between two looks at a condition, under a deadline",
+    ),
     ("crates/hermes-init/src/tree.rs", "the pause between two looks at a condition, under a deadline"),
     ("crates/hermes-init/src/user_tree.rs", "the pause between two looks at a condition, under a deadline"),
     (

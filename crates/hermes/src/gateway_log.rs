@@ -24,6 +24,15 @@ pub(crate) fn last_lines(home: &Home, profile: &ProfileName, count: usize) -> Ve
     lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
+/// Where a log ends: which file, and how long it is.
+pub(crate) type End = (u64, u64);
+
+/// Where the log of the gateway ends now; nothing where there is none.
+pub(crate) fn end(home: &Home, profile: &ProfileName) -> Option<End> {
+    let current = fs::metadata(home.gateway_log(profile)).ok()?;
+    Some((current.ino(), current.len()))
+}
+
 /// The end of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {

@@ -1,8 +1,10 @@
 //! `hermes gateway start`.
 
 use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use hermes_core::{DesiredState, ObservedState, ProfileName, StateFile, StateRead};
+use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead};
 use hermes_service::{ServiceError, ServiceManager, Wait};
 
 use super::each;
@@ -47,6 +49,7 @@ pub(super) fn started_by(
     super::must_be_driven_from_here(manager)?;
     foreground::must_not_run(&context.home, manager, profile)?;
     StateFile::of(&context.home, profile).set_desired(DesiredState::Running)?;
+    let log_before = gateway_log::end(&context.home, profile);
     let result = match start(manager) {
         Err(ServiceError::NoSuchGateway { .. }) if manager.supports_runtime_registration() => {
             manager.register_profile_gateway(profile)?;
@@ -57,6 +60,9 @@ pub(super) fn started_by(
     result.map_err(|error| {
         let comes_from_the_gateway =
             matches!(error, ServiceError::GaveUp { .. } | ServiceError::TimedOut { .. });
+        if matches!(error, ServiceError::GaveUp { .. }) {
+            wait_for_the_last_words(&context.home, profile, log_before);
+        }
         let error = CommandError::from(error);
         if comes_from_the_gateway {
             // What the gateway itself recorded: the log may not have it yet.
@@ -76,4 +82,19 @@ fn startup_failure(context: &Context, profile: &ProfileName) -> Option<String> {
     let StateRead::Read(state) = StateFile::of(&context.home, profile).read() else { return None };
     let failed = state.observed().known() == Some(ObservedState::StartupFailed);
     state.exit_reason().filter(|_| failed).map(str::to_owned)
+}
+
+/// How long the logger has for what it was given: it writes within milliseconds, unless the machine is busy.
+const LOGGED: Duration = Duration::from_secs(2);
+
+/// The slot's `finish` says that it gives the gateway up before s6 does; the logger may be slower than both.
+fn wait_for_the_last_words(home: &Home, profile: &ProfileName, before: Option<gateway_log::End>) {
+    let deadline = Instant::now() + LOGGED;
+    let is_said = || {
+        gateway_log::end(home, profile) != before
+            && gateway_log::last_lines(home, profile, 1).iter().any(|line| line.contains("is given up"))
+    };
+    while !is_said() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(2));
+    }
 }
