@@ -42,13 +42,16 @@ pub(super) async fn until_its_command(builder: ContainerBuilder, bypassed: bool)
         builder.cmd(["/bin/date", "+%s.%N"])
     };
     let container = builder.start().await?;
-    container.wait_exit(Duration::from_secs(60)).await?;
+    // Hundreds of gateways that just start take their time to end.
+    container.wait_exit(Duration::from_secs(180)).await?;
     let (stdout, _) = container.logs().await?;
     let printed: f64 = stdout
         .lines()
-        .last()
-        .and_then(|line| line.trim().parse().ok())
-        .with_context(|| format!("the container printed no time: {stdout:?}"))?;
+        // Gateways that come up meanwhile print, too.
+        .find_map(|line| line.trim().parse().ok())
+        .with_context(|| {
+            format!("the container printed no time: {:?}", stdout.get(..500).unwrap_or(&stdout))
+        })?;
     let state = container.state().await?;
     let started = humantime::parse_rfc3339(&state.started_at)
         .with_context(|| format!("the engine gives no start time: {:?}", state.started_at))?;
