@@ -29,6 +29,11 @@ async fn a_profile_is_registered_once_and_unregistered_as_often_as_one_likes() -
     );
     hermes(&container, "profile create coder").await?.code(1).stderr_matches(contains("exists already"));
     hermes(&container, "gateway list").await?.success().stdout_matches(contains("coder"));
+    hermes(&container, "status")
+        .await?
+        .success()
+        .stdout_matches(contains("Manager: s6 (container supervisor)\n"));
+    hermes(&container, "doctor").await?.success().stdout_is("nothing is wrong");
     hermes(&container, "profile delete coder --yes").await?.success();
     hermes(&container, "profile delete coder --yes")
         .await?
