@@ -16,7 +16,7 @@ mod scalar;
 pub use document::{Config, Setting, SyntaxError};
 pub use edit::SetError;
 pub use file::{CONFIG_FILE_MAX, ConfigFileError, change, load};
-pub use gateway::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, GatewayConfig, GatewayConfigError};
+pub use gateway::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, GatewayConfig, GatewayConfigError, time_of};
 pub use key::{Key, KeyError};
 pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, port_for};
 pub use restart::RestartPolicy;

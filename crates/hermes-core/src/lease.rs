@@ -12,11 +12,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::home::Home;
+use crate::lock_file;
 use crate::timestamp;
 use crate::whole_file::{self, ReadError, WriteError};
 
@@ -147,8 +148,7 @@ impl Volume {
 
     fn try_to_take(&self, dead: Option<&Obstacle>) -> Result<Result<Held, Obstacle>, LeaseError> {
         let lock = self.lock()?;
-        let bytes = whole_file::read(&self.home.lease(), FILE_MAX).map_err(LeaseError::Read)?;
-        let lease: Option<Lease> = bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let (bytes, lease) = self.look()?;
         let obstacle = |is_locked| Obstacle {
             lease: lease.clone(),
             is_locked,
@@ -180,8 +180,7 @@ impl Volume {
     /// # Errors
     /// The file cannot be read or written; the lease may run out.
     pub fn beat(&self, held: &mut Held) -> Result<Result<(), Obstacle>, LeaseError> {
-        let bytes = whole_file::read(&self.home.lease(), FILE_MAX).map_err(LeaseError::Read)?;
-        let lease: Option<Lease> = bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let (bytes, lease) = self.look()?;
         if let Some(other) = lease.as_ref().filter(|lease| lease.holder.instance != self.me.instance) {
             let lease = Some(other.clone());
             return Ok(Err(Obstacle { lease, is_locked: false, bytes: bytes.unwrap_or_default() }));
@@ -194,14 +193,20 @@ impl Volume {
     /// # Errors
     /// The file cannot be read or removed; then it runs out.
     pub fn give_back(&self, held: Held) -> Result<(), LeaseError> {
-        let bytes = whole_file::read(&self.home.lease(), FILE_MAX).map_err(LeaseError::Read)?;
-        let lease: Option<Lease> = bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        let (_, lease) = self.look()?;
         if lease.is_some_and(|lease| lease.holder.instance == self.me.instance) {
             let path = self.home.lease();
             rustix::fs::unlink(&path).map_err(|errno| LeaseError::Lock { path, source: errno.into() })?;
         }
         drop(held);
         Ok(())
+    }
+
+    /// What lies there: the bytes, and the lease that they are, if they are one.
+    fn look(&self) -> Result<(Option<Vec<u8>>, Option<Lease>), LeaseError> {
+        let bytes = whole_file::read(&self.home.lease(), FILE_MAX).map_err(LeaseError::Read)?;
+        let lease = bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+        Ok((bytes, lease))
     }
 
     fn write(&self, held: &mut Held) -> Result<(), LeaseError> {
@@ -219,20 +224,14 @@ impl Volume {
 
     fn lock(&self) -> Result<Lock, LeaseError> {
         let path = self.home.lease_lock();
-        let failed = |errno: Errno| LeaseError::Lock { path: path.clone(), source: errno.into() };
-        let flags = OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::CLOEXEC
-            | OFlags::NOCTTY;
-        let file = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
+        let failed = |source: io::Error| LeaseError::Lock { path: path.clone(), source };
+        let file = lock_file::open(&path).map_err(failed)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock::Taken(file.into())),
+            Ok(()) => Ok(Lock::Taken(file)),
             Err(Errno::WOULDBLOCK) => Ok(Lock::Others),
             // What some network file systems say: then the beat alone tells.
             Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(Lock::NotSupported),
-            Err(error) => Err(failed(error)),
+            Err(error) => Err(failed(error.into())),
         }
     }
 }

@@ -9,7 +9,7 @@ pub mod dot_env;
 pub mod gateway_state;
 pub mod home;
 pub mod lease;
-mod lock_file;
+pub mod lock_file;
 pub mod profile_directories;
 pub mod profile_name;
 pub mod timestamp;

@@ -12,6 +12,21 @@ use rustix::fs::{Mode, OFlags};
 /// Between two looks at a lock that another process holds. Holders write one small file.
 const POLL: Duration = Duration::from_millis(1);
 
+/// Opens the lock file at `path`, which is made if it is missing. A symlink is refused, and nothing that lies there can make it
+/// wait; whether it is a file is not asked.
+///
+/// # Errors
+/// What the kernel said.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR
+        | OFlags::CREATE
+        | OFlags::NOFOLLOW
+        | OFlags::NONBLOCK
+        | OFlags::CLOEXEC
+        | OFlags::NOCTTY;
+    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
+}
+
 /// The lock, held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct LockFile {
@@ -24,13 +39,7 @@ impl LockFile {
     /// # Errors
     /// The file cannot be opened; or, of the kind `TimedOut`, another process held it until the deadline.
     pub(crate) fn take(path: &Path, deadline: Duration) -> io::Result<Self> {
-        let flags = OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::CLOEXEC
-            | OFlags::NOCTTY;
-        let file = File::from(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?);
+        let file = open(path)?;
         let give_up = Instant::now() + deadline;
         loop {
             match file.try_lock() {

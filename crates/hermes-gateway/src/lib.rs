@@ -19,6 +19,7 @@ mod signals;
 mod state;
 
 pub use error::{GatewayError, SettingPlace};
+pub use lock::recorded_pid;
 pub use options::Options;
 pub use run::run;
 pub use settings::settings_of;

@@ -3,8 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 
-use hermes_core::{Home, ProfileName, whole_file};
-use rustix::fs::{FileType, Mode, OFlags};
+use hermes_core::{Home, ProfileName, lock_file, whole_file};
 
 use crate::error::GatewayError;
 
@@ -25,19 +24,10 @@ impl GatewayLock {
     pub(crate) fn take(home: &Home, profile: &ProfileName) -> Result<Self, GatewayError> {
         let path = home.gateway_lock(profile);
         let lock_error = |source: io::Error| GatewayError::Lock { path: path.clone(), source };
-        let flags = OFlags::RDWR
-            | OFlags::CREATE
-            | OFlags::NOFOLLOW
-            | OFlags::NONBLOCK
-            | OFlags::CLOEXEC
-            | OFlags::NOCTTY;
-        let descriptor = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o600))
-            .map_err(|error| lock_error(error.into()))?;
-        let stat = rustix::fs::fstat(&descriptor).map_err(|error| lock_error(error.into()))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        let file = lock_file::open(&path).map_err(lock_error)?;
+        if !file.metadata().map_err(lock_error)?.is_file() {
             return Err(GatewayError::LockIsNoFile { path });
         }
-        let file = File::from(descriptor);
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
@@ -48,8 +38,8 @@ impl GatewayLock {
     }
 }
 
-/// What `gateway.pid` says, for the message.
-fn recorded_pid(home: &Home, profile: &ProfileName) -> Option<u32> {
+/// What `gateway.pid` says, for a message: the lock alone tells whether such a process runs.
+pub fn recorded_pid(home: &Home, profile: &ProfileName) -> Option<u32> {
     let bytes = whole_file::read(&home.gateway_pid(profile), PID_FILE_MAX).ok()??;
     str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 use hermes_core::boot_log::{self, Action, BootLogError, Line};
 use hermes_core::gateway_state::prior_state;
 use hermes_core::home::HomeError;
-use hermes_core::{BootAction, Home, ProfileName, Profiles, StateFile, action_at_boot};
+use hermes_core::{BootAction, Home, ProfileName, Profiles, StateFile, Stray, action_at_boot};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -26,8 +26,6 @@ use crate::s6::{SlotError, SlotMaker};
 pub struct Reconciled {
     /// One of each profile, in the order of [`Home::profiles`].
     pub profiles: Vec<Reconciliation>,
-    /// What lies in `profiles/` and is no profile.
-    pub profiles_and_strays: Profiles,
     /// Why only the default profile is known, if that is so.
     pub not_listed: Option<HomeError>,
     /// Why the boot's log has no lines of this boot, if that is so.
@@ -37,6 +35,8 @@ pub struct Reconciled {
 /// What a boot did with one profile.
 #[derive(Debug)]
 pub struct Reconciliation {
+    /// Which one.
+    pub profile: ProfileName,
     /// What decided: [`prior_state`].
     pub prior_state: &'static str,
     /// What was done.
@@ -83,9 +83,8 @@ pub fn reconcile(
         }
     };
     let profiles = reconcile_each(&Volume::open(home)?, &maker, &found.names, may_start);
-    let mut reconciled = Reconciled { profiles, profiles_and_strays: found, not_listed, not_logged: None };
-    reconciled.not_logged = log(home, &reconciled).err();
-    Ok(reconciled)
+    let not_logged = log(home, &profiles, &found.strays).err();
+    Ok(Reconciled { profiles, not_listed, not_logged })
 }
 
 /// Below this many profiles another thread costs more than it saves.
@@ -132,7 +131,7 @@ fn reconcile_one(
         let _: Result<(), Errno> =
             rustix::fs::unlinkat(&volume.root, volume.relative(stale), AtFlags::empty());
     }
-    Reconciliation { prior_state: prior_state(&read), outcome }
+    Reconciliation { profile: name.clone(), prior_state: prior_state(&read), outcome }
 }
 
 /// `HERMES_HOME`, opened once: each step of a path from the root of a container may be a question to a process of the engine's
@@ -161,7 +160,7 @@ impl<'a> Volume<'a> {
     }
 }
 
-fn log(home: &Home, reconciled: &Reconciled) -> Result<(), BootLogError> {
+fn log(home: &Home, profiles: &[Reconciliation], strays: &[Stray]) -> Result<(), BootLogError> {
     let now = SystemTime::now();
     let path: PathBuf = home.boot_log();
     if let Some(directory) = path.parent() {
@@ -172,16 +171,15 @@ fn log(home: &Home, reconciled: &Reconciled) -> Result<(), BootLogError> {
             _ => {}
         }
     }
-    let names = &reconciled.profiles_and_strays.names;
-    let profiles = names.iter().zip(&reconciled.profiles).map(|(name, profile)| {
-        let action = match &profile.outcome {
+    let profiles = profiles.iter().map(|reconciled| {
+        let action = match &reconciled.outcome {
             Ok(BootAction::Start) => Action::Started,
             Ok(BootAction::Register) => Action::Registered,
             Err(error) => Action::Failed { reason: format!("{error}: {}", error.source) },
         };
-        Line::of_profile(now, name, profile.prior_state, action)
+        Line::of_profile(now, &reconciled.profile, reconciled.prior_state, action)
     });
-    let strays = reconciled.profiles_and_strays.strays.iter().map(|stray| Line::of_stray(now, &stray.name));
+    let strays = strays.iter().map(|stray| Line::of_stray(now, &stray.name));
     boot_log::append(&path, profiles.chain(strays))
 }
 

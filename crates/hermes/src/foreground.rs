@@ -1,6 +1,6 @@
 //! A gateway that somebody runs in the foreground, which no service manager can be told to stop.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 
 use hermes_core::{Home, ProfileName};
 use hermes_service::ServiceManager;
@@ -19,8 +19,7 @@ pub(crate) fn must_not_run(
     if !is_locked(home, name) || manager.is_running(name)? {
         return Ok(());
     }
-    let pid =
-        fs::read_to_string(home.gateway_pid(name)).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let pid = hermes_gateway::recorded_pid(home, name);
     let pid = pid.map(|pid| format!(" (PID {pid})")).unwrap_or_default();
     let what =
         format!("the gateway of '{name}' runs in the foreground{pid}, and not under a service manager");

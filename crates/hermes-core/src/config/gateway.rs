@@ -116,8 +116,8 @@ fn drain_timeout_of(text: &str) -> Option<Duration> {
     time_of(text, DRAIN_TIMEOUT_MAX)
 }
 
-/// A number of seconds, or a time such as `1m 30s`, up to `longest`.
-pub(super) fn time_of(text: &str, longest: Duration) -> Option<Duration> {
+/// A number of seconds, or a time such as `1m 30s`, up to `longest`; nothing where it is none.
+pub fn time_of(text: &str, longest: Duration) -> Option<Duration> {
     let time = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
         Err(_) => humantime::parse_duration(text).ok()?,

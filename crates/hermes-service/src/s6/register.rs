@@ -5,8 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hermes_core::{BootAction, ProfileName};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use hermes_core::{BootAction, ProfileName, lock_file};
 
 use super::backend::S6;
 use super::slot::SlotError;
@@ -89,15 +88,10 @@ impl S6 {
     /// Keeps a registration and an unregistration of one slot apart. Ends with the process.
     fn lock(&self) -> Result<File, SlotError> {
         let path = self.scandir().join(".lock");
-        let failed = |errno: rustix::io::Errno| SlotError {
-            operation: "lock",
-            path: path.clone(),
-            source: errno.into(),
-        };
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&path, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
-        rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(failed)?;
-        Ok(file.into())
+        let failed = |source| SlotError { operation: "lock", path: path.clone(), source };
+        let file = lock_file::open(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
     }
 }
 

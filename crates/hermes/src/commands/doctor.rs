@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::error::{CommandError, chain};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -67,7 +67,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             findings.extend(files::check(context, &profiles.names));
         }
         Err(error) => findings.push(Finding::broken(
-            told(&error),
+            chain(&error),
             "profiles/ must be a directory that the account hermes can read",
         )),
     }
@@ -88,9 +88,4 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         }
     }
     Ok(if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// An error and its causes, on one line.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    crate::error::chain(error)
 }

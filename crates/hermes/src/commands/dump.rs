@@ -16,7 +16,7 @@ use hermes_service::none::NoServiceManager;
 
 use crate::build::Build;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::error::{CommandError, chain};
 use crate::gateway_log;
 use crate::gateways::Gateway;
 use crate::output;
@@ -53,7 +53,7 @@ fn text(context: &Context) -> String {
     lines.push(("service manager", manager.kind().to_string()));
     lines.push(("HERMES_HOME", home.root().display().to_string()));
     lines.push(("disk", machine::disk_space(home.root())));
-    let active = active_profile::read(home).map_or_else(|error| told(&error), |name| name.to_string());
+    let active = active_profile::read(home).map_or_else(|error| chain(&error), |name| name.to_string());
     lines.push(("active profile", active));
     let mut text = String::new();
     for (what, value) in lines {
@@ -78,7 +78,7 @@ fn text(context: &Context) -> String {
             }
         }
         Err(error) => {
-            let _ = writeln!(text, "  {}", told(&error));
+            let _ = writeln!(text, "  {}", chain(&error));
         }
     }
 
@@ -91,7 +91,7 @@ fn text(context: &Context) -> String {
         }
         Ok(_) => text.push_str("  (missing)\n"),
         Err(error) => {
-            let _ = writeln!(text, "  {}", told(&error));
+            let _ = writeln!(text, "  {}", chain(&error));
         }
     }
     text
@@ -101,7 +101,7 @@ fn profile_line(home: &Home, profile: &ProfileName, gateway: Result<Gateway, Com
     let state_file = match StateFile::of(home, profile).read() {
         StateRead::Missing => "missing".to_owned(),
         StateRead::Read(_) => "ok".to_owned(),
-        StateRead::Unusable(unusable) => told(&unusable),
+        StateRead::Unusable(unusable) => chain(&unusable),
     };
     let config = file_status(&home.config(profile), config::load(&home.config(profile)).map(drop));
     let dot_env = file_status(&home.dot_env(profile), dot_env::load(&home.dot_env(profile)).map(drop));
@@ -126,14 +126,8 @@ fn file_status(path: &Path, result: Result<(), impl Error + 'static>) -> String 
     match result {
         Ok(()) if path.exists() => "ok".to_owned(),
         Ok(()) => "missing".to_owned(),
-        Err(error) => told(&error),
+        Err(error) => chain(&error),
     }
-}
-
-/// An error and what caused it, in one line.
-fn told(error: &(dyn Error + 'static)) -> String {
-    let all = std::iter::successors(Some(error), |&error| error.source());
-    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Everything in reach that is secret, so that it can be found wherever it may have got to.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hermes_service::ServiceManager;
-use hermes_service::s6::{Ending, S6, Verdict};
+use hermes_service::s6::{Crashes, Ending, S6, Verdict};
 
 use super::gateway_run::{policy, profile_of};
 use crate::context::Context;
@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let wanted_up = s6.status(&profile)?.is_some_and(|status| status.wanted_up);
     let policy = policy(context, &profile);
     let mut crashes = s6.crashes(&profile);
-    let verdict = crashes.ended(ending, wanted_up, &policy, hermes_service::s6::Crashes::now());
+    let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
     if verdict != Verdict::Told
         && let Err(error) = crashes.save(&s6.slot(&profile))
     {

@@ -32,7 +32,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if let Err(error) = s6.set_time_to_end(&slot, drain_timeout(context, &profile)) {
         CommandError::from(error).report();
     }
-    let delay = s6.crashes(&profile).delay_left(&policy(context, &profile), Crashes::now());
+    let crashes = s6.crashes(&profile);
+    // The policy costs a look at the configuration, and nearly every start has no crash before it.
+    let delay = if crashes == Crashes::default() {
+        Duration::ZERO
+    } else {
+        crashes.delay_left(&policy(context, &profile), Crashes::now())
+    };
     if !delay.is_zero() {
         wait_after_a_crash(delay);
     }

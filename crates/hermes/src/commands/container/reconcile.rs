@@ -51,9 +51,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             .because(error)
             .report();
     }
-    for (name, profile) in done.profiles_and_strays.names.iter().zip(&done.profiles) {
-        if let Err(error) = &profile.outcome {
-            CommandError::new(Exit::Failed, format!("the profile '{name}' has no slot"))
+    for reconciled in &done.profiles {
+        if let Err(error) = &reconciled.outcome {
+            CommandError::new(Exit::Failed, format!("the profile '{}' has no slot", reconciled.profile))
                 .because(error)
                 .report();
         }

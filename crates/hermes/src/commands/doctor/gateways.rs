@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use hermes_core::{DesiredState, ProfileName, Profiles, StateFile, StateRead};
 use hermes_service::{ServiceManager, ServiceStatus};
 
-use super::{Finding, told};
+use super::Finding;
 use crate::context::Context;
+use crate::error::chain;
 use crate::failures::selecting;
 use crate::ownership::Note;
 
@@ -18,7 +19,7 @@ pub(super) fn check(context: &Context, manager: &dyn ServiceManager, profiles: &
         if let StateRead::Unusable(unusable) = &read {
             let path = context.home.gateway_state(name);
             findings.push(Finding::broken(
-                format!("the state file {} is unusable: {}", path.display(), told(unusable)),
+                format!("the state file {} is unusable: {}", path.display(), chain(unusable)),
                 format!("remove it and say again what is wanted: hermes {}gateway start", selecting(name)),
             ));
         }
@@ -33,7 +34,7 @@ pub(super) fn check(context: &Context, manager: &dyn ServiceManager, profiles: &
                 wanted && !is_others,
                 manager.supports_runtime_registration(),
             )),
-            Err(error) => findings.push(Finding::broken(told(&error), "restart the container")),
+            Err(error) => findings.push(Finding::broken(chain(&error), "restart the container")),
         }
     }
     if manager.supports_runtime_registration() {
@@ -45,7 +46,7 @@ pub(super) fn check(context: &Context, manager: &dyn ServiceManager, profiles: &
                     format!("hermes profile delete {slot} --yes"),
                 )
             })),
-            Err(error) => findings.push(Finding::broken(told(&error), "restart the container")),
+            Err(error) => findings.push(Finding::broken(chain(&error), "restart the container")),
         }
     }
     findings.extend(profiles.strays.iter().map(|stray| {

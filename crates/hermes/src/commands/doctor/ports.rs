@@ -7,8 +7,9 @@ use hermes_core::ProfileName;
 use hermes_core::config::GatewayConfig;
 use hermes_service::ServiceManager;
 
-use super::{Finding, told};
+use super::Finding;
 use crate::context::Context;
+use crate::error::chain;
 use crate::failures::selecting;
 use crate::gateways;
 
@@ -51,7 +52,7 @@ pub(super) fn check(
 }
 
 fn settings(context: &Context, name: &ProfileName) -> Result<GatewayConfig, String> {
-    hermes_gateway::settings_of(&context.home, name, &gateways::environment()).map_err(|error| told(&error))
+    hermes_gateway::settings_of(&context.home, name, &gateways::environment()).map_err(|error| chain(&error))
 }
 
 #[cfg(test)]

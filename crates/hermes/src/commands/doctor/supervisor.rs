@@ -6,8 +6,9 @@ use hermes_core::active_profile;
 use hermes_service::detect::in_our_image;
 use hermes_service::{Kind, ServiceManager};
 
-use super::{Finding, told};
+use super::Finding;
 use crate::context::Context;
+use crate::error::chain;
 use crate::ownership::Note;
 
 pub(super) fn check(context: &Context, manager: &dyn ServiceManager) -> Vec<Finding> {
@@ -39,7 +40,7 @@ pub(super) fn check(context: &Context, manager: &dyn ServiceManager) -> Vec<Find
         ));
     }
     match active_profile::read(&context.home) {
-        Err(error) => findings.push(Finding::broken(told(&error), "choose one: hermes profile use NAME")),
+        Err(error) => findings.push(Finding::broken(chain(&error), "choose one: hermes profile use NAME")),
         Ok(active) if context.home.has_profile(&active).is_ok_and(|exists| !exists) => {
             findings.push(Finding::broken(
                 format!("the active profile '{active}' does not exist"),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hermes_core::ProfileName;
+use hermes_core::{ProfileName, config};
 use hermes_service::{ServiceManager, Wait};
 
 use crate::context::Context;
@@ -33,10 +33,7 @@ pub(crate) struct Arguments {
 
 /// A time as in `30s`, or a bare number of seconds.
 fn time_of(text: &str) -> Result<Duration, String> {
-    let time = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-        Err(_) => humantime::parse_duration(text).ok(),
-    };
+    let time = config::time_of(text, Duration::MAX);
     time.filter(|time| !time.is_zero())
         .ok_or_else(|| "must be a time such as 30s, and more than nothing".to_owned())
 }
