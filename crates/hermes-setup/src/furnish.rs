@@ -17,8 +17,21 @@ use crate::root::Prepared;
 use crate::seeds;
 use crate::variables::Variables;
 
+/// Where the image has the templates of a first boot.
+const TEMPLATES: &str = "/opt/hermes/docker/seed";
+
 /// Does the account's half. What goes wrong is said, and the rest is done all the same.
 pub fn furnish(home: &Home, variables: &Variables, prepared: Prepared, notices: &mut Notices) {
+    furnish_from(Path::new(TEMPLATES), home, variables, prepared, notices);
+}
+
+fn furnish_from(
+    templates: &Path,
+    home: &Home,
+    variables: &Variables,
+    prepared: Prepared,
+    notices: &mut Notices,
+) {
     if !prepared.usable {
         return;
     }
@@ -29,10 +42,11 @@ pub fn furnish(home: &Home, variables: &Variables, prepared: Prepared, notices: 
         }
     };
     let is_first_boot = matches!(directory.look(owned::PROFILES), Ok(None));
-    let planted = !is_first_boot || seeds::plant(home, variables, notices);
+    let planted = !is_first_boot || seeds::plant(home, templates, variables, notices);
     // Without all of its seeds a volume has its first boot still before it, and `profiles/` tells.
     let directories = owned::DIRECTORIES.iter().filter(|(name, _)| planted || *name != owned::PROFILES);
     make_directories(&directory, home.root(), directories, notices);
+    name_what_is_no_file(&directory, home.root(), notices);
     close_secrets(&directory, home.root(), notices);
     if let Ok(profiles) = directory.child(owned::PROFILES) {
         for entry in profiles.entries().unwrap_or_default() {
@@ -91,6 +105,29 @@ fn make_directory(home: &Directory, name: &str, mode: u32) -> rustix::io::Result
     Ok(FileType::Directory)
 }
 
+/// Says of the default profile's files which of them are none. Nothing reads or writes through them.
+fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
+    let mut names: Vec<_> = home.entries().unwrap_or_default();
+    names.retain(|entry| entry.name().to_str().is_some_and(owned::is_state_file));
+    names.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+    for entry in names {
+        let Ok(Some(facts)) = home.look(entry.name()) else { continue };
+        let path = path.join(entry.name());
+        match facts.kind {
+            FileType::Symlink => {
+                notices.add(Notice::Symlink { path, mend: "put the file itself there, or mount it there" });
+            }
+            FileType::Directory => notices.add(Notice::WrongKind {
+                path,
+                found: kind_name(facts.kind),
+                wanted: "file",
+                mend: "remove it (an engine makes a directory where a file that is to be mounted does not exist)",
+            }),
+            _ => {}
+        }
+    }
+}
+
 /// Takes the files with secrets in a profile's directory away from others.
 fn close_secrets(directory: &Directory, path: &Path, notices: &mut Notices) {
     for name in owned::SECRET_FILES {
@@ -125,3 +162,6 @@ fn remember(home: &Home, record: &Record) {
         let _ = whole_file::write_for_now(&path, &bytes, 0o600);
     }
 }
+
+#[cfg(test)]
+mod tests;

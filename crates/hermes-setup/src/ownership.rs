@@ -353,29 +353,15 @@ impl<'n> Walk<'n> {
             };
             path.push(name);
             match home.look(name) {
-                Ok(Some(facts)) => self.state_file(home, name, &facts, path),
+                // The other half says what else lies there.
+                Ok(Some(facts)) if facts.is_directory() || facts.kind == FileType::Symlink => {}
+                Ok(Some(facts)) => {
+                    self.put_in_order(home, OsStr::new(name), &facts, path);
+                }
                 Ok(None) => {}
                 Err(error) => self.cannot_look.note(|| (path.clone(), error)),
             }
             path.pop();
-        }
-    }
-
-    fn state_file(&mut self, home: &Directory, name: &str, facts: &Facts, path: &Path) {
-        match facts.kind {
-            FileType::Symlink => self.notices.add(Notice::Symlink {
-                path: path.to_owned(),
-                mend: "put the file itself there, or mount it there",
-            }),
-            FileType::Directory => self.notices.add(Notice::WrongKind {
-                path: path.to_owned(),
-                found: "directory",
-                wanted: "file",
-                mend: "remove it (an engine makes one where a file that is to be mounted does not exist)",
-            }),
-            _ => {
-                self.put_in_order(home, OsStr::new(name), facts, path);
-            }
         }
     }
 

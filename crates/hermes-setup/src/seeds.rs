@@ -10,20 +10,17 @@ use crate::notice::{Notice, Notices};
 use crate::secret_files::AUTH_JSON;
 use crate::variables::Variables;
 
-/// Where the image has the templates.
-const TEMPLATES: &str = "/opt/hermes/docker/seed";
-
 /// The templates, and the permission bits of what is made from them.
 const FILES: &[(&str, u32)] = &[(".env", 0o600), ("config.yaml", 0o600), ("SOUL.md", 0o644)];
 
 /// `running`, and nothing else, starts the default gateway of a first boot.
 const STATE: &str = "HERMES_GATEWAY_BOOTSTRAP_STATE";
 
-/// Seeds a volume at its first boot; whether all that was to be made is there.
-pub(crate) fn plant(home: &Home, variables: &Variables, notices: &mut Notices) -> bool {
+/// Seeds a volume at its first boot from the files in `templates`; whether all that was to be made is there.
+pub(crate) fn plant(home: &Home, templates: &Path, variables: &Variables, notices: &mut Notices) -> bool {
     let mut all = true;
     for (name, mode) in FILES {
-        let template = Path::new(TEMPLATES).join(name);
+        let template = templates.join(name);
         match std::fs::read(&template) {
             Ok(content) => all &= make(&home.root().join(name), &content, *mode, notices),
             Err(error) => {
