@@ -12,6 +12,7 @@ pub mod lease;
 pub mod lock_file;
 pub mod profile_directories;
 pub mod profile_name;
+pub mod secret_name;
 pub mod timestamp;
 pub mod whole_file;
 
