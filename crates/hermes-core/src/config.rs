@@ -28,4 +28,6 @@ pub use version::{CURRENT_VERSION, Version, VersionError};
 #[cfg(test)]
 mod migrate_tests;
 #[cfg(test)]
+mod seed_tests;
+#[cfg(test)]
 mod tests;
