@@ -5,6 +5,7 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod capabilities;
 mod container_restart;
 mod crash_loop;
 mod driving;
