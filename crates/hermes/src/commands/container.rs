@@ -12,6 +12,7 @@ use clap::Subcommand;
 
 pub(crate) use gateway_run::SUPERVISED_CHILD;
 
+use crate::account;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -37,6 +38,8 @@ enum Command {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    // What these read and write is the account's, and root may be kept for other commands.
+    account::become_account()?;
     match &arguments.command {
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
         Command::GatewayRun(arguments) => gateway_run::run(context, arguments),

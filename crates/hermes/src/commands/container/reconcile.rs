@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use hermes_service::reconcile::{MayStart, reconcile};
 use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 
-use crate::account;
 use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -24,8 +23,6 @@ pub(crate) struct Arguments {
 const LOOKS_ONLY: &str = "dashboard";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    // What it reads the account can write.
-    account::become_account()?;
     if looks_only(&arguments.command) {
         return Ok(ExitCode::SUCCESS);
     }
