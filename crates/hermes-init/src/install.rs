@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -144,6 +144,6 @@ mod tests {
             assert_eq!(mounted_at(text, Path::new("/opt/hermes")), None);
         }
         assert_eq!(unescaped(b"\\777\\04\\"), "\\777\\04\\");
-        assert_eq!(unescaped(b"\\303\\244").as_bytes(), "ä".as_bytes());
+        assert_eq!(unescaped(b"\\303\\244"), "ä");
     }
 }

@@ -10,6 +10,7 @@ use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::failures::{is_read_only, mend_of};
 use crate::ownership::{self, Note, Other};
 
 #[derive(clap::Args)]
@@ -43,7 +44,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             .hint("profiles/ must be a directory that the account hermes can read")
             .report();
     }
-    if let Some(error) = &done.not_logged {
+    // Of a read-only volume the lease has told.
+    if let Some(error) = done.not_logged.as_ref().filter(|error| !is_read_only(*error)) {
         CommandError::new(Exit::CannotWrite, "logs/container-boot.log has no lines of this boot")
             .because(error)
             .report();
@@ -66,8 +68,10 @@ fn has_the_volume(context: &Context) -> bool {
             Ok(Ok(_)) => None,
             Ok(Err(obstacle)) => Some(Other::of(&obstacle)),
             Err(error) => {
+                let mend = mend_of(Exit::CannotWrite, &error);
                 CommandError::new(Exit::CannotWrite, "the volume has no lease of this container")
                     .caused_by(error)
+                    .hint(mend)
                     .report();
                 None
             }
