@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use nix::unistd::{AccessFlags, access};
 
 use crate::message::Hinted;
@@ -15,7 +15,8 @@ use crate::paths;
 
 /// Fails where the program is hidden or gone.
 pub(crate) fn check() -> Result<()> {
-    let mounts = fs::read("/proc/self/mountinfo").context("cannot read /proc: is it mounted?")?;
+    // Without it nothing can be named; that the program is gone can be told all the same.
+    let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
     // Even where what is mounted holds a program: it is that of the image that the volume was first used with.
     if let Some(mount) = mounted_at(&mounts, Path::new(paths::INSTALL)) {
         return Err(hidden(&mount));
