@@ -179,8 +179,10 @@ fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     if (found.uid(), found.gid()) != (uid, gid) {
         chown(path, Some(uid), Some(gid))?;
     }
-    // The image has them group-writable; whose group that is was settled just now.
-    if found.mode() & 0o007 != 0o005 {
+    // The image has them writable for group 0, for containers without root. The account may be in that group, and in what is root's
+    // it must not write; what is the account's has its own group by now.
+    let closed = if uid == 0 { 0o777 } else { 0o007 };
+    if found.mode() & closed != 0o755 & closed {
         fs::set_permissions(path, Permissions::from_mode(0o755))?;
     }
     Ok(())
@@ -200,7 +202,7 @@ fn remove_contents(directory: &Path) -> io::Result<()> {
 
 /// Lets the account open `/dev/stdout` and its like: the terminal and the pipes
 /// behind them belong to the user that the engine started, root.
-fn hand_over_streams(account: &Account) {
+pub(crate) fn hand_over_streams(account: &Account) {
     for stream in spawn::streams() {
         let Ok(file) = stream.try_clone_to_owned().map(File::from) else { continue };
         let Ok(kind) = file.metadata().map(|metadata| metadata.file_type()) else { continue };

@@ -24,7 +24,7 @@ pub(crate) fn leave_root() -> Result<(), CommandError> {
 /// The two roles that the boot runs as root: the entry point, which drops by itself and whatever it is told to keep, and the
 /// set-up of the volume, which needs root. Whoever takes their name gets their role, and nothing else.
 fn stays_root_for_the_boot() -> bool {
-    cli::called_as_main_wrapper() || cli::called_as_set_up()
+    cli::called_as_main_wrapper() || cli::called_as_setup()
 }
 
 fn root_is_kept() -> bool {

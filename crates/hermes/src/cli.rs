@@ -85,13 +85,9 @@ pub(crate) fn called_as_main_wrapper() -> bool {
 /// `with-contenv`: so a slot's `run` is a single line, and no interpreter stands between s6 and the verb.
 const VERBS: &str = "/opt/hermes/docker/verbs";
 
-/// The verb that the boot runs as root; called by its link, since nothing else tells the boot from somebody's `docker exec`.
-const SET_UP: &str = "setup";
-
-/// Whether the boot called for the set-up of the volume: then the command line is `container setup`, whatever the words are.
-pub(crate) fn called_as_set_up() -> bool {
-    let name = std::env::args_os().next();
-    name.is_some_and(|name| Path::new(&name).strip_prefix(VERBS).is_ok_and(|verb| verb == Path::new(SET_UP)))
+/// Whether the boot's set-up called: what it does first only root can do.
+pub(crate) fn called_as_setup() -> bool {
+    std::env::args_os().next().is_some_and(|name| Path::new(&name) == Path::new(VERBS).join("setup"))
 }
 
 /// The command line that a call by such a link stands for: the script's own path, which the kernel puts first, is left out.

@@ -5,6 +5,7 @@ mod gateway_log;
 mod gateway_run;
 mod keep_lease;
 mod reconcile;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,8 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Settles the account and puts the volume in order (/etc/cont-init.d/01-hermes-setup).
+    Setup(setup::Arguments),
     /// Gives every profile its slot (/etc/cont-init.d/02-reconcile-profiles).
     Reconcile(reconcile::Arguments),
     /// Becomes the gateway of a slot (its `run`).
@@ -38,9 +41,13 @@ enum Command {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    // What these read and write is the account's, and root may be kept for other commands.
-    account::become_account()?;
+    // What these read and write is the account's, and root may be kept for other commands. The set-up leaves root by itself,
+    // when it has done what only root can do.
+    if !matches!(arguments.command, Command::Setup(_)) {
+        account::become_account()?;
+    }
     match &arguments.command {
+        Command::Setup(arguments) => setup::run(context, arguments),
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
         Command::GatewayRun(arguments) => gateway_run::run(context, arguments),
         Command::GatewayFinish(arguments) => gateway_finish::run(context, arguments),

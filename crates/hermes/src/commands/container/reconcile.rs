@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             .hint("profiles/ must be a directory that the account hermes can read")
             .report();
     }
-    // Of a read-only volume the lease has told.
+    // Of a read-only volume the set-up has told.
     if let Some(error) = done.not_logged.as_ref().filter(|error| !is_read_only(*error)) {
         CommandError::new(Exit::CannotWrite, "logs/container-boot.log has no lines of this boot")
             .because(error)
@@ -67,6 +67,8 @@ fn has_the_volume(context: &Context) -> bool {
         let other = match ownership::lease(&context.home, &instance).take() {
             Ok(Ok(_)) => None,
             Ok(Err(obstacle)) => Some(Other::of(&obstacle)),
+            // Of a read-only volume the set-up has told.
+            Err(error) if is_read_only(&error) => None,
             Err(error) => {
                 let mend = mend_of(Exit::CannotWrite, &error);
                 CommandError::new(Exit::CannotWrite, "the volume has no lease of this container")
