@@ -15,12 +15,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{self, AccessFlags, Pid, access};
 
-use crate::account::Account;
+use crate::account::{self, Account};
 use crate::boot_record::BootRecord;
 use crate::booter::Booter;
 use crate::capabilities;
 use crate::children::STOP_SIGNALS;
 use crate::environment::Environment;
+use crate::install;
 use crate::message::{self, Hinted};
 use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
@@ -34,6 +35,7 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     if unistd::getpid() != Pid::from_raw(1) && ProcessIdentity::read_alive(paths::SUPERVISOR).is_some() {
         return just_run(&arguments);
     }
+    install::check()?;
     // A stop that is asked for before s6-svscan listens stays pending, across the exec, until it does.
     let mut stop = SigSet::empty();
     STOP_SIGNALS.into_iter().for_each(|signal| stop.add(signal));
@@ -47,7 +49,7 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     } else {
         check_volume(&environment)?;
     }
-    let account = Account::resolve()?;
+    let account = account::resolve()?;
     clear_run(&account)?;
     environment.clone().without_engines_home().store(
         Path::new(paths::CONTAINER_ENVIRONMENT),
