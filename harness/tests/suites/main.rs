@@ -24,9 +24,12 @@ mod own_services;
 mod profile_gateway;
 mod read_only;
 mod s6_profile_gateway_integration;
+mod setting_up;
 mod signals_and_exit;
 mod tui_passthrough;
+mod user_and_uid;
 mod volume_faults;
+mod volume_setup;
 mod zombie_reaping;
 
 use std::process::ExitCode;
