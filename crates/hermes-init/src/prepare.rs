@@ -177,8 +177,10 @@ fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     if (found.uid(), found.gid()) != (uid, gid) {
         chown(path, Some(uid), Some(gid))?;
     }
-    // The image has them writable for group 0, for containers without root; the account may be in that group.
-    if found.mode() & 0o777 != 0o755 {
+    // The image has them writable for group 0, for containers without root. The account may be in that group, and in what is root's
+    // it must not write; what is the account's has its own group by now.
+    let closed = if uid == 0 { 0o777 } else { 0o007 };
+    if found.mode() & closed != 0o755 & closed {
         fs::set_permissions(path, Permissions::from_mode(0o755))?;
     }
     Ok(())
