@@ -1,8 +1,9 @@
 //! What the suites of the set-up at boot share: volumes as somebody left them, what the set-up said, whose things are.
 
 use anyhow::{Result, ensure};
-use hermes_harness::{Container, ContainerBuilder, ExecRequest, Output, Volume};
+use hermes_harness::{Container, ContainerBuilder, ExecRequest, Look, Output, Volume, secs};
 
+use crate::driving::look;
 use crate::own_services::OwnServices;
 
 /// A container in which nothing runs but what it supervises.
@@ -33,10 +34,13 @@ pub(crate) async fn on_volume(volume: &Volume, script: &str) -> Result<String> {
     Ok(builder.run(Vec::<String>::new()).await?.success().stdout())
 }
 
-/// The set-up once more, as the boot runs it.
+/// The set-up as the kernel starts it for the script of the boot, with the script's path behind it. As `hermes container setup`
+/// it would leave root first, as every `hermes` does that an operator types.
+pub(crate) const SET_UP: [&str; 2] = ["/opt/hermes/docker/verbs/setup", "/etc/cont-init.d/01-hermes-setup"];
+
+/// The set-up once more, as the boot runs it: as root.
 pub(crate) fn set_up(container: &Container) -> ExecRequest<'_> {
-    // As root: that is who the boot is.
-    container.exec(["hermes", "container", "setup"]).as_root()
+    container.exec(SET_UP).as_root()
 }
 
 /// What the set-up said in all boots of a container, a line each.
@@ -75,3 +79,14 @@ pub(crate) const EVERYTHING: &str = r#"everything() {
     find "$@" -type f -exec sha256sum {} + | sort
 }
 "#;
+
+/// Waits until the last change is so long ago that a clock can tell it from the next one.
+pub(crate) async fn until_settled(container: &Container) -> Result<()> {
+    let settled = async |container: &Container| {
+        let script = "newest=$(find /opt/data/profiles -type d -printf '%C@\\n' | sort -n | tail -n 1)
+            echo $(($(date +%s) - ${newest%.*}))";
+        let age = look(container, script).await?;
+        Ok(Look::holds(age.parse::<i64>()? > 3, || format!("the last change is {age} s ago")))
+    };
+    Ok(container.wait_until("the volume has settled", settled, secs(10)).await?)
+}

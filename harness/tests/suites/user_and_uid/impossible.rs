@@ -23,7 +23,7 @@ async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_
     create(&container, &["coder"]).await?;
     let owners = owners(&container, "/opt/data", &["profiles/coder", "profiles/old/SOUL.md"]).await?;
     ensure!(
-        owners == ["profiles/coder 10000:10000 700", "profiles/old/SOUL.md 10000:10000 644"],
+        owners == ["profiles/coder 10000:10000 755", "profiles/old/SOUL.md 10000:10000 644"],
         "{owners:?}"
     );
     // One of the ways out that it names.

@@ -21,7 +21,7 @@ async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default(
         .stdout_is("uid=10000(hermes) gid=10000(hermes) groups=10000(hermes)");
     create(&container, &["coder"]).await?;
     let owners = owners(&container, "/opt/data", &["profiles/coder"]).await?;
-    ensure!(owners == ["profiles/coder 10000:10000 700"], "{owners:?}");
+    ensure!(owners == ["profiles/coder 10000:10000 755"], "{owners:?}");
 
     let refused = |name: &str, value: &str| {
         format!(

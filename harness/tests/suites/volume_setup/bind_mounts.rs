@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test};
 
 use crate::gateways::{create_and_start, gateway};
-use crate::setting_up::{EVERYTHING, idle, owners, said};
+use crate::setting_up::{EVERYTHING, LeftBehind, idle, owners, said, set_up, until_settled};
 
 /// A directory of the host, made and looked at through containers: so it takes no root here.
 struct Bound(tempfile::TempDir);
@@ -85,7 +85,7 @@ async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_we
     ensure!(owners.iter().all(|line| line.contains(" 1000:1000 ")), "{owners:#?}");
     // Handed over from root, who made some of the directories in which others are.
     let words = said(&container).await?;
-    let line = "3 files and directories are the account's now (1000:1000)";
+    let line = "4 files and directories are the account's now (1000:1000)";
     ensure!(words.iter().all(|word| word == line), "{words:#?}");
     bound.run("rm -rf -- * .[!.]*").await?;
     Ok(())
@@ -111,5 +111,30 @@ async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_i
     ensure!(gateway(&container, "default").await?.port == Some(9321));
     drop(container);
     bound.run("rm -rf -- *").await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_file_that_is_mounted_into_a_profile_stays_the_hosts_at_the_first_boot_and_at_warm_ones()
+-> Result<()> {
+    let bound = Bound::new()?;
+    bound
+        .run("umask 022; echo '# mine' >config.yaml; echo A=b >.env; chown 1234:1234 config.yaml .env")
+        .await?;
+    let container = idle()
+        .bind(bound.path().join("config.yaml"), "/opt/data/profiles/coder/config.yaml")
+        .bind(bound.path().join(".env"), "/opt/data/profiles/coder/.env")
+        .left_behind("echo x >profiles/coder/SOUL.md")
+        .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
+        .start_ready()
+        .await?;
+    for boot in ["the first", "one that remembers nothing of this", "one that remembers"] {
+        let hosts = bound.run("stat -c '%n %u:%g' config.yaml .env").await?;
+        ensure!(hosts == "config.yaml 1234:1234\n.env 1234:1234\n", "boot: {boot}\n{hosts}");
+        until_settled(&container).await?;
+        set_up(&container).await?.success();
+    }
+    drop(container);
+    bound.run("rm -rf -- .env config.yaml").await?;
     Ok(())
 }

@@ -48,7 +48,8 @@ async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_i
         ensure!(environment.is_empty());
         let pid = ready_pid(&container, "coder").await?;
         let script = format!("tr '\\0' '\\n' </proc/{pid}/environ | sed -n 's/^CODER_API_KEY=//p'");
-        ensure!(look(&container, &script).await? == VALUE, "boot {boot}: the gateway has another one");
+        // As the account: root may not look without a capability of its own.
+        container.exec_sh(&script).await?.success().stdout_is(VALUE);
         if boot == 0 {
             container.restart().await?;
             container.ready().await?;

@@ -42,7 +42,7 @@ const SWAPPING: &str = r#"use strict; use warnings;
     print "$swaps\n";"#;
 
 /// As root: set-up after set-up, and before each something to hand over, by descriptors that no swap misleads.
-const SETTING_UP: &str = r#"use strict; use warnings; my ($seconds) = @ARGV; my $until = time + $seconds; my $runs = 0;
+const SETTING_UP: &str = r#"use strict; use warnings; my ($seconds) = @ARGV; my $until = time + $seconds; my ($runs, $given) = (0, 0);
     my @to_give = map { my $f; open $f, "<", "/opt/data/$_" or die "$_: $!"; $f } (
         (map { ("profiles/coder/d$_", "profiles/coder/d$_/a", "profiles/coder/d$_/a/file") } 1..8),
         "profiles/coder/d2/.env", "profiles/coder/.env", ".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md",
@@ -51,9 +51,10 @@ const SETTING_UP: &str = r#"use strict; use warnings; my ($seconds) = @ARGV; my 
     while (time < $until) {
         chown 0, 0, $_ for @to_give;
         $ENV{HERMES_OWNERSHIP_CHECK} = $runs % 2 ? "full" : "";
-        system("/opt/hermes/bin/hermes", "container", "setup") == 0 or die "set-up $runs: $?"; $runs++;
+        system("/opt/hermes/docker/verbs/setup", "x") == 0 or die "set-up $runs: $?"; $runs++;
+        $given += grep { (stat $_)[4] != 0 } @to_give;
     }
-    print "$runs\n";"#;
+    print "$given given\n$runs\n";"#;
 
 /// What the account has there, before it begins.
 const OWN: &str = r#"set -e; cd /opt/data; for i in $(seq 8); do mkdir -p profiles/coder/d$i/a
@@ -84,6 +85,9 @@ async fn a_process_that_swaps_things_for_symlinks_for_ten_seconds_gains_nothing(
     let after = look(&container, &everything).await?;
     ensure!(before == after, "after {runs} set-ups and {swaps} swaps; before\n{before}\nafter\n{after}");
     ensure!(setting_up.took() >= Duration::from_secs(seconds - 1), "{:?}", setting_up.took());
+    let given = setting_up.stdout().lines().find_map(|line| line.strip_suffix(" given")?.parse::<u64>().ok());
+    let given = given.with_context(|| setting_up.report("how many things were handed over"))?;
+    ensure!(given >= runs, "it handed nothing over: {given} things in {runs} set-ups");
     ensure!(runs >= 20 && swaps >= 2_000, "it was no race: {runs} set-ups, {swaps} swaps");
     Ok(())
 }

@@ -7,7 +7,7 @@ use predicates::str::contains;
 use crate::driving::look;
 use crate::gateways::create_and_start;
 use crate::own_services::OwnServices;
-use crate::setting_up::{idle, on_volume, said, says, set_up};
+use crate::setting_up::{SET_UP, idle, on_volume, said, says, set_up};
 
 /// Runs what follows as root without the capability to give files away: what a rootless engine, a NAS with `root_squash`
 /// and SMB come to. A whole container without it `/init` refuses.
@@ -42,14 +42,14 @@ async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is()
         chown -R 1234:1235 .";
     on_volume(&volume, script).await?;
     let script =
-        format!("#!/command/with-contenv sh\nexec {} hermes container setup\n", WITHOUT_CHOWN.join(" "));
+        format!("#!/command/with-contenv sh\nexec {} {}\n", WITHOUT_CHOWN.join(" "), SET_UP.join(" "));
     let container = idle().volume(&volume, "/opt/data").env("HERMES_SKIP_CONFIG_MIGRATION", "1");
     let container = container.init_script("01-hermes-setup", &script).start_ready().await?;
     let words = said(&container).await?;
     let expected = [
         "cannot give /opt/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
             with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1235",
-        "cannot give /opt/data/config.yaml (and 5 more) to 10000:10000: Operation not permitted; where a volume's owner \
+        "cannot give /opt/data/config.yaml (and 7 more) to 10000:10000: Operation not permitted; where a volume's owner \
             cannot be changed (NFS with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 \
             PGID=1235",
         "cannot close /opt/data/profiles/coder/.env to others: Operation not permitted; chmod 600 it where it comes from",
@@ -114,8 +114,7 @@ async fn a_directory_that_the_account_cannot_write_is_told_once_for_all_that_is_
     let container = idle().start_ready().await?;
     let plant = "mkdir /srv/data; chown 1234:1234 /srv/data; chmod 755 /srv/data";
     look(&container, plant).await?;
-    let command =
-        [&["env", "HERMES_HOME=/srv/data"], &WITHOUT_CHOWN[..], &["hermes", "container", "setup"]].concat();
+    let command = [&["env", "HERMES_HOME=/srv/data"], &WITHOUT_CHOWN[..], &SET_UP[..]].concat();
     let boot = container.exec(command).as_root().await?.success();
     let mend = "Permission denied; the account may not write there: set PUID and PGID to who owns the volume, or change \
         its owner";

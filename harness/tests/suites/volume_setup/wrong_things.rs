@@ -83,7 +83,7 @@ async fn a_file_where_a_directory_belongs_is_told() -> Result<()> {
 #[docker_test]
 async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Result<()> {
     let plant = "chown 1000:1000 .; mkdir config.yaml; ln -s /etc/shadow .env; ln -s /etc/shadow auth.json
-        echo x >sessions; ln -s /etc pairing; ln -s /etc/cron.d cron";
+        echo x >sessions; ln -s /etc pairing; ln -s /etc/skel cron";
     let container = idle()
         .left_behind(&format!("{PRECIOUS}; {plant}"))
         .env("HERMES_AUTH_JSON_BOOTSTRAP", "{}")
@@ -103,7 +103,7 @@ async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Res
     ];
     let words = said(&container).await?;
     ensure!(words == expected, "{words:#?}");
-    let shadow = look(&container, "stat -c '%a %U:%G' /etc/shadow /etc/cron.d /etc").await?;
+    let shadow = look(&container, "stat -c '%a %U:%G' /etc/shadow /etc/skel /etc").await?;
     ensure!(shadow == "640 root:shadow\n755 root:root\n755 root:root", "{shadow}");
     container.exec(["hermes", "profile", "create", "coder"]).await?.success();
     Ok(())
