@@ -22,6 +22,9 @@ const NO_HOME: &str = "/nonexistent/hermes-remap";
 /// The account's home.
 const HOME: &str = "/opt/data";
 
+/// The account's UID in the image.
+const UID_OF_THE_IMAGE: u32 = 10000;
+
 /// What was found, and what it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settled {
@@ -54,6 +57,13 @@ pub(crate) fn settle(wanted: Wanted, notices: &mut Notices) -> Option<Settled> {
     // Whatever came of it: what counts is what is written now.
     let user = User::from_name(NAME).ok().flatten()?;
     Some(Settled { before, now: Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() } })
+}
+
+/// The UIDs that are the account's no more. That of the image is one even where `/etc/passwd` tells nothing of it: a boot may have
+/// been interrupted after it gave the account others, and before it handed over what the account had.
+pub(crate) fn former_uids(settled: Settled) -> impl Iterator<Item = u32> {
+    let of_the_image = Some(UID_OF_THE_IMAGE).filter(|uid| *uid != settled.before.uid);
+    std::iter::once(settled.before.uid).chain(of_the_image).filter(move |uid| *uid != settled.now.uid)
 }
 
 fn remap(before: Owner, now: Owner) -> Result<(), ToolError> {

@@ -166,6 +166,10 @@ fn migrate(home: &Home, notices: &mut Notices) {
         home.profiles().map(|found| found.names).unwrap_or_else(|_| vec![ProfileName::default_profile()]);
     for profile in profiles {
         let path = home.config(&profile);
+        // Of the default profile's files it was told already which is none.
+        if profile.is_default() && path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            continue;
+        }
         match config::migrate(&path) {
             Ok(Migration::Migrated { from, to, backup }) => {
                 notices.add(Notice::Migrated { path, from, to, backup });

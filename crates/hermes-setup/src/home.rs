@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use crate::account::Settled;
+use crate::account::{Settled, former_uids};
 use crate::directory::{Directory, Facts, Owner, Stuck, names_of};
 use crate::notice::{Notice, Notices};
 
@@ -30,6 +30,9 @@ const SYSTEM: &[&str] = &[
     "/sys",
     "/usr",
 ];
+
+/// Directories that everybody shares: Hermes's can be below them, and cannot be one of them.
+const SHARED: &[&str] = &["/tmp", "/var/lib", "/var/tmp"];
 
 /// Opens `HERMES_HOME` as root, made where it is missing, and gives it to the account; nothing where it cannot be used, which was
 /// said.
@@ -72,7 +75,10 @@ pub(crate) fn find(path: &Path, notices: &mut Notices) -> Option<Directory> {
 fn is_of_the_system(path: &Path) -> bool {
     let path: PathBuf = Path::new("/").components().chain(path.components()).collect();
     let climbs = path.components().any(|component| component == std::path::Component::ParentDir);
-    climbs || SYSTEM.iter().any(|system| path.starts_with(system) || Path::new(system).starts_with(&path))
+    let holds = |directory: &&str| Path::new(directory).starts_with(&path);
+    climbs
+        || SYSTEM.iter().any(|system| path.starts_with(system) || holds(system))
+        || SHARED.iter().any(|shared| holds(shared))
 }
 
 fn find_or_make(path: &Path, account: Owner) -> Result<(Directory, bool), Stuck> {
@@ -111,7 +117,7 @@ fn hand_over(home: &Directory, path: &Path, settled: Settled, is_new: bool, noti
     }
     match home.give_itself(account) {
         // Root's is what an engine makes for a new volume: nobody's. And the account's own it was under another ID.
-        Ok(()) if is_new || owner.uid == 0 || owner.uid == settled.before.uid => {}
+        Ok(()) if is_new || owner.uid == 0 || former_uids(settled).any(|uid| uid == owner.uid) => {}
         Ok(()) => notices.add(Notice::HomeTakenOver {
             path: path.to_owned(),
             from_uid: owner.uid,
@@ -189,6 +195,11 @@ mod tests {
     #[case("/etc", true)]
     #[case("/usr/local/data", true)]
     #[case("/data/../etc", true)]
+    #[case("/tmp", true)]
+    #[case("/tmp/hermes", false)]
+    #[case("/var", true)]
+    #[case("/var/lib", true)]
+    #[case("/var/lib/hermes", false)]
     fn a_directory_of_the_system_cannot_be_the_home(#[case] path: &str, #[case] expected: bool) {
         assert_eq!(is_of_the_system(Path::new(path)), expected);
     }

@@ -139,19 +139,19 @@ impl<'n> Walk<'n> {
         true
     }
 
-    /// What the account had in the directory `name` when it had other IDs.
+    /// What the account had in the directory `name` when it had another UID.
     pub(crate) fn contents_of_former_account(
         &mut self,
         parent: &Directory,
         name: &OsStr,
         path: &mut PathBuf,
-        former: Owner,
+        former_uid: u32,
     ) {
-        let is_its_own = |facts: &Facts| facts.is_directory() && facts.owner.uid == former.uid;
+        let is_its_own = |facts: &Facts| facts.is_directory() && facts.owner.uid == former_uid;
         if let Ok(Some(facts)) = parent.look(name)
             && is_its_own(&facts)
         {
-            self.rule.only_of = Some(former.uid);
+            self.rule.only_of = Some(former_uid);
             self.enter(parent, name, &facts, path, 0, None);
             self.rule.only_of = None;
         }
@@ -245,9 +245,11 @@ impl<'n> Walk<'n> {
             // `chown` of a file leaves no trace in its directory. Those that a gateway needs are looked at one by one.
             for name in owned::STATE_FILES {
                 path.push(name);
-                if let Ok(Some(facts)) = directory.look(*name) {
+                if let Ok(Some(found)) = directory.look(*name)
+                    && !self.is_mounted(&found, facts, path)
+                {
                     in_order &=
-                        self.put_in_order(directory, OsStr::new(name), &facts, path) == Became::InOrder;
+                        self.put_in_order(directory, OsStr::new(name), &found, path) == Became::InOrder;
                 }
                 path.pop();
             }

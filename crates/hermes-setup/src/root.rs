@@ -84,10 +84,12 @@ pub(crate) fn put_in_order(
         let Some((parent, last)) = parent_of(home, name) else { continue };
         let mut path = path.join(name);
         let is_whole = owned::WHOLE.contains(name);
-        if !is_whole && settled.before.uid != account.uid {
+        if !is_whole {
             // The account is called otherwise now: what it had there goes with it, and what others have there stays. First what is in
-            // it, so that a boot that is interrupted does it again.
-            walk.contents_of_former_account(&parent, last, &mut path, settled.before);
+            // it, so that the next boot does it again where this one is interrupted.
+            for former in account::former_uids(settled) {
+                walk.contents_of_former_account(&parent, last, &mut path, former);
+            }
         }
         if walk.directory(&parent, last, &path, is_whole) && is_whole {
             let known = known.as_ref().and_then(|known| known.tree(name));

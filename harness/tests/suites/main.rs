@@ -27,10 +27,13 @@ mod privilege_drop;
 mod profile_gateway;
 mod read_only;
 mod s6_profile_gateway_integration;
+mod setting_up;
 mod signals_and_exit;
 mod starts;
 mod tui_passthrough;
+mod user_and_uid;
 mod volume_faults;
+mod volume_setup;
 mod zombie_reaping;
 
 use std::process::ExitCode;

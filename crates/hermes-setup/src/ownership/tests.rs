@@ -189,8 +189,8 @@ fn of_a_directory_of_the_former_account_only_its_own_files_are_handed_over() {
     let mut walk = Walk::new(RULE, &mut notices);
     let home = Directory::open(volume.0.path()).unwrap();
     let name = OsStr::new("profiles");
-    walk.contents_of_former_account(&home, name, &mut volume.path("profiles"), former);
-    walk.contents_of_former_account(&home, name, &mut volume.path("profiles"), Owner { uid: 56, gid: 56 });
+    walk.contents_of_former_account(&home, name, &mut volume.path("profiles"), former.uid);
+    walk.contents_of_former_account(&home, name, &mut volume.path("profiles"), 56);
     drop(walk);
     assert_eq!(volume.owner("profiles"), former, "the directory itself comes last");
     assert_eq!(volume.owner("profiles/coder"), ACCOUNT);

@@ -1,0 +1,50 @@
+//! Where the account cannot be changed.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Volume, docker_test};
+
+use crate::driving::create;
+use crate::setting_up::{idle, on_volume, owners, said};
+
+#[docker_test]
+async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_on() -> Result<()> {
+    let volume = Volume::new().await?;
+    on_volume(&volume, "mkdir -p profiles/old; echo x >profiles/old/SOUL.md; chown -R 1000:1000 .").await?;
+    let builder = idle().read_only().tmpfs("/run", "").volume(&volume, "/opt/data");
+    let container = builder.env("PUID", "1000").env("PGID", "1000").start_ready().await?;
+    let expected = [
+        "giving the account other IDs is not possible: the root file system is read-only, and the account is in /etc; it \
+            stays 10000:10000 (leave --read-only out, or start with --user)",
+        "/opt/data belonged to 1000:1000 and is the account's now (10000:10000); to keep its owner, set PUID=1000 and \
+            PGID=1000",
+        "3 files and directories are the account's now (10000:10000)",
+    ];
+    ensure!(said(&container).await? == expected, "{:#?}", said(&container).await?);
+    create(&container, &["coder"]).await?;
+    let owners = owners(&container, "/opt/data", &["profiles/coder", "profiles/old/SOUL.md"]).await?;
+    ensure!(
+        owners == ["profiles/coder 10000:10000 755", "profiles/old/SOUL.md 10000:10000 644"],
+        "{owners:?}"
+    );
+    // One of the ways out that it names.
+    drop(container);
+    let builder = idle().read_only().tmpfs("/run", "").user("10000:10000").volume(&volume, "/opt/data");
+    let container = builder.start_ready().await?;
+    ensure!(said(&container).await?.is_empty(), "{:#?}", said(&container).await?);
+    Ok(())
+}
+
+#[docker_test]
+async fn where_a_tool_of_the_system_fails_its_words_are_told_and_the_boot_goes_on() -> Result<()> {
+    // As from a package that is half removed.
+    let fails = "#!/bin/sh\necho \"usermod: cannot lock /etc/passwd; try again later.\" >&2\nexit 1\n";
+    let container = idle().file("/usr/sbin/usermod", 0o755, fails).env("PUID", "1000").start_ready().await?;
+    let words = said(&container).await?;
+    let expected =
+        "the account stays 10000:10000: /usr/sbin/usermod -o -u 1000 -d /nonexistent/hermes-remap hermes";
+    ensure!(words.len() == 1 && words[0].starts_with(expected), "{words:#?}");
+    ensure!(words[0].contains("usermod: cannot lock /etc/passwd; try again later."), "{words:#?}");
+    container.exec(["id", "-u"]).await?.success().stdout_is("10000");
+    create(&container, &["coder"]).await?;
+    Ok(())
+}

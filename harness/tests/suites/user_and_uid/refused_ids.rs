@@ -1,0 +1,98 @@
+//! What is no ID, and who can change none: said, and the boot goes on with the account as it is.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, docker_test};
+
+use crate::driving::create;
+use crate::setting_up::{idle, owners, said, says, set_up};
+
+#[docker_test]
+async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default() -> Result<()> {
+    let container = idle().env("PUID", "0").env("PGID", "abc").start_ready().await?;
+    let expected = [
+        r#"PUID="0" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#,
+        r#"PGID="abc" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#,
+    ];
+    ensure!(said(&container).await? == expected, "{:#?}", said(&container).await?);
+    container
+        .exec(["id"])
+        .await?
+        .success()
+        .stdout_is("uid=10000(hermes) gid=10000(hermes) groups=10000(hermes)");
+    create(&container, &["coder"]).await?;
+    let owners = owners(&container, "/opt/data", &["profiles/coder"]).await?;
+    ensure!(owners == ["profiles/coder 10000:10000 755"], "{owners:?}");
+
+    let refused = |name: &str, value: &str| {
+        format!(
+            "{name}={value:?} is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"
+        )
+    };
+    let table = [
+        "0",
+        "-1",
+        "+1",
+        "65535",
+        "65536",
+        "4294967295",
+        "4294967296",
+        "99999999999999999999",
+        "abc",
+        "1000 ",
+        " 1000",
+        "1e3",
+        "0x3e8",
+        "1000:1000",
+        "hermes",
+        "root",
+        "１０００",
+        "10\n00",
+        "00",
+        "000",
+    ];
+    for value in table {
+        for name in ["HERMES_UID", "HERMES_GID", "PUID", "PGID"] {
+            // The other two are what counts for the other ID; of one ID Hermes's own variable comes first.
+            let boot = set_up(&container).env("PUID", "").env("PGID", "").env(name, value).await?.success();
+            let mut words: Vec<_> = boot.stderr().lines().map(str::to_owned).collect();
+            words.retain(|line| !line.ends_with("is empty and taken as not set"));
+            let expected = format!("hermes-setup: {}", refused(name, value));
+            ensure!(words == [expected.as_str()], "{}", boot.report(&expected));
+            if value != "0" {
+                // The rest of the table is the same in each variable.
+                break;
+            }
+        }
+    }
+    container.exec(["id", "-u"]).await?.success().stdout_is("10000");
+    container.exec(["id", "-g"]).await?.success().stdout_is("10000");
+    Ok(())
+}
+
+#[docker_test]
+async fn an_empty_id_is_none_and_says_so() -> Result<()> {
+    let container = idle().start_ready().await?;
+    for name in ["HERMES_UID", "HERMES_GID", "PUID", "PGID"] {
+        let boot = set_up(&container).env(name, "").await?.success();
+        says(&boot, &[&format!("{name} is empty and taken as not set")])?;
+    }
+    // Hermes's own that is nonsense is not made up for by the other one.
+    let boot = set_up(&container).env("HERMES_UID", "x").env("PUID", "1000").await?.success();
+    let line = r#"HERMES_UID="x" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#;
+    says(&boot, &[line])?;
+    container.exec(["id", "-u"]).await?.success().stdout_is("10000");
+    Ok(())
+}
+
+#[docker_test]
+async fn without_root_no_id_can_be_given_which_is_told() -> Result<()> {
+    for name in ["HERMES_UID", "HERMES_GID", "PUID", "PGID"] {
+        let outcome =
+            Container::builder().user("10000:10000").env(name, "1000").run(["id", "-u"]).await?.success();
+        outcome.stdout_is("10000");
+        let line = "HERMES_UID, HERMES_GID, PUID and PGID need a container that starts as root: this one runs as 10000:10000 \
+            (--user); leave --user out, or leave them out";
+        says(&outcome, &[line])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! An account with other IDs: everything works as it does with its own, from the first boot on.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{log_says, process_table};
+use hermes_harness::{Container, ContainerBuilder, Look, Terminal, docker_test, secs};
+
+use crate::driving::look;
+use crate::gateways::{create_and_start, gateway_is, gateways, hermes};
+use crate::setting_up::said;
+
+/// Writes to the standard streams by their names, which only who owns them can.
+const COMMAND: &str = "id -u >/dev/stdout; echo to-stderr >/dev/stderr; exec sleep infinity";
+
+/// A life with these IDs: the command, a profile, a gateway, logs, `docker exec` in all its ways, twice.
+async fn lives_as(builder: ContainerBuilder, uid: u32, gid: u32) -> Result<()> {
+    let container = builder.cmd(["sh", "-c", COMMAND]).start_ready().await?;
+    let id = format!("{uid} {gid} {gid}");
+    for boot in 1..=2 {
+        let spoke = async |container: &Container| {
+            let (stdout, stderr) = container.logs().await?;
+            let count = stdout.matches(&format!("{uid}\n")).count();
+            let holds = count == boot && stderr.matches("to-stderr\n").count() == boot;
+            Ok(Look::holds(holds, || format!("stdout\n{stdout}stderr\n{stderr}")))
+        };
+        container.wait_until(format!("the command speaks in boot {boot}"), spoke, secs(10)).await?;
+        // By name, by number, and as root, which `hermes` leaves.
+        let script =
+            "echo $(id -u) $(id -g) $(id -G); : >/opt/data/workspace/by-exec; rm /opt/data/workspace/by-exec";
+        container.exec_sh(script).await?.success().stdout_is(&id);
+        let by_root =
+            container.exec(["hermes", "profile", "create", &format!("boot{boot}")]).as_root().await?;
+        by_root.success();
+        if boot == 1 {
+            create_and_start(&container, &["coder"]).await?;
+        }
+        container.wait_until("coder is up", gateway_is("coder", "running"), secs(10)).await?;
+        let profile = format!("boot{boot}");
+        hermes(&container, &profile, &["gateway", "start"]).await?.success();
+        hermes(&container, &profile, &["gateway", "stop"]).await?.success();
+        container
+            .wait_until("its log", log_says("gateway-coder: gateway 'coder' is ready"), secs(10))
+            .await?;
+        container.exec(["hermes", "health"]).await?.success();
+        is_the_accounts(&container, uid, gid).await?;
+        if boot == 1 {
+            container.restart().await?;
+            container.ready().await?;
+        }
+    }
+    ensure!(gateways(&container).await?.len() == 4);
+    ensure!(said(&container).await?.is_empty(), "{:#?}", said(&container).await?);
+    Ok(())
+}
+
+/// Nobody but root and the account runs anything, and everything on the volume is the account's.
+async fn is_the_accounts(container: &Container, uid: u32, gid: u32) -> Result<()> {
+    let processes = container.processes().await?;
+    let table = process_table(&processes);
+    ensure!(processes.iter().all(|process| process.uid == 0 || process.uid == uid), "{table}");
+    let trees: Vec<_> =
+        processes.iter().filter(|process| process.comm == "s6-svscan").map(|tree| tree.uid).collect();
+    ensure!(trees.contains(&uid) && trees.contains(&0), "{table}");
+    let strange = format!("find /opt/data -mindepth 1 ! -uid {uid} -o -mindepth 1 ! -gid {gid}");
+    let strange = look(container, &format!("{strange}; stat -c %u /opt/data")).await?;
+    ensure!(strange == uid.to_string(), "{strange}");
+    let old =
+        look(container, "find / -xdev \\( -uid 10000 -o -gid 10000 \\) ! -path '/proc/*' 2>/dev/null; true")
+            .await?;
+    ensure!(uid == 10000 || gid == 10000 || old.is_empty(), "left to nobody:\n{old}");
+    let entry = look(container, "grep ^hermes: /etc/passwd").await?;
+    ensure!(entry == format!("hermes:x:{uid}:{gid}::/opt/data:/bin/bash"), "{entry}");
+    Ok(())
+}
+
+#[docker_test]
+async fn with_puid_and_pgid_1000_everything_works_from_the_first_boot_on() -> Result<()> {
+    lives_as(Container::builder().env("PUID", "1000").env("PGID", "1000"), 1000, 1000).await
+}
+
+#[docker_test]
+async fn with_the_ids_of_a_nas_99_and_100_a_group_that_another_has_everything_works() -> Result<()> {
+    lives_as(Container::builder().env("PUID", "99").env("PGID", "100"), 99, 100).await
+}
+
+#[docker_test]
+async fn hermes_own_variables_come_before_those_of_a_nas() -> Result<()> {
+    let builder = Container::builder().env("PUID", "1000").env("PGID", "1000");
+    let output = builder.env("HERMES_UID", "1234").env("HERMES_GID", "65534").run(["id"]).await?.success();
+    output.stdout_is("uid=1234(hermes) gid=65534(nogroup) groups=65534(nogroup)");
+    let output = Container::builder().env("HERMES_GID", "50").run(["id"]).await?.success();
+    output.stdout_is("uid=10000(hermes) gid=50(staff) groups=50(staff)");
+    let output = Container::builder()
+        .env("PUID", "65534")
+        .run(["sh", "-c", "id -u; id -g; whoami >&2"])
+        .await?
+        .success();
+    output.stdout_is("65534\n10000");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_terminal_is_the_remapped_accounts_too() -> Result<()> {
+    let builder = Container::builder().env("PUID", "1000").env("PGID", "1000").cmd(["bash", "--norc"]);
+    let (_container, mut terminal): (Container, Terminal) = builder.open_terminal(80, 24).await?;
+    terminal.wait_for("$ ", secs(20)).await?;
+    terminal.type_line("id -u >/dev/tty; echo opened-$? >/dev/stdout").await?;
+    terminal.wait_for("opened-0", secs(10)).await.context("the terminal can be opened")?;
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! A directory of the host, with other people's files in it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::{Container, docker_test};
+
+use crate::gateways::{create_and_start, gateway};
+use crate::setting_up::{EVERYTHING, LeftBehind, idle, owners, said, set_up, until_settled};
+
+/// A directory of the host, made and looked at through containers: so it takes no root here.
+struct Bound(tempfile::TempDir);
+
+impl Bound {
+    fn new() -> Result<Self> {
+        Ok(Self(tempfile::tempdir().context("make a directory for the bind mount")?))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Runs a script as root in the directory; what it printed.
+    async fn run(&self, script: &str) -> Result<String> {
+        let builder = Container::builder().bind(self.path(), "/bound").workdir("/bound").user("root");
+        let builder = builder.entrypoint(["bash", "-euc", script]);
+        Ok(builder.run(Vec::<String>::new()).await?.success().stdout())
+    }
+}
+
+/// What others have there, some of it under names that Hermes has elsewhere: with owners, modes and times of all kinds.
+const OTHERS: &str = r#"chown 1000:1000 .; chmod 755 .
+    mkdir -p Photos/2001 workspace/src sessions/mine backups 'a b' skills .git/objects; umask 077
+    head -c 300000 /dev/urandom >Photos/2001/summer.jpg; echo x >'a b/c d'; : >empty; echo x >.bashrc
+    echo x >workspace/src/main.rs; echo x >sessions/mine/notes; echo x >backups/old.tar; echo x >skills/of-alice
+    echo x >config.yaml.bak; echo x >.git/objects/x; echo x >two; ln two names; mkfifo pipe; ln -s /etc/shadow shadow
+    ln -s Photos pictures; echo x >state.dbx; printf 'x' >$'odd\nname'
+    chown -R 1001:1002 Photos 'a b' workspace/src sessions/mine; chown 1002:100 .bashrc two pipe empty
+    chown -h 1003:1003 shadow; chown 10000:10000 backups/old.tar; chown 0:0 .git/objects/x; chmod 4755 two
+    chmod 1777 Photos; chmod 0 empty; chmod 2770 'a b'
+    find . -mindepth 1 ! -type l ! -name workspace ! -name sessions ! -name backups ! -name skills \
+        -exec touch -d '2001-02-03 04:05:06.789' {} +; touch -d '1969-01-01' empty
+    touch -h -d '2002-03-04 05:06:07.8' shadow pictures"#;
+
+/// The directories that Hermes uses, too, are its own; what others have in them is theirs.
+const THEIRS: &str = "everything Photos workspace/* sessions/* backups/* 'a b' skills/* .git .bashrc empty config.yaml.bak two names \
+    pipe shadow pictures state.dbx odd*";
+
+#[docker_test]
+async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_were_byte_for_byte()
+-> Result<()> {
+    let bound = Bound::new()?;
+    bound.run(OTHERS).await?;
+    let everything = format!("{EVERYTHING} {THEIRS}");
+    let before = bound.run(&everything).await?;
+    let container = idle().bind(bound.path(), "/opt/data").env("PUID", "1000").env("PGID", "1000");
+    let container = container.start_ready().await?;
+    create_and_start(&container, &["coder"]).await?;
+    ensure!(gateway(&container, "coder").await?.ready);
+    container.restart().await?;
+    container.ready().await?;
+
+    let after = bound.run(&everything).await?;
+    ensure!(before == after, "before\n{before}after\n{after}");
+    let own = [
+        ".",
+        "profiles",
+        "profiles/coder",
+        "profiles/coder/SOUL.md",
+        "config.yaml",
+        ".env",
+        "SOUL.md",
+        "workspace",
+        "sessions",
+        "backups",
+        "skills",
+        "logs",
+        "logs/container-boot.log",
+        "lease.json",
+        "cron",
+        ".ownership",
+    ];
+    let owners = owners(&container, "/opt/data", &own).await?;
+    ensure!(owners.len() == own.len(), "{owners:#?}");
+    ensure!(owners.iter().all(|line| line.contains(" 1000:1000 ")), "{owners:#?}");
+    // Handed over from root, who made some of the directories in which others are.
+    let words = said(&container).await?;
+    let line = "4 files and directories are the account's now (1000:1000)";
+    ensure!(words.iter().all(|word| word == line), "{words:#?}");
+    bound.run("rm -rf -- * .[!.]*").await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_is_told() -> Result<()> {
+    let bound = Bound::new()?;
+    bound.run("umask 022; echo 'gateway: {port: 9321}' >config.yaml; chown 1234:1234 config.yaml").await?;
+    let container = idle()
+        .bind_read_only(bound.path().join("config.yaml"), "/opt/data/config.yaml")
+        // The engine makes a directory of what is not there.
+        .bind(bound.path().join("auth.json"), "/opt/data/auth.json")
+        .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
+        .start_ready()
+        .await?;
+    let auth = "/opt/data/auth.json is a directory where a file belongs; remove it (an engine makes a directory where \
+        a file that is to be mounted does not exist)";
+    let words = said(&container).await?;
+    ensure!(words.contains(&auth.to_owned()), "{words:#?}");
+    let hosts = bound.run("stat -c '%n %u:%g %a' config.yaml").await?;
+    ensure!(hosts == "config.yaml 1234:1234 644\n", "{hosts}");
+    ensure!(gateway(&container, "default").await?.port == Some(9321));
+    drop(container);
+    bound.run("rm -rf -- *").await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_file_that_is_mounted_into_a_profile_stays_the_hosts_at_the_first_boot_and_at_warm_ones()
+-> Result<()> {
+    let bound = Bound::new()?;
+    bound
+        .run("umask 022; echo '# mine' >config.yaml; echo A=b >.env; chown 1234:1234 config.yaml .env")
+        .await?;
+    let container = idle()
+        .bind(bound.path().join("config.yaml"), "/opt/data/profiles/coder/config.yaml")
+        .bind(bound.path().join(".env"), "/opt/data/profiles/coder/.env")
+        .left_behind("echo x >profiles/coder/SOUL.md")
+        .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
+        .start_ready()
+        .await?;
+    for boot in ["the first", "one that remembers nothing of this", "one that remembers"] {
+        let hosts = bound.run("stat -c '%n %u:%g' config.yaml .env").await?;
+        ensure!(hosts == "config.yaml 1234:1234\n.env 1234:1234\n", "boot: {boot}\n{hosts}");
+        until_settled(&container).await?;
+        set_up(&container).await?.success();
+    }
+    drop(container);
+    bound.run("rm -rf -- .env config.yaml").await?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! The group of a mounted Docker socket is the account's, in whatever it runs.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::log_says;
+use hermes_harness::{Container, docker_test, secs};
+
+use crate::driving::look;
+use crate::gateways::create_and_start;
+use crate::own_services::OwnServices;
+use crate::setting_up::{idle, said, says, set_up};
+
+/// A socket of the host's that answers, 0660, of a group.
+struct Socket {
+    folder: tempfile::TempDir,
+    _listener: UnixListener,
+}
+
+impl Socket {
+    /// Where the test is not root, a container gives it away.
+    async fn of_group(gid: u32) -> Result<Self> {
+        let folder = tempfile::tempdir().context("make a directory for a socket")?;
+        let path = folder.path().join("docker.sock");
+        let listener = UnixListener::bind(&path).context("listen at a socket")?;
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o660))?;
+        if chown(&path, Some(0), Some(gid)).is_err() {
+            let builder =
+                Container::builder().bind(folder.path(), "/bound").user("root").entrypoint(["chown"]);
+            builder.run([format!("0:{gid}").as_str(), "/bound/docker.sock"]).await?.success();
+        }
+        Ok(Self { folder, _listener: listener })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("docker.sock")
+    }
+}
+
+/// Connects, and says so.
+const CONNECT: &str = r#"perl -MIO::Socket::UNIX -e 'print IO::Socket::UNIX->new(Peer => "/var/run/docker.sock")
+    ? "connected\n" : "refused: $!\n"'"#;
+
+#[docker_test]
+async fn the_group_of_the_docker_socket_reaches_the_command_services_gateways_and_execs() -> Result<()> {
+    let socket = Socket::of_group(4242).await?;
+    let service = format!("#!/bin/sh\necho \"service: $(id -G) $({CONNECT})\"\nexec sleep infinity\n");
+    let command = format!("echo \"command: $(id -G) $({CONNECT})\"; exec sleep infinity");
+    let container = Container::builder()
+        .bind(socket.path(), "/var/run/docker.sock")
+        .user_service("own", &service)
+        .env("PUID", "1000")
+        .env("PGID", "1000")
+        .cmd(["sh", "-c", &command])
+        .start_ready()
+        .await?;
+    for boot in 1..=2 {
+        for who in ["command", "service"] {
+            let line = format!("{who}: 1000 4242 connected\n");
+            let said = async |container: &Container| {
+                let count = container.log().await?.matches(&line).count();
+                Ok(hermes_harness::Look::holds(count == boot, || format!("{count} times")))
+            };
+            container.wait_until(format!("{line:?} in boot {boot}"), said, secs(10)).await?;
+        }
+        let exec = container.exec_sh(&format!("id -G; {CONNECT}")).await?.success();
+        exec.stdout_is("1000 4242\nconnected");
+        if boot == 1 {
+            create_and_start(&container, &["coder"]).await?;
+        }
+        let script = "/command/s6-svwait -U -t 10000 /run/service/gateway-coder
+            pid=$(/command/s6-svstat -o pid /run/service/gateway-coder); grep ^Groups: /proc/$pid/status | xargs";
+        let groups = look(&container, script).await?;
+        ensure!(groups == "Groups: 1000 4242", "of the gateway in boot {boot}: {groups}");
+        if boot == 1 {
+            container.restart().await?;
+            container.ready().await?;
+        }
+    }
+    let entries = look(&container, "grep hermes /etc/group").await?;
+    ensure!(entries == "hermes:x:1000:\ndocker-4242:x:4242:hermes", "{entries}");
+    ensure!(said(&container).await?.is_empty(), "{:#?}", said(&container).await?);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_socket_of_a_group_that_has_a_name_or_of_roots_group_is_reached_too() -> Result<()> {
+    for (gid, groups) in [(0, "10000 0"), (100, "10000 100")] {
+        let socket = Socket::of_group(gid).await?;
+        let builder = Container::builder().bind(socket.path(), "/var/run/docker.sock");
+        let output = builder
+            .run(["sh", "-c", &format!("id -G; {CONNECT}; touch /run/s6/x /etc/x /opt/hermes/x")])
+            .await?;
+        let output = output.failure();
+        output.stdout_is(&format!("{groups}\nconnected"));
+        // What is root's stays so for its group, too.
+        ensure!(
+            output.stderr().matches("Permission denied").count() == 3,
+            "{}",
+            output.report("three refusals")
+        );
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_socket_that_the_account_could_have_put_there_gives_no_group() -> Result<()> {
+    let container = idle().start_ready().await?;
+    let plant = r#"perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "/run/of-root.sock", Listen => 1)'
+        chown root:shadow /run/of-root.sock; chmod 777 /run/of-root.sock; mkdir -p /opt/data/sub
+        cp -a /run/of-root.sock /opt/data/sub/of-root.sock; ln -s /run/of-root.sock /opt/data/link.sock
+        echo x >/run/file; chgrp shadow /run/file; cp -a /run/of-root.sock /tmp/of-root.sock"#;
+    look(&container, plant).await?;
+    for path in [
+        "/opt/data/link.sock",
+        "/opt/data/sub/of-root.sock",
+        "/tmp/of-root.sock",
+        "/run/file",
+        "/nowhere",
+        "run/x",
+    ] {
+        let boot = set_up(&container).env("DOCKER_HOST", &format!("unix://{path}")).await?.success();
+        says(&boot, &[])?;
+        container.exec(["id", "-G"]).await?.success().stdout_is("10000");
+    }
+    set_up(&container).env("DOCKER_HOST", "tcp://127.0.0.1:1").await?.success();
+    container.exec(["id", "-G"]).await?.success().stdout_is("10000");
+    // The very same, where only root can put something.
+    set_up(&container).env("DOCKER_HOST", "unix:///run/of-root.sock").await?.success();
+    container.exec(["id", "-Gn"]).await?.success().stdout_is("hermes shadow");
+    Ok(())
+}
+
+#[docker_test]
+async fn on_a_read_only_root_the_group_is_told_to_be_impossible() -> Result<()> {
+    let socket = Socket::of_group(4242).await?;
+    let builder = idle().read_only().tmpfs("/run", "").bind(socket.path(), "/var/run/docker.sock");
+    let container = builder.start_ready().await?;
+    let line = "giving the account the group of the Docker socket is not possible: the root file system is read-only, and \
+        the account is in /etc; it stays 10000:10000 (leave --read-only out, or start with --user)";
+    container.wait_until("it is told", log_says(line), secs(1)).await?;
+    ensure!(said(&container).await? == [line], "{:#?}", said(&container).await?);
+    Ok(())
+}

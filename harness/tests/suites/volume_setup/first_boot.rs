@@ -1,0 +1,176 @@
+//! What a first boot puts on the volume, and what a later one leaves as it is.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{docker_test, secs};
+
+use crate::driving::{must_be_down_for_good, wanted_and_said};
+use crate::gateways::{gateway_is, hermes};
+use crate::setting_up::{LeftBehind, idle, owners, said, says, set_up};
+
+/// Each directory that Hermes uses, and what it is seeded with.
+const MADE: [&str; 20] = [
+    ". 10000:0 775",
+    ".env 10000:10000 600",
+    "SOUL.md 10000:10000 644",
+    "backups 10000:10000 700",
+    "config.yaml 10000:10000 600",
+    "cron 10000:10000 700",
+    "home 10000:10000 755",
+    "hooks 10000:10000 700",
+    "logs 10000:10000 700",
+    "logs/gateways 10000:10000 700",
+    "memories 10000:10000 700",
+    "pairing 10000:10000 700",
+    "plans 10000:10000 755",
+    "platforms 10000:10000 755",
+    "platforms/pairing 10000:10000 700",
+    "profiles 10000:10000 755",
+    "sessions 10000:10000 700",
+    "skills 10000:10000 700",
+    "skins 10000:10000 755",
+    "workspace 10000:10000 755",
+];
+
+/// Compares a seed with what the image has it from.
+const LIKE_THE_TEMPLATE: &str =
+    "for name in .env config.yaml SOUL.md; do cmp /opt/hermes/docker/seed/$name $name || exit; done";
+
+#[docker_test]
+async fn a_first_boot_makes_directories_and_seeds_and_a_second_one_changes_and_says_nothing() -> Result<()> {
+    let container = idle().start_ready().await?;
+    let names = MADE.map(|line| line.split(' ').next().unwrap_or_default());
+    let made = owners(&container, "/opt/data", &names).await?;
+    ensure!(made == MADE, "{made:#?}");
+    container.exec_sh(LIKE_THE_TEMPLATE).workdir("/opt/data").await?.success();
+    // Each of them is somebody's from now on, and may be removed.
+    container
+        .exec_sh("echo mine >SOUL.md; chmod 640 SOUL.md; rm .env; rmdir skins")
+        .workdir("/opt/data")
+        .await?
+        .success();
+    container.restart().await?;
+    container.ready().await?;
+    ensure!(container.file("/opt/data/.env").await?.is_none(), "a file came back that was removed");
+    let kept = owners(&container, "/opt/data", &["SOUL.md", "skins"]).await?;
+    ensure!(kept == ["SOUL.md 10000:10000 640", "skins 10000:10000 755"], "{kept:?}");
+    ensure!(container.read_file("/opt/data/SOUL.md").await? == b"mine\n");
+    ensure!(said(&container).await?.is_empty(), "{:#?}", said(&container).await?);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_seed_goes_over_nothing_that_is_there_whatever_it_is() -> Result<()> {
+    let script = "printf 'gateway: {port: 9001} # mine' >config.yaml; chmod 640 config.yaml
+        : >.env; mkdir /srv/elsewhere; ln -s /srv/elsewhere/SOUL.md SOUL.md; echo '{}' >auth.json
+        chown 10000:10000 config.yaml .env auth.json; chown -h 10000:10000 SOUL.md; chown 10000 /srv/elsewhere";
+    let container = idle()
+        .left_behind(script)
+        .env("HERMES_AUTH_JSON_BOOTSTRAP", r#"{"token":"seeded"}"#)
+        // What the configuration lacks is another matter.
+        .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
+        .start_ready()
+        .await?;
+    ensure!(container.read_file("/opt/data/config.yaml").await? == b"gateway: {port: 9001} # mine");
+    ensure!(container.read_file("/opt/data/.env").await?.is_empty());
+    ensure!(container.read_file("/opt/data/auth.json").await? == b"{}\n");
+    container.exec(["ls", "-A", "/srv/elsewhere"]).await?.success().stdout_is("");
+    let modes = owners(&container, "/opt/data", &["config.yaml", ".env", "auth.json", "SOUL.md"]).await?;
+    let expected = [
+        "config.yaml 10000:10000 640",
+        ".env 10000:10000 600",
+        "auth.json 10000:10000 600",
+        "SOUL.md 10000:10000 777",
+    ];
+    ensure!(modes == expected, "{modes:?}");
+    let link = "refusing to follow the symlink /opt/data/SOUL.md: it is left alone; put the file itself there, \
+        or mount it there";
+    ensure!(said(&container).await? == [link], "{:#?}", said(&container).await?);
+    Ok(())
+}
+
+#[docker_test]
+async fn files_with_secrets_are_closed_to_others_at_each_boot() -> Result<()> {
+    let plant =
+        "mkdir -p profiles/coder; for name in .env auth.json profiles/coder/.env profiles/coder/auth.json
+        do echo SECRET=x >$name; chmod 666 $name; done; chmod 444 profiles/coder/auth.json";
+    let container = idle().left_behind(plant).start_ready().await?;
+    let files = [".env", "auth.json", "profiles/coder/.env", "profiles/coder/auth.json"];
+    let closed = files.map(|name| format!("{name} 10000:10000 600"));
+    let seen = owners(&container, "/opt/data", &files).await?;
+    ensure!(seen == closed, "{seen:?}");
+    // One that is closed further stays so.
+    container
+        .exec_sh("chmod 640 .env profiles/coder/.env; chmod 400 auth.json")
+        .workdir("/opt/data")
+        .await?
+        .success();
+    set_up(&container).await?.success();
+    let seen = owners(&container, "/opt/data", &files).await?;
+    ensure!(seen[1] == "auth.json 10000:10000 400", "{seen:?}");
+    ensure!([0, 2, 3].iter().all(|&place| seen[place] == closed[place]), "{seen:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn auth_json_is_seeded_from_its_variable_at_a_first_boot_only() -> Result<()> {
+    let secret = r#"{"tokens": {"a": "s3cret-of-auth"}}"#;
+    let container = idle().env("HERMES_AUTH_JSON_BOOTSTRAP", secret).start_ready().await?;
+    let file = "/opt/data/auth.json";
+    ensure!(container.read_file(file).await? == secret.as_bytes());
+    ensure!(owners(&container, "/opt/data", &["auth.json"]).await? == ["auth.json 10000:10000 600"]);
+    container.exec_sh("echo '{}' >auth.json").workdir("/opt/data").await?.success();
+    container.restart().await?;
+    container.ready().await?;
+    ensure!(container.read_file(file).await? == b"{}\n", "it was seeded over");
+    container.exec(["rm", file]).await?.success();
+    says(&set_up(&container).await?.success(), &[])?;
+    ensure!(container.file(file).await?.is_none(), "it was seeded a second time");
+
+    for (home, nonsense) in
+        [("/srv/1", "s3cret-of-auth"), ("/srv/2", r#"["s3cret-of-auth"]"#), ("/srv/3", "{")]
+    {
+        let first_boot =
+            set_up(&container).env("HERMES_HOME", home).env("HERMES_AUTH_JSON_BOOTSTRAP", nonsense);
+        let line = "HERMES_AUTH_JSON_BOOTSTRAP is no JSON object, and auth.json is not made from it; give it the \
+            whole content of an auth.json";
+        says(&first_boot.await?.success(), &[line])?;
+        ensure!(container.file(&format!("{home}/auth.json")).await?.is_none());
+    }
+    ensure!(!container.log().await?.contains("s3cret-of-auth"));
+    Ok(())
+}
+
+#[docker_test]
+async fn only_the_word_running_seeds_the_state_of_the_default_gateway_and_only_at_a_first_boot() -> Result<()>
+{
+    let name = "HERMES_GATEWAY_BOOTSTRAP_STATE";
+    let container = idle().env(name, "running").start_ready().await?;
+    container.wait_until("it runs", gateway_is("default", "running"), secs(10)).await?;
+    hermes(&container, "default", &["gateway", "stop"]).await?.success();
+    container.restart().await?;
+    container.ready().await?;
+    must_be_down_for_good(&container, "default").await?;
+    ensure!(wanted_and_said(&container, "default").await?.0 == "stopped");
+    container.exec(["rm", "/opt/data/gateway_state.json"]).await?.success();
+    says(&set_up(&container).await?.success(), &[])?;
+    ensure!(container.file("/opt/data/gateway_state.json").await?.is_none(), "it was seeded a second time");
+
+    // First boots of other homes.
+    let rows = ["Running", "RUNNING", " running", "running ", "stopped", "true", "1", "", "running\n"];
+    for (number, value) in rows.into_iter().enumerate() {
+        let home = format!("/srv/{number}");
+        says(&set_up(&container).env("HERMES_HOME", &home).env(name, value).await?.success(), &[])?;
+        ensure!(container.file(&format!("{home}/profiles")).await?.is_some(), "{value:?}");
+        let state = container.file(&format!("{home}/gateway_state.json")).await?;
+        ensure!(state.is_none(), "{value:?} seeded {state:?}");
+    }
+    // A state that is there is somebody's.
+    let script = r#"mkdir /srv/old; echo '{"desired_state":"stopped"}' >/srv/old/gateway_state.json"#;
+    container.exec_sh(script).as_root().await?.success();
+    set_up(&container).env("HERMES_HOME", "/srv/old").env(name, "running").await?.success();
+    ensure!(
+        container.read_file("/srv/old/gateway_state.json").await? == b"{\"desired_state\":\"stopped\"}\n",
+        "it was seeded over"
+    );
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! Whose is what: all of it where everything is Hermes's, what has Hermes's names at the top, and nothing else.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Volume, docker_test};
+
+use crate::driving::look;
+use crate::gateways::{create_and_start, hermes};
+use crate::setting_up::{EVERYTHING, idle, on_volume, owners, said, says, set_up};
+
+/// Root's, at each place where Hermes has something: made by a `docker exec` as root, or by a restored backup.
+const OF_ROOT: &str = "umask 022
+    mkdir -p profiles/coder/a/b cron/jobs pairing/x platforms/pairing/y logs/gateways/coder sessions/s workspace/w
+    for file in profiles/coder/SOUL.md profiles/coder/a/b/c cron/jobs/j pairing/x/p platforms/pairing/y/p \
+        logs/gateways/coder/current sessions/s/f workspace/w/f photo.jpg .bashrc config.yaml.bak state.dbx
+    do echo x >$file; done
+    mkfifo profiles/coder/a/fifo; mknod profiles/coder/a/null c 1 3
+    for file in auth.json auth.lock .env state.db state.db-wal state.db-shm gateway.pid gateway.lock gateway_state.json \
+        processes.json active_profile config.yaml config.yaml.lock config.yaml.2026-01-01T00-00-00Z.bak lease.json \
+        lease.lock .config.yaml.12-0.tmp .ownership SOUL.md
+    do : >$file; done";
+
+/// What is handed over of it, and what stays.
+const ARE_HERMES: [&str; 44] = [
+    ".",
+    ".config.yaml.12-0.tmp",
+    ".env",
+    ".ownership",
+    "SOUL.md",
+    "active_profile",
+    "auth.json",
+    "auth.lock",
+    "backups",
+    "config.yaml",
+    "config.yaml.2026-01-01T00-00-00Z.bak",
+    "config.yaml.lock",
+    "cron",
+    "cron/jobs",
+    "cron/jobs/j",
+    "gateway.lock",
+    "gateway.pid",
+    "gateway_state.json",
+    "home",
+    "lease.json",
+    "lease.lock",
+    "logs",
+    "logs/gateways",
+    "logs/gateways/coder",
+    "logs/gateways/coder/current",
+    "pairing",
+    "pairing/x",
+    "pairing/x/p",
+    "platforms",
+    "platforms/pairing",
+    "platforms/pairing/y",
+    "platforms/pairing/y/p",
+    "processes.json",
+    "profiles",
+    "profiles/coder",
+    "profiles/coder/SOUL.md",
+    "profiles/coder/a",
+    "profiles/coder/a/b",
+    "profiles/coder/a/b/c",
+    "profiles/coder/a/fifo",
+    "sessions",
+    "state.db",
+    "state.db-shm",
+    "state.db-wal",
+];
+const ARE_NOT: [&str; 9] = [
+    ".bashrc",
+    "config.yaml.bak",
+    "photo.jpg",
+    "profiles/coder/a/null",
+    "sessions/s",
+    "sessions/s/f",
+    "state.dbx",
+    "workspace/w",
+    "workspace/w/f",
+];
+
+#[docker_test]
+async fn what_is_hermes_own_is_handed_over_and_nothing_else() -> Result<()> {
+    let volume = Volume::new().await?;
+    on_volume(&volume, OF_ROOT).await?;
+    let container = idle().volume(&volume, "/srv/data").start_ready().await?;
+    // In a container that runs already: nothing else of the boot has a hand in it.
+    set_up(&container)
+        .env("HERMES_HOME", "/srv/data")
+        .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
+        .await?
+        .success();
+    let script = "find . -user hermes -printf '%P\\n' | sed 's/^$/./' | LC_ALL=C sort";
+    let look = |script: &'static str| container.exec_sh(script).as_root().workdir("/srv/data");
+    let given = look(script).await?.success();
+    let mut expected: Vec<_> = ARE_HERMES
+        .into_iter()
+        .chain(["hooks", "memories", "plans", "skills", "skins", "workspace"])
+        .collect();
+    expected.sort_unstable();
+    given.stdout_is(&expected.join("\n"));
+    let kept = look("find . -mindepth 1 ! -user hermes -printf '%P\\n' | LC_ALL=C sort").await?.success();
+    kept.stdout_is(&ARE_NOT.join("\n"));
+    Ok(())
+}
+
+#[docker_test]
+async fn what_root_made_is_repaired_at_the_next_boot_and_gateways_can_use_it() -> Result<()> {
+    let container = idle().start_ready().await?;
+    create_and_start(&container, &["coder"]).await?;
+    container.restart().await?;
+    container.ready().await?;
+    // As an operator with `docker exec` and an editor does.
+    let by_hand =
+        "umask 077; cd profiles/coder; mkdir -p deep/er; echo x >deep/er/file; cp -a config.yaml /tmp/c
+        cp /tmp/c config.new; mv config.new config.yaml; chown root:root gateway_state.json; echo A=b >.env";
+    container.exec_sh(by_hand).as_root().workdir("/opt/data").await?.success();
+    container.restart().await?;
+    container.ready().await?;
+    let strange = container.exec_sh("find /opt/data/profiles ! -user hermes").as_root().await?.success();
+    strange.stdout_is("");
+    let says = said(&container).await?;
+    ensure!(says == ["6 files and directories are the account's now (10000:10000)"], "{says:#?}");
+    hermes(&container, "coder", &["gateway", "restart"]).await?.success();
+    container
+        .exec_sh("cat deep/er/file config.yaml .env")
+        .workdir("/opt/data/profiles/coder")
+        .await?
+        .success();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_link_where_everything_is_hermes_leads_nowhere_and_is_named() -> Result<()> {
+    let container = idle().start_ready().await?;
+    let plant = "mkdir -p /srv/precious/sub; echo x >/srv/precious/file; echo x >/srv/precious/sub/file
+        echo x >precious; mkdir -p profiles/coder cron
+        ln -s /srv/precious profiles/coder/directory; ln -s ../../precious profiles/coder/file
+        ln /opt/data/precious cron/hard; ln -s /srv/precious cron/of-hermes; ln -s / cron/root
+        chown hermes:hermes profiles/coder cron; chown -h hermes:hermes cron/of-hermes cron/root";
+    container.exec_sh(plant).as_root().workdir("/opt/data").await?.success();
+    let everything = format!("{EVERYTHING} everything /srv/precious /opt/data/precious /opt/data/cron/hard");
+    let before = look(&container, &everything).await?;
+    let boot = set_up(&container).await?.success();
+    let expected = [
+        "refusing to follow the symlink /opt/data/profiles/coder/directory: it is left alone; remove it, or give it \
+            to the account (chown -h)",
+        "refusing to follow the symlink /opt/data/profiles/coder/file: it is left alone; remove it, or give it to \
+            the account (chown -h)",
+        "refusing to hand /opt/data/cron/hard over: it is a hard link, and has other names elsewhere; copy it if \
+            Hermes needs it",
+    ];
+    says(&boot, &expected)?;
+    ensure!(look(&container, &everything).await? == before, "something was changed through a link");
+    // A thousand of them say no more than some.
+    let many = "i=0; while [ $i -lt 1000 ]; do ln -s /etc/shadow cron/$i; i=$((i+1)); done";
+    container.exec_sh(many).as_root().workdir("/opt/data").await?.success();
+    let boot = set_up(&container).await?.success();
+    let lines = boot.stderr().lines().count();
+    ensure!(lines == 11, "{}", boot.report("ten refusals, and one line about the others"));
+    ensure!(
+        boot.stderr().contains("hermes-setup: 993 more links were refused\n"),
+        "{}",
+        boot.report("how many")
+    );
+    Ok(())
+}
+
+#[docker_test]
+async fn what_is_mounted_inside_stays_whose_it_is_at_each_boot() -> Result<()> {
+    let somebodys = Volume::new().await?;
+    let fresh = Volume::new().await?;
+    let script = "mkdir d; echo x >d/f; echo x >file; chown -R 1234:1234 .";
+    on_volume(&somebodys, script).await?;
+    let container = idle()
+        .volume(&somebodys, "/opt/data/profiles/coder/mounted")
+        .volume(&somebodys, "/opt/data/workspace")
+        .volume(&fresh, "/opt/data/memories")
+        .start_ready()
+        .await?;
+    let line = "/opt/data/workspace is mounted from elsewhere, with somebody's files in it: it stays 1234:1234's; \
+        if agents are to write there, change its owner where it comes from";
+    let words: Vec<_> =
+        said(&container).await?.into_iter().filter(|word| !word.contains("the account's now")).collect();
+    ensure!(words == [line], "{words:#?}");
+    for boot in 0..2 {
+        let given = owners(&container, "/opt/data", &["memories", "profiles/coder"]).await?;
+        let expected = ["memories 10000:10000 755", "profiles/coder 10000:10000 755"];
+        ensure!(given == expected, "boot {boot}: {given:?}");
+        let mounted = "find workspace profiles/coder/mounted ! -uid 1234 -o ! -gid 1234";
+        let given = container.exec_sh(mounted).as_root().workdir("/opt/data").await?.success();
+        given.stdout_is("");
+        set_up(&container).await?.success();
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! `NAME_FILE`: secrets that are mounted as files, which root alone can read.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::log_says;
+use hermes_harness::{Container, Volume, docker_test, secs};
+
+use crate::driving::{look, ready_pid};
+use crate::gateways::create_and_start;
+use crate::own_services::OwnServices;
+use crate::setting_up::{idle, on_volume, owners, said, says, set_up};
+
+/// What must be seen nowhere but where it is used.
+const VALUE: &str = "s3cret-Value='\"$x\" with all kinds";
+
+/// Compares what a process has with the value, without showing it.
+const HAS_IT: &str =
+    r#"[ "$CODER_API_KEY" = "$(cat /etc/expected)" ] && echo "$0 has it" || echo "$0 has it not""#;
+
+#[docker_test]
+async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_is_shown_nowhere() -> Result<()>
+{
+    let secrets = Volume::new().await?;
+    let script = format!(
+        "cat >key <<'END'\n{VALUE}\nEND\nchmod 400 key; chmod 700 .; echo '{{\"token\":\"s3cret-Value\"}}' >auth"
+    );
+    on_volume(&secrets, &script).await?;
+    let service = format!(
+        "#!/command/with-contenv sh\nset -- x\n{}\nexec sleep infinity\n",
+        HAS_IT.replace("$0", "service")
+    );
+    let container = Container::builder()
+        .volume_read_only(&secrets, "/run/secrets")
+        .file("/etc/expected", 0o644, VALUE)
+        .env("CODER_API_KEY_FILE", "/run/secrets/key")
+        .env("HERMES_AUTH_JSON_BOOTSTRAP_FILE", "/run/secrets/auth")
+        .env("PUID", "1000")
+        .user_service("own", &service)
+        .cmd(["sh", "-c", &format!("{HAS_IT}; exec sleep infinity"), "command"])
+        .start_ready()
+        .await?;
+    create_and_start(&container, &["coder"]).await?;
+    for boot in 0..2 {
+        for who in ["command", "service"] {
+            container.wait_until(who, log_says(&format!("{who} has it\n")), secs(10)).await?;
+        }
+        let environment =
+            look(&container, "/command/s6-svwait -U -t 10000 /run/service/gateway-coder").await?;
+        ensure!(environment.is_empty());
+        let pid = ready_pid(&container, "coder").await?;
+        let script = format!("tr '\\0' '\\n' </proc/{pid}/environ | sed -n 's/^CODER_API_KEY=//p'");
+        // As the account: root may not look without a capability of its own.
+        container.exec_sh(&script).await?.success().stdout_is(VALUE);
+        if boot == 0 {
+            container.restart().await?;
+            container.ready().await?;
+        }
+    }
+    let log = container.log().await?;
+    ensure!(!log.contains("has it not") && log.matches("has it\n").count() == 4, "{log}");
+    let inspect = serde_json::to_string(&container.inspect().await?)?;
+    let dump = container.exec(["hermes", "dump"]).await?.success();
+    let boot = container.read_file("/run/s6/boot.json").await?;
+    for shown in [&log, &inspect, &dump.stdout(), &dump.stderr(), &String::from_utf8(boot)?] {
+        ensure!(!shown.contains("s3cret"), "{shown}");
+    }
+    let written = look(&container, "grep -rl s3cret /opt/data /var/log /tmp || true").await?;
+    ensure!(written == "/opt/data/auth.json", "{written}");
+    ensure!(owners(&container, "/opt/data", &["auth.json"]).await? == ["auth.json 1000:10000 600"]);
+    let stored = owners(&container, "/run/s6/container_environment", &[".", "CODER_API_KEY"]).await?;
+    ensure!(stored == [". 0:10000 2750", "CODER_API_KEY 0:10000 640"], "{stored:?}");
+    ensure!(said(&container).await?.is_empty(), "{:#?}", said(&container).await?);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is_shown() -> Result<()> {
+    let container = idle().start_ready().await?;
+    let plant = "mkdir /srv/s; cd /srv/s; echo s3cret >good; : >empty; echo >newline; printf 's3cret\\0s3cret' >nul
+        head -c 200000 /dev/zero | tr '\\0' s >long; mkdir directory; mkfifo fifo; ln -s /opt/data/planted link
+        mkdir writable; chmod 777 writable; echo s3cret >writable/file; ln -s /srv/s/writable through
+        cd /opt/data; ln -s /etc/shadow planted; ln -s /etc ..; echo x >own; chown -h hermes planted own; true";
+    look(&container, plant).await?;
+    container.exec_sh("ln -s /etc etc; ln -s /srv/s/good good").workdir("/opt/data").await?.success();
+    let mend = "mount it, readable for root, in a directory that only root can write";
+    let others = "others than root can change a directory on the way to it";
+    let rows = [
+        ("/nowhere", "No such file or directory (os error 2)"),
+        ("/srv/s/empty", "it is empty"),
+        ("/srv/s/newline", "it is empty"),
+        ("/srv/s/nul", "it has a NUL byte in it"),
+        ("/srv/s/long", "it is longer than a variable can be"),
+        ("/srv/s/directory", "it is no file"),
+        ("/srv/s/fifo", "it is no file"),
+        ("/srv/s/writable/file", others),
+        ("/srv/s/through/file", others),
+        ("/opt/data/planted", others),
+        ("/opt/data/own", others),
+        ("/opt/data/good", others),
+        ("/opt/data/etc/shadow", others),
+        ("srv/s/good", "No such file or directory (os error 2)"),
+    ];
+    for (path, why) in rows {
+        let boot = set_up(&container).env("BOT_TOKEN_FILE", path).await?.success();
+        let line = format!("BOT_TOKEN_FILE: cannot take BOT_TOKEN from {path}: {why}; {mend}");
+        says(&boot, &[&line]).context(path)?;
+        ensure!(
+            container.file("/run/s6/container_environment/BOT_TOKEN").await?.is_none(),
+            "{path} was taken"
+        );
+    }
+    // What a link of root's leads to, in a place of the account's.
+    let linked = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/link").await?.success();
+    says(&linked, &[&format!("BOT_TOKEN_FILE: cannot take BOT_TOKEN from /srv/s/link: {others}; {mend}")])
+        .context("it leads through the account's own directory")?;
+    let both = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/good").env("BOT_TOKEN", "x").await?.success();
+    says(&both, &["BOT_TOKEN_FILE: BOT_TOKEN is set, too, and is the one that counts; set one of the two"])?;
+    // A path that is no secret's, and an empty one, are nobody's business.
+    let none = set_up(&container).env("BOT_TOKEN_FILE", "").env("LOG_FILE", "/nowhere").await?.success();
+    says(&none, &[])
+}
+
+#[docker_test]
+async fn without_root_a_secret_is_read_with_the_rights_of_who_runs_the_container() -> Result<()> {
+    let secrets = Volume::new().await?;
+    on_volume(&secrets, "echo s3cret-1 >open; echo s3cret-2 >closed; chmod 444 open; chmod 400 closed")
+        .await?;
+    let builder = Container::builder().user("10000:10000").volume_read_only(&secrets, "/run/secrets");
+    let builder =
+        builder.env("A_TOKEN_FILE", "/run/secrets/open").env("MY_PASSWORD_FILE", "/run/secrets/closed");
+    let output =
+        builder.run(["sh", "-c", r#"[ "$A_TOKEN" = s3cret-1 ] && [ -z "$MY_PASSWORD" ]"#]).await?.success();
+    let line = "MY_PASSWORD_FILE: cannot take MY_PASSWORD from /run/secrets/closed: Permission denied (os error 13); mount \
+        it, readable for root, in a directory that only root can write";
+    says(&output, &[line])
+}

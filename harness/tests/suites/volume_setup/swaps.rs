@@ -1,0 +1,93 @@
+//! A process of the account that swaps directories and files for symlinks while root walks by.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::{docker_test, secs};
+
+use crate::driving::look;
+use crate::setting_up::{EVERYTHING, idle};
+
+/// What nobody but root may change, under the names of what the set-up hands over.
+const PRECIOUS: &str = r#"set -e; umask 022; mkdir -p /srv/precious; cd /srv/precious
+    for name in a b .env auth.json config.yaml gateway_state.json SOUL.md state.db file; do echo '{}' >$name; done
+    for i in $(seq 8); do mkdir -p d$i/a d$i/gateways d$i/pairing; echo x >d$i/a/file; echo x >d$i/.env; done
+    chmod 666 .env auth.json; ln file /srv/second-name"#;
+
+/// As `hermes`: swaps real things for links to precious ones and back, as fast as it can, until it is told to end.
+const SWAPPING: &str = r#"use strict; use warnings;
+    chdir "/opt/data" or die; my $p = "/srv/precious"; my $swaps = 0;
+    my @directories = ((map { "profiles/coder/d$_" } 1..8), "cron/d1", "profiles/coder", "logs/gateways",
+        "platforms/pairing", "pairing", "cron", "profiles", "logs", "platforms");
+    my @files = (".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md", "state.db", "profiles/coder/d1/a/file",
+        "profiles/coder/d2/.env", "profiles/coder/.env");
+    mkdir "swap";
+    my $n = 0; my %link;
+    for my $name (@directories, @files) {
+        my ($last) = $name =~ m,([^/]+)$,; $link{$name} = "swap/" . $n++;
+        my $to = -e "$p/$last" ? "$p/$last" : $last eq "file" ? "$p/file" : "$p/d1";
+        symlink $to, $link{$name} or die $!;
+    }
+    syswrite STDOUT, "swapping\n";
+    until (-e "/tmp/end") {
+        for my $name (@directories, @files) {
+            my $real = "$link{$name}.real";
+            rename($name, $real) or next;
+            rename $link{$name}, $name; rename $name, $link{$name};
+            rename($real, $name) or next;
+            # Root is to have something to hand over, each time: a file of the account's is not one.
+            $swaps++;
+        }
+    }
+    print "$swaps\n";"#;
+
+/// As root: set-up after set-up, and before each something to hand over, by descriptors that no swap misleads.
+const SETTING_UP: &str = r#"use strict; use warnings; my ($seconds) = @ARGV; my $until = time + $seconds; my ($runs, $given) = (0, 0);
+    my @to_give = map { my $f; open $f, "<", "/opt/data/$_" or die "$_: $!"; $f } (
+        (map { ("profiles/coder/d$_", "profiles/coder/d$_/a", "profiles/coder/d$_/a/file") } 1..8),
+        "profiles/coder/d2/.env", "profiles/coder/.env", ".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md",
+        "state.db", "logs/gateways", "platforms/pairing", "pairing", "cron", "cron/d1", "profiles", "profiles/coder");
+    open STDERR, ">", "/dev/null"; syswrite STDOUT, "setting up\n";
+    while (time < $until) {
+        chown 0, 0, $_ for @to_give;
+        $ENV{HERMES_OWNERSHIP_CHECK} = $runs % 2 ? "full" : "";
+        system("/opt/hermes/docker/verbs/setup", "x") == 0 or die "set-up $runs: $?"; $runs++;
+        $given += grep { (stat $_)[4] != 0 } @to_give;
+    }
+    print "$given given\n$runs\n";"#;
+
+/// What the account has there, before it begins.
+const OWN: &str = r#"set -e; cd /opt/data; for i in $(seq 8); do mkdir -p profiles/coder/d$i/a
+    echo x >profiles/coder/d$i/a/file; echo x >profiles/coder/d$i/.env; done; mkdir cron/d1
+    for name in auth.json gateway_state.json state.db profiles/coder/.env; do echo '{}' >$name; done; chmod 666 .env auth.json"#;
+
+#[docker_test]
+async fn a_process_that_swaps_things_for_symlinks_for_ten_seconds_gains_nothing() -> Result<()> {
+    let container = idle().start_ready().await?;
+    look(&container, PRECIOUS).await?;
+    container.exec_sh(OWN).await?.success();
+    // The system's own: what the set-up reads and starts.
+    let everything = format!("{EVERYTHING} everything /srv /etc/passwd /etc/group /etc/shadow /opt/hermes");
+    let before = look(&container, &everything).await?;
+    let seconds = 10;
+    let swapping = container.exec(["perl", "-e", SWAPPING]).deadline(secs(60));
+    let setting_up = async {
+        let script = format!("{}; touch /tmp/end; exit $code", r#"perl -e "$1" "$2"; code=$?"#);
+        let command = ["sh", "-c", &script, "sh", SETTING_UP, &seconds.to_string()];
+        // Root: who else could hand anything over.
+        container.exec(command).as_root().deadline(secs(60)).await
+    };
+    let (swapping, setting_up) = tokio::join!(swapping, setting_up);
+    let last_number = |text: String| text.lines().last().and_then(|line| line.parse::<u64>().ok());
+    let (swapping, setting_up) = (swapping?.success(), setting_up?.success());
+    let swaps = last_number(swapping.stdout()).with_context(|| swapping.report("a number of swaps"))?;
+    let runs = last_number(setting_up.stdout()).with_context(|| setting_up.report("a number of set-ups"))?;
+    let after = look(&container, &everything).await?;
+    ensure!(before == after, "after {runs} set-ups and {swaps} swaps; before\n{before}\nafter\n{after}");
+    ensure!(setting_up.took() >= Duration::from_secs(seconds - 1), "{:?}", setting_up.took());
+    let given = setting_up.stdout().lines().find_map(|line| line.strip_suffix(" given")?.parse::<u64>().ok());
+    let given = given.with_context(|| setting_up.report("how many things were handed over"))?;
+    ensure!(given >= runs, "it handed nothing over: {given} things in {runs} set-ups");
+    ensure!(runs >= 20 && swaps >= 2_000, "it was no race: {runs} set-ups, {swaps} swaps");
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! A volume on which something cannot be done: one line that names the path and the mend, and the boot goes on.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, Volume, docker_test};
+use predicates::str::contains;
+
+use crate::driving::look;
+use crate::gateways::create_and_start;
+use crate::own_services::OwnServices;
+use crate::setting_up::{SET_UP, idle, on_volume, said, says, set_up};
+
+/// Runs what follows as root without the capability to give files away: what a rootless engine, a NAS with `root_squash`
+/// and SMB come to. A whole container without it `/init` refuses.
+const WITHOUT_CHOWN: [&str; 3] = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown"];
+
+#[docker_test]
+async fn a_read_only_volume_is_one_line_and_the_command_runs() -> Result<()> {
+    let volume = Volume::new().await?;
+    on_volume(&volume, "mkdir -p profiles/coder; echo x >profiles/coder/SOUL.md").await?;
+    let builder = Container::builder().volume_read_only(&volume, "/opt/data").env("PUID", "1000");
+    let output = builder.run(["id", "-u"]).await?.success();
+    output.stdout_is("1000");
+    let words: Vec<_> = output
+        .stderr()
+        .lines()
+        .filter(|line| line.starts_with("hermes-setup: "))
+        .map(str::to_owned)
+        .collect();
+    let line = "hermes-setup: /opt/data is mounted read-only: nothing that agents do is kept there, and nothing can be \
+        set up; mount it read-write";
+    ensure!(words == [line], "{}", output.report(line));
+    let owners = on_volume(&volume, "stat -c '%n %u' profiles/coder/SOUL.md").await?;
+    ensure!(owners == "profiles/coder/SOUL.md 0\n", "{owners}");
+    Ok(())
+}
+
+#[docker_test]
+async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is() -> Result<()> {
+    let volume = Volume::new().await?;
+    let script = "chmod 777 .; mkdir -p profiles/coder cron; chmod 777 profiles profiles/coder cron
+        for file in profiles/coder/SOUL.md profiles/coder/.env config.yaml; do echo '# x' >$file; chmod 666 $file; done
+        chown -R 1234:1235 .";
+    on_volume(&volume, script).await?;
+    let script =
+        format!("#!/command/with-contenv sh\nexec {} {}\n", WITHOUT_CHOWN.join(" "), SET_UP.join(" "));
+    let container = idle().volume(&volume, "/opt/data").env("HERMES_SKIP_CONFIG_MIGRATION", "1");
+    let container = container.init_script("01-hermes-setup", &script).start_ready().await?;
+    let words = said(&container).await?;
+    let expected = [
+        "cannot give /opt/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
+            with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1235",
+        "cannot give /opt/data/config.yaml (and 7 more) to 10000:10000: Operation not permitted; where a volume's owner \
+            cannot be changed (NFS with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 \
+            PGID=1235",
+        "cannot close /opt/data/profiles/coder/.env to others: Operation not permitted; chmod 600 it where it comes from",
+    ];
+    ensure!(words == expected, "{words:#?}");
+    // What it can it does all the same.
+    create_and_start(&container, &["writer"]).await?;
+    // The mend is one.
+    drop(container);
+    let container = idle().volume(&volume, "/opt/data").env("PUID", "1234").env("PGID", "1235");
+    let container = container.env("HERMES_SKIP_CONFIG_MIGRATION", "1").start_ready().await?;
+    let id = container.exec(["id", "-u"]).await?.success();
+    id.stdout_is("1234");
+    Ok(())
+}
+
+#[docker_test]
+async fn on_a_full_disk_the_boot_goes_on_says_what_it_lacks_and_leaves_nothing_half_made() -> Result<()> {
+    let volume = Volume::small(256 << 10).await?;
+    // Kept by a container that mounts it all the time: it is a tmpfs.
+    let container = idle().volume(&volume, "/srv/small").start_ready().await?;
+    container.fill("/srv/small").await?;
+    let boot = set_up(&container).env("HERMES_HOME", "/srv/small").await?.success();
+    let full = "No space left on device; make room on the volume";
+    boot.stderr_matches(contains(format!("hermes-setup: cannot make /srv/small/.env: {full}\n")));
+    boot.stderr_matches(contains(format!("hermes-setup: cannot make /srv/small/config.yaml: {full}\n")));
+    boot.stderr_matches(contains(format!("hermes-setup: cannot make /srv/small/SOUL.md: {full}\n")));
+    ensure!(
+        boot.stderr().lines().all(|line| line.ends_with(full)),
+        "{}",
+        boot.report("the mend on each line")
+    );
+    let files = "find /srv/small -type f ! -name .filled-by-the-harness";
+    let left = look(&container, files).await?;
+    ensure!(left.is_empty(), "half made: {left}");
+    // With room it is a first boot again.
+    look(&container, "rm /srv/small/.filled-by-the-harness").await?;
+    says(&set_up(&container).env("HERMES_HOME", "/srv/small").await?.success(), &[])?;
+    let made = look(
+        &container,
+        "cd /srv/small; stat -c '%n %U %s' .env config.yaml SOUL.md profiles | grep -v ' 0$'",
+    )
+    .await?;
+    ensure!(made.lines().count() == 4, "{made}");
+
+    // What is there stays whole where it cannot be written anew.
+    container.exec_sh("echo PRECIOUS=1 >/srv/small/.env; chmod 644 /srv/small/.env").await?.success();
+    container.fill("/srv/small").await?;
+    set_up(&container).env("HERMES_HOME", "/srv/small").await?.success();
+    let kept = look(
+        &container,
+        "cd /srv/small; cat .env; stat -c %a .env; cmp config.yaml /opt/hermes/docker/seed/config.yaml",
+    )
+    .await?;
+    ensure!(kept == "PRECIOUS=1\n600", "{kept}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_directory_that_the_account_cannot_write_is_told_once_for_all_that_is_not_made_there() -> Result<()>
+{
+    let container = idle().start_ready().await?;
+    let plant = "mkdir /srv/data; chown 1234:1234 /srv/data; chmod 755 /srv/data";
+    look(&container, plant).await?;
+    let command = [&["env", "HERMES_HOME=/srv/data"], &WITHOUT_CHOWN[..], &SET_UP[..]].concat();
+    let boot = container.exec(command).as_root().await?.success();
+    let mend = "Permission denied; the account may not write there: set PUID and PGID to who owns the volume, or change \
+        its owner";
+    let expected = [
+        "cannot give /srv/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
+            with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1234"
+            .to_owned(),
+        format!("cannot make /srv/data/.env: {mend}"),
+        format!("cannot make /srv/data/config.yaml: {mend}"),
+        format!("cannot make /srv/data/SOUL.md: {mend}"),
+        format!("cannot make /srv/data/backups (and 12 more): {mend}"),
+    ];
+    says(&boot, &expected.each_ref().map(String::as_str))
+}

@@ -1,0 +1,129 @@
+//! A symlink, a directory, a file where something else belongs: each is named, with the mend, and left alone.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, docker_test};
+
+use crate::driving::look;
+use crate::setting_up::{EVERYTHING, LeftBehind, idle, said, says, set_up};
+
+/// What lies on the volume, and the words about it.
+const WRONG: [(&str, &str); 4] = [
+    ("ln -s /srv/precious/NAME NAME", "refusing to follow the symlink /opt/data/NAME: it is left alone; "),
+    ("ln -s /nowhere NAME", "refusing to follow the symlink /opt/data/NAME: it is left alone; "),
+    ("mkdir NAME; echo x >NAME/kept", "/opt/data/NAME is a directory where a file belongs; "),
+    ("echo kept >NAME", "/opt/data/NAME is a file where a directory belongs; "),
+];
+
+const FILES: [&str; 5] = ["auth.json", "gateway_state.json", "config.yaml", ".env", "SOUL.md"];
+const DIRECTORIES: [&str; 5] = ["home", "logs", "cron", "platforms", "profiles"];
+
+const MEND_FILE_LINK: &str = "put the file itself there, or mount it there";
+const MEND_DIRECTORY_LINK: &str = "put a directory there, or mount one there";
+const MEND_DIRECTORY: &str =
+    "remove it (an engine makes a directory where a file that is to be mounted does not exist)";
+const MEND_FILE: &str = "move it away";
+
+/// Where the links lead to, made by root with everything that a set-up looks for.
+const PRECIOUS: &str = "mkdir -p /srv/precious; cd /srv/precious; umask 022
+    for name in auth.json gateway_state.json config.yaml .env SOUL.md; do echo '{}' >$name; done
+    mkdir -p home logs/gateways cron/x platforms/pairing profiles/coder; echo x >profiles/coder/.env
+    echo x >cron/x/file; echo x >platforms/pairing/file; cd /opt/data";
+
+/// A container with the wrong things of some rows, and what a set-up has to say of them.
+async fn with(rows: &[usize], names: &[&str], mend: &str) -> Result<()> {
+    let container = idle().start_ready().await?;
+    let everything = format!("{EVERYTHING} everything /srv/precious");
+    look(&container, PRECIOUS).await?;
+    let precious = look(&container, &everything).await?;
+    for &row in rows {
+        let (plant, words) = WRONG[row];
+        let of = |name: &str, text: &str| text.replace("NAME", name);
+        let mut plants = "set -e; cd /opt/data".to_owned();
+        for name in names {
+            plants += &format!("; rm -rf {name}; {}", of(name, plant));
+        }
+        // Whose it is makes no difference.
+        for owner in ["root", "hermes"] {
+            let chown =
+                names.iter().map(|name| format!("chown -h {owner} /opt/data/{name}")).collect::<Vec<_>>();
+            look(&container, &format!("{plants}; {}", chown.join("; "))).await?;
+            let boot = set_up(&container).await?.success();
+            let expected: Vec<_> = names.iter().map(|name| of(name, words) + mend).collect();
+            says(&boot, &expected.iter().map(String::as_str).collect::<Vec<_>>())?;
+            let kinds = format!("cd /opt/data; stat -c '%N %F %U' {}", names.join(" "));
+            let kinds = look(&container, &kinds).await?;
+            ensure!(kinds.lines().all(|line| line.ends_with(&format!(" {owner}"))), "handed over:\n{kinds}");
+        }
+    }
+    let after = look(&container, &everything).await?;
+    ensure!(precious == after, "before\n{precious}\nafter\n{after}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_symlink_where_a_file_belongs_is_refused_by_name() -> Result<()> {
+    with(&[0, 1], &FILES, MEND_FILE_LINK).await
+}
+
+#[docker_test]
+async fn a_symlink_where_a_directory_belongs_is_refused_by_name() -> Result<()> {
+    with(&[0, 1], &DIRECTORIES, MEND_DIRECTORY_LINK).await
+}
+
+#[docker_test]
+async fn a_directory_where_a_file_belongs_is_told() -> Result<()> {
+    with(&[2], &FILES, MEND_DIRECTORY).await
+}
+
+#[docker_test]
+async fn a_file_where_a_directory_belongs_is_told() -> Result<()> {
+    with(&[3], &DIRECTORIES, MEND_FILE).await
+}
+
+#[docker_test]
+async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Result<()> {
+    let plant = "chown 1000:1000 .; mkdir config.yaml; ln -s /etc/shadow .env; ln -s /etc/shadow auth.json
+        echo x >sessions; ln -s /etc pairing; ln -s /etc/skel cron";
+    let container = idle()
+        .left_behind(&format!("{PRECIOUS}; {plant}"))
+        .env("HERMES_AUTH_JSON_BOOTSTRAP", "{}")
+        .start_ready()
+        .await?;
+    let expected = [
+        "/opt/data belonged to 1000:1000 and is the account's now (10000:10000); to keep its owner, set PUID=1000 and \
+            PGID=1000",
+        "refusing to follow the symlink /opt/data/cron: it is left alone; put a directory there, or mount one there",
+        "/opt/data/sessions is a file where a directory belongs; move it away",
+        "refusing to follow the symlink /opt/data/pairing: it is left alone; put a directory there, or mount one there",
+        "refusing to follow the symlink /opt/data/.env: it is left alone; put the file itself there, or mount it there",
+        "refusing to follow the symlink /opt/data/auth.json: it is left alone; put the file itself there, or mount it \
+            there",
+        "/opt/data/config.yaml is a directory where a file belongs; remove it (an engine makes a directory where a \
+            file that is to be mounted does not exist)",
+    ];
+    let words = said(&container).await?;
+    ensure!(words == expected, "{words:#?}");
+    let shadow = look(&container, "stat -c '%a %U:%G' /etc/shadow /etc/skel /etc").await?;
+    ensure!(shadow == "640 root:shadow\n755 root:root\n755 root:root", "{shadow}");
+    container.exec(["hermes", "profile", "create", "coder"]).await?.success();
+    Ok(())
+}
+
+/// A set-up on a volume that has all its things, and then one of them is wrong: what a set-up says of that.
+#[docker_test]
+async fn what_is_no_file_and_no_directory_is_never_waited_for() -> Result<()> {
+    let container: Container = idle().start_ready().await?;
+    let plant =
+        "cd /opt/data; rm -f .env config.yaml; for name in .env auth.json config.yaml state.db active_profile
+        do mkfifo $name; done; mkfifo profiles/fifo; mkdir -p profiles/coder; mkfifo profiles/coder/.env";
+    container.exec_sh(plant).await?.success();
+    let boot = set_up(&container).env("PUID", "").await?.success();
+    ensure!(
+        boot.stderr().starts_with("hermes-setup: PUID is empty and taken as not set\n"),
+        "{}",
+        boot.report("")
+    );
+    let kinds = look(&container, "stat -c '%F %U' /opt/data/.env /opt/data/profiles/coder/.env").await?;
+    ensure!(kinds == "fifo hermes\nfifo hermes", "{kinds}");
+    Ok(())
+}
