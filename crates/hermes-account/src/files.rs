@@ -86,6 +86,14 @@ pub(crate) fn groups_of(group: &[u8], name: &str) -> Vec<Gid> {
     of_member.collect()
 }
 
+/// Whether a group has this ID.
+pub(crate) fn has_group(group: &[u8], gid: u32) -> bool {
+    group
+        .split(|&byte| byte == b'\n')
+        .map(fields)
+        .any(|fields| fields.get(2).is_some_and(|text| id(text) == Some(gid)))
+}
+
 fn fields(line: &[u8]) -> Vec<&[u8]> {
     line.split(|&byte| byte == b':').collect()
 }

@@ -84,6 +84,11 @@ impl Account {
     }
 }
 
+/// Whether `/etc/group` has a group with this ID.
+pub fn is_group(gid: u32) -> bool {
+    files::read(Path::new(files::GROUP)).is_ok_and(|group| files::has_group(&group, gid))
+}
+
 /// Whether this process is root, or can become it again.
 pub fn holds_root() -> bool {
     unistd::getresuid()
@@ -127,6 +132,13 @@ mod tests {
         assert_eq!((account.uid.as_raw(), account.gid.as_raw()), (10000, 10001));
         assert_eq!(account.groups, gids(expected));
         assert_eq!(account.home, Path::new("/opt/data"));
+    }
+
+    #[test]
+    fn a_group_is_known_by_its_id_with_members_and_without() {
+        for (gid, known) in [(0, true), (4, true), (4243, true), (42, false), (424, false)] {
+            assert_eq!(files::has_group(GROUP, gid), known, "{gid}");
+        }
     }
 
     #[rstest]

@@ -1,10 +1,10 @@
 //! The account `hermes`: which IDs it has, and giving it others through the system's own tools.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use hermes_account::{Account, LookupError, NAME};
 use hermes_service::ToolError;
 use hermes_service::tool::Tool;
-use nix::unistd::User;
 use rustix::fs::Access;
 use rustix::io::Errno;
 
@@ -12,14 +12,11 @@ use crate::directory::Owner;
 use crate::ids::Wanted;
 use crate::notice::{Notice, Notices};
 
-/// The account's name.
-pub(crate) const NAME: &str = "hermes";
-
 /// The home that `usermod` is told of while the UID changes: it walks through the home to change the owner of what it finds there,
 /// by path, and through all of it.
 const NO_HOME: &str = "/nonexistent/hermes-remap";
 
-/// The account's home.
+/// The account's home where that was interrupted.
 const HOME: &str = "/opt/data";
 
 /// The account's UID in the image.
@@ -33,15 +30,15 @@ pub(crate) struct Settled {
 }
 
 /// Gives the account the IDs that are wanted. Whatever fails is said, and the account stays as it is.
-///
-/// Nothing: there is no account.
-pub(crate) fn settle(wanted: Wanted, notices: &mut Notices) -> Option<Settled> {
-    let user = User::from_name(NAME).ok().flatten()?;
-    let before = Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() };
+/// # Errors
+/// It is not known who the account is.
+pub(crate) fn settle(wanted: Wanted, notices: &mut Notices) -> Result<Settled, LookupError> {
+    let found = Account::lookup()?;
+    let before = owner(&found);
     let now = Owner { uid: wanted.uid.unwrap_or(before.uid), gid: wanted.gid.unwrap_or(before.gid) };
-    let was_interrupted = user.dir == Path::new(NO_HOME);
+    let was_interrupted = found.home == Path::new(NO_HOME);
     if now == before && !was_interrupted {
-        return Some(Settled { before, now });
+        return Ok(Settled { before, now });
     }
     if etc_is_read_only() {
         notices.add(Notice::ReadOnlyRoot {
@@ -49,14 +46,18 @@ pub(crate) fn settle(wanted: Wanted, notices: &mut Notices) -> Option<Settled> {
             uid: before.uid,
             gid: before.gid,
         });
-        return Some(Settled { before, now: before });
+        return Ok(Settled { before, now: before });
     }
-    if let Err(error) = remap(before, now) {
+    let home = if was_interrupted { PathBuf::from(HOME) } else { found.home };
+    if let Err(error) = remap(before, now, &home) {
         notices.add(Notice::AccountTool { uid: before.uid, gid: before.gid, failure: told(&error) });
     }
     // Whatever came of it: what counts is what is written now.
-    let user = User::from_name(NAME).ok().flatten()?;
-    Some(Settled { before, now: Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() } })
+    Ok(Settled { before, now: owner(&Account::lookup()?) })
+}
+
+fn owner(account: &Account) -> Owner {
+    Owner { uid: account.uid.as_raw(), gid: account.gid.as_raw() }
 }
 
 /// The UIDs that are the account's no more. That of the image is one even where `/etc/passwd` tells nothing of it: a boot may have
@@ -66,7 +67,7 @@ pub(crate) fn former_uids(settled: Settled) -> impl Iterator<Item = u32> {
     std::iter::once(settled.before.uid).chain(of_the_image).filter(move |uid| *uid != settled.now.uid)
 }
 
-fn remap(before: Owner, now: Owner) -> Result<(), ToolError> {
+fn remap(before: Owner, now: Owner, home: &Path) -> Result<(), ToolError> {
     if now.gid != before.gid {
         // The primary group of the account follows; another group may have the ID, too.
         Tool::new("/usr/sbin/groupmod").args(["-o", "-g", &now.gid.to_string(), NAME]).run()?;
@@ -74,7 +75,7 @@ fn remap(before: Owner, now: Owner) -> Result<(), ToolError> {
     if now.uid != before.uid {
         Tool::new("/usr/sbin/usermod").args(["-o", "-u", &now.uid.to_string(), "-d", NO_HOME, NAME]).run()?;
     }
-    Tool::new("/usr/sbin/usermod").args(["-d", HOME, NAME]).run()?;
+    Tool::new("/usr/sbin/usermod").arg("-d").arg(home).arg(NAME).run()?;
     Ok(())
 }
 

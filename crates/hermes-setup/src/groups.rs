@@ -1,16 +1,16 @@
 //! Groups that the account gets: that of a mounted Docker socket, so that it is still there when root is left behind.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use hermes_account::{Account, NAME};
 use hermes_service::ToolError;
 use hermes_service::tool::Tool;
-use nix::unistd::{self, Gid, Group};
 
-use crate::account::{NAME, etc_is_read_only, told};
+use crate::account::{etc_is_read_only, told};
 use crate::directory::Owner;
 use crate::notice::{Notice, Notices};
 use crate::roots_own;
@@ -22,9 +22,8 @@ const SOCKET: &str = "/var/run/docker.sock";
 /// Gives the account the group of the Docker socket, if one is mounted and it does not have it.
 pub(crate) fn give_that_of_the_docker_socket(variables: &Variables, account: Owner, notices: &mut Notices) {
     let Some(gid) = group_of_socket(&socket(variables)) else { return };
-    let name = CString::new(NAME).unwrap_or_default();
-    let has = unistd::getgrouplist(&name, Gid::from_raw(account.gid)).unwrap_or_default();
-    if has.contains(&Gid::from_raw(gid)) {
+    // What the operator gave it by --group-add it keeps without any of this.
+    if Account::lookup().is_ok_and(|account| account.groups.iter().any(|group| group.as_raw() == gid)) {
         return;
     }
     if etc_is_read_only() {
@@ -54,15 +53,10 @@ fn group_of_socket(path: &Path) -> Option<u32> {
 
 /// Makes the account a member of the group with this ID, which gets a name if it has none.
 fn join(gid: u32) -> Result<(), ToolError> {
-    let named = Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name);
-    let name = match named {
-        Some(name) => name,
-        None => {
-            let name = format!("docker-{gid}");
-            Tool::new("/usr/sbin/groupadd").args(["-g", &gid.to_string(), &name]).run()?;
-            name
-        }
-    };
-    Tool::new("/usr/sbin/usermod").args(["-a", "-G", &name, NAME]).run()?;
+    let number = gid.to_string();
+    if !hermes_account::is_group(gid) {
+        Tool::new("/usr/sbin/groupadd").args(["-g", &number, &format!("docker-{gid}")]).run()?;
+    }
+    Tool::new("/usr/sbin/usermod").args(["-a", "-G", &number, NAME]).run()?;
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::notice::{Notice, Notices};
 use crate::ownership::{Rule, Walk};
 use crate::record::{RECORD_MAX, Record};
 use crate::secret_files;
+use crate::seeds::one_line;
 use crate::variables::Variables;
 
 /// `full`: everything is looked at, whatever is remembered.
@@ -40,12 +41,18 @@ pub fn prepare(home: &Home, variables: &mut Variables, notices: &mut Notices) ->
         return Prepared { usable: home::find(home.root(), notices).is_some(), record: None };
     }
     secret_files::load(variables, true, notices);
-    let Some(settled) = account::settle(wanted, notices) else {
-        notices.add(Notice::Failed {
-            what: format!("/etc/passwd has no account {:?}", account::NAME),
-            mend: "restore the image's /etc/passwd, or add the account with useradd".into(),
-        });
-        return Prepared { usable: false, record: None };
+    let settled = match account::settle(wanted, notices) {
+        Ok(settled) => settled,
+        Err(error) => {
+            notices.add(Notice::Failed {
+                what: format!("it is not known who the account is: {}", one_line(&error)),
+                mend: format!(
+                    "restore the image's {}, or add the account with useradd",
+                    hermes_account::PASSWD
+                ),
+            });
+            return Prepared { usable: false, record: None };
+        }
     };
     groups::give_that_of_the_docker_socket(variables, settled.now, notices);
     let Some(directory) = home::settle(home.root(), settled, notices) else {
