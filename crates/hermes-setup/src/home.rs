@@ -78,7 +78,7 @@ fn is_of_the_system(path: &Path) -> bool {
     let holds = |directory: &&str| Path::new(directory).starts_with(&path);
     climbs
         || SYSTEM.iter().any(|system| path.starts_with(system) || holds(system))
-        || SHARED.iter().any(|shared| holds(shared))
+        || SHARED.iter().any(holds)
 }
 
 fn find_or_make(path: &Path, account: Owner) -> Result<(Directory, bool), Stuck> {
