@@ -86,7 +86,7 @@ pub(crate) async fn until_settled(container: &Container) -> Result<()> {
         let script = "newest=$(find /opt/data/profiles -type d -printf '%C@\\n' | sort -n | tail -n 1)
             echo $(($(date +%s) - ${newest%.*}))";
         let age = look(container, script).await?;
-        Ok(Look::holds(age.parse::<i64>()? > 3, || format!("the last change is {age} s ago")))
+        Ok(Look::holds(age.parse::<i64>()? >= 2, || format!("the last change is {age} s ago")))
     };
     Ok(container.wait_until("the volume has settled", settled, secs(10)).await?)
 }

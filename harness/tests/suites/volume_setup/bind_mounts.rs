@@ -128,11 +128,13 @@ async fn a_file_that_is_mounted_into_a_profile_stays_the_hosts_at_the_first_boot
         .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
         .start_ready()
         .await?;
-    for boot in ["the first", "one that remembers nothing of this", "one that remembers"] {
-        let hosts = bound.run("stat -c '%n %u:%g' config.yaml .env").await?;
-        ensure!(hosts == "config.yaml 1234:1234\n.env 1234:1234\n", "boot: {boot}\n{hosts}");
-        until_settled(&container).await?;
+    let hosts = async || bound.run("stat -c '%n %u:%g' config.yaml .env").await;
+    let expected = "config.yaml 1234:1234\n.env 1234:1234\n";
+    ensure!(hosts().await? == expected, "after the first boot: {}", hosts().await?);
+    until_settled(&container).await?;
+    for boot in ["one that remembers nothing of this", "one that remembers"] {
         set_up(&container).await?.success();
+        ensure!(hosts().await? == expected, "after {boot}: {}", hosts().await?);
     }
     drop(container);
     bound.run("rm -rf -- .env config.yaml").await?;

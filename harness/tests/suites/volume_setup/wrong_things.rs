@@ -6,22 +6,41 @@ use hermes_harness::{Container, docker_test};
 use crate::driving::look;
 use crate::setting_up::{EVERYTHING, LeftBehind, idle, said, says, set_up};
 
-/// What lies on the volume, and the words about it.
-const WRONG: [(&str, &str); 4] = [
-    ("ln -s /srv/precious/NAME NAME", "refusing to follow the symlink /opt/data/NAME: it is left alone; "),
-    ("ln -s /nowhere NAME", "refusing to follow the symlink /opt/data/NAME: it is left alone; "),
-    ("mkdir NAME; echo x >NAME/kept", "/opt/data/NAME is a directory where a file belongs; "),
-    ("echo kept >NAME", "/opt/data/NAME is a file where a directory belongs; "),
+/// A thing that is wrong at a place: what makes it, and what is said of it.
+type Wrong = (&'static str, &'static str);
+
+/// Where a file belongs.
+const NO_FILES: [Wrong; 3] = [
+    (
+        "ln -s /srv/precious/NAME NAME",
+        "refusing to follow the symlink /opt/data/NAME: it is left alone; put the file itself there, or mount it there",
+    ),
+    (
+        "ln -s /nowhere NAME",
+        "refusing to follow the symlink /opt/data/NAME: it is left alone; put the file itself there, or mount it there",
+    ),
+    (
+        "mkdir NAME; echo x >NAME/kept",
+        "/opt/data/NAME is a directory where a file belongs; remove it (an engine makes a directory where a file that is \
+            to be mounted does not exist)",
+    ),
+];
+
+/// Where a directory belongs.
+const NO_DIRECTORIES: [Wrong; 3] = [
+    (
+        "ln -s /srv/precious/NAME NAME",
+        "refusing to follow the symlink /opt/data/NAME: it is left alone; put a directory there, or mount one there",
+    ),
+    (
+        "ln -s /nowhere NAME",
+        "refusing to follow the symlink /opt/data/NAME: it is left alone; put a directory there, or mount one there",
+    ),
+    ("echo kept >NAME", "/opt/data/NAME is a file where a directory belongs; move it away"),
 ];
 
 const FILES: [&str; 5] = ["auth.json", "gateway_state.json", "config.yaml", ".env", "SOUL.md"];
 const DIRECTORIES: [&str; 5] = ["home", "logs", "cron", "platforms", "profiles"];
-
-const MEND_FILE_LINK: &str = "put the file itself there, or mount it there";
-const MEND_DIRECTORY_LINK: &str = "put a directory there, or mount one there";
-const MEND_DIRECTORY: &str =
-    "remove it (an engine makes a directory where a file that is to be mounted does not exist)";
-const MEND_FILE: &str = "move it away";
 
 /// Where the links lead to, made by root with everything that a set-up looks for.
 const PRECIOUS: &str = "mkdir -p /srv/precious; cd /srv/precious; umask 022
@@ -29,14 +48,14 @@ const PRECIOUS: &str = "mkdir -p /srv/precious; cd /srv/precious; umask 022
     mkdir -p home logs/gateways cron/x platforms/pairing profiles/coder; echo x >profiles/coder/.env
     echo x >cron/x/file; echo x >platforms/pairing/file; cd /opt/data";
 
-/// A container with the wrong things of some rows, and what a set-up has to say of them.
-async fn with(rows: &[usize], names: &[&str], mend: &str) -> Result<()> {
+/// A container with these wrong things at these places, whoever they are of: a set-up says of each what is wrong, and
+/// leaves it alone.
+async fn are_told(rows: [Wrong; 3], names: &[&str]) -> Result<()> {
     let container = idle().start_ready().await?;
     let everything = format!("{EVERYTHING} everything /srv/precious");
     look(&container, PRECIOUS).await?;
     let precious = look(&container, &everything).await?;
-    for &row in rows {
-        let (plant, words) = WRONG[row];
+    for (plant, words) in rows {
         let of = |name: &str, text: &str| text.replace("NAME", name);
         let mut plants = "set -e; cd /opt/data".to_owned();
         for name in names {
@@ -48,7 +67,7 @@ async fn with(rows: &[usize], names: &[&str], mend: &str) -> Result<()> {
                 names.iter().map(|name| format!("chown -h {owner} /opt/data/{name}")).collect::<Vec<_>>();
             look(&container, &format!("{plants}; {}", chown.join("; "))).await?;
             let boot = set_up(&container).await?.success();
-            let expected: Vec<_> = names.iter().map(|name| of(name, words) + mend).collect();
+            let expected: Vec<_> = names.iter().map(|name| of(name, words)).collect();
             says(&boot, &expected.iter().map(String::as_str).collect::<Vec<_>>())?;
             let kinds = format!("cd /opt/data; stat -c '%N %F %U' {}", names.join(" "));
             let kinds = look(&container, &kinds).await?;
@@ -61,23 +80,13 @@ async fn with(rows: &[usize], names: &[&str], mend: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_symlink_where_a_file_belongs_is_refused_by_name() -> Result<()> {
-    with(&[0, 1], &FILES, MEND_FILE_LINK).await
+async fn a_symlink_or_a_directory_where_a_file_belongs_is_refused_by_name() -> Result<()> {
+    are_told(NO_FILES, &FILES).await
 }
 
 #[docker_test]
-async fn a_symlink_where_a_directory_belongs_is_refused_by_name() -> Result<()> {
-    with(&[0, 1], &DIRECTORIES, MEND_DIRECTORY_LINK).await
-}
-
-#[docker_test]
-async fn a_directory_where_a_file_belongs_is_told() -> Result<()> {
-    with(&[2], &FILES, MEND_DIRECTORY).await
-}
-
-#[docker_test]
-async fn a_file_where_a_directory_belongs_is_told() -> Result<()> {
-    with(&[3], &DIRECTORIES, MEND_FILE).await
+async fn a_symlink_or_a_file_where_a_directory_belongs_is_refused_by_name() -> Result<()> {
+    are_told(NO_DIRECTORIES, &DIRECTORIES).await
 }
 
 #[docker_test]
@@ -109,7 +118,6 @@ async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Res
     Ok(())
 }
 
-/// A set-up on a volume that has all its things, and then one of them is wrong: what a set-up says of that.
 #[docker_test]
 async fn what_is_no_file_and_no_directory_is_never_waited_for() -> Result<()> {
     let container: Container = idle().start_ready().await?;
