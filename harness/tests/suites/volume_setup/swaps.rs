@@ -28,14 +28,14 @@ const SWAPPING: &str = r#"use strict; use warnings;
         my $to = -e "$p/$last" ? "$p/$last" : $last eq "file" ? "$p/file" : "$p/d1";
         symlink $to, $link{$name} or die $!;
     }
-    syswrite STDOUT, "swapping\n";
+    # Not before root has its descriptors.
+    select undef, undef, undef, 0.01 until -e "/tmp/begin" or -e "/tmp/end";
     until (-e "/tmp/end") {
         for my $name (@directories, @files) {
             my $real = "$link{$name}.real";
             rename($name, $real) or next;
             rename $link{$name}, $name; rename $name, $link{$name};
             rename($real, $name) or next;
-            # Root is to have something to hand over, each time: a file of the account's is not one.
             $swaps++;
         }
     }
@@ -47,7 +47,7 @@ const SETTING_UP: &str = r#"use strict; use warnings; my ($seconds) = @ARGV; my 
         (map { ("profiles/coder/d$_", "profiles/coder/d$_/a", "profiles/coder/d$_/a/file") } 1..8),
         "profiles/coder/d2/.env", "profiles/coder/.env", ".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md",
         "state.db", "logs/gateways", "platforms/pairing", "pairing", "cron", "cron/d1", "profiles", "profiles/coder");
-    open STDERR, ">", "/dev/null"; syswrite STDOUT, "setting up\n";
+    open STDERR, ">", "/dev/null"; open my $begin, ">", "/tmp/begin" or die;
     while (time < $until) {
         chown 0, 0, $_ for @to_give;
         $ENV{HERMES_OWNERSHIP_CHECK} = $runs % 2 ? "full" : "";
