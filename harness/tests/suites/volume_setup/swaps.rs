@@ -14,42 +14,42 @@ const PRECIOUS: &str = r#"set -e; umask 022; mkdir -p /srv/precious; cd /srv/pre
     for i in $(seq 8); do mkdir -p d$i/a d$i/gateways d$i/pairing; echo x >d$i/a/file; echo x >d$i/.env; done
     chmod 666 .env auth.json; ln file /srv/second-name"#;
 
-/// As `hermes`: swaps real things for links to precious ones and back, as fast as it can, until it is told to end.
-const SWAPPING: &str = r#"use strict; use warnings;
-    chdir "/opt/data" or die; my $p = "/srv/precious"; my $swaps = 0;
-    my @directories = ((map { "profiles/coder/d$_" } 1..8), "cron/d1", "profiles/coder", "logs/gateways",
-        "platforms/pairing", "pairing", "cron", "profiles", "logs", "platforms");
-    my @files = (".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md", "state.db", "profiles/coder/d1/a/file",
-        "profiles/coder/d2/.env", "profiles/coder/.env");
-    mkdir "swap";
-    my $n = 0; my %link;
-    for my $name (@directories, @files) {
-        my ($last) = $name =~ m,([^/]+)$,; $link{$name} = "swap/" . $n++;
-        my $to = -e "$p/$last" ? "$p/$last" : $last eq "file" ? "$p/file" : "$p/d1";
-        symlink $to, $link{$name} or die $!;
-    }
-    # Not before root has its descriptors.
-    select undef, undef, undef, 0.01 until -e "/tmp/begin" or -e "/tmp/end";
+/// What is swapped: directories and files that a set-up looks at or hands over.
+const NAMES: &str = r#"use strict; use warnings; chdir "/opt/data" or die;
+    my @names = ((map { "profiles/coder/d$_" } 1..8), "cron/d1", "profiles/coder", "logs/gateways", "platforms/pairing",
+        "pairing", "cron", "profiles", "logs", "platforms", ".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md",
+        "state.db", "profiles/coder/d1/a/file", "profiles/coder/d2/.env", "profiles/coder/.env");"#;
+
+/// As `hermes`: a link beside each of them, to something precious of the same name, or of the same kind.
+const LINKS: &str = r#"for my $name (@names) {
+        my ($last) = $name =~ m,([^/]+)$,; my $p = "/srv/precious";
+        symlink -e "$p/$last" ? "$p/$last" : $last eq "file" ? "$p/file" : "$p/d1", "$name.link" or die "$name: $!";
+    }"#;
+
+/// As `hermes`: swaps each with its link and back, as fast as it can, until it is told to end. In one step,
+/// renameat2(RENAME_EXCHANGE), so that there is always one of the two; and in one directory, since to move a directory of
+/// root's to another one takes a right to write it. Where a place is root's at the moment it fails, and goes on.
+const SWAPPING: &str = r#"use POSIX (); my $swaps = 0;
+    my $renameat2 = { x86_64 => 316, aarch64 => 276 }->{(POSIX::uname())[4]} or die "which number has renameat2 here?";
     until (-e "/tmp/end") {
-        for my $name (@directories, @files) {
-            my $real = "$link{$name}.real";
-            rename($name, $real) or next;
-            rename $link{$name}, $name; rename $name, $link{$name};
-            rename($real, $name) or next;
-            $swaps++;
+        for my $name (@names) {
+            my $link = "$name.link";
+            for (1, 2) { $swaps++ if syscall($renameat2, -100, $name, -100, $link, 2) == 0 }
         }
     }
     print "$swaps\n";"#;
 
 /// As root: set-up after set-up, and before each something to hand over, by descriptors that no swap misleads.
 const SETTING_UP: &str = r#"use strict; use warnings; my ($seconds) = @ARGV; my $until = time + $seconds; my ($runs, $given) = (0, 0);
-    my @to_give = map { my $f; open $f, "<", "/opt/data/$_" or die "$_: $!"; $f } (
-        (map { ("profiles/coder/d$_", "profiles/coder/d$_/a", "profiles/coder/d$_/a/file") } 1..8),
-        "profiles/coder/d2/.env", "profiles/coder/.env", ".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md",
-        "state.db", "logs/gateways", "platforms/pairing", "pairing", "cron", "cron/d1", "profiles", "profiles/coder");
+    sub held { map { open my $held, "<", "/opt/data/$_" or die "$_: $!"; $held } @_ }
+    my @held = held((map { ("profiles/coder/d$_/a", "profiles/coder/d$_/a/file") } 1..8), "profiles/coder/d2/.env",
+        "profiles/coder/.env", ".env", "auth.json", "config.yaml", "gateway_state.json", "SOUL.md", "state.db",
+        "logs/gateways", "platforms/pairing", "pairing", "cron/d1");
+    my @to_give = (@held, held((map { "profiles/coder/d$_" } 1..8), "cron", "profiles", "profiles/coder"));
     open STDERR, ">", "/dev/null"; open my $begin, ">", "/tmp/begin" or die;
     while (time < $until) {
-        chown 0, 0, $_ for @to_give;
+        # What holds others stays the account's every other time: else nothing in it could be swapped.
+        chown 0, 0, $_ for $runs & 2 ? @to_give : @held;
         $ENV{HERMES_OWNERSHIP_CHECK} = $runs % 2 ? "full" : "";
         system("/opt/hermes/docker/verbs/setup", "x") == 0 or die "set-up $runs: $?"; $runs++;
         $given += grep { (stat $_)[4] != 0 } @to_give;
@@ -70,7 +70,11 @@ async fn a_process_that_swaps_things_for_symlinks_for_ten_seconds_gains_nothing(
     let everything = format!("{EVERYTHING} everything /srv /etc/passwd /etc/group /etc/shadow /opt/hermes");
     let before = look(&container, &everything).await?;
     let seconds = 10;
-    let swapping = container.exec(["perl", "-e", SWAPPING]).deadline(secs(60));
+    let (links, swapping) = (format!("{NAMES} {LINKS}"), format!("{NAMES} {SWAPPING}"));
+    container.exec(["perl", "-e", &links]).await?.success();
+    // It begins when root has its descriptors.
+    let script = "until [ -e /tmp/begin ] || [ -e /tmp/end ]; do sleep 0.01; done; exec perl -e \"$1\"";
+    let swapping = container.exec(["sh", "-c", script, "sh", &swapping]).deadline(secs(60));
     let setting_up = async {
         let script = format!("{}; touch /tmp/end; exit $code", r#"perl -e "$1" "$2"; code=$?"#);
         let command = ["sh", "-c", &script, "sh", SETTING_UP, &seconds.to_string()];
