@@ -87,6 +87,7 @@ async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_we
     let words = said(&container).await?;
     let line = "4 files and directories are the account's now (1000:1000)";
     ensure!(words.iter().all(|word| word == line), "{words:#?}");
+    container.remove().await?;
     bound.run("rm -rf -- * .[!.]*").await?;
     Ok(())
 }
@@ -109,7 +110,7 @@ async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_i
     let hosts = bound.run("stat -c '%n %u:%g %a' config.yaml").await?;
     ensure!(hosts == "config.yaml 1234:1234 644\n", "{hosts}");
     ensure!(gateway(&container, "default").await?.port == Some(9321));
-    drop(container);
+    container.remove().await?;
     bound.run("rm -rf -- *").await?;
     Ok(())
 }
@@ -136,7 +137,7 @@ async fn a_file_that_is_mounted_into_a_profile_stays_the_hosts_at_the_first_boot
         set_up(&container).await?.success();
         ensure!(hosts().await? == expected, "after {boot}: {}", hosts().await?);
     }
-    drop(container);
+    container.remove().await?;
     bound.run("rm -rf -- .env config.yaml").await?;
     Ok(())
 }
