@@ -10,6 +10,7 @@ pub mod gateway_state;
 pub mod home;
 pub mod lease;
 pub mod lock_file;
+pub mod owned;
 pub mod profile_directories;
 pub mod profile_name;
 pub mod timestamp;

@@ -57,11 +57,6 @@ impl BootRecord {
         u64::try_from(self.zero.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Whether anything was recorded within a phase, as every script is.
-    pub(crate) fn has_parts(&self) -> bool {
-        self.phases.iter().any(|phase| phase.parent.is_some())
-    }
-
     /// Adds a phase that began at `start_us` and ends now.
     pub(crate) fn ended(&mut self, name: &str, start_us: u64) {
         let duration_us = self.now_us() - start_us;

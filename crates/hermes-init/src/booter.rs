@@ -17,6 +17,7 @@ use crate::command;
 use crate::environment::Environment;
 use crate::message::{self, EX_CONFIG};
 use crate::paths;
+use crate::prepare;
 use crate::scripts::{self, Outcome};
 use crate::services::{self, Graph, Plan, Worker};
 use crate::settings::{OnFailure, Settings};
@@ -116,6 +117,8 @@ impl Booter {
     fn boot(&mut self, children: &mut Children, plans: &mut Plans) -> Result<Booted> {
         let mut failure = None;
         let start = self.record.now_us();
+        let mut account = self.account.clone();
+        let mut settled = Ok(());
         let outcome = scripts::run_all(
             paths::CONT_INIT,
             &self.arguments,
@@ -123,7 +126,14 @@ impl Booter {
             children,
             None,
             Some(&mut self.record),
+            || {
+                if settled.is_ok() {
+                    settled = settle_account(&mut account);
+                }
+            },
         );
+        self.account = account;
+        settled?;
         self.record.ended("cont-init.d", start);
         match outcome {
             Outcome::Interrupted => return Ok(Booted::Interrupted),
@@ -133,9 +143,6 @@ impl Booter {
                 }
                 failure = failure.or(code);
             }
-        }
-        if self.record.has_parts() {
-            self.settle_account()?;
         }
         *plans = Plans::load()?;
 
@@ -173,24 +180,6 @@ impl Booter {
         let code = code.filter(|_| self.settings.on_failure == OnFailure::Stop)?;
         message::warning("the boot failed; the container stops (S6_BEHAVIOUR_IF_STAGE2_FAILS=2)");
         Some(Booted::Failed(code))
-    }
-
-    /// The set-up may have given the account other IDs: hands over what is the account's.
-    fn settle_account(&mut self) -> Result<()> {
-        let settled = Account::resolve()?;
-        if (settled.uid, settled.gid) != (self.account.uid, self.account.gid) {
-            let uid = settled.uid.as_raw();
-            let gid = settled.gid.as_raw();
-            let failed = || "cannot hand the runtime directory over to the account".to_owned();
-            // Nothing of the account runs yet, so nothing can be swapped here.
-            chown(paths::SERVICE, Some(uid), Some(gid)).with_context(failed)?;
-            chown(paths::CONTAINER_ENVIRONMENT, None, Some(gid)).with_context(failed)?;
-            for entry in std::fs::read_dir(paths::CONTAINER_ENVIRONMENT).with_context(failed)? {
-                chown(entry.with_context(failed)?.path(), None, Some(gid)).with_context(failed)?;
-            }
-        }
-        self.account = settled;
-        Ok(())
     }
 
     /// Brings one tree's services up, with the rights of who owns the tree.
@@ -240,4 +229,23 @@ impl Booter {
             }
         }
     }
+}
+
+/// A set-up script may have given the account other IDs: hands over what is the account's, before the next script becomes it.
+fn settle_account(account: &mut Account) -> Result<()> {
+    let settled = Account::resolve()?;
+    if (settled.uid, settled.gid) != (account.uid, account.gid) {
+        let uid = settled.uid.as_raw();
+        let gid = settled.gid.as_raw();
+        let failed = || "cannot hand the runtime directory over to the account".to_owned();
+        // The account's tree does not run yet, so nothing is swapped here.
+        chown(paths::SERVICE, Some(uid), Some(gid)).with_context(failed)?;
+        chown(paths::CONTAINER_ENVIRONMENT, None, Some(gid)).with_context(failed)?;
+        for entry in std::fs::read_dir(paths::CONTAINER_ENVIRONMENT).with_context(failed)? {
+            chown(entry.with_context(failed)?.path(), None, Some(gid)).with_context(failed)?;
+        }
+        prepare::hand_over_streams(&settled);
+    }
+    *account = settled;
+    Ok(())
 }

@@ -177,8 +177,8 @@ fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     if (found.uid(), found.gid()) != (uid, gid) {
         chown(path, Some(uid), Some(gid))?;
     }
-    // The image has them group-writable; whose group that is was settled just now.
-    if found.mode() & 0o007 != 0o005 {
+    // The image has them writable for group 0, for containers without root; the account may be in that group.
+    if found.mode() & 0o777 != 0o755 {
         fs::set_permissions(path, Permissions::from_mode(0o755))?;
     }
     Ok(())
@@ -198,7 +198,7 @@ fn remove_contents(directory: &Path) -> io::Result<()> {
 
 /// Lets the account open `/dev/stdout` and its like: the terminal and the pipes
 /// behind them belong to the user that the engine started, root.
-fn hand_over_streams(account: &Account) {
+pub(crate) fn hand_over_streams(account: &Account) {
     for stream in spawn::streams() {
         let Ok(file) = stream.try_clone_to_owned().map(File::from) else { continue };
         let Ok(kind) = file.metadata().map(|metadata| metadata.file_type()) else { continue };

@@ -29,7 +29,7 @@ pub(crate) enum Outcome {
 const END_GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the scripts of a folder, one after the other in the order of their
-/// names' bytes; each gets the same arguments. A file that cannot be run is named and skipped.
+/// names' bytes; each gets the same arguments. A file that cannot be run is named and skipped. `after_each` is done behind each.
 pub(crate) fn run_all(
     folder: &str,
     arguments: &[OsString],
@@ -37,6 +37,7 @@ pub(crate) fn run_all(
     children: &mut Children,
     deadline: Option<Instant>,
     record: Option<&mut BootRecord>,
+    mut after_each: impl FnMut(),
 ) -> Outcome {
     let mut record = record;
     let mut first_failure = None;
@@ -66,6 +67,7 @@ pub(crate) fn run_all(
             message::warning(format_args!("{} exited {code}", script.display()));
             first_failure = first_failure.or(Some(code));
         }
+        after_each();
     }
     Outcome::Done(first_failure)
 }

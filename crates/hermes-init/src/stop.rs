@@ -92,7 +92,7 @@ impl Stop<'_> {
 pub(crate) fn run_finish_scripts(settings: &Settings, environment: &Environment, children: &mut Children) {
     children.forget_requests();
     let deadline = Some(Instant::now() + settings.finish_grace);
-    scripts::run_all(paths::CONT_FINISH, &[], environment, children, deadline, None);
+    scripts::run_all(paths::CONT_FINISH, &[], environment, children, deadline, None, || ());
 }
 
 /// Stores the container's exit code for `finish`, unless a service decided it already.

@@ -82,14 +82,15 @@ impl fmt::Display for Said<'_> {
 
 /// One call.
 #[derive(Debug)]
-pub(crate) struct Tool {
+pub struct Tool {
     program: PathBuf,
     command: Command,
     limit: Duration,
 }
 
 impl Tool {
-    pub(crate) fn new(program: impl AsRef<Path>) -> Self {
+    /// A call of `program`, which is given no input.
+    pub fn new(program: impl AsRef<Path>) -> Self {
         let program = program.as_ref().to_owned();
         let mut command = Command::new(&program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -98,7 +99,8 @@ impl Tool {
         Self { program, command, limit: DEADLINE }
     }
 
-    pub(crate) fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
+    /// Adds arguments.
+    pub fn args<S: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.command.args(arguments);
         self
     }
@@ -123,7 +125,7 @@ impl Tool {
     ///
     /// # Errors
     /// It cannot be started, fails, or does not end in time.
-    pub(crate) fn run(mut self) -> Result<String, ToolError> {
+    pub fn run(mut self) -> Result<String, ToolError> {
         let command = self.line();
         let run_error = |source| ToolError::Run { command: command.clone(), source };
         let mut child = self.command.spawn().map_err(run_error)?;

@@ -18,7 +18,7 @@ const KEEP_ROOT: &str = "HERMES_DOCKER_EXEC_AS_ROOT";
 ///
 /// The entry point, which the boot runs as root, drops by itself, and whatever it is told to keep.
 pub(crate) fn leave_root() -> Result<(), CommandError> {
-    let for_the_boot = cli::called_as_main_wrapper();
+    let for_the_boot = cli::called_as_main_wrapper() || cli::called_as_setup();
     let kept = std::env::var_os(KEEP_ROOT).is_some_and(|value| is_truthy(&value));
     if for_the_boot || kept || !unistd::geteuid().is_root() || !hermes_service::detect::in_our_image() {
         return Ok(());

@@ -85,6 +85,11 @@ pub(crate) fn called_as_main_wrapper() -> bool {
 /// `with-contenv`: so a slot's `run` is a single line, and no interpreter stands between s6 and the verb.
 const VERBS: &str = "/opt/hermes/docker/verbs";
 
+/// Whether the boot's set-up called: what it does first only root can do.
+pub(crate) fn called_as_setup() -> bool {
+    std::env::args_os().next().is_some_and(|name| Path::new(&name) == Path::new(VERBS).join("setup"))
+}
+
 /// The command line that a call by such a link stands for: the script's own path, which the kernel puts first, is left out.
 fn words_of_verb(arguments: &[OsString]) -> Option<Vec<OsString>> {
     let (called_as, rest) = arguments.split_first()?;

@@ -5,6 +5,7 @@ mod gateway_log;
 mod gateway_run;
 mod keep_lease;
 mod reconcile;
+mod setup;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Settles the account and puts the volume in order (/etc/cont-init.d/01-hermes-setup).
+    Setup(setup::Arguments),
     /// Gives every profile its slot (/etc/cont-init.d/02-reconcile-profiles).
     Reconcile(reconcile::Arguments),
     /// Becomes the gateway of a slot (its `run`).
@@ -38,6 +41,7 @@ enum Command {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     match &arguments.command {
+        Command::Setup(arguments) => setup::run(context, arguments),
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
         Command::GatewayRun(arguments) => gateway_run::run(context, arguments),
         Command::GatewayFinish(arguments) => gateway_finish::run(context, arguments),

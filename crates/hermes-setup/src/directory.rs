@@ -1,0 +1,227 @@
+//! Directories that are held open, and looked into without following a symlink: whatever a process of the account renames or
+//! swaps meanwhile, what was looked at is what is changed.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, StatxAttributes, StatxFlags, Uid};
+use rustix::io::Errno;
+
+/// Who something belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// What the kernel says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) kind: FileType,
+    pub(crate) owner: Owner,
+    pub(crate) mode: u32,
+    pub(crate) links: u64,
+    pub(crate) device: (u32, u32),
+    pub(crate) inode: u64,
+    /// Seconds and nanoseconds of the last change of the inode; of a directory: of what is in it.
+    pub(crate) changed: (i64, u32),
+    /// Whether something is mounted here; nothing where the kernel (before 5.8) does not say.
+    pub(crate) is_mount: Option<bool>,
+}
+
+impl Facts {
+    pub(crate) fn is_directory(&self) -> bool {
+        self.kind == FileType::Directory
+    }
+}
+
+/// A directory that is held open.
+#[derive(Debug)]
+pub(crate) struct Directory(OwnedFd);
+
+impl AsFd for Directory {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Where the way to a directory ended.
+#[derive(Debug)]
+pub(crate) struct Stuck {
+    /// How far it went, the step that failed included.
+    pub(crate) path: PathBuf,
+    pub(crate) error: Errno,
+}
+
+const OPEN: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK);
+
+impl Directory {
+    /// `/`.
+    pub(crate) fn root() -> rustix::io::Result<Self> {
+        Ok(Self(rustix::fs::open("/", OPEN, Mode::empty())?))
+    }
+
+    /// The directory at an absolute path, no step of which may be a symlink.
+    pub(crate) fn open(path: &Path) -> Result<Self, Stuck> {
+        let mut so_far = PathBuf::from("/");
+        let mut directory = Self::root().map_err(|error| Stuck { path: so_far.clone(), error })?;
+        for name in names_of(path) {
+            so_far.push(name);
+            directory = directory.child(name).map_err(|error| Stuck { path: so_far.clone(), error })?;
+        }
+        Ok(directory)
+    }
+
+    /// The directory `name` in this one. A symlink is `LOOP` or `NOTDIR`.
+    pub(crate) fn child(&self, name: impl rustix::path::Arg) -> rustix::io::Result<Self> {
+        Ok(Self(rustix::fs::openat(&self.0, name, OPEN, Mode::empty())?))
+    }
+
+    /// What lies at `name` in this directory, itself and not what it leads to; nothing where there is nothing.
+    pub(crate) fn look(&self, name: impl rustix::path::Arg) -> rustix::io::Result<Option<Facts>> {
+        match facts(self.0.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(facts) => Ok(Some(facts)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What this directory is.
+    pub(crate) fn facts(&self) -> rustix::io::Result<Facts> {
+        facts(self.0.as_fd(), "", AtFlags::EMPTY_PATH)
+    }
+
+    /// What is in it, `.` and `..` left out.
+    pub(crate) fn entries(&self) -> rustix::io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(&self.0)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                entries.push(Entry { name: name.to_owned() });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Makes the directory `name`; whether it was not there before.
+    pub(crate) fn make(&self, name: impl rustix::path::Arg, mode: u32) -> rustix::io::Result<bool> {
+        match rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(mode)) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives `name` to `owner`, if it is still the very thing that `expected` was: what is changed is held open while it is
+    /// compared. `STALE` where it is another one.
+    pub(crate) fn give(
+        &self,
+        name: impl rustix::path::Arg,
+        expected: &Facts,
+        owner: Owner,
+    ) -> rustix::io::Result<()> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let held = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;
+        let found = facts(held.as_fd(), "", AtFlags::EMPTY_PATH)?;
+        let same = |facts: &Facts| (facts.device, facts.inode, facts.owner);
+        // A second name may have come meanwhile; of a directory, the links are those of its subdirectories.
+        let has_one_name = found.is_directory() || found.links == 1;
+        if same(&found) != same(expected) || !has_one_name {
+            return Err(Errno::STALE);
+        }
+        chown(held.as_fd(), owner)
+    }
+
+    /// Gives the directory itself to `owner`.
+    pub(crate) fn give_itself(&self, owner: Owner) -> rustix::io::Result<()> {
+        chown(self.0.as_fd(), owner)
+    }
+
+    /// The whole of the regular file `name` of at most `limit` bytes; nothing where there is anything else.
+    pub(crate) fn read_small(&self, name: &str, limit: u64) -> Option<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = rustix::fs::openat(&self.0, name, flags, Mode::empty()).ok()?;
+        let facts = facts(file.as_fd(), "", AtFlags::EMPTY_PATH).ok()?;
+        if facts.kind != FileType::RegularFile {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        File::from(file).take(limit + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= limit).then_some(bytes)
+    }
+
+    /// Whether nothing is in it but what a file system puts there itself.
+    pub(crate) fn is_empty(&self) -> rustix::io::Result<bool> {
+        Ok(self.entries()?.iter().all(|entry| entry.name.as_bytes() == b"lost+found"))
+    }
+}
+
+/// Something in a directory.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: std::ffi::CString,
+}
+
+impl Entry {
+    pub(crate) fn name(&self) -> &OsStr {
+        use std::os::unix::ffi::OsStrExt;
+        OsStr::from_bytes(self.name.as_bytes())
+    }
+}
+
+/// The names on the way from `/` to an absolute path.
+pub(crate) fn names_of(path: &Path) -> impl Iterator<Item = &OsStr> {
+    path.components().filter_map(|component| match component {
+        Component::Normal(name) => Some(name),
+        Component::ParentDir => Some(OsStr::new("..")),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    })
+}
+
+fn chown(held: BorrowedFd<'_>, owner: Owner) -> rustix::io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+    rustix::fs::chownat(held, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
+}
+
+fn facts(at: BorrowedFd<'_>, name: impl rustix::path::Arg, flags: AtFlags) -> rustix::io::Result<Facts> {
+    let name = name.into_c_str()?;
+    match rustix::fs::statx(at, name.as_ref(), flags | AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS) {
+        Ok(found) => Ok(Facts {
+            kind: FileType::from_raw_mode(found.stx_mode.into()),
+            owner: Owner { uid: found.stx_uid, gid: found.stx_gid },
+            mode: u32::from(found.stx_mode) & 0o7777,
+            links: found.stx_nlink.into(),
+            device: (found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
+            is_mount: found
+                .stx_attributes_mask
+                .contains(StatxAttributes::MOUNT_ROOT)
+                .then(|| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
+        }),
+        // Kernels before 4.11 have no statx, and sandboxes of that time answer EPERM to what they do not know.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let found = rustix::fs::statat(at, name.as_ref(), flags)?;
+            let device = found.st_dev;
+            Ok(Facts {
+                kind: FileType::from_raw_mode(found.st_mode),
+                owner: Owner { uid: found.st_uid, gid: found.st_gid },
+                mode: found.st_mode & 0o7777,
+                links: found.st_nlink as u64,
+                device: (rustix::fs::major(device), rustix::fs::minor(device)),
+                inode: found.st_ino,
+                changed: (found.st_ctime, u32::try_from(found.st_ctime_nsec).unwrap_or(0)),
+                is_mount: None,
+            })
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,167 @@
+//! The half of the set-up that the account does itself: directories, seeds, modes, configurations of earlier versions.
+
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use hermes_core::{Home, owned, whole_file};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::directory::Directory;
+use crate::home::kind_name;
+use crate::notice::{First, Notice, Notices};
+use crate::record::Record;
+use crate::root::Prepared;
+use crate::seeds;
+use crate::variables::Variables;
+
+/// Where the image has the templates of a first boot.
+const TEMPLATES: &str = "/opt/hermes/docker/seed";
+
+/// Does the account's half. What goes wrong is said, and the rest is done all the same.
+pub fn furnish(home: &Home, variables: &Variables, prepared: Prepared, notices: &mut Notices) {
+    furnish_from(Path::new(TEMPLATES), home, variables, prepared, notices);
+}
+
+fn furnish_from(
+    templates: &Path,
+    home: &Home,
+    variables: &Variables,
+    prepared: Prepared,
+    notices: &mut Notices,
+) {
+    if !prepared.usable {
+        return;
+    }
+    let directory = match Directory::open(home.root()) {
+        Ok(directory) => directory,
+        Err(stuck) => {
+            return notices.add(Notice::CannotMake { path: stuck.path, more: 0, error: stuck.error });
+        }
+    };
+    let is_first_boot = matches!(directory.look(owned::PROFILES), Ok(None));
+    let planted = !is_first_boot || seeds::plant(home, templates, variables, notices);
+    // Without all of its seeds a volume has its first boot still before it, and `profiles/` tells.
+    let directories = owned::DIRECTORIES.iter().filter(|(name, _)| planted || *name != owned::PROFILES);
+    make_directories(&directory, home.root(), directories, notices);
+    name_what_is_no_file(&directory, home.root(), notices);
+    close_secrets(&directory, home.root(), notices);
+    if let Ok(profiles) = directory.child(owned::PROFILES) {
+        for entry in profiles.entries().unwrap_or_default() {
+            if let Ok(profile) = profiles.child(entry.name()) {
+                close_secrets(&profile, &home.profiles_directory().join(entry.name()), notices);
+            }
+        }
+    }
+    if let Some(record) = prepared.record {
+        remember(home, &record);
+    }
+}
+
+fn make_directories<'d>(
+    home: &Directory,
+    path: &Path,
+    directories: impl Iterator<Item = &'d (&'d str, u32)>,
+    notices: &mut Notices,
+) {
+    let mut failed = First::default();
+    for (name, mode) in directories {
+        let path = path.join(name);
+        match make_directory(home, name, *mode) {
+            Ok(FileType::Directory) => {}
+            Ok(FileType::Symlink) => {
+                notices.add(Notice::Symlink { path, mend: "put a directory there, or mount one there" });
+            }
+            Ok(kind) => notices.add(Notice::WrongKind {
+                path,
+                found: kind_name(kind),
+                wanted: "directory",
+                mend: "move it away",
+            }),
+            // What it lies in is no directory, which was said.
+            Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) if name.contains('/') => {}
+            Err(error) => failed.note(|| (path, error)),
+        }
+    }
+    if let Some(((path, error), more)) = failed.take() {
+        notices.add(Notice::CannotMake { path, more, error });
+    }
+}
+
+/// Makes it, unless something lies there; what that is.
+fn make_directory(home: &Directory, name: &str, mode: u32) -> rustix::io::Result<FileType> {
+    let (parent, last) = match name.rsplit_once('/') {
+        Some((way, last)) => (Some(home.child(way)?), last),
+        None => (None, name),
+    };
+    let parent = parent.as_ref().unwrap_or(home);
+    // Looked for first: in a boot that is not the first one it is there.
+    if let Some(facts) = parent.look(last)? {
+        return Ok(facts.kind);
+    }
+    parent.make(last, mode)?;
+    Ok(FileType::Directory)
+}
+
+/// Says of the default profile's files which of them are none. Nothing reads or writes through them.
+fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
+    let mut names: Vec<_> = home.entries().unwrap_or_default();
+    names.retain(|entry| entry.name().to_str().is_some_and(owned::is_state_file));
+    names.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+    for entry in names {
+        let Ok(Some(facts)) = home.look(entry.name()) else { continue };
+        let path = path.join(entry.name());
+        match facts.kind {
+            FileType::Symlink => {
+                notices.add(Notice::Symlink { path, mend: "put the file itself there, or mount it there" });
+            }
+            FileType::Directory => notices.add(Notice::WrongKind {
+                path,
+                found: kind_name(facts.kind),
+                wanted: "file",
+                mend: "remove it (an engine makes a directory where a file that is to be mounted does not exist)",
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// Takes the files with secrets in a profile's directory away from others.
+fn close_secrets(directory: &Directory, path: &Path, notices: &mut Notices) {
+    for name in owned::SECRET_FILES {
+        let Ok(Some(facts)) = directory.look(*name) else { continue };
+        if facts.kind != FileType::RegularFile || facts.mode & 0o177 == 0 {
+            continue;
+        }
+        if let Err(error) = close(directory, name)
+            // Mounted read-only: whoever mounts it decides who reads it.
+            && error != Errno::ROFS
+        {
+            notices.add(Notice::CannotClose { path: path.join(name), error });
+        }
+    }
+}
+
+fn close(directory: &Directory, name: &str) -> rustix::io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(directory, OsStr::new(name), flags, Mode::empty())?;
+    File::from(file)
+        .set_permissions(Permissions::from_mode(0o600))
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// Keeps the record. Without it the next boot looks at everything, which is no fault.
+fn remember(home: &Home, record: &Record) {
+    let path = home.root().join(owned::OWNERSHIP_RECORD);
+    let bytes = record.to_bytes();
+    let is_known =
+        whole_file::read(&path, bytes.len() as u64).is_ok_and(|known| known.as_ref() == Some(&bytes));
+    if !is_known {
+        let _ = whole_file::write_for_now(&path, &bytes, 0o600);
+    }
+}
+
+#[cfg(test)]
+mod tests;

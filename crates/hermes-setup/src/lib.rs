@@ -1,0 +1,25 @@
+//! What the boot does to the account and to the volume, before any service runs (`hermes container setup`).
+//!
+//! Two halves. As *root*: the account's IDs and groups, `HERMES_HOME` itself, and the owner of what is Hermes's own; root writes no
+//! file on the volume and reads none there that it believes. As the *account*: directories, seeds, modes, the version of
+//! configurations; what goes wrong there can reach no further than the account itself.
+
+mod account;
+mod directory;
+mod furnish;
+mod groups;
+mod home;
+mod ids;
+mod notice;
+mod ownership;
+mod record;
+mod root;
+mod roots_own;
+mod secret_files;
+mod seeds;
+mod variables;
+
+pub use furnish::furnish;
+pub use notice::{Notice, Notices};
+pub use root::{Prepared, prepare};
+pub use variables::Variables;

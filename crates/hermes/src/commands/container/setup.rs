@@ -1,0 +1,27 @@
+//! `hermes container setup`: the account and the volume, before anything else of the boot.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use hermes_setup::{Notices, Variables, furnish, prepare};
+
+use crate::account;
+use crate::context::Context;
+use crate::error::CommandError;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The command of the container, as /init passes it to the scripts of cont-init.d; nothing is done with it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    _command: Vec<OsString>,
+}
+
+pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let mut variables = Variables::of_this_process();
+    let mut notices = Notices::aloud();
+    let prepared = prepare(&context.home, &mut variables, &mut notices);
+    // What is left to do is done with no more rights than what it is done for.
+    account::become_account()?;
+    furnish(&context.home, &variables, prepared, &mut notices);
+    Ok(ExitCode::SUCCESS)
+}

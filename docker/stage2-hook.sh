@@ -1,0 +1,1 @@
+#!/command/with-contenv /opt/hermes/docker/verbs/setup
