@@ -23,6 +23,9 @@ use crate::wait::{Look, Looked, wait_until};
 /// How long another run may have the engine as its swarm.
 const OTHERS: Duration = Duration::from_secs(120);
 
+/// How long the engine may take for the networks of a new swarm.
+const OWN_NETWORK: Duration = Duration::from_secs(30);
+
 /// How long the tasks of a swarm that was left may take to end.
 const TASKS: Duration = Duration::from_secs(45);
 
@@ -41,6 +44,7 @@ pub struct Swarm {
     docker: Docker,
     scope: Option<Arc<Scope>>,
     made_bridge: bool,
+    left: bool,
 }
 
 impl Swarm {
@@ -60,17 +64,34 @@ impl Swarm {
             Some(labels) => look_at_other(&docker, &labels).await,
         };
         let made_bridge = wait_until("an engine that is in no swarm", try_it, OTHERS).await?;
-        Ok(Self { docker, scope, made_bridge })
+        let swarm = Self { docker, scope, made_bridge, left: false };
+        // It comes a moment later, on its own, and would come after the swarm was left, too.
+        let look = async || match swarm.docker.inspect_network(BRIDGE, None).await {
+            Ok(_) => Ok(Look::Value(())),
+            Err(error) if status_of(&error) == Some(404) => Ok(Look::NotYet("there is none".to_owned())),
+            Err(error) => Err(error.into()),
+        };
+        wait_until(format!("the network {BRIDGE} of the swarm"), look, OWN_NETWORK).await?;
+        Ok(swarm)
     }
 
     /// The connection, for what the harness has no word for.
     pub fn docker(&self) -> &Docker {
         &self.docker
     }
+
+    /// Leaves the swarm now, instead of when the handle goes.
+    pub async fn leave(mut self) -> Result<()> {
+        self.left = true;
+        remove(&self.docker, &Doomed::Swarm { bridge: self.made_bridge }).await
+    }
 }
 
 impl Drop for Swarm {
     fn drop(&mut self) {
+        if self.left {
+            return;
+        }
         if keep_is_on() {
             eprintln!("HERMES_KEEP: the engine stays a swarm. Leave it: docker swarm leave --force");
             return;

@@ -7,9 +7,11 @@
 
 mod container_restart;
 mod crash_loop;
+mod deploy;
 mod driving;
 mod gateway_run;
 mod gateways;
+mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
 mod hostile_slots;
