@@ -9,17 +9,25 @@ mod edit;
 mod file;
 mod gateway;
 mod key;
+mod migrate;
 mod port;
 mod restart;
 mod scalar;
+mod version;
 
 pub use document::{Config, Setting, SyntaxError};
 pub use edit::SetError;
 pub use file::{CONFIG_FILE_MAX, ConfigFileError, change, load};
 pub use gateway::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, GatewayConfig, GatewayConfigError, time_of};
 pub use key::{Key, KeyError};
+pub use migrate::{MigrateError, Migration, migrate};
 pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, port_for};
 pub use restart::RestartPolicy;
+pub use version::{CURRENT_VERSION, Version, VersionError};
 
+#[cfg(test)]
+mod migrate_tests;
+#[cfg(test)]
+mod seed_tests;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ pub mod lock_file;
 pub mod owned;
 pub mod profile_directories;
 pub mod profile_name;
+pub mod secret_name;
 pub mod timestamp;
 pub mod whole_file;
 

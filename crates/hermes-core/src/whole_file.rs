@@ -36,6 +36,12 @@ pub enum WriteError {
         /// What it is.
         kind: &'static str,
     },
+    /// A file lies there, and was to be new.
+    #[error("write {}: there is a file already, and it is not replaced", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
     /// The temporary file beside it.
     #[error("create a temporary file beside {}", path.display())]
     CreateTemporary {
@@ -66,7 +72,7 @@ impl WriteError {
     /// What the kernel said, where it was asked.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
-            Self::NoFileName { .. } | Self::NotAFile { .. } => None,
+            Self::NoFileName { .. } | Self::NotAFile { .. } | Self::Exists { .. } => None,
             Self::OpenDirectory { source, .. }
             | Self::CreateTemporary { source, .. }
             | Self::Write { source, .. }
@@ -129,7 +135,7 @@ impl ReadError {
 /// # Errors
 /// Any step failed. The old file is as it was, and the temporary one is gone.
 pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
-    write_by(path, |file| fill(file, contents, mode))
+    write_by(path, |file| fill(file, contents, mode), Temporary::replace)
 }
 
 /// Writes `contents` to `path` as [`write`] does, but does not wait for the disk: for what means nothing after a loss of power, and
@@ -138,27 +144,55 @@ pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> 
 /// # Errors
 /// As [`write`].
 pub fn write_for_now(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
-    write_by(path, |file| put(&file, contents, mode))
+    write_by(path, |file| put(&file, contents, mode), Temporary::replace)
 }
 
-fn write_by(path: &Path, fill: impl FnOnce(File) -> io::Result<()>) -> Result<(), WriteError> {
+/// Writes `contents` as [`write`] does to a `path` where nothing is: a file that is there, or comes there meanwhile, is never
+/// replaced.
+///
+/// # Errors
+/// As [`write`], and [`WriteError::Exists`].
+pub fn write_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
+    let (directory, name) = directory_and_name(path)?;
+    if is_a_file(&directory, name, path)? {
+        return Err(WriteError::Exists { path: path.to_owned() });
+    }
+    write_by(path, |file| fill(file, contents, mode), Temporary::become_new)
+}
+
+fn directory_and_name(path: &Path) -> Result<(OwnedFd, &OsStr), WriteError> {
     let name = path.file_name().ok_or_else(|| WriteError::NoFileName { path: path.to_owned() })?;
     let directory = open_directory_of(path)
         .map_err(|error| WriteError::OpenDirectory { path: path.to_owned(), source: error.into() })?;
-    match rustix::fs::statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+    Ok((directory, name))
+}
+
+/// Whether a file lies there; nothing is no error, and what is no file is left alone.
+fn is_a_file(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<bool, WriteError> {
+    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            kind => return Err(WriteError::NotAFile { path: path.to_owned(), kind: kind_name(kind) }),
+            FileType::RegularFile => Ok(true),
+            kind => Err(WriteError::NotAFile { path: path.to_owned(), kind: kind_name(kind) }),
         },
-        Err(Errno::NOENT) => {}
-        Err(error) => return Err(WriteError::Replace { path: path.to_owned(), source: error.into() }),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(WriteError::Replace { path: path.to_owned(), source: error.into() }),
     }
+}
+
+fn write_by(
+    path: &Path,
+    fill: impl FnOnce(File) -> io::Result<()>,
+    become_it: fn(Temporary, &OsStr) -> rustix::io::Result<()>,
+) -> Result<(), WriteError> {
+    let (directory, name) = directory_and_name(path)?;
+    is_a_file(&directory, name, path)?;
     let (temporary, file) = Temporary::create(directory, name)
         .map_err(|error| WriteError::CreateTemporary { path: path.to_owned(), source: error.into() })?;
     fill(file).map_err(|source| WriteError::Write { path: path.to_owned(), source })?;
-    temporary
-        .replace(name)
-        .map_err(|error| WriteError::Replace { path: path.to_owned(), source: error.into() })
+    become_it(temporary, name).map_err(|error| match error {
+        Errno::EXIST => WriteError::Exists { path: path.to_owned() },
+        error => WriteError::Replace { path: path.to_owned(), source: error.into() },
+    })
 }
 
 /// Reads the whole of a regular file of at most `limit` bytes; nothing where there is none. A symlink is followed (a mounted
@@ -268,6 +302,19 @@ impl Temporary {
         self.renamed = true;
         Ok(())
     }
+
+    /// Becomes a file that is not there yet.
+    fn become_new(self, target: &OsStr) -> rustix::io::Result<()> {
+        // A link and not a rename: it never replaces what came there meanwhile.
+        let nothing_is_there =
+            || rustix::fs::statat(&self.directory, target, AtFlags::SYMLINK_NOFOLLOW).is_err();
+        match rustix::fs::linkat(&self.directory, &self.name, &self.directory, target, AtFlags::empty()) {
+            Ok(()) => Ok(()),
+            // Some file systems have no hard links.
+            Err(error) if error != Errno::EXIST && nothing_is_there() => self.replace(target),
+            Err(_) => Err(Errno::EXIST),
+        }
+    }
 }
 
 impl Drop for Temporary {
@@ -366,6 +413,25 @@ mod tests {
     }
 
     #[test]
+    fn a_new_file_replaces_nothing_whatever_lies_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write_new(&path, b"old", 0o640).unwrap();
+        assert_eq!(mode_of(&path).unwrap(), Some(0o640));
+        assert!(matches!(write_new(&path, b"new", 0o600).unwrap_err(), WriteError::Exists { .. }));
+        assert_eq!(read(&path, 3).unwrap().unwrap(), b"old");
+        symlink("nowhere", folder.path().join("y")).unwrap();
+        let error = write_new(&folder.path().join("y"), b"new", 0o600).unwrap_err();
+        assert!(matches!(error, WriteError::NotAFile { kind: "symlink", .. }), "{error:?}");
+
+        // One that came there after the look.
+        let directory = open_directory_of(&path).unwrap();
+        let (temporary, _) = Temporary::create(directory, OsStr::new("x")).unwrap();
+        assert_eq!(temporary.become_new(OsStr::new("x")).unwrap_err(), Errno::EXIST);
+        assert_eq!(names_in(folder.path()), ["x", "y"]);
+    }
+
+    #[test]
     fn a_temporary_file_that_never_became_the_file_is_gone() {
         let folder = tempfile::tempdir().unwrap();
         let directory = open_directory_of(&folder.path().join("x")).unwrap();
@@ -380,12 +446,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         write(&path, b"old", 0o600).unwrap();
-        let error = write_by(&path, |mut file| {
+        let fill = |mut file: File| {
             file.write_all(b"ne")?;
             assert_eq!(names_in(folder.path()).len(), 2);
             Err(Errno::NOSPC.into())
-        })
-        .unwrap_err();
+        };
+        let error = write_by(&path, fill, Temporary::replace).unwrap_err();
         assert!(matches!(error, WriteError::Write { .. }), "{error:?}");
         assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull));
         assert_eq!(read(&path, 3).unwrap().unwrap(), b"old");

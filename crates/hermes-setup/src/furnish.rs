@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use hermes_core::{Home, owned, whole_file};
+use hermes_core::config::{self, Migration};
+use hermes_core::{Home, ProfileName, owned, whole_file};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -14,8 +15,11 @@ use crate::home::kind_name;
 use crate::notice::{First, Notice, Notices};
 use crate::record::Record;
 use crate::root::Prepared;
-use crate::seeds;
+use crate::seeds::{self, one_line};
 use crate::variables::Variables;
+
+/// Leaves every configuration as it is.
+const SKIP_MIGRATION: &str = "HERMES_SKIP_CONFIG_MIGRATION";
 
 /// Where the image has the templates of a first boot.
 const TEMPLATES: &str = "/opt/hermes/docker/seed";
@@ -54,6 +58,9 @@ fn furnish_from(
                 close_secrets(&profile, &home.profiles_directory().join(entry.name()), notices);
             }
         }
+    }
+    if !variables.is_truthy(SKIP_MIGRATION) {
+        migrate(home, notices);
     }
     if let Some(record) = prepared.record {
         remember(home, &record);
@@ -150,6 +157,34 @@ fn close(directory: &Directory, name: &str) -> rustix::io::Result<()> {
     File::from(file)
         .set_permissions(Permissions::from_mode(0o600))
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// Brings the configuration of each profile up to date.
+fn migrate(home: &Home, notices: &mut Notices) {
+    // `profiles/` that cannot be read is for reconciliation to tell.
+    let profiles =
+        home.profiles().map(|found| found.names).unwrap_or_else(|_| vec![ProfileName::default_profile()]);
+    for profile in profiles {
+        let path = home.config(&profile);
+        match config::migrate(&path) {
+            Ok(Migration::Migrated { from, to, backup }) => {
+                notices.add(Notice::Migrated { path, from, to, backup });
+            }
+            Ok(Migration::NoFile | Migration::Current) => {}
+            Ok(Migration::Newer { found }) => notices.add(newer(path, found)),
+            Err(error) => notices.add(Notice::Failed {
+                what: format!("the configuration stays as it is: cannot {}", one_line(&error)),
+                mend: format!("mend it, or set {SKIP_MIGRATION}=1"),
+            }),
+        }
+    }
+}
+
+fn newer(path: PathBuf, found: u64) -> Notice {
+    Notice::Failed {
+        what: format!("{} has version {found}, which this image does not know", path.display()),
+        mend: "use the image that wrote it, or its backup beside it".into(),
+    }
 }
 
 /// Keeps the record. Without it the next boot looks at everything, which is no fault.

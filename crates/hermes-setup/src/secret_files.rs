@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use hermes_core::secret_name::is_secret_name;
 use rustix::fs::OFlags;
 
 use crate::notice::{Notice, Notices};
@@ -152,8 +153,4 @@ mod tests {
         let error = read(&path, true).unwrap_err();
         assert_eq!(error.to_string(), "others than root can change a directory on the way to it");
     }
-}
-
-fn is_secret_name(name: &str) -> bool {
-    name.ends_with("KEY") || name.ends_with("TOKEN")
 }

@@ -32,6 +32,12 @@ impl Variables {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().filter_map(|name| name.to_str())
     }
+
+    /// Whether `name` is `1`, `true` or `yes`, in any case.
+    pub(crate) fn is_truthy(&self, name: &str) -> bool {
+        let value = self.get(name).and_then(OsStr::to_str).unwrap_or_default();
+        ["1", "true", "yes"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
+    }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Variables {

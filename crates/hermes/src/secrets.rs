@@ -2,24 +2,11 @@
 
 use std::collections::BTreeSet;
 
+pub(crate) use hermes_core::secret_name::is_secret_name;
 use serde_json::Value;
 
 /// What stands in a secret's place.
 pub(crate) const MASK: &str = "***";
-
-/// The words that make a name that of a secret.
-const WORDS: &[&str] = &[
-    "key",
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "passphrase",
-    "credential",
-    "cookie",
-    "authorization",
-    "auth",
-];
 
 /// What well-known keys begin with.
 const PREFIXES: &[&str] = &[
@@ -45,16 +32,6 @@ const KNOWN_MIN: usize = 4;
 
 /// From this length on a word of mixed letters and digits is taken for a key.
 const LOOKS_LIKE_A_KEY: usize = 32;
-
-/// Whether a name says that its value is secret: it ends in one of the words, or has one among its parts.
-pub(crate) fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let singular = |part: &str| part.strip_suffix('s').unwrap_or(part).to_owned();
-    let parts = name.split(|character: char| !character.is_ascii_alphanumeric());
-    let mut parts = parts.map(singular);
-    parts.any(|part| WORDS.iter().any(|word| part == *word))
-        || WORDS.iter().any(|word| singular(&name).ends_with(word))
-}
 
 /// The value without what is secret in it; `all` says that the whole of it is.
 pub(crate) fn mask_json(value: Value, all: bool) -> Value {
@@ -181,25 +158,7 @@ fn looks_like_a_key(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
-
-    #[rstest]
-    #[case("key", true)]
-    #[case("keys", true)]
-    #[case("OPENAI_API_KEY", true)]
-    #[case("bot-tokens", true)]
-    #[case("apikey", true)]
-    #[case("Password", true)]
-    #[case("client_secret_v2", true)]
-    #[case("credentials", true)]
-    #[case("port", false)]
-    #[case("model", false)]
-    #[case("keyboard", false)]
-    fn the_words_of_a_name_say_whether_it_is_secret(#[case] name: &str, #[case] secret: bool) {
-        assert_eq!(is_secret_name(name), secret);
-    }
 
     #[test]
     fn known_secrets_and_what_looks_like_one_are_masked_and_words_stay() {

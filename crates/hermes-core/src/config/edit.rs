@@ -11,6 +11,18 @@ use super::scalar::{written, written_name};
 /// How far a mapping that we begin stands in from the one around it.
 const STEP: usize = 2;
 
+/// Bytes that are replaced, and by what.
+struct Splice {
+    range: Range<usize>,
+    new: String,
+}
+
+impl Splice {
+    fn at(place: usize, new: String) -> Self {
+        Self { range: place..place, new }
+    }
+}
+
 /// Why a value cannot be set. The configuration is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
@@ -47,33 +59,34 @@ impl Config {
         }
         let mut expected = self.to_json();
         put(&mut expected, key.names(), meaning);
-        let (range, new) = self.splice(key, &written)?;
-        let mut text = self.text.clone();
-        text.replace_range(range, &new);
-        match Self::parse(text) {
-            Ok(changed) if changed.to_json() == expected => {
+        for Splice { range, new } in self.splices(key, &written)? {
+            let mut text = self.text.clone();
+            text.replace_range(range, &new);
+            if let Ok(changed) = Self::parse(text)
+                && changed.to_json() == expected
+            {
                 *self = changed;
-                Ok(())
+                return Ok(());
             }
-            _ => Err(SetError::NotAlone { key: key.clone() }),
         }
+        Err(SetError::NotAlone { key: key.clone() })
     }
 
-    /// Which bytes are replaced, by what.
-    fn splice(&self, key: &Key, value: &str) -> Result<(Range<usize>, String), SetError> {
+    /// The ways to make the change, the one that a person would choose first. Each may change more than it should; that is seen when
+    /// it was made.
+    fn splices(&self, key: &Key, value: &str) -> Result<Vec<Splice>, SetError> {
         let names = key.names();
         let Some(root) = self.root().filter(|&root| !self.is_nothing(root)) else {
-            let newline = self.newline();
-            let begin = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { newline };
-            let lines = block(names, value, 0, newline);
-            return Ok((self.text.len()..self.text.len(), format!("{begin}{lines}{newline}")));
+            return Ok(self.begin(names, value));
         };
         let mut node = root;
         for (depth, name) in names.iter().enumerate() {
             match self.child(node, name) {
                 Some((_, child)) if depth + 1 == names.len() && !self.is_nothing(child) => {
                     return match &self.node(child).content {
-                        Content::Scalar { .. } => Ok((self.node(child).span.clone(), value.to_owned())),
+                        Content::Scalar { .. } => {
+                            Ok(vec![Splice { range: self.node(child).span.clone(), new: value.to_owned() }])
+                        }
                         Content::Alias(_) => Err(SetError::NotAlone { key: key.clone() }),
                         _ => Err(SetError::Collection { key: key.clone() }),
                     };
@@ -81,14 +94,16 @@ impl Config {
                 Some((name, child)) if self.is_nothing(child) => {
                     return self
                         .fill(node, name, child, &names[depth + 1..], value)
+                        .map(|splice| vec![splice])
                         .ok_or_else(|| SetError::NotAlone { key: key.clone() });
                 }
                 Some((_, child)) => node = child,
                 None => {
                     return match &self.node(node).content {
-                        Content::Mapping { entries } => {
-                            Ok(self.insert(node, entries, &names[depth..], value))
-                        }
+                        Content::Mapping { entries } => Ok(vec![
+                            self.insert(node, entries, &names[depth..], value),
+                            self.insert_first(node, entries, &names[depth..], value),
+                        ]),
                         Content::Alias(_) => Err(SetError::NotAlone { key: key.clone() }),
                         _ => Err(SetError::NotAMapping { key: key.first(depth) }),
                     };
@@ -96,6 +111,23 @@ impl Config {
             }
         }
         Err(SetError::NotAlone { key: key.clone() })
+    }
+
+    /// A text that says nothing yet says something.
+    fn begin(&self, names: &[String], value: &str) -> Vec<Splice> {
+        let newline = self.newline();
+        let lines = block(names, value, 0, newline);
+        let begins_a_line = |place: usize| place == 0 || self.text[..place].ends_with('\n');
+        let at = |place: usize| {
+            let begin = if begins_a_line(place) { "" } else { newline };
+            Splice::at(place, format!("{begin}{lines}{newline}"))
+        };
+        // The document may be closed, by `...`.
+        let marker =
+            self.text.match_indices("---").map(|(place, _)| place).find(|&place| begins_a_line(place));
+        let after =
+            |place: usize| self.text[place..].find('\n').map_or(self.text.len(), |length| place + length + 1);
+        [self.text.len()].into_iter().chain(marker.map(after)).map(at).collect()
     }
 
     /// `name:` with nothing behind it gets its value.
@@ -106,47 +138,69 @@ impl Config {
         nothing: NodeId,
         rest: &[String],
         value: &str,
-    ) -> Option<(Range<usize>, String)> {
+    ) -> Option<Splice> {
         if name == nothing {
             return None;
         }
         let after_name = self.node(name).span.end;
         let colon = after_name + self.text.get(after_name..)?.find(':')? + 1;
         if rest.is_empty() {
-            return Some((colon..colon, format!(" {value}")));
+            return Some(Splice::at(colon, format!(" {value}")));
         }
         if self.is_flow(parent) {
-            return Some((colon..colon, format!(" {}", flow(rest, value))));
+            return Some(Splice::at(colon, format!(" {}", flow(rest, value))));
         }
         let end = self.line_end(colon);
         let newline = self.newline();
         let lines = block(rest, value, self.node(name).column + STEP, newline);
-        Some((end..end, format!("{newline}{lines}")))
+        Some(Splice::at(end, format!("{newline}{lines}")))
     }
 
     /// A mapping gets an entry, after its last.
-    fn insert(
+    fn insert(&self, mapping: NodeId, entries: &[(NodeId, NodeId)], names: &[String], value: &str) -> Splice {
+        if self.is_flow(mapping) {
+            let span = &self.node(mapping).span;
+            let inside = self.text.get(span.start..span.end.saturating_sub(1)).unwrap_or_default().trim_end();
+            let place = span.start + inside.len();
+            let comma = if inside.ends_with(['{', ',']) { "" } else { "," };
+            let space = if inside.ends_with('{') { "" } else { " " };
+            return Splice::at(place, format!("{comma}{space}{}", flow_entry(names, value)));
+        }
+        let column = entries.first().map_or(0, |&(first, _)| self.node(first).column);
+        let end = self.comments_end(self.line_end(self.content_end(mapping)), column);
+        let newline = self.newline();
+        let lines = block(names, value, column, newline);
+        Splice::at(end, format!("{newline}{lines}"))
+    }
+
+    /// A mapping gets an entry, before its first: where something after the last one, a comment within braces or a text that keeps
+    /// its blank lines, leaves no place there.
+    fn insert_first(
         &self,
         mapping: NodeId,
         entries: &[(NodeId, NodeId)],
         names: &[String],
         value: &str,
-    ) -> (Range<usize>, String) {
-        if self.is_flow(mapping) {
-            let span = &self.node(mapping).span;
-            let inside = self.text.get(span.start..span.end.saturating_sub(1)).unwrap_or_default().trim_end();
-            let place = span.start + inside.len();
-            let (name, rest) = (written_name(&names[0]), &names[1..]);
-            let value = if rest.is_empty() { value.to_owned() } else { flow(rest, value) };
-            let comma = if inside.ends_with(['{', ',']) { "" } else { "," };
-            let space = if inside.ends_with('{') { "" } else { " " };
-            return (place..place, format!("{comma}{space}{name}: {value}"));
+    ) -> Splice {
+        let begin = self.node(mapping).span.start;
+        // A tag or an anchor may stand before the brace, and there is none in them.
+        let first = entries.first().map_or(self.text.len(), |&(first, _)| self.node(first).span.start);
+        if let Some(brace) = self.text.get(begin..first).and_then(|head| head.find('{')) {
+            let place = begin + brace + 1;
+            let comma = match self.text[place..].starts_with(char::is_whitespace) {
+                _ if entries.is_empty() => "",
+                true => ",",
+                false => ", ",
+            };
+            return Splice::at(place, format!("{}{comma}", flow_entry(names, value)));
         }
-        let column = entries.first().map_or(0, |&(first, _)| self.node(first).column);
-        let end = self.line_end(self.content_end(mapping));
+        let before = self.text.get(..first).unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        // A mark of the byte order stays the first thing in the file.
+        let line = line + self.text[line..].len() - self.text[line..].trim_start_matches('\u{feff}').len();
+        let column = self.text[line..].len() - self.text[line..].trim_start_matches(' ').len();
         let newline = self.newline();
-        let lines = block(names, value, column, newline);
-        (end..end, format!("{newline}{lines}"))
+        Splice::at(line, format!("{}{newline}", block(names, value, column, newline)))
     }
 
     /// Whether there is a place for a value and no value.
@@ -182,6 +236,24 @@ impl Config {
         })
     }
 
+    /// The end of the comments below the line that ends at `end`, as far as they stand further in than `column`: they belong to what
+    /// is above them.
+    fn comments_end(&self, mut end: usize, column: usize) -> usize {
+        let mut place = end;
+        while let Some(after) = self.text.get(place..).and_then(|rest| rest.find('\n')) {
+            let line = &self.text[place + after + 1..];
+            let inside = line.trim_start_matches(' ');
+            let is_comment = inside.starts_with('#') && line.len() - inside.len() > column;
+            place = self.line_end(place + after + 1);
+            if is_comment {
+                end = place;
+            } else if !inside.starts_with(['\n', '\r']) {
+                break;
+            }
+        }
+        end
+    }
+
     /// The end of the line that `place` is in, before what ends it.
     fn line_end(&self, place: usize) -> usize {
         let rest = self.text.get(place..).unwrap_or_default();
@@ -202,6 +274,15 @@ fn block(names: &[String], value: &str, column: usize, newline: &str) -> String 
         .map(|(depth, name)| format!("{:indent$}{}:", "", written_name(name), indent = column + depth * STEP))
         .collect();
     format!("{} {value}", lines.join(newline))
+}
+
+/// `a: value`, or `a: {b: value}`.
+fn flow_entry(names: &[String], value: &str) -> String {
+    match names.split_first() {
+        Some((name, [])) => format!("{}: {value}", written_name(name)),
+        Some((name, rest)) => format!("{}: {}", written_name(name), flow(rest, value)),
+        None => value.to_owned(),
+    }
 }
 
 /// `{a: {b: value}}`.

@@ -14,7 +14,7 @@ use crate::whole_file::{self, ReadError, WriteError};
 pub const CONFIG_FILE_MAX: u64 = 1024 * 1024;
 
 /// Who may read a configuration that is new: it may hold what is not for others.
-const MODE: u32 = 0o600;
+pub(super) const MODE: u32 = 0o600;
 
 /// How long a change waits for another.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -64,18 +64,38 @@ pub enum ConfigFileError {
 /// # Errors
 /// The file is there and cannot be read, or is no YAML.
 pub fn load(path: &Path) -> Result<Option<Config>, ConfigFileError> {
-    let Some(bytes) = whole_file::read(path, CONFIG_FILE_MAX).map_err(ConfigFileError::Read)? else {
-        return Ok(None);
-    };
+    read(path)?.map(|bytes| parse(path, bytes)).transpose()
+}
+
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, ConfigFileError> {
+    whole_file::read(path, CONFIG_FILE_MAX).map_err(ConfigFileError::Read)
+}
+
+pub(super) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, ConfigFileError> {
     let parsed = match String::from_utf8(bytes) {
         Ok(text) => Config::parse(text),
         Err(error) => Err(not_utf8(error.as_bytes(), error.utf8_error().valid_up_to())),
     };
-    parsed.map(Some).map_err(|source| ConfigFileError::Parse { path: path.to_owned(), source })
+    parsed.map_err(|source| ConfigFileError::Parse { path: path.to_owned(), source })
 }
 
-/// Changes the configuration at `path`, which is made if it is missing. Two changes at once do not lose each other. The mode of
-/// the file is kept.
+/// The lock that whoever changes the configuration at `path` holds.
+pub(super) fn lock(path: &Path) -> Result<LockFile, ConfigFileError> {
+    let mut lock_path = OsString::from(path);
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
+    LockFile::take(&lock_path, LOCK_DEADLINE)
+        .map_err(|source| ConfigFileError::Lock { path: lock_path, source })
+}
+
+/// The permission bits of the configuration at `path`, to write it back with; those of a new one where there is none.
+pub(super) fn mode(path: &Path) -> Result<u32, ConfigFileError> {
+    let open_error = |source| ConfigFileError::Read(ReadError::Open { path: path.to_owned(), source });
+    Ok(whole_file::mode_of(path).map_err(open_error)?.unwrap_or(MODE))
+}
+
+/// Changes the configuration at `path`, which is made if it is missing: then it begins with the current version, and no boot
+/// migrates it. Two changes at once do not lose each other. The mode of the file is kept.
 ///
 /// # Errors
 /// The file cannot be read, is no YAML, cannot be changed in that way or cannot be written. It is as it was.
@@ -83,20 +103,14 @@ pub fn change(
     path: &Path,
     change: impl FnOnce(&mut Config) -> Result<(), SetError>,
 ) -> Result<(), ConfigFileError> {
-    let mut lock_path = OsString::from(path);
-    lock_path.push(".lock");
-    let lock_path = PathBuf::from(lock_path);
-    let _lock = LockFile::take(&lock_path, LOCK_DEADLINE)
-        .map_err(|source| ConfigFileError::Lock { path: lock_path, source })?;
+    let _lock = lock(path)?;
     let before = load(path)?;
-    let mut after = before.clone().unwrap_or_default();
+    let mut after = before.clone().unwrap_or_else(Config::of_current_version);
     change(&mut after).map_err(|source| ConfigFileError::Set { path: path.to_owned(), source })?;
     if before.is_some_and(|before| before.text() == after.text()) {
         return Ok(());
     }
-    let open_error = |source| ConfigFileError::Read(ReadError::Open { path: path.to_owned(), source });
-    let mode = whole_file::mode_of(path).map_err(open_error)?.unwrap_or(MODE);
-    whole_file::write(path, after.text().as_bytes(), mode)
+    whole_file::write(path, after.text().as_bytes(), mode(path)?)
         .map_err(|source| ConfigFileError::Write { path: path.to_owned(), source })
 }
 

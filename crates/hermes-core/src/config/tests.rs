@@ -280,7 +280,7 @@ fn a_change_makes_a_missing_file_and_keeps_the_mode_of_one_that_is_there() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     change(&path, |config| config.set(&key("gateway.port"), "9301")).unwrap();
     assert_eq!(mode(), 0o640);
-    assert_eq!(fs::read_to_string(&path).unwrap(), "gateway:\n  port: 9301\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "version: 1\ngateway:\n  port: 9301\n");
 }
 
 #[test]
@@ -309,5 +309,5 @@ fn two_changes_at_once_do_not_lose_each_other() {
             });
         }
     });
-    assert_eq!(load(&path).unwrap().unwrap().list().len(), 40);
+    assert_eq!(load(&path).unwrap().unwrap().list().len(), 41, "the version is one, too");
 }

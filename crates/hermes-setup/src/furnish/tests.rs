@@ -18,7 +18,7 @@ impl Volume {
         fs::create_dir_all(folder.path().join("data")).unwrap();
         fs::create_dir(&templates).unwrap();
         for name in [".env", "config.yaml", "SOUL.md"] {
-            fs::write(templates.join(name), format!("# the template of {name}\n")).unwrap();
+            fs::write(templates.join(name), format!("version: 1 # the template of {name}\n")).unwrap();
         }
         let home = Home::new(folder.path().join("data")).unwrap();
         Self { folder, home }
@@ -57,7 +57,7 @@ fn a_first_boot_makes_the_directories_and_the_seeds_and_a_second_one_says_and_do
         (volume.mode(".env"), volume.mode("config.yaml"), volume.mode("SOUL.md")),
         (0o600, 0o600, 0o644)
     );
-    assert!(volume.read("SOUL.md").starts_with("# the template of SOUL.md\n"));
+    assert!(volume.read("SOUL.md").starts_with("version: 1 # the template of SOUL.md\n"));
     assert!(!volume.path("auth.json").exists() && !volume.path("gateway_state.json").exists());
 
     fs::remove_file(volume.path("SOUL.md")).unwrap();
@@ -121,7 +121,7 @@ fn files_with_secrets_are_closed_to_others_at_every_boot() {
 #[test]
 fn what_lies_where_something_else_belongs_is_named_and_left_alone() {
     let volume = Volume::new();
-    fs::write(volume.path("precious"), "x").unwrap();
+    fs::write(volume.path("precious"), "version: 1").unwrap();
     for link in [".env", "config.yaml", "auth.json", "gateway_state.json", "home", "logs"] {
         symlink(volume.path("precious"), volume.path(link)).unwrap();
     }
@@ -138,7 +138,7 @@ fn what_lies_where_something_else_belongs_is_named_and_left_alone() {
     refusing to follow the symlink HOME/config.yaml: it is left alone; put the file itself there, or mount it there
     refusing to follow the symlink HOME/gateway_state.json: it is left alone; put the file itself there, or mount it there
     ");
-    assert_eq!(volume.read("precious"), "x");
+    assert_eq!(volume.read("precious"), "version: 1");
     assert_eq!(volume.read("cron"), "x");
     assert!(volume.path("home").is_symlink() && volume.path("platforms/pairing").is_dir());
 }

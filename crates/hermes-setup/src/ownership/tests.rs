@@ -222,6 +222,13 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
     let (inside, link) = (volume.path("profiles/coder/a"), volume.path("link"));
     symlink(&precious, &link).unwrap();
     fs::write(volume.path("profiles/coder/a/b/other"), "x").unwrap();
+    /// Ends the swapping however the walking ends.
+    struct End<'e>(&'e AtomicBool);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     let end = AtomicBool::new(false);
     let swaps = std::thread::scope(|scope| {
         let swapping = scope.spawn(|| {
@@ -233,6 +240,7 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
             }
             swaps
         });
+        let ending = End(&end);
         let until = Instant::now() + Duration::from_secs(1);
         while Instant::now() < until {
             for place in [&inside, &link] {
@@ -252,7 +260,7 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
                 assert_eq!(fs::metadata(precious.join(file)).unwrap().uid(), 7, "{file}");
             }
         }
-        end.store(true, Ordering::Relaxed);
+        drop(ending);
         swapping.join().unwrap()
     });
     assert!(swaps > 100, "{swaps} swaps");

@@ -1,5 +1,6 @@
 //! `hermes doctor`: what is wrong here, one line each, with the mend.
 
+mod config_version;
 mod disk;
 mod files;
 mod gateways;
@@ -64,6 +65,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Ok(profiles) => {
             findings.extend(gateways::check(context, manager.as_ref(), &profiles));
             findings.extend(ports::check(context, manager.as_ref(), &profiles.names));
+            findings.extend(config_version::check(context, &profiles.names));
             findings.extend(files::check(context, &profiles.names));
         }
         Err(error) => findings.push(Finding::broken(

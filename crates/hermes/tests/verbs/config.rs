@@ -74,6 +74,33 @@ fn a_value_that_no_gateway_can_start_with_is_warned_about() {
 }
 
 #[test]
+fn a_configuration_of_a_later_version_is_changed_as_any_other_with_a_warning() {
+    let volume = volume();
+    volume.write("profiles/coder/config.yaml", "version: 7\nnew: {of: it}\n");
+    volume.hermes(["-p", "coder", "config", "set", "gateway.port", "9301"]).assert().success().stderr(
+        "warning: the configuration is of version 7 and this hermes knows 1; what is new in it stays, and is passed over\n",
+    );
+    assert_eq!(
+        volume.read("profiles/coder/config.yaml"),
+        "version: 7\nnew: {of: it}\ngateway:\n  port: 9301\n"
+    );
+    volume.hermes(["-p", "coder", "config", "get", "gateway.port"]).assert().success().stdout("9301\n");
+    volume.hermes(["-p", "coder", "config", "set", "version", "one"]).assert().success().stderr(
+        "warning: version in line 1 is \"one\", and must be a whole number such as 1; until that is mended no boot \
+         migrates the configuration\n",
+    );
+}
+
+#[test]
+fn a_configuration_that_a_command_makes_names_its_version() {
+    let volume = Volume::new();
+    volume.hermes(["config", "set", "gateway.drain_timeout", "7"]).assert().success().stderr("");
+    assert_eq!(volume.read("config.yaml"), "version: 1\ngateway:\n  drain_timeout: 7\n");
+    volume.hermes(["profile", "create", "coder"]).assert().success();
+    assert_eq!(volume.read("profiles/coder/config.yaml"), "version: 1\ngateway:\n  port: 9653\n");
+}
+
+#[test]
 fn a_profile_that_is_not_there_has_no_configuration() {
     let volume = Volume::new();
     volume.hermes(["-p", "nobody", "config", "set", "a", "b"]).assert().code(1);

@@ -32,7 +32,7 @@ async fn a_new_profile_has_a_slot_that_is_down_with_its_logger_and_a_port_of_its
     let port = port(&container, "coder").await?;
     ensure!((9200..=9799).contains(&port), "port {port}");
     let files = look(&container, "cd /opt/data/profiles/coder && cat config.yaml && ls SOUL.md").await?;
-    ensure!(files == format!("gateway:\n  port: {port}\nSOUL.md"), "{files}");
+    ensure!(files == format!("version: 1\ngateway:\n  port: {port}\nSOUL.md"), "{files}");
     Ok(())
 }
 

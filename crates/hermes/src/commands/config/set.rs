@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hermes_core::config::{self, GatewayConfig, Key};
+use hermes_core::config::{self, CURRENT_VERSION, Config, GatewayConfig, Key, Version};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -29,10 +29,24 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     config::change(&path, |config| config.set(&arguments.key, &arguments.value))?;
     println!("set {} in {}", arguments.key, path.display());
     let config = config::load(&path)?.unwrap_or_default();
+    if let Some(doubt) = doubt_of_version(&config) {
+        eprintln!("warning: {doubt}");
+    }
     if let Err(error) = GatewayConfig::resolve(&profile, &config, |_| None) {
         eprintln!("warning: {error}; until that is mended the gateway does not start");
     } else if arguments.key.names().first().is_some_and(|name| name == "gateway") {
         println!("next: hermes {}gateway restart", selecting(&profile));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the owner should know before the next boot.
+fn doubt_of_version(config: &Config) -> Option<String> {
+    match config.version() {
+        Ok(Version::Older(_) | Version::Current) => None,
+        Ok(Version::Newer(found)) => Some(format!(
+            "the configuration is of version {found} and this hermes knows {CURRENT_VERSION}; what is new in it stays, and is passed over"
+        )),
+        Err(error) => Some(format!("{error}; until that is mended no boot migrates the configuration")),
+    }
 }

@@ -1,0 +1,114 @@
+//! Tests of the templates of a first boot, `docker/seed/`: that they are what this program reads, and cannot go stale.
+
+use super::version::is_surely_current;
+use super::*;
+use crate::{ProfileName, dot_env};
+
+const CONFIG: &str = include_str!("../../../../docker/seed/config.yaml");
+const DOT_ENV: &str = include_str!("../../../../docker/seed/.env");
+const SOUL: &str = include_str!("../../../../docker/seed/SOUL.md");
+const DOCUMENT: &str = include_str!("../../../../docs/gateways.md");
+
+/// All that the default profile's gateway takes from a configuration.
+fn meaning(config: &Config) -> (GatewayConfig, RestartPolicy) {
+    let profile = ProfileName::new("default").unwrap();
+    (GatewayConfig::resolve(&profile, config, |_| None).unwrap(), RestartPolicy::resolve(config).unwrap())
+}
+
+/// The lines that are settings once their `#` is gone, by their number.
+fn commented() -> Vec<usize> {
+    let is_setting = |line: &str| {
+        let after = line.trim_start().strip_prefix('#');
+        after.is_some_and(|after| after.starts_with(|first: char| first.is_ascii_lowercase()))
+    };
+    (0..).zip(CONFIG.lines()).filter(|(_, line)| is_setting(line)).map(|(number, _)| number).collect()
+}
+
+/// The template with the `#` of those lines taken away.
+fn uncommented(numbers: &[usize]) -> Config {
+    let lines = CONFIG.lines().enumerate().map(|(number, line)| {
+        if numbers.contains(&number) { line.replacen('#', "", 1) } else { line.to_owned() }
+    });
+    Config::parse(lines.map(|line| line + "\n").collect::<String>()).unwrap()
+}
+
+/// The keys and the values that a configuration has.
+fn settings(config: &Config) -> Vec<(String, String)> {
+    let settings = config.list().into_iter().filter(|(_, setting)| !setting.is_null());
+    settings.map(|(key, setting)| (key.to_string(), setting.text().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn the_configuration_of_a_first_boot_is_current_and_says_nothing_else() {
+    let config = Config::parse(CONFIG).unwrap();
+    assert_eq!(config.version(), Ok(Version::Current));
+    assert!(is_surely_current(CONFIG.as_bytes()), "each boot looks at it");
+    assert!(CONFIG.starts_with(&format!("version: {CURRENT_VERSION}\n")));
+    assert_eq!(settings(&config), [("version".to_owned(), CURRENT_VERSION.to_string())]);
+    assert_eq!(meaning(&config), meaning(&Config::default()));
+}
+
+#[test]
+fn each_setting_in_the_template_names_the_default_and_is_one_that_is_read() {
+    let all = commented();
+    assert_eq!(meaning(&uncommented(&all)), meaning(&Config::default()), "all at once");
+    for number in all {
+        let line = CONFIG.lines().nth(number).unwrap();
+        let mut config = uncommented(&[number]);
+        assert_eq!(meaning(&config), meaning(&Config::default()), "{line}");
+        let before = CONFIG.lines().nth(number - 1).unwrap().trim_start();
+        assert!(before.starts_with("# ") && before.ends_with('.'), "{line} is not explained: {before}");
+
+        let (key, _) = settings(&config).into_iter().find(|(key, _)| key != "version").unwrap();
+        config.set(&key.parse().unwrap(), "1").unwrap();
+        assert_ne!(meaning(&config), meaning(&Config::default()), "nobody reads {key}");
+    }
+}
+
+#[test]
+fn the_template_has_the_settings_that_the_document_has() {
+    let (_, rest) = DOCUMENT.split_once("\n## Settings\n").unwrap();
+    let (section, _) = rest.split_once("\n## ").unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `gateway.")?.split_once('`'));
+    let documented: Vec<_> = rows.map(|(name, _)| format!("gateway.{name}")).collect();
+    let template: Vec<_> = settings(&uncommented(&commented())).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(template[1..], documented);
+}
+
+#[test]
+fn what_is_set_in_the_template_leaves_its_comments_where_they_belong() {
+    let mut config = Config::parse(CONFIG).unwrap();
+    for name in ["gateway.port", "gateway.restart.window", "gateway.host", "gateway.other", "other"] {
+        config.set(&name.parse().unwrap(), "1").unwrap();
+    }
+    let without: String = config
+        .text()
+        .lines()
+        .filter(|line| !line.ends_with(": 1") || line.starts_with("version"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    assert_eq!(without, CONFIG);
+    // Whatever was set, a line that is taken into use still means what it says.
+    let text = config.text().replace("    #max_crashes: 10", "    max_crashes: 3");
+    let policy = RestartPolicy::resolve(&Config::parse(text).unwrap()).unwrap();
+    assert_eq!((policy.max_crashes, policy.window.as_secs()), (3, 1));
+}
+
+#[test]
+fn the_variables_of_a_first_boot_are_none_and_its_examples_are_read() {
+    assert!(dot_env::parse(DOT_ENV).unwrap().is_empty());
+    let is_example = |line: &str| line.starts_with(|first: char| first.is_ascii_uppercase());
+    let examples: Vec<_> =
+        DOT_ENV.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| is_example(line)).collect();
+    let names: Vec<_> =
+        dot_env::parse(&examples.join("\n")).unwrap().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["EXAMPLE_API_KEY", "API_SERVER_HOST", "API_SERVER_PORT"]);
+}
+
+#[test]
+fn the_soul_of_a_first_boot_says_who_the_agent_is_and_goes_into_the_image() {
+    assert!(SOUL.contains("You are ") && SOUL.ends_with('\n'));
+    // Documents stay out of a build; this is none.
+    let rules = include_str!("../../../../.dockerignore");
+    assert!(rules.find("\n!docker/seed/SOUL.md\n") > rules.find("\n**/*.md\n"), "{rules}");
+}
