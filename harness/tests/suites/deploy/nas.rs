@@ -45,7 +45,9 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
 
     let gateway = only_gateway(&container).await?;
     ensure!(gateway.uid == account.0, "not {account:?}: {gateway:?}");
-    for name in [".", "sessions", "gateway_state.json", "logs/gateways/default/current"] {
+    for name in
+        [".", "config.yaml", ".env", "sessions", "gateway_state.json", "logs/gateways/default/current"]
+    {
         let found = metadata(&data.join(name))?;
         let owner = (found.uid(), found.gid());
         ensure!(
@@ -62,6 +64,6 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     project.compose(&["down", "-v"]).await?;
     let left = project.left().await?;
     ensure!(left.is_empty(), "left by down -v: {left:?}");
-    ensure!(data.join("gateway_state.json").exists(), "the folder of the NAS went with the container");
+    ensure!(data.join("config.yaml").exists(), "the folder of the NAS went with the container");
     Ok(())
 }
