@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::{LocalNodeState, SwarmInitRequest, SwarmSpec};
-use bollard::query_parameters::{LeaveSwarmOptionsBuilder, ListContainersOptionsBuilder};
+use bollard::query_parameters::{
+    LeaveSwarmOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+};
 
 use crate::cleanup::{Doomed, remove};
 use crate::engine::connect;
@@ -158,21 +160,30 @@ pub(crate) fn doomed(labels: &HashMap<String, String>) -> Doomed {
     Doomed::Swarm { bridge: labels.contains_key(BRIDGE_LABEL) }
 }
 
-/// Leaves the swarm, and waits until its tasks are gone: their volumes can be removed only then.
+/// Leaves the swarm, and waits until what the engine removes with it, on its own and a moment later, is gone: containers of
+/// tasks, whose volumes can be removed only then, and networks, which nobody can remove.
 pub(crate) async fn leave(docker: &Docker, bridge: bool) -> Result<()> {
     let options = LeaveSwarmOptionsBuilder::new().force(true).build();
     match docker.leave_swarm(Some(options)).await {
         Err(error) if status_of(&error) == Some(503) => {}
         other => other.map_err(Error::engine("leave the swarm"))?,
     }
-    let filter = HashMap::from([("label", vec![TASK_LABEL])]);
+    let label = HashMap::from([("label", vec![TASK_LABEL])]);
+    let scope = HashMap::from([("scope", vec!["swarm"])]);
     let look = async || {
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&label).build();
         let tasks = docker.list_containers(Some(options)).await?;
-        let names: Vec<_> = tasks.into_iter().filter_map(|task| task.names).flatten().collect();
-        Ok(Look::holds(names.is_empty(), || names.join(" ")))
+        let options = ListNetworksOptionsBuilder::new().filters(&scope).build();
+        let networks = docker.list_networks(Some(options)).await?;
+        let left: Vec<_> = tasks
+            .into_iter()
+            .filter_map(|task| task.names)
+            .flatten()
+            .chain(networks.into_iter().filter_map(|network| network.name))
+            .collect();
+        Ok(Look::holds(left.is_empty(), || left.join(" ")))
     };
-    wait_until("the end of the swarm's tasks", look, TASKS).await?;
+    wait_until("the end of the swarm's tasks and networks", look, TASKS).await?;
     if bridge {
         remove(docker, &Doomed::Network(BRIDGE.to_owned())).await?;
     }
