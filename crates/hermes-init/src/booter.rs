@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use nix::unistd::Pid;
 
-use crate::account::Account;
+use crate::account::{self, Account};
 use crate::boot_record::BootRecord;
 use crate::children::{Children, Waited, code_of_signal};
 use crate::command;
@@ -233,7 +233,7 @@ impl Booter {
 
 /// A set-up script may have given the account other IDs: hands over what is the account's, before the next script becomes it.
 fn settle_account(account: &mut Account) -> Result<()> {
-    let settled = Account::resolve()?;
+    let settled = account::resolve()?;
     if (settled.uid, settled.gid) != (account.uid, account.gid) {
         let uid = settled.uid.as_raw();
         let gid = settled.gid.as_raw();

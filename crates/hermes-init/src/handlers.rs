@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd;
 
-use crate::account::Account;
+use crate::account;
 use crate::children::{Children, TREE_ENDED};
 use crate::environment::Environment;
 use crate::message::Hinted;
@@ -70,7 +70,7 @@ pub(crate) fn finish() -> Result<ExitCode> {
         }
         _ => {
             let environment =
-                Environment::minimal().fitted_to(&Account::resolve()?, unistd::geteuid().is_root());
+                Environment::minimal().fitted_to(&account::resolve()?, unistd::geteuid().is_root());
             stop::run_finish_scripts(&settings, &environment, &mut children);
             stop::store_exit_code(EXIT_LOST_BOOTER);
         }

@@ -16,6 +16,7 @@ mod children;
 mod command;
 mod environment;
 mod handlers;
+mod install;
 mod message;
 mod paths;
 mod prepare;

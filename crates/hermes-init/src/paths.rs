@@ -5,6 +5,10 @@
 /// handlers and `halt` are links to it.
 pub(crate) const INIT: &str = "/init";
 
+/// Where the image has its own program and what belongs to it.
+pub(crate) const INSTALL: &str = "/opt/hermes";
+/// The program.
+pub(crate) const PROGRAM: &str = "/opt/hermes/bin/hermes";
 /// Decides what the words behind the image's name mean, and runs that as the account.
 pub(crate) const MAIN_WRAPPER: &str = "/opt/hermes/docker/main-wrapper.sh";
 

@@ -15,12 +15,13 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::{self, AccessFlags, Pid, access};
 
-use crate::account::Account;
+use crate::account::{self, Account};
 use crate::boot_record::BootRecord;
 use crate::booter::Booter;
 use crate::capabilities;
 use crate::children::STOP_SIGNALS;
 use crate::environment::Environment;
+use crate::install;
 use crate::message::{self, Hinted};
 use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
@@ -34,6 +35,7 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     if unistd::getpid() != Pid::from_raw(1) && ProcessIdentity::read_alive(paths::SUPERVISOR).is_some() {
         return just_run(&arguments);
     }
+    install::check()?;
     // A stop that is asked for before s6-svscan listens stays pending, across the exec, until it does.
     let mut stop = SigSet::empty();
     STOP_SIGNALS.into_iter().for_each(|signal| stop.add(signal));
@@ -47,7 +49,7 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     } else {
         check_volume(&environment)?;
     }
-    let account = Account::resolve()?;
+    let account = account::resolve()?;
     clear_run(&account)?;
     environment.clone().without_engines_home().store(
         Path::new(paths::CONTAINER_ENVIRONMENT),
@@ -177,8 +179,10 @@ fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     if (found.uid(), found.gid()) != (uid, gid) {
         chown(path, Some(uid), Some(gid))?;
     }
-    // The image has them writable for group 0, for containers without root; the account may be in that group.
-    if found.mode() & 0o777 != 0o755 {
+    // The image has them writable for group 0, for containers without root. The account may be in that group, and in what is root's
+    // it must not write; what is the account's has its own group by now.
+    let closed = if uid == 0 { 0o777 } else { 0o007 };
+    if found.mode() & closed != 0o755 & closed {
         fs::set_permissions(path, Permissions::from_mode(0o755))?;
     }
     Ok(())

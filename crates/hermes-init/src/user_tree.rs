@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::account::Account;
+use crate::account;
 use crate::environment::Environment;
 use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
@@ -26,7 +26,7 @@ pub(crate) fn exec() -> Result<ExitCode> {
     drop(gate);
 
     // Resolved only now: the set-up may have given the account other IDs.
-    let account = Account::resolve()?;
+    let account = account::resolve()?;
     let environment =
         if settings::keeps_environment() { Environment::load()? } else { Environment::minimal() };
     let environment = environment.fitted_to(&account, false);

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 use nix::unistd;
 
-use crate::account::Account;
+use crate::account;
 use crate::command::code_of_failed_exec;
 use crate::environment::{Environment, MINIMAL_PATH};
 use crate::message::Hinted;
@@ -28,7 +28,7 @@ pub(crate) fn exec(arguments: &[OsString]) -> Result<ExitCode> {
     let mut command = Command::new(resolve(program));
     command.args(rest);
     if !settings::keeps_environment() {
-        let account = Account::resolve()?;
+        let account = account::resolve()?;
         let as_root = unistd::geteuid().is_root();
         let environment = Environment::of_this_process()
             .without_engines_home()

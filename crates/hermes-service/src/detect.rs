@@ -5,6 +5,7 @@
 //! `/proc/<pid>/exe` would tell more, but only root may read it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Where the signals are looked for.
@@ -47,9 +48,29 @@ impl Probe {
     }
 }
 
-/// Whether this is a container of ours, running or not under `/init`.
+/// Links to `/init` that our image has outside of `/opt/hermes`; where other images have these names, they are something else.
+const LINKS: [&str; 2] = ["command/with-contenv", "usr/bin/tini"];
+
+/// What the image is told by besides: reads `docker`.
+const STAMP: &str = "opt/hermes/.install_method";
+
+/// Whether this is a container of ours, running or not under `/init`. Any doubt means yes: root is left in a container of
+/// ours, and a stamp that is hidden by a mount, or cannot be read, must not keep it.
+///
+/// In the image no file is opened for it: the links tell.
 pub fn in_our_image() -> bool {
-    fs::read(Path::new("/opt/hermes/.install_method")).is_ok_and(|method| method.trim_ascii() == b"docker")
+    is_our_image(Path::new("/"))
+}
+
+fn is_our_image(root: &Path) -> bool {
+    let is_link =
+        |link: &str| fs::read_link(root.join(link)).is_ok_and(|target| target == Path::new("/init"));
+    LINKS.into_iter().any(is_link)
+        || match fs::read(root.join(STAMP)) {
+            // Hermes that lies in /opt/hermes of a host says something else there.
+            Ok(method) => matches!(method.trim_ascii(), b"docker" | b""),
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        }
 }
 
 #[cfg(test)]
@@ -86,6 +107,51 @@ mod tests {
                 supervisor: root.join("supervisor"),
             }
         }
+    }
+
+    /// A file system with these links and this stamp.
+    fn tree(links: &[(&str, &str)], stamp: Option<&str>) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for directory in ["command", "usr/bin", "opt/hermes"] {
+            fs::create_dir_all(root.path().join(directory)).unwrap();
+        }
+        for (link, target) in links {
+            std::os::unix::fs::symlink(target, root.path().join(link)).unwrap();
+        }
+        if let Some(stamp) = stamp {
+            fs::write(root.path().join(STAMP), stamp).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn each_mark_alone_tells_our_image() {
+        for (links, stamp) in [
+            (&[(LINKS[0], "/init"), (LINKS[1], "/init")][..], Some("docker\n")),
+            (&[(LINKS[0], "/init")], None),
+            (&[(LINKS[1], "/init")], None),
+            (&[], Some("docker\n")),
+            // In doubt.
+            (&[], Some("")),
+        ] {
+            assert!(is_our_image(tree(links, stamp).path()), "{links:?} {stamp:?}");
+        }
+        let unreadable = tree(&[], None);
+        // A directory cannot be read as a file by anybody, root included.
+        fs::create_dir(unreadable.path().join(STAMP)).unwrap();
+        assert!(is_our_image(unreadable.path()));
+    }
+
+    #[test]
+    fn a_host_and_the_image_of_somebody_else_are_not_ours() {
+        let s6_overlay = [(LINKS[0], "../package/admin/s6-overlay/command/with-contenv")];
+        for (links, stamp) in [(&[][..], None), (&[], Some("git\n")), (&s6_overlay, None)] {
+            assert!(!is_our_image(tree(links, stamp).path()), "{links:?} {stamp:?}");
+        }
+        assert!(!is_our_image(Path::new("/nowhere")));
+        let file = tempfile::tempdir().unwrap();
+        fs::write(file.path().join("opt"), "").unwrap();
+        assert!(!is_our_image(file.path()));
     }
 
     #[test]

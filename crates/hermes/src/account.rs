@@ -1,58 +1,75 @@
-//! The account that everything runs as. `docker exec` arrives as root, and files
-//! that root made would be out of the agents' reach: `hermes` becomes the
-//! account `hermes` before it does anything.
+//! Leaving root. `docker exec` arrives as root, and files that root made would be out of the agents' reach: `hermes`
+//! becomes the account `hermes` before it does anything, and ends where it cannot.
 
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 
-use nix::unistd::{self, User};
+use hermes_account::{Account, Credentials, LookupError, NAME, PASSWD};
 
 use crate::cli;
 use crate::error::{CommandError, Exit};
 
-const NAME: &str = "hermes";
-
 /// Keeps root where it is `1`, `true` or `yes`, in any case. Anything else drops.
 const KEEP_ROOT: &str = "HERMES_DOCKER_EXEC_AS_ROOT";
 
-/// Becomes the account, if this is root in our image and nothing says otherwise.
-///
-/// The entry point, which the boot runs as root, drops by itself, and whatever it is told to keep.
+/// Becomes the account, if this is root in our image and nothing says otherwise. In the image no file is opened before,
+/// and of the arguments nothing but the name that the program was called by is looked at.
 pub(crate) fn leave_root() -> Result<(), CommandError> {
-    let for_the_boot = cli::called_as_main_wrapper() || cli::called_as_setup();
-    let kept = std::env::var_os(KEEP_ROOT).is_some_and(|value| is_truthy(&value));
-    if for_the_boot || kept || !unistd::geteuid().is_root() || !hermes_service::detect::in_our_image() {
+    let may_stay = || stays_root_for_the_boot() || root_is_kept() || !hermes_service::detect::in_our_image();
+    if !hermes_account::holds_root() || may_stay() {
         return Ok(());
     }
     become_account()
 }
 
-/// Becomes the account, for good: groups, GID, UID, `HOME`. Nothing to do for who is not root.
+/// The two roles that the boot runs as root: the entry point, which drops by itself and whatever it is told to keep, and the
+/// set-up of the volume, which needs root. Whoever takes their name gets their role, and nothing else.
+fn stays_root_for_the_boot() -> bool {
+    cli::called_as_main_wrapper() || cli::called_as_setup()
+}
+
+fn root_is_kept() -> bool {
+    std::env::var_os(KEEP_ROOT).is_some_and(|value| is_truthy(&value))
+}
+
+/// Becomes the account, for good: groups, GID, UID, no capability, `HOME`. Nothing to do for who is not root.
 ///
 /// # Errors
-/// When any step fails: then nothing may go on as root.
+/// When any step fails, or anything of root's is left: then nothing may go on.
 pub(crate) fn become_account() -> Result<(), CommandError> {
-    if !unistd::geteuid().is_root() {
+    if !hermes_account::holds_root() {
         set_home("/opt/data".into());
         return Ok(());
     }
-    let failed = |what: &str, error: nix::Error| {
-        CommandError::new(Exit::NoPermission, format!("cannot become the account {NAME:?}: {what}"))
+    let account = Account::lookup().map_err(|error| cannot_leave_root(&error))?;
+    let failed = |error: nix::Error| {
+        CommandError::new(Exit::NoPermission, format!("cannot leave root for the account '{NAME}'"))
             .caused_by(error)
             .hint(
                 "the container needs the capabilities SETUID and SETGID, or start it with --user 10000:10000",
             )
     };
-    let user = User::from_name(NAME).map_err(|error| failed("its entry cannot be read", error))?;
-    let user = user.ok_or_else(|| {
-        CommandError::new(Exit::NoPermission, format!("/etc/passwd has no account {NAME:?}"))
-            .hint("restore the image's /etc/passwd, or add the account with useradd")
-    })?;
-    let name = CString::new(NAME).unwrap_or_default();
-    unistd::initgroups(&name, user.gid).map_err(|error| failed("its groups cannot be set", error))?;
-    unistd::setresgid(user.gid, user.gid, user.gid).map_err(|error| failed("its GID", error))?;
-    unistd::setresuid(user.uid, user.uid, user.uid).map_err(|error| failed("its UID", error))?;
-    set_home(user.dir.into_os_string());
+    account.assume().map_err(failed)?;
+    if let Some(left) = Credentials::now().map_err(failed)?.left_beside(&account) {
+        let what = format!("something of root's is left in the account '{NAME}'");
+        return Err(CommandError::new(Exit::NoPermission, what)
+            .caused_by(left)
+            .hint("start the container with --user 10000:10000"));
+    }
+    set_home(account.home.into_os_string());
     Ok(())
+}
+
+fn cannot_leave_root(error: &LookupError) -> CommandError {
+    let mend = match error {
+        LookupError::NoAccount => format!("restore the image's {PASSWD}, or add the account with useradd"),
+        LookupError::IsRoot | LookupError::Malformed { .. } => {
+            format!("restore the image's {PASSWD}: the account has UID and GID 10000 there")
+        }
+        LookupError::Read { .. } | LookupError::OwnGroups { .. } => {
+            format!("restore the image's {PASSWD} and /etc/group, readable for root")
+        }
+    };
+    CommandError::new(Exit::NoPermission, "cannot leave root").because(error).hint(mend)
 }
 
 /// The engine makes `HOME` up from `/etc/passwd` of the user it starts; what the
@@ -82,10 +99,14 @@ mod tests {
     #[case("1", true)]
     #[case("TRUE", true)]
     #[case("Yes", true)]
+    #[case("tRuE", true)]
     #[case("0", false)]
     #[case("", false)]
+    #[case("1 ", false)]
+    #[case(" yes", false)]
     #[case("yess", false)]
     #[case("on", false)]
+    #[case("ye\u{17f}", false)]
     fn only_the_documented_words_keep_root(#[case] value: &str, #[case] keeps: bool) {
         assert_eq!(is_truthy(OsStr::new(value)), keeps);
     }

@@ -93,7 +93,7 @@ pub(crate) fn called_as_setup() -> bool {
 /// The command line that a call by such a link stands for: the script's own path, which the kernel puts first, is left out.
 fn words_of_verb(arguments: &[OsString]) -> Option<Vec<OsString>> {
     let (called_as, rest) = arguments.split_first()?;
-    let verb = Path::new(called_as).strip_prefix(VERBS).ok()?;
+    let verb = Path::new(called_as).strip_prefix(VERBS).ok().filter(|verb| !verb.as_os_str().is_empty())?;
     let words = ["container".into(), verb.into()];
     Some(words.into_iter().chain(rest.iter().skip(1).cloned()).collect())
 }
@@ -163,6 +163,7 @@ mod tests {
         let expected = words(&["container", "gateway-run", "gateway-coder"]);
         assert_eq!(of(&["/opt/hermes/docker/verbs/gateway-run", "./run", "gateway-coder"]), Some(expected));
         assert_eq!(of(&["hermes", "container", "gateway-run"]), None);
+        assert_eq!(of(&["/opt/hermes/docker/verbs", "config"]), None);
         assert_eq!(of(&[]), None);
     }
 

@@ -1,5 +1,6 @@
 //! What the failures of the other crates mean to the user: which exit code, and how they are mended.
 
+use std::error::Error;
 use std::io;
 use std::path::Path;
 
@@ -27,12 +28,25 @@ pub(crate) fn no_such_gateway(profile: &ProfileName) -> CommandError {
 }
 
 /// Splits an error into its own words and its cause.
-fn told(exit: Exit, error: &dyn std::error::Error) -> CommandError {
-    let told = CommandError::new(exit, format!("cannot {error}"));
+fn told(exit: Exit, error: &(dyn Error + 'static)) -> CommandError {
+    let read_only = is_read_only(error);
+    let told = CommandError::new(if read_only { Exit::CannotWrite } else { exit }, format!("cannot {error}"));
+    let told = if read_only { told.hint(MOUNT_IT_READ_WRITE) } else { told };
     match error.source() {
         Some(cause) => told.because(cause),
         None => told,
     }
+}
+
+/// The mend of `-v …:/opt/data:ro`.
+pub(crate) const MOUNT_IT_READ_WRITE: &str =
+    "that file system is mounted read-only; mount the volume read-write: -v …:/opt/data, without :ro";
+
+/// Whether the deepest cause is a file system that is mounted read-only.
+pub(crate) fn is_read_only(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn exit_of(kind: Option<io::ErrorKind>) -> Exit {
@@ -43,8 +57,10 @@ fn exit_of(kind: Option<io::ErrorKind>) -> Exit {
     }
 }
 
-fn mend_of(exit: Exit) -> &'static str {
+/// How what could not be written is mended.
+pub(crate) fn mend_of(exit: Exit, error: &(dyn Error + 'static)) -> &'static str {
     match exit {
+        _ if is_read_only(error) => MOUNT_IT_READ_WRITE,
         Exit::NoPermission => "the files of HERMES_HOME must belong to the account that runs hermes",
         Exit::TryAgain => "another hermes is at work on that file; try again",
         _ => "look whether the volume has room and is writable: df -h \"$HERMES_HOME\"",
@@ -75,7 +91,7 @@ impl From<DirectoriesError> for CommandError {
             DirectoriesError::Occupied { path } => occupied(&path),
             error => {
                 let exit = exit_of(error.io_kind());
-                told(exit, &error).hint(mend_of(exit))
+                told(exit, &error).hint(mend_of(exit, &error))
             }
         }
     }
@@ -107,7 +123,7 @@ impl From<StateFileError> for CommandError {
             StateFileError::Unusable { path, .. } if exit != Exit::NoPermission => {
                 format!("move it out of the way: mv {0} {0}.broken", path.display())
             }
-            _ => mend_of(exit).to_owned(),
+            _ => mend_of(exit, &error).to_owned(),
         };
         told(exit, &error).hint(mend)
     }
@@ -116,7 +132,7 @@ impl From<StateFileError> for CommandError {
 impl From<WriteError> for CommandError {
     fn from(error: WriteError) -> Self {
         let exit = exit_of(error.io_kind());
-        told(exit, &error).hint(mend_of(exit))
+        told(exit, &error).hint(mend_of(exit, &error))
     }
 }
 
@@ -132,11 +148,11 @@ impl From<ConfigFileError> for CommandError {
         match &error {
             ConfigFileError::Lock { source, .. } => {
                 let exit = exit_of(Some(source.kind()));
-                told(exit, &error).hint(mend_of(exit))
+                told(exit, &error).hint(mend_of(exit, &error))
             }
             ConfigFileError::Write { source, .. } => {
                 let exit = exit_of(source.io_kind());
-                told(exit, &error).hint(mend_of(exit))
+                told(exit, &error).hint(mend_of(exit, &error))
             }
             ConfigFileError::Parse { path, .. } => told(Exit::Configuration, &error)
                 .hint(format!("mend that place in {}; the file was not touched", path.display())),
@@ -198,5 +214,27 @@ impl From<ServiceError> for CommandError {
             | ServiceError::List { .. } => told(Exit::Failed, &error),
             ServiceError::Write { source, .. } => told(exit_of(source.io_kind()), &error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_only_volume_is_told_with_its_own_mend_and_code() {
+        let read_only = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+        let write = WriteError::Write { path: "/opt/data/x".into(), source: read_only() };
+        let service = ServiceError::Write {
+            operation: "install",
+            profile: ProfileName::default_profile(),
+            source: write,
+        };
+        assert!(is_read_only(&service));
+        let told = CommandError::from(service);
+        assert_eq!(told.exit(), Exit::CannotWrite);
+        let full = WriteError::Write { path: "/x".into(), source: io::ErrorKind::StorageFull.into() };
+        assert!(!is_read_only(&full));
+        assert!(mend_of(Exit::CannotWrite, &full).contains("has room"));
     }
 }

@@ -78,7 +78,7 @@ async fn the_base_is_debian_trixie_with_debians_own_s6_and_the_account_hermes() 
 }
 
 #[docker_test]
-async fn programs_tools_and_stamps_are_where_the_contract_says() -> Result<()> {
+async fn programs_and_tools_are_where_the_contract_says() -> Result<()> {
     let container = up().await?;
     container.exec(["sh", "-c", "command -v hermes"]).await?.success().stdout_is("/opt/hermes/bin/hermes");
     let path = container.exec(["printenv", "PATH"]).await?.success().text();
@@ -98,47 +98,6 @@ async fn programs_tools_and_stamps_are_where_the_contract_says() -> Result<()> {
         .await?
         .success()
         .stdout_is("/opt/data");
-
-    container.exec(["cat", "/opt/hermes/.install_method"]).await?.success().stdout_is("docker");
-    container.exec(["cat", "/opt/hermes/LICENSE"]).await?.success().stdout_matches(contains("MIT License"));
-    let version = container.exec(["hermes", "version", "--json"]).await?.success().stdout();
-    let version: serde_json::Value = serde_json::from_str(&version)?;
-    ensure!(version["install_method"] == "docker", "{version}");
-    // Only there when the build was told a revision.
-    if container.file("/opt/hermes/.hermes_build_sha").await?.is_some() {
-        let sha = container.exec(["cat", "/opt/hermes/.hermes_build_sha"]).await?.success();
-        sha.stdout_matches(predicate::str::is_match("^[0-9a-f]{7,64}(-dirty)?\n?$")?);
-        ensure!(version["revision"] == sha.text().as_str(), "{version}, and the stamp says {}", sha.text());
-    } else {
-        ensure!(version["revision"].is_null(), "a revision and no stamp: {version}");
-    }
-    Ok(())
-}
-
-#[docker_test]
-async fn hermes_can_write_nothing_that_root_runs_and_nothing_below_opt_hermes() -> Result<()> {
-    let container = up().await?;
-    let places = ["/opt/hermes", "/init", "/command", "/usr/bin/tini", "/etc/s6-overlay"];
-    let find = |rest: &[&str]| {
-        let words = [&["find", "-L"][..], &places, rest].concat();
-        words.into_iter().map(str::to_owned).collect::<Vec<_>>()
-    };
-    let foreign = ["(", "!", "-user", "root", "-o", "-perm", "/022", ")", "-ls"];
-    container.exec(find(&foreign)).as_root().await?.success().stdout_is("");
-    container.exec(find(&["-writable"])).await?.success().stdout_is("");
-    // What can be renamed can be replaced: the directories above, too.
-    container
-        .exec(["find", "/", "/opt", "/etc", "/usr", "/usr/bin", "-maxdepth", "0", "-writable"])
-        .await?
-        .success()
-        .stdout_is("");
-    for attempt in ["echo x >>/opt/hermes/bin/hermes", "touch /opt/hermes/new", "mv /opt/hermes /opt/data/"] {
-        container.exec_sh(attempt).await?.failure().stderr_matches(contains("Permission denied"));
-    }
-    // And nothing else but what is hermes's own, or everybody's.
-    const FIND: &str = r"find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /var/tmp \
-        -o -path /run/lock -o -path /run/service -o -path /opt/data \) -prune -o ! -type l -writable -print 2>/dev/null; true";
-    container.exec_sh(FIND).await?.success().stdout_is("");
     Ok(())
 }
 

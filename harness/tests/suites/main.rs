@@ -5,6 +5,7 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod capabilities;
 mod container_restart;
 mod crash_loop;
 mod deploy;
@@ -16,6 +17,7 @@ mod harness_itself;
 mod harness_on_failure;
 mod hostile_slots;
 mod image_layout;
+mod immutable_install;
 mod init_conventions;
 mod lease;
 mod logs;
@@ -23,10 +25,12 @@ mod main_invocation;
 mod not_pid_1;
 mod old_entry_points;
 mod own_services;
+mod privilege_drop;
 mod profile_gateway;
 mod read_only;
 mod s6_profile_gateway_integration;
 mod signals_and_exit;
+mod starts;
 mod tui_passthrough;
 mod volume_faults;
 mod zombie_reaping;

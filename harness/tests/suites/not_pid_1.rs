@@ -1,6 +1,8 @@
 //! A platform owns PID 1: `docker run --init`, a shared process namespace, a shell that starts `/init`. Full supervision
 //! all the same, and nobody else's process is touched. And `/init` in a container that runs already.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_pid_other_than, slot_up};
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
@@ -78,6 +80,38 @@ async fn under_docker_init_everything_is_supervised_and_stops_in_order() -> Resu
     container.ready().await?;
     container.kill("SIGHUP").await?;
     container.wait_exit(secs(10)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn under_docker_init_it_lives_as_any_user_too_and_with_little_allowed() -> Result<()> {
+    let few = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];
+    let few = few.iter().fold(Container::builder().cap_drop("ALL"), |builder, one| builder.cap_add(one));
+    for (row, builder, trees) in [
+        ("--user 10000:10000", Container::builder().user("10000:10000"), &[10000][..]),
+        (
+            "--user 12345:0, read-only",
+            Container::builder().user("12345:0").read_only().tmpfs("/run", ""),
+            &[12345],
+        ),
+        ("few capabilities, read-only", few.read_only().tmpfs("/run", ""), &[0, 10000]),
+        ("no new privileges", Container::builder().security_opt("no-new-privileges"), &[0, 10000]),
+    ] {
+        let container = builder.init().cmd(["bash", "-c", TRAPS]).start_ready().await?;
+        let processes = container.processes().await?;
+        let table = process_table(&processes);
+        let users: BTreeSet<u32> = processes
+            .iter()
+            .filter(|process| process.comm == "s6-svscan")
+            .map(|process| process.uid)
+            .collect();
+        ensure!(users.iter().eq(trees), "{row}: trees of {users:?}\n{table}");
+        ensure!(processes[0].pid == 1 && processes[0].comm != "s6-svscan", "{row}:\n{table}");
+        container.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
+        container.stop().await?;
+        let code = container.wait_exit(secs(10)).await?;
+        ensure!(code == 7, "{row}: exit code {code}:\n{}", container.log().await?);
+    }
     Ok(())
 }
 

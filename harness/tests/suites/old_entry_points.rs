@@ -152,3 +152,15 @@ async fn both_chained_as_old_compose_files_have_them_work() -> Result<()> {
     ensure!(took < secs(5), "idle, yet the stop took {took:?}");
     Ok(())
 }
+
+#[docker_test]
+async fn the_old_entry_points_work_as_any_user_and_with_a_read_only_root() -> Result<()> {
+    for words in [&[TINI, "-g", "--"][..], &[ENTRYPOINT], &CHAINED] {
+        for (user, uid) in [(None, "10000"), (Some("10000:10000"), "10000"), (Some("12345:0"), "12345")] {
+            let builder = entered_by(words).read_only().tmpfs("/run", "").security_opt("no-new-privileges");
+            let builder = if let Some(user) = user { builder.user(user) } else { builder };
+            builder.run(["sh", "-c", "id -u; exit 5"]).await?.code(5).stdout_is(uid);
+        }
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table};
-use hermes_harness::{Container, ContainerBuilder, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
@@ -135,6 +135,21 @@ async fn as_a_random_user_of_group_0_there_is_one_tree() -> Result<()> {
 #[docker_test]
 async fn as_a_random_user_of_group_0_read_only_there_is_one_tree() -> Result<()> {
     lives("--user 12345:0 --read-only", read_only("").user("12345:0"), Trees::One(12345)).await
+}
+
+#[docker_test]
+async fn any_user_that_can_write_the_volume_and_run_has_one_tree() -> Result<()> {
+    for read_only in [false, true] {
+        let volume = Volume::new().await?;
+        // A volume of that user's own, as a NAS or a bind-mounted directory is: the engine gives an empty one to the image's user.
+        let owner = Container::builder().volume(&volume, "/opt/data").entrypoint(["sh", "-c"]).user("root");
+        owner.run(["echo mine >/opt/data/mine && chown -R 4711:4712 /opt/data"]).await?.success();
+        let builder = Container::builder().user("4711:4712").volume(&volume, "/opt/data");
+        let builder = builder.tmpfs("/run", "mode=1777").cap_drop("ALL").security_opt("no-new-privileges");
+        let builder = if read_only { builder.read_only() } else { builder };
+        lives(&format!("--user 4711:4712, read-only {read_only}"), builder, Trees::One(4711)).await?;
+    }
+    Ok(())
 }
 
 #[docker_test]

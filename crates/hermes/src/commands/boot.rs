@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use serde::Deserialize;
 
 use crate::error::{CommandError, Exit};
+use crate::failures::mend_of;
 
 /// What `/init` writes when the boot is complete; its format is in `docs/boot.md`.
 pub(crate) const BOOT_JSON: &str = "/run/s6/boot.json";
@@ -70,8 +71,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         None => print!("{}", boot.table()),
         Some(file) => {
             fs::write(file, boot.picture()).map_err(|error| {
+                let mend = mend_of(Exit::CannotWrite, &error);
                 CommandError::new(Exit::CannotWrite, format!("cannot write {}", file.display()))
                     .caused_by(error)
+                    .hint(mend)
             })?;
             println!("{}", file.display());
         }

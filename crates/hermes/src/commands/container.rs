@@ -13,6 +13,7 @@ use clap::Subcommand;
 
 pub(crate) use gateway_run::SUPERVISED_CHILD;
 
+use crate::account;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -40,6 +41,11 @@ enum Command {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    // What these read and write is the account's, and root may be kept for other commands. The set-up leaves root by itself,
+    // when it has done what only root can do.
+    if !matches!(arguments.command, Command::Setup(_)) {
+        account::become_account()?;
+    }
     match &arguments.command {
         Command::Setup(arguments) => setup::run(context, arguments),
         Command::Reconcile(arguments) => reconcile::run(context, arguments),

@@ -9,7 +9,13 @@ use crate::supervised;
 pub(crate) fn run() -> Result<ExitCode, CommandError> {
     println!("hermes {}", Build::of_this_program().line());
     if !supervised::s6_runs() {
-        println!("No supervisor runs here: this is not a container of the hermes image.");
+        if hermes_service::detect::in_our_image() {
+            println!(
+                "No supervisor runs here: this container was started without the image's own entry point, /init."
+            );
+        } else {
+            println!("No supervisor runs here: this is not a container of the hermes image.");
+        }
         println!("\nNext:\n  hermes --help    what hermes can do");
         return Ok(ExitCode::SUCCESS);
     }

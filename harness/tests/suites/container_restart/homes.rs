@@ -64,8 +64,13 @@ async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volu
     let found = container.exec(["find", "/opt/data", "-type", "f"]).await?.success().stdout();
     let mut found: Vec<_> = found.lines().collect();
     found.sort_unstable();
-    let planted = ["/opt/data/profiles/coder/SOUL.md", "/opt/data/profiles/coder/gateway_state.json"];
-    ensure!(found == planted, "{found:?}");
+    // The set-up of the volume is every container's, and remembers what it saw.
+    let expected = [
+        "/opt/data/.ownership",
+        "/opt/data/profiles/coder/SOUL.md",
+        "/opt/data/profiles/coder/gateway_state.json",
+    ];
+    ensure!(found == expected, "{found:?}");
     // It is the word that decides, and nothing else.
     let container = builder().cmd(["sh", "-c", "exec dashboard", "dashboard"]).start_ready().await?;
     container.wait_until("coder is up", gateway_is("coder", "running"), secs(10)).await?;

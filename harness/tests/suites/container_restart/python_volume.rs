@@ -10,14 +10,21 @@ use crate::gateways::{PlantedProfiles, gateway_is, gateways, hermes, last_boot, 
 
 const VOLUME: &[u8] = include_bytes!("../../data/hermes-agent-0.19-volume.tar.gz");
 
-/// Which files of the old volume are not as they were; the gateway's own state is what changes.
-const CHANGED: &str =
-    "cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profiles/coder/gateway_state.json -print0 |
+/// Which files of the old volume are not as they were; the gateway's own state is what changes, and what the arguments name.
+const CHANGED: &str = r#"cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profiles/coder/gateway_state.json -print0 |
     while IFS= read -r -d '' path; do
-        was=$(stat -c '%F %a %u:%g' \"$path\") is=$(stat -c '%F %a %u:%g' \"/opt/data/$path\" 2>&1)
-        [ \"$was\" = \"$is\" ] || echo \"$path was $was, is $is\"
-        [ ! -f \"$path\" ] || cmp -- \"$path\" \"/opt/data/$path\"
-    done 2>&1";
+        for changes; do [ "$path" != "$changes" ] || continue 2; done
+        was=$(stat -c '%F %a %u:%g' "$path") is=$(stat -c '%F %a %u:%g' "/opt/data/$path" 2>&1)
+        [ "$was" = "$is" ] || echo "$path was $was, is $is"
+        [ ! -f "$path" ] || cmp -- "$path" "/opt/data/$path"
+    done 2>&1"#;
+
+/// Root's look, since what was lost may be a permission.
+async fn is_as_it_was(container: &Container, but_for: &[&str]) -> Result<()> {
+    let look = [&["bash", "-c", CHANGED, "bash"], but_for].concat();
+    container.exec(look).as_root().await?.success().stdout_is("");
+    Ok(())
+}
 
 #[docker_test]
 async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothing() -> Result<()> {
@@ -45,8 +52,7 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     );
     let state = state_file(&container, "coder").await?;
     ensure!(state["pid"] == json!(coder.pid) && state["desired_state"] == Value::Null, "{state}");
-    // Root, since what was lost may be a permission.
-    container.exec(["bash", "-c", CHANGED]).as_root().await?.success().stdout_is("");
+    is_as_it_was(&container, &[]).await?;
 
     // It is a volume like any other from now on.
     hermes(&container, "writer", &["gateway", "start"]).await?.success();
@@ -63,7 +69,11 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     ];
     let boot = last_boot(&container).await?;
     ensure!(boot == expected, "{boot:?}");
-    // The gateway of `writer` has a state now; nothing else of it changed.
-    container.exec(["bash", "-c", CHANGED]).as_root().await?.success().stdout_is("");
+    // The gateway of `writer` has a state now, and the configuration its version; nothing else changed.
+    is_as_it_was(&container, &["./config.yaml"]).await?;
+    let config = container.exec(["cat", "/opt/data/config.yaml"]).await?.success();
+    config.stdout_is("model:\n  default: test/model\nversion: 1");
+    let backup = container.exec_sh("cmp /tmp/as-it-was/config.yaml /opt/data/config.yaml.*.bak").await?;
+    backup.success();
     Ok(())
 }

@@ -76,34 +76,3 @@ async fn docker_exec_finds_hermes_and_the_s6_tools() -> Result<()> {
     }
     Ok(())
 }
-
-#[docker_test]
-async fn hermes_in_docker_exec_leaves_root_before_it_does_anything() -> Result<()> {
-    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
-    // The file that it writes shows who it is.
-    for (value, owner) in [
-        (None, "hermes"),
-        (Some(""), "hermes"),
-        (Some("0"), "hermes"),
-        (Some("on"), "hermes"),
-        (Some("yess"), "hermes"),
-        (Some("1"), "root"),
-        (Some("true"), "root"),
-        (Some("YES"), "root"),
-    ] {
-        let boot = container.exec(["hermes", "boot", "--svg", "/tmp/boot.svg"]).as_root();
-        let boot = match value {
-            Some(value) => boot.env("HERMES_DOCKER_EXEC_AS_ROOT", value),
-            None => boot,
-        };
-        boot.await?.success();
-        let file = container.file("/tmp/boot.svg").await?;
-        let seen = file.as_ref().map(|file| (file.owner.as_str(), file.group.as_str()));
-        ensure!(
-            seen == Some((owner, owner)),
-            "HERMES_DOCKER_EXEC_AS_ROOT={value:?}: {file:?} instead of {owner}"
-        );
-        container.exec(["rm", "/tmp/boot.svg"]).as_root().await?.success();
-    }
-    Ok(())
-}

@@ -15,6 +15,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit, chain};
+use crate::failures::is_read_only;
 use crate::ownership::{self, Note, Other};
 
 /// Between two looks at what another container has.
@@ -70,11 +71,21 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
 
 impl Keeper {
     fn keep(&self, mut was_ours: bool) -> Result<ExitCode, CommandError> {
+        let mut taken = self.volume.take();
+        // Of a volume that is mounted read-only the boot has told; from then on a change is news.
+        if let Err(error) = &taken
+            && is_read_only(error)
+        {
+            self.trouble.replace(Some(chain(error)));
+        }
         loop {
-            let held = match self.tell(self.volume.take()) {
+            let held = match self.tell(taken) {
                 // A full disk, a volume that is away: tried again at the next beat.
                 None => match self.pause(BEAT)? {
-                    Ok(()) => continue,
+                    Ok(()) => {
+                        taken = self.volume.take();
+                        continue;
+                    }
                     Err(Stop) => return Ok(ExitCode::SUCCESS),
                 },
                 Some(Ok(held)) => held,
@@ -95,6 +106,7 @@ impl Keeper {
             if let Err(Stop) = self.hold(held)? {
                 return Ok(ExitCode::SUCCESS);
             }
+            taken = self.volume.take();
         }
     }
 

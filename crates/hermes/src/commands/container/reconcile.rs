@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use hermes_service::reconcile::{MayStart, reconcile};
 use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 
-use crate::account;
 use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::failures::{is_read_only, mend_of};
 use crate::ownership::{self, Note, Other};
 
 #[derive(clap::Args)]
@@ -24,8 +24,6 @@ pub(crate) struct Arguments {
 const LOOKS_ONLY: &str = "dashboard";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    // What it reads the account can write.
-    account::become_account()?;
     if looks_only(&arguments.command) {
         return Ok(ExitCode::SUCCESS);
     }
@@ -46,7 +44,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             .hint("profiles/ must be a directory that the account hermes can read")
             .report();
     }
-    if let Some(error) = &done.not_logged {
+    // Of a read-only volume the set-up has told.
+    if let Some(error) = done.not_logged.as_ref().filter(|error| !is_read_only(*error)) {
         CommandError::new(Exit::CannotWrite, "logs/container-boot.log has no lines of this boot")
             .because(error)
             .report();
@@ -68,9 +67,13 @@ fn has_the_volume(context: &Context) -> bool {
         let other = match ownership::lease(&context.home, &instance).take() {
             Ok(Ok(_)) => None,
             Ok(Err(obstacle)) => Some(Other::of(&obstacle)),
+            // Of a read-only volume the set-up has told.
+            Err(error) if is_read_only(&error) => None,
             Err(error) => {
+                let mend = mend_of(Exit::CannotWrite, &error);
                 CommandError::new(Exit::CannotWrite, "the volume has no lease of this container")
                     .caused_by(error)
+                    .hint(mend)
                     .report();
                 None
             }

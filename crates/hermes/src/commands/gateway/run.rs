@@ -15,7 +15,7 @@ use crate::account;
 use crate::commands::container::SUPERVISED_CHILD;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::failures::selecting;
+use crate::failures::{MOUNT_IT_READ_WRITE, is_read_only, selecting};
 use crate::gateways;
 
 #[derive(clap::Args)]
@@ -66,7 +66,11 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     match hermes_gateway::run(options) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(error) => {
-            let exit = if error.is_configuration() {
+            let read_only = is_read_only(&error);
+            // Under supervision it must not be tried again and again: that is what the code of a configuration means.
+            let exit = if read_only && !supervised {
+                Exit::CannotWrite
+            } else if error.is_configuration() {
                 Exit::Configuration
             } else if error.is_busy() {
                 Exit::TryAgain
@@ -75,6 +79,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             };
             let told = CommandError::new(exit, "the gateway does not run").because(&error);
             Err(match error.hint() {
+                _ if read_only => told.hint(MOUNT_IT_READ_WRITE),
                 Some(hint) => told.hint(hint),
                 None => told,
             })

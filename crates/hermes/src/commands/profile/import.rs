@@ -12,6 +12,7 @@ use super::make;
 use crate::archive::{Archive, ArchiveError};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::failures::mend_of;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -34,7 +35,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         let written = matches!(error, ArchiveError::Write { .. });
         let exit = if written { Exit::CannotWrite } else { Exit::Failed };
         let hint = if written {
-            "look whether the volume has room and is writable: df -h \"$HERMES_HOME\""
+            mend_of(exit, &error)
         } else {
             "nothing was changed; make the archive with: hermes profile export NAME"
         };

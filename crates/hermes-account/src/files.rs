@@ -1,0 +1,98 @@
+//! `/etc/passwd` and `/etc/group`: passwd(5), group(5).
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid};
+
+use crate::NAME;
+
+/// Who has an account.
+pub const PASSWD: &str = "/etc/passwd";
+/// Who is in which group.
+pub(crate) const GROUP: &str = "/etc/group";
+
+/// Why it is not known who the account is.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// `/etc/passwd` or `/etc/group`.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Which one.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The groups of this process.
+    #[error("cannot read the groups of this process")]
+    OwnGroups {
+        /// What the kernel said.
+        source: nix::Error,
+    },
+    /// There is none.
+    #[error("{PASSWD} has no account '{NAME}'")]
+    NoAccount,
+    /// Nobody leaves root by becoming it.
+    #[error("the account '{NAME}' is root by {PASSWD}")]
+    IsRoot,
+    /// Not seven fields, or an ID that no account has.
+    #[error("the entry of '{name}' in {PASSWD} is malformed")]
+    Malformed {
+        /// Whose.
+        name: String,
+    },
+}
+
+/// A line of `/etc/passwd`, as far as it matters.
+#[derive(Debug)]
+pub(crate) struct User {
+    pub(crate) uid: Uid,
+    pub(crate) gid: Gid,
+    pub(crate) home: PathBuf,
+}
+
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LookupError> {
+    fs::read(path).map_err(|source| LookupError::Read { path: path.to_owned(), source })
+}
+
+/// The first entry of that name.
+pub(crate) fn user(passwd: &[u8], name: &str) -> Result<Option<User>, LookupError> {
+    let mut lines = passwd.split(|&byte| byte == b'\n').map(fields);
+    let Some(fields) = lines.find(|fields| fields[0] == name.as_bytes()) else { return Ok(None) };
+    let user = match fields[..] {
+        [_, _, uid, gid, _, home, _] => id(uid).zip(id(gid)).map(|(uid, gid)| User {
+            uid: Uid::from_raw(uid),
+            gid: Gid::from_raw(gid),
+            home: OsString::from_vec(home.to_vec()).into(),
+        }),
+        _ => None,
+    };
+    user.map(Some).ok_or_else(|| LookupError::Malformed { name: name.to_owned() })
+}
+
+/// The groups that list that name as a member. What is malformed gives nothing to anybody.
+pub(crate) fn groups_of(group: &[u8], name: &str) -> Vec<Gid> {
+    let lines = group.split(|&byte| byte == b'\n').map(fields);
+    let of_member = lines.filter_map(|fields| match fields[..] {
+        [_, _, gid, members] => {
+            let listed = members.split(|&byte| byte == b',').any(|member| member == name.as_bytes());
+            listed.then(|| id(gid)).flatten().map(Gid::from_raw)
+        }
+        _ => None,
+    });
+    of_member.collect()
+}
+
+fn fields(line: &[u8]) -> Vec<&[u8]> {
+    line.split(|&byte| byte == b':').collect()
+}
+
+/// A number that an account or a group can have. The largest one means "leave it as it is" to setresuid(2).
+fn id(text: &[u8]) -> Option<u32> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let number = is_number.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten();
+    number.filter(|&number| number != u32::MAX)
+}

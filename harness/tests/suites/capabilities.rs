@@ -1,0 +1,132 @@
+//! Which capabilities the container's root needs: each of Docker's own is dropped once, and what comes of it is what the table in
+//! `docs/volume.md` says.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+
+use crate::gateways::{PlantedProfiles, gateway_is};
+
+/// The page as it is published.
+const PAGE: &str = include_str!("../../../docs/volume.md");
+
+/// What Docker gives a container (`docker run` reference, "Runtime privilege and Linux capabilities").
+const DOCKERS: [&str; 14] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// The first two columns of the table: a capability, and what comes of its absence.
+fn table() -> Vec<(&'static str, &'static str)> {
+    let rows = PAGE.lines().skip_while(|line| !line.starts_with("| capability |")).skip(2);
+    rows.take_while(|line| line.starts_with('|'))
+        .filter_map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            Some((cells.next()?, cells.next()?))
+        })
+        .collect()
+}
+
+/// What a container with root can be asked for: other IDs, files of others, secrets, a gateway, a socket, a terminal's stand-in.
+fn everything(socket: &PathBuf) -> ContainerBuilder {
+    Container::builder()
+        .env("PUID", "1000")
+        .env("PGID", "100")
+        .env("OPENROUTER_API_KEY_FILE", "/root/key")
+        .file("/root/key", 0o400, "s3cret\n")
+        .bind(socket, "/var/run/docker.sock")
+        .profile("coder")
+        .profile_file("coder", "gateway_state.json", r#"{"desired_state":"running"}"#)
+        .owned_file("/opt/data/.env", 0o644, (0, 0), "A=1\n")
+        .directory("/opt/data/profiles/coder/of-55", 0o700, (55, 55))
+        .owned_file("/opt/data/profiles/coder/of-55/file", 0o600, (0, 0), "x")
+        .cmd(["sh", "-c", "echo \"key $OPENROUTER_API_KEY\" >/dev/stdout; exec sleep infinity"])
+}
+
+/// What is promised of it, seen from outside.
+async fn works(container: &Container) -> Result<()> {
+    container.wait_until("coder is up", gateway_is("coder", "running"), secs(15)).await?;
+    let strangers =
+        "find /opt/data /run/service ! -user hermes; id -u; id -g; stat -c %a /opt/data/.env; id -nG";
+    let seen = container.exec_sh(strangers).await?.success();
+    ensure!(
+        seen.text().starts_with("1000\n100\n600\n"),
+        "{}",
+        seen.report("nothing of others', 1000, 100, 600")
+    );
+    ensure!(seen.text().contains("docker-4242"), "{}", seen.report("the group of the socket"));
+    let said = async |container: &Container| {
+        let (stdout, stderr) = container.logs().await?;
+        Ok(Look::holds(stdout.contains("key s3cret\n"), || format!("{stdout}{stderr}")))
+    };
+    container.wait_until("the command has the secret and its stdout", said, secs(5)).await?;
+    container.stop().await?;
+    let state = container.state().await?;
+    ensure!(
+        state.exit_code == 143,
+        "it was stopped, and ended with {}: {}",
+        state.exit_code,
+        container.log().await?
+    );
+    Ok(())
+}
+
+/// A socket of the host, of a group that the container has no name for. Only root can make it one.
+fn socket() -> Result<(tempfile::TempDir, PathBuf)> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("docker.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path)?);
+    std::os::unix::fs::chown(&path, None, Some(4242))
+        .context("the group of a socket, which root alone can set")?;
+    Ok((folder, path))
+}
+
+#[docker_test]
+async fn each_capability_that_is_dropped_makes_the_difference_that_the_documentation_names() -> Result<()> {
+    let table = table();
+    let mut documented: Vec<_> = table.iter().map(|(capability, _)| *capability).collect();
+    documented.sort_unstable();
+    ensure!(documented == DOCKERS, "docs/volume.md has rows for {documented:?}");
+    let (_folder, socket) = socket()?;
+    for (capability, difference) in table {
+        let builder = everything(&socket).cap_drop(capability);
+        match difference {
+            "the boot ends, 78" => {
+                let container = builder.start().await?;
+                let code = container.wait_exit(secs(10)).await?;
+                let log = container.log().await?;
+                ensure!(code == 78 && log.contains(capability), "without {capability}: {code}, and\n{log}");
+            }
+            "no difference" => {
+                let container =
+                    builder.start_ready().await.with_context(|| format!("without {capability}"))?;
+                works(&container).await.with_context(|| format!("without {capability}"))?;
+            }
+            other => anyhow::bail!("docs/volume.md says {other:?} of {capability}"),
+        }
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn the_five_that_are_documented_are_enough_for_everything() -> Result<()> {
+    let (_folder, socket) = socket()?;
+    let needed = table().into_iter().filter(|(_, difference)| *difference != "no difference");
+    let builder = needed
+        .fold(everything(&socket).cap_drop("ALL"), |builder, (capability, _)| builder.cap_add(capability));
+    let container = builder.security_opt("no-new-privileges").start_ready().await?;
+    works(&container).await
+}

@@ -1,0 +1,393 @@
+//! `docker exec` arrives as root; `hermes` leaves it before it does anything: whatever it is called by, for good, with the
+//! groups of the account, and where it cannot, it ends. The one way to stay root is named and spelled exactly.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::process_table;
+use hermes_harness::{Container, ContainerBuilder, ImageBuilder, Look, Output, docker_test, secs};
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+
+use crate::driving::{gateway_processes, hermes, look, ready_pid, up, up_with};
+use crate::own_services::OwnServices;
+
+/// What a test asks `hermes` to do as root: it shows in `/opt/data/config.yaml` who did it, and leaves no trace of earlier calls.
+const WHO: &str = r#"who() {
+  rm -f /opt/data/config.yaml /opt/data/config.yaml.lock
+  "$@" >/tmp/said 2>&1 || { echo "it failed: $(cat /tmp/said)"; return; }
+  stat -c %U:%G /opt/data/config.yaml /opt/data/config.yaml.lock | sort -u | tr '\n' ' '
+}
+"#;
+
+/// Runs a script as root, to which [`WHO`] is known.
+async fn as_root(container: &Container, script: &str, arguments: &[&str]) -> Result<Output> {
+    let script = format!("{WHO}{script}");
+    let command = [&["bash", "-c", &script, "bash"], arguments].concat();
+    Ok(container.exec(command).as_root().await?.success())
+}
+
+/// A container that runs without `/init`, so that its capabilities may be as few as one likes.
+fn idle() -> ContainerBuilder {
+    Container::builder().entrypoint(["sleep", "infinity"])
+}
+
+#[docker_test]
+async fn root_is_kept_for_1_true_and_yes_in_any_case_and_for_nothing_else() -> Result<()> {
+    let container = up().await?;
+    let kept = ["1", "true", "yes", "TRUE", "Yes", "tRuE", "YES", "True"];
+    let dropped = [
+        "",
+        "0",
+        "no",
+        "false",
+        "off",
+        "none",
+        "1 ",
+        " yes",
+        "\tyes",
+        "yes\n",
+        "yess",
+        "on",
+        "y",
+        "t",
+        "2",
+        "01",
+        "-1",
+        "+1",
+        "1.0",
+        "TRUE1",
+        "true,yes",
+        "'yes'",
+        "\"1\"",
+        "ja",
+        "ye\u{17f}",
+        "enabled",
+    ];
+    let script = r#"for value; do
+        export HERMES_DOCKER_EXEC_AS_ROOT="$value"
+        printf '%q=%s\n' "$value" "$(who hermes config set a.b 1)"
+    done"#;
+    for (values, owner) in [(&kept[..], "root:root "), (&dropped[..], "hermes:hermes ")] {
+        let output = as_root(&container, script, values).await?;
+        let text = output.stdout();
+        let lines: Vec<&str> = text.lines().collect();
+        let report = output.report(&format!("{owner:?} for each of {values:?}"));
+        ensure!(lines.len() == values.len(), "{report}");
+        ensure!(lines.iter().all(|line| line.ends_with(&format!("={owner}"))), "{report}");
+    }
+    as_root(&container, "unset HERMES_DOCKER_EXEC_AS_ROOT; who hermes config set a.b 1", &[])
+        .await?
+        .stdout_is("hermes:hermes ");
+    Ok(())
+}
+
+#[docker_test]
+async fn the_opt_out_is_read_from_docker_exec_and_from_the_container_alike() -> Result<()> {
+    let container = up().await?;
+    let set = || hermes(&container, "config set a.b 1").as_root();
+    for (value, owner) in [("1", "root"), ("yess", "hermes")] {
+        container
+            .exec(["rm", "-f", "/opt/data/config.yaml", "/opt/data/config.yaml.lock"])
+            .as_root()
+            .await?
+            .success();
+        set().env("HERMES_DOCKER_EXEC_AS_ROOT", value).await?.success();
+        let file = container.file("/opt/data/config.yaml").await?.context("it was written")?;
+        ensure!(file.owner == owner, "with {value:?}: {file:?}");
+    }
+    let kept = Container::builder().env("HERMES_DOCKER_EXEC_AS_ROOT", "yes").cmd(["sleep", "infinity"]);
+    let kept = kept.start_ready().await?;
+    hermes(&kept, "config set a.b 1").as_root().await?.success();
+    let file = kept.file("/opt/data/config.yaml").await?.context("it was written")?;
+    ensure!(file.owner == "root", "{file:?}");
+    // The command of the container is the account's all the same.
+    kept.exec(["/opt/hermes/docker/main-wrapper.sh", "id", "-u"])
+        .as_root()
+        .await?
+        .success()
+        .stdout_is("10000");
+    Ok(())
+}
+
+#[docker_test]
+async fn it_leaves_root_whatever_path_or_name_it_is_called_by() -> Result<()> {
+    let container = up().await?;
+    let prepare = "ln -s /opt/hermes/bin/hermes /tmp/agent; cp /opt/hermes/bin/hermes /tmp/h; ln -s /tmp/h /tmp/main-wrapper.sh
+        mkdir -p '/tmp/a b'; ln /tmp/h '/tmp/a b/setup'; ln -s /opt/hermes/bin/hermes /usr/local/bin/entrypoint.sh";
+    as_root(&container, prepare, &[]).await?;
+    let set = "config set a.b 1";
+    for call in [
+        "hermes",
+        "/opt/hermes/bin/hermes",
+        "/opt/hermes/bin/../bin/./hermes",
+        "/tmp/agent",
+        "/tmp/h",
+        "/tmp/main-wrapper.sh",
+        "'/tmp/a b/setup'",
+        "entrypoint.sh",
+        "/opt/hermes/docker/main-wrapper.sh",
+        "/opt/hermes/docker/main-wrapper.sh hermes",
+        "/command/with-contenv hermes",
+        "/init hermes",
+        "/usr/bin/tini -g -- hermes",
+        "/opt/hermes/docker/entrypoint.sh",
+        "env -i /opt/hermes/bin/hermes",
+        "bash -c 'cd /opt/hermes/bin; exec ./hermes \"$@\"' bash",
+        "bash -c 'exec -a main-wrapper.sh /opt/hermes/bin/hermes \"$@\"' bash",
+        "bash -c 'exec -a setup /opt/hermes/bin/hermes \"$@\"' bash",
+        "bash -c 'exec -a /opt/hermes/docker/verbs /opt/hermes/bin/hermes \"$@\"' bash",
+        "bash -c 'exec -a \"\" /opt/hermes/bin/hermes \"$@\"' bash",
+        "bash -c 'exec -a -bash /opt/hermes/bin/hermes \"$@\"' bash",
+        "bash -c 'exec /opt/hermes/bin/hermes \"$@\" <&- >&- 2>&-' bash",
+    ] {
+        let output = as_root(&container, &format!("who {call} {set}"), &[]).await?;
+        ensure!(output.stdout() == "hermes:hermes ", "{call}: {}", output.report("hermes:hermes"));
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn the_name_of_a_verb_gives_nobody_root_s_rights() -> Result<()> {
+    let container = up().await?;
+    // The verb that the boot runs as root: whatever the words are, they do not reach another command.
+    let set_up = "exec -a /opt/hermes/docker/verbs/setup /opt/hermes/bin/hermes config set stolen.name 1";
+    container.exec(["bash", "-c", set_up]).as_root().await?.either_way();
+    let stolen =
+        "exec -a /opt/hermes/docker/verbs/setup/../../bin/hermes /opt/hermes/bin/hermes config set a.b 1";
+    container.exec(["bash", "-c", stolen]).as_root().await?.either_way();
+    let found =
+        look(&container, "cat /opt/data/config.yaml 2>/dev/null; find /opt/data ! -user hermes").await?;
+    ensure!(!found.contains("stolen") && !found.contains("/opt/data"), "{found}");
+
+    // A verb of the account's, by the name that the slot calls it by.
+    let run = "exec -a /opt/hermes/docker/verbs/gateway-run /opt/hermes/bin/hermes ./run gateway-default";
+    let run = format!("(setsid bash -c '{run}' </dev/null >/tmp/gateway 2>&1 &)");
+    container.exec(["bash", "-c", &run]).as_root().await?.success();
+    let runs = async |container: &Container| {
+        let gateways = gateway_processes(container).await?;
+        let seen = process_table(&container.processes().await?);
+        Ok(Look::from_option(gateways.into_iter().next(), || seen))
+    };
+    let gateway = container.wait_until("the gateway runs", runs, secs(10)).await?;
+    ensure!(gateway.uid == 10000 && !gateway.groups.contains(&0), "{gateway:?}");
+    container.kill_process(gateway.pid, "KILL").await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn the_verbs_of_slots_are_the_account_s_even_where_root_is_kept() -> Result<()> {
+    let container = up_with(&["coder"]).await?;
+    hermes(&container, "-p coder gateway start").await?.success();
+    ready_pid(&container, "coder").await?;
+    for words in ["gateway-finish 1 0 gateway-coder", "gateway-log gateway-new/log", "reconcile"] {
+        let verb = hermes(&container, &format!("container {words}")).as_root();
+        verb.env("HERMES_DOCKER_EXEC_AS_ROOT", "1").stdin("a line\n").await?.either_way();
+    }
+    let made = look(&container, "ls /opt/data/logs/gateways/new/current").await?;
+    ensure!(!made.is_empty(), "the logger wrote nothing");
+    let strangers = look(&container, "find /opt/data /run/service ! -user hermes").await?;
+    ensure!(strangers.is_empty(), "not hermes's:\n{strangers}");
+    Ok(())
+}
+
+#[docker_test]
+async fn no_order_of_root_s_leaves_a_file_of_root_s_anywhere() -> Result<()> {
+    let container = up().await?;
+    container.exec(["touch", "/root/before"]).as_root().await?.success();
+    for words in [
+        "config set a.b 1",
+        "profile create coder",
+        "-p coder config set a.b 1",
+        "profile use coder",
+        "-p coder gateway start",
+        "profile export coder -o /tmp/coder.tar.gz",
+        "profile import /tmp/coder.tar.gz --name builder",
+        "gateway list",
+        "logs",
+        "doctor",
+        "dump",
+        "boot --svg /tmp/boot.svg",
+        "profile delete builder --yes",
+    ] {
+        hermes(&container, words).as_root().await?.either_way();
+    }
+    hermes(&container, "-p coder config get a.b").await?.success().stdout_is("1");
+    let strangers = look(&container, "find /opt/data ! -user hermes -ls").await?;
+    ensure!(strangers.is_empty(), "on the volume, and not hermes's:\n{strangers}");
+    // Directories of root's change when somebody else's file appears in them.
+    let find = "find / /opt/data /run /dev/shm -xdev -path /proc -prune -o -newer /root/before -user root \
+        ! -type d ! -path '/run/s6/*' -print";
+    let roots = look(&container, find).await?;
+    ensure!(roots.is_empty(), "root's, and new:\n{roots}");
+    Ok(())
+}
+
+/// What an editor is in the eyes of `hermes config edit`: it shows what `hermes` has become.
+const SHOW: &str = "#!/bin/sh\nid -u; id -g; id -G; echo $HOME\ngrep -E '^(Uid|Gid|Cap(Inh|Prm|Eff|Amb)):' /proc/$PPID/status\n";
+
+/// A container whose account is in the group `extra`, and root in `roots`.
+async fn with_groups() -> Result<ContainerBuilder> {
+    let image = ImageBuilder::new()
+        .file("/usr/local/bin/show", 0o755, SHOW)
+        .instruction("RUN printf 'extra:x:4242:someone,hermes\\nothers:x:4243:someone\\nroots:x:4244:root\\n' >>/etc/group")
+        .build()
+        .await?;
+    Ok(image.container().env("EDITOR", "show"))
+}
+
+#[docker_test]
+async fn what_it_becomes_is_the_account_with_its_groups_its_home_and_nothing_of_root_s() -> Result<()> {
+    let container = with_groups().await?.cmd(["sleep", "infinity"]).start_ready().await?;
+    let ids = "10000\t10000\t10000\t10000";
+    let none = "0000000000000000";
+    let expected = |home: &str| {
+        format!(
+            "10000\n10000\n10000 4242\n{home}\nUid:\t{ids}\nGid:\t{ids}\nCapInh:\t{none}\nCapPrm:\t{none}\nCapEff:\t{none}\n\
+             CapAmb:\t{none}\nnothing was changed"
+        )
+    };
+    let edit = || hermes(&container, "config edit").as_root();
+    edit().await?.success().stdout_is(&expected("/opt/data"));
+    edit().env("HOME", "/tmp/mine").await?.success().stdout_is(&expected("/tmp/mine"));
+    // Not only what it starts: it itself.
+    hermes(&container, "gateway start").await?.success();
+    container.exec_sh("hermes logs -f >/dev/null 2>&1 &").as_root().await?.success();
+    let follows = async |container: &Container| {
+        let processes = container.processes().await?;
+        let found =
+            processes.iter().find(|process| process.argv == ["hermes", "logs", "-f"] && process.uid == 10000);
+        Ok(Look::from_option(found.cloned(), || process_table(&processes)))
+    };
+    let process = container.wait_until("hermes logs -f runs as hermes", follows, secs(10)).await?;
+    let lines = format!("grep -E '^(Uid|Gid|Groups|CapEff|CapPrm)' /proc/{}/status", process.pid);
+    let expected =
+        format!("Uid:\t{ids}\nGid:\t{ids}\nGroups:\t4242 10000 \nCapPrm:\t{none}\nCapEff:\t{none}");
+    let status = look(&container, &lines).await?;
+    ensure!(status == expected, "{status}");
+    Ok(())
+}
+
+#[docker_test]
+async fn a_group_that_the_operator_adds_is_hermes_s_and_none_of_root_s_is() -> Result<()> {
+    let container = with_groups()
+        .await?
+        .group_add("998")
+        .group_add("others")
+        .user_service("groups", "#!/bin/sh\nid -G >/tmp/of-a-service\nexec sleep infinity\n")
+        .cmd(["sh", "-c", "id -G; exec sleep infinity"])
+        .start_ready()
+        .await?;
+    let expected = "10000 4242 998 4243";
+    let says = async |container: &Container| {
+        let (stdout, _) = container.logs().await?;
+        let service = look(container, "cat /tmp/of-a-service 2>/dev/null || true").await?;
+        let is_so = sorted(&stdout) == sorted(expected) && sorted(&service) == sorted(expected);
+        Ok(Look::holds(is_so, || format!("the command has {stdout:?}, the service {service:?}")))
+    };
+    container.wait_until("the command and the service have the groups", says, secs(10)).await?;
+    let exec = hermes(&container, "config edit").as_root().await?.success();
+    let groups = exec.stdout().lines().nth(2).unwrap_or_default().to_owned();
+    ensure!(sorted(&groups) == sorted(expected), "{}", exec.report(expected));
+    hermes(&container, "gateway start").await?.success();
+    let gateway = gateway_processes(&container).await?.into_iter().next().context("a gateway runs")?;
+    ensure!(gateway.groups.contains(&998) && !gateway.groups.contains(&4244), "{gateway:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn without_root_the_groups_that_the_operator_adds_are_there_too() -> Result<()> {
+    let groups = Container::builder().user("10000:10000").group_add("998").run(["id", "-G"]).await?.success();
+    groups.stdout_is("10000 998");
+    Ok(())
+}
+
+fn sorted(groups: &str) -> Vec<&str> {
+    let mut groups: Vec<&str> = groups.split_whitespace().collect();
+    groups.sort_unstable();
+    groups
+}
+
+#[docker_test]
+async fn a_stamp_that_is_hidden_unreadable_or_changed_keeps_nobody_root() -> Result<()> {
+    let container = idle().start().await?;
+    let stamp = "/opt/hermes/.install_method";
+    for change in [
+        format!("rm {stamp}"),
+        format!("echo git >{stamp}"),
+        format!(": >{stamp}; chmod 000 {stamp}"),
+        format!("rm {stamp}; mkdir {stamp}"),
+        format!("rmdir {stamp}; ln -s /nowhere {stamp}"),
+        "mv /command/with-contenv /command/away".to_owned(),
+        format!("mv /command/away /command/with-contenv; rm /usr/bin/tini; rm -f {stamp}"),
+        format!("rm /command/with-contenv; echo docker >{stamp}"),
+        "cp /opt/hermes/bin/hermes /usr/bin/h; mv /opt/hermes/bin /opt/hermes/away; ln -s /usr/bin/h /usr/bin/hermes".to_owned(),
+    ] {
+        let output = as_root(&container, &format!("{change}; hash -r; who hermes config set a.b 1"), &[]).await?;
+        ensure!(output.stdout() == "hermes:hermes ", "{change}: {}", output.report("hermes:hermes"));
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn without_a_usable_account_it_ends_with_77_and_writes_nothing() -> Result<()> {
+    let container = idle().start().await?;
+    let before = "cp /etc/passwd /root/passwd; touch /root/before";
+    container.exec_sh(before).as_root().await?.success();
+    let restore = "hint: restore the image's /etc/passwd: the account has UID and GID 10000 there\n";
+    let malformed = "the entry of 'hermes' in /etc/passwd is malformed";
+    for (change, cause, hint) in [
+        (
+            "/^hermes:/d",
+            "/etc/passwd has no account 'hermes'",
+            "hint: restore the image's /etc/passwd, or add the account with useradd\n",
+        ),
+        ("s/^hermes:x:10000:/hermes:x:0:/", "the account 'hermes' is root by /etc/passwd", restore),
+        ("s/^hermes:x:10000:/hermes:x:4294967295:/", malformed, restore),
+        ("s/^hermes:x:10000:10000/hermes:x:10000:-1/", malformed, restore),
+        ("s/^hermes:.*/hermes/", malformed, restore),
+    ] {
+        container.exec(["sed", change, "/root/passwd", "-i.own"]).as_root().await?.success();
+        let install = "cat /root/passwd >/etc/passwd; mv /root/passwd.own /root/passwd";
+        container.exec_sh(install).as_root().await?.success();
+        let output = hermes(&container, "config set a.b 1").as_root().await?.code(77);
+        let expected = format!("error: cannot leave root\ncaused by: {cause}\n{hint}");
+        ensure!(output.stderr() == expected, "{}", output.report(&expected));
+        ensure!(output.stdout().is_empty(), "{}", output.report("nothing"));
+    }
+    wrote_nothing(&container).await
+}
+
+/// Where root without capabilities may not look, it could not have written either.
+async fn wrote_nothing(container: &Container) -> Result<()> {
+    let find = "find / /opt/data /dev/shm -xdev -path /proc -prune -o -path /root -prune -o -newer /root/before \
+        ! -path /etc/passwd ! -path /etc -print 2>/dev/null || true";
+    let written = look(container, find).await?;
+    ensure!(written.is_empty(), "it wrote\n{written}");
+    Ok(())
+}
+
+#[docker_test]
+async fn without_the_capabilities_to_leave_root_it_ends_with_77_and_writes_nothing() -> Result<()> {
+    let expected = "error: cannot leave root for the account 'hermes'\ncaused by: EPERM: Operation not permitted\n\
+        hint: the container needs the capabilities SETUID and SETGID, or start it with --user 10000:10000\n";
+    for dropped in ["SETGID", "SETUID", "ALL"] {
+        let container = idle().cap_drop(dropped).start().await?;
+        container.exec(["touch", "/root/before"]).as_root().await?.success();
+        for words in [
+            "config set a.b 1",
+            "profile create coder",
+            "gateway run --no-supervise",
+            "--version",
+            "nonsense",
+        ] {
+            let output = hermes(&container, words).as_root().await?.code(77);
+            ensure!(output.stderr() == expected, "without {dropped}: {}", output.report(expected));
+            ensure!(output.stdout().is_empty(), "{}", output.report("nothing"));
+        }
+        wrote_nothing(&container).await?;
+        // Who is hermes already needs none, and who asks to stay root stays.
+        hermes(&container, "config set a.b 1").await?.success();
+        let kept = hermes(&container, "--version").as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1");
+        kept.await?.success().stdout_matches(contains("hermes ").and(contains("error").not()));
+    }
+    Ok(())
+}
