@@ -28,6 +28,10 @@ pub(crate) enum Doomed {
     Volume(String),
     Network(String),
     Image(String),
+    /// The swarm that the engine is in. `bridge`: with the network that it brought along.
+    Swarm {
+        bridge: bool,
+    },
 }
 
 type Work = Box<dyn FnOnce(Docker) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
@@ -117,6 +121,8 @@ pub(crate) async fn remove(docker: &Docker, doomed: &Doomed) -> Result<()> {
             let options = RemoveImageOptionsBuilder::new().force(true).build();
             (docker.remove_image(id, Some(options), None).await.map(drop), format!("remove image {id}"))
         }
+        // It removes a network, in the same way.
+        Doomed::Swarm { bridge } => return Box::pin(crate::swarm::leave(docker, *bridge)).await,
     };
     match result {
         Err(error) if status_of(&error) == Some(404) => Ok(()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::NoDocker;
+use crate::suite::NotRun;
 
 /// Any error, as probes and tests hand it over.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -98,6 +99,10 @@ pub enum Error {
         /// The text.
         text: String,
     },
+
+    /// The test cannot run here: see [`not_run`](crate::suite::not_run).
+    #[error("not run")]
+    NotRun(#[source] NotRun),
 
     /// A file of the harness itself could not be read or written.
     #[error("failed to {operation}")]

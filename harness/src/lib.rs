@@ -42,6 +42,8 @@
 //! quicker than an image of its own, which [`ImageBuilder`] builds `FROM` the one under test.
 //! [`Volume`] and [`Network`] are made for a test; they outlive their handles until their last container is gone.
 //!
+//! What another program makes for a test, Compose for instance, is [`Adopted`]; [`Swarm`] makes the engine a swarm of one.
+//!
 //! What is dropped is removed before the test's next step; what is dropped while the test fails, after its evidence was
 //! taken. `HERMES_KEEP=1` keeps it and says how to enter it. What a SIGKILL left behind the next run removes
 //! ([`reaper`]).
@@ -82,6 +84,7 @@ pub mod reaper;
 pub mod suite;
 pub mod wait;
 
+mod adopted;
 mod cleanup;
 mod container;
 mod derived;
@@ -90,9 +93,11 @@ mod layer;
 mod network;
 mod outcome;
 mod scope;
+mod swarm;
 mod terminal;
 mod volume;
 
+pub use adopted::Adopted;
 pub use container::{Boot, BootPhase, Container, ContainerBuilder, State};
 pub use derived::{DerivedImage, ImageBuilder};
 pub use engine::{NoDocker, connect};
@@ -102,6 +107,7 @@ pub use hermes_harness_macros::docker_test;
 pub use image_under_test::image_under_test;
 pub use network::Network;
 pub use outcome::{Outcome, Output};
+pub use swarm::Swarm;
 pub use terminal::Terminal;
 pub use volume::Volume;
 pub use vt100;

@@ -14,7 +14,8 @@ use bollard::query_parameters::{
 
 use crate::cleanup::{Doomed, remove};
 use crate::error::{Error, Result, chain};
-use crate::identity::{KEEP_LABEL, OWNER_LABEL, Owner};
+use crate::identity::{KEEP_LABEL, OWNER_LABEL, Owner, TEST_LABEL};
+use crate::swarm::labels_of_swarm;
 
 /// What was removed, by kind, and what could not be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct Reaped {
     pub networks: Vec<String>,
     /// Tags or IDs of images.
     pub images: Vec<String>,
+    /// The swarm that the engine was in.
+    pub swarms: Vec<String>,
     /// What the engine refused to remove, with its reason.
     pub failures: Vec<String>,
 }
@@ -45,6 +48,7 @@ impl fmt::Display for Reaped {
             ("volume", &self.volumes),
             ("network", &self.networks),
             ("image", &self.images),
+            ("swarm", &self.swarms),
         ];
         let mut lines = Vec::new();
         for (kind, names) in kinds {
@@ -81,13 +85,23 @@ fn is_abandoned(labels: &HashMap<String, String>, is_dead: impl Fn(&Owner) -> bo
     !labels.contains_key(KEEP_LABEL) && owner_in(labels).is_some_and(|owner| is_dead(&owner))
 }
 
-fn engine_is_local() -> bool {
+/// Whether the engine runs on the kernel that this process runs on.
+pub(crate) fn engine_is_local() -> bool {
     std::env::var("DOCKER_HOST").map_or(true, |host| host.is_empty() || host.starts_with("unix:"))
 }
 
 async fn reap_where(docker: &Docker, is_doomed: impl Fn(&HashMap<String, String>) -> bool) -> Result<Reaped> {
     let filter = HashMap::from([("label", vec![OWNER_LABEL])]);
     let mut reaped = Reaped::default();
+
+    // First, since it would replace the containers of its tasks.
+    if let Some(labels) = labels_of_swarm(docker).await?
+        && is_doomed(&labels)
+    {
+        let name = labels.get(TEST_LABEL).map_or("without a test", String::as_str);
+        let name = format!("of {name}");
+        reaped.note(docker, crate::swarm::doomed(&labels), name, |reaped| &mut reaped.swarms).await;
+    }
 
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
     let containers = docker.list_containers(Some(options)).await.map_err(Error::engine("list containers"))?;

@@ -1,11 +1,13 @@
 //! Runs the suites: finds the tests that `#[docker_test]` registered, and hands them to libtest-mimic, so that
 //! `cargo test`, nextest and `cargo xtask docker-test` all know how to run, list and filter them.
 //!
-//! Without Docker every test is reported as ignored, with the reason; never as passed.
+//! Without Docker every test is reported as ignored, with the reason; never as passed. So is one that finds out that
+//! something else is missing ([`not_run`]).
 
 mod folder;
+mod not_run;
+mod notes;
 mod runner;
-mod times;
 
 use std::future::Future;
 use std::path::Path;
@@ -17,12 +19,14 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 pub use inventory;
 
 pub use folder::files_that_no_module_names;
+pub use not_run::{NotRun, not_run};
 pub use runner::LIMIT;
 
 use crate::engine::{NoDocker, connect};
 use crate::error::{BoxError, Result, chain};
 use crate::image_under_test::image_under_test;
 use crate::reaper::{Reaped, reap};
+use runner::Ended;
 
 /// What a test's function returns, boxed.
 pub type TestFuture = Pin<Box<dyn Future<Output = std::result::Result<(), BoxError>>>>;
@@ -79,7 +83,11 @@ pub fn rehearse<E: Into<BoxError>, F>(
 where
     F: Future<Output = std::result::Result<(), E>> + 'static,
 {
-    runner::run_to_end(name, limit, || future_of(test()))
+    match runner::run_to_end(name, limit, || future_of(test())) {
+        Ended::Passed => Ok(()),
+        Ended::NotRun(reason) => Err(format!("not run: {reason}")),
+        Ended::Failed(failure) => Err(failure),
+    }
 }
 
 /// The `main` of the suites of this repository.
@@ -147,7 +155,7 @@ fn trial(
     arguments: &Arguments,
 ) -> Trial {
     match docker {
-        Ok(()) => Trial::test(test.name(), move || runner::run(test)),
+        Ok(()) => Trial::ignorable_test(test.name(), move || runner::run(test)),
         Err(no_docker) => {
             let reason = no_docker.to_string();
             let insisted = arguments.ignored || arguments.include_ignored;

@@ -8,10 +8,10 @@ use std::sync::{Arc, Once, RwLock, mpsc};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use libtest_mimic::Failed;
+use libtest_mimic::{Completion, Failed};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{DockerTest, TestFuture, times};
+use super::{DockerTest, TestFuture, not_run, notes};
 use crate::cleanup::{Doomed, on_cleanup_thread, remove_now};
 use crate::container::Suspect;
 use crate::engine::connect;
@@ -42,13 +42,23 @@ pub(super) fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().map_err(Error::file("start a tokio runtime"))
 }
 
+/// How a test ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Passed,
+    /// It cannot run here; why.
+    NotRun(String),
+    /// What it said.
+    Failed(String),
+}
+
 /// Runs a registered test.
-pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> {
+pub(super) fn run(test: &'static DockerTest) -> std::result::Result<Completion, Failed> {
     let what = || {
         let _watched = Watchdog::over(test.name());
         let began = Instant::now();
         let ended = on_a_roomy_stack(|| run_to_end(&test.name(), LIMIT, test.start));
-        times::note(&test.name(), began.elapsed());
+        notes::took(&test.name(), began.elapsed());
         ended
     };
     let ended = if test.alone {
@@ -58,18 +68,30 @@ pub(super) fn run(test: &'static DockerTest) -> std::result::Result<(), Failed> 
         let _turn = TURNS.read();
         what()
     };
-    ended.map_err(|failure| Failed::from(format!("{failure}\n(at {}, {})", test.file, test.function)))
+    let failed = |failure| Failed::from(format!("{failure}\n(at {}, {})", test.file, test.function));
+    match ended {
+        Ended::Passed => Ok(Completion::Completed),
+        Ended::NotRun(reason) if not_run::is_lost_on_the_runner() => Err(failed(format!(
+            "it cannot run here: {reason}\nleave it out (-E 'not test(={})') or use `cargo xtask docker-test`",
+            test.name()
+        ))),
+        Ended::NotRun(reason) => {
+            notes::not_run(&test.name(), &reason);
+            Ok(Completion::ignored_with(reason))
+        }
+        Ended::Failed(failure) => Err(failed(failure)),
+    }
 }
 
 /// Runs on a thread with room: a test that describes a dozen containers at once holds them all on its stack, which in a
 /// debug build overflows the two megabytes of an ordinary thread, and that ends the whole run.
-fn on_a_roomy_stack(
-    what: impl FnOnce() -> std::result::Result<(), String> + Send,
-) -> std::result::Result<(), String> {
+fn on_a_roomy_stack(what: impl FnOnce() -> Ended + Send) -> Ended {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, what);
-        let thread = thread.map_err(|error| format!("failed to start a thread: {error}"))?;
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(error) => Ended::Failed(format!("failed to start a thread: {error}")),
+        }
     })
 }
 
@@ -100,37 +122,38 @@ impl Watchdog {
 }
 
 /// Runs a test to its end, and removes what it made. A failure is told with the folder of its evidence.
-pub(crate) fn run_to_end(
-    name: &str,
-    limit: Duration,
-    start: impl FnOnce() -> TestFuture,
-) -> std::result::Result<(), String> {
+pub(crate) fn run_to_end(name: &str, limit: Duration, start: impl FnOnce() -> TestFuture) -> Ended {
     note_panics();
     let started = runtime().and_then(|runtime| {
         let docker = runtime.block_on(connect())?;
         Ok((runtime, docker))
     });
-    let (runtime, docker) = started.map_err(|error| chain(&error))?;
+    let (runtime, docker) = match started {
+        Ok(started) => started,
+        Err(error) => return Ended::Failed(chain(&error)),
+    };
     let scope = Scope::new(name, docker);
-    let failure = {
+    let ended = {
         let _entered = scope.enter();
-        let failure = runtime.block_on(attempt(&scope, limit, start)).err();
+        let ended = runtime.block_on(attempt(&scope, limit, start));
         // Tasks that the test spawned hold containers, too.
         runtime.shutdown_timeout(Duration::from_secs(5));
-        failure
+        ended
     };
     let let_go = scope.take_doomed();
     scope.end();
     let (doomed, suspects): (Vec<Doomed>, Vec<Option<Suspect>>) = let_go.into_iter().unzip();
-    let told = match failure {
-        None => {
+    let told = match ended {
+        Ended::Passed => {
             evidence::discard(name);
-            Ok(())
+            Ended::Passed
         }
-        Some(failure) => {
+        Ended::Failed(failure) => {
             let suspects: Vec<Suspect> = suspects.into_iter().flatten().collect();
-            Err(with_evidence(name, failure, suspects))
+            Ended::Failed(with_evidence(name, failure, suspects))
         }
+        // Nothing was shown, so what an earlier failure left stays.
+        Ended::NotRun(reason) => Ended::NotRun(reason),
     };
     remove_now(doomed);
     told
@@ -138,11 +161,7 @@ pub(crate) fn run_to_end(
 
 /// Polls the test until it ends or the limit passes. Between two steps it removes what the test let go of: what is let
 /// go of in the last step stays for the evidence.
-async fn attempt(
-    scope: &Arc<Scope>,
-    limit: Duration,
-    start: impl FnOnce() -> TestFuture,
-) -> std::result::Result<(), String> {
+async fn attempt(scope: &Arc<Scope>, limit: Duration, start: impl FnOnce() -> TestFuture) -> Ended {
     let mut test = AssertUnwindSafe(async move { start().await }).catch_unwind().boxed_local();
     let stepwise = poll_fn(|context| {
         let step = test.poll_unpin(context);
@@ -152,10 +171,13 @@ async fn attempt(
         step
     });
     match tokio::time::timeout(limit, stepwise).await {
-        Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Ok(Err(error))) => Err(chain(&*error)),
-        Ok(Err(panic)) => Err(told_by(&*panic)),
-        Err(_) => Err(format!("the test did not end within its limit of {}", seconds(limit))),
+        Ok(Ok(Ok(()))) => Ended::Passed,
+        Ok(Ok(Err(error))) => match not_run::reason_in(&*error) {
+            Some(reason) => Ended::NotRun(reason),
+            None => Ended::Failed(chain(&*error)),
+        },
+        Ok(Err(panic)) => Ended::Failed(told_by(&*panic)),
+        Err(_) => Ended::Failed(format!("the test did not end within its limit of {}", seconds(limit))),
     }
 }
 

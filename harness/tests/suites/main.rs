@@ -8,9 +8,11 @@
 mod capabilities;
 mod container_restart;
 mod crash_loop;
+mod deploy;
 mod driving;
 mod gateway_run;
 mod gateways;
+mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
 mod hostile_slots;

@@ -125,6 +125,18 @@ fn checks() -> Result<Vec<Check>> {
             "pip install check-jsonschema",
             &["--builtin-schema", "vendor.github-workflows", ".github/workflows/ci.yml"],
         ),
+        other(
+            "compose-schema",
+            "check-jsonschema",
+            "pip install check-jsonschema",
+            &[
+                "--builtin-schema",
+                "vendor.compose-spec",
+                "deploy/compose.yaml",
+                "deploy/compose.nas.yaml",
+                "deploy/swarm.yaml",
+            ],
+        ),
         other("zizmor", "zizmor", "pip install zizmor", &["--offline", "--no-progress", ".github/workflows"]),
         deny,
         cargo(

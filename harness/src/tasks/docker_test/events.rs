@@ -1,5 +1,5 @@
-//! What the test binary says: libtest's JSON events on stdout, and the times that the suites' runner
-//! leaves in a file (the events have none, and in a parallel run the start is told at the end).
+//! What the test binary says: libtest's JSON events on stdout, and what the suites' runner notes in a file: times (the
+//! events have none, and in a parallel run the start is told at the end), and why a test was not run.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -62,14 +62,35 @@ fn message(stdout: &str) -> String {
     inner.unwrap_or(text).to_owned()
 }
 
-/// How long each test took, by its name, as the runner noted it: `<microseconds> <name>` a line.
-pub(super) fn times(text: &str) -> HashMap<String, Duration> {
-    text.lines()
-        .filter_map(|line| {
-            let (micros, name) = line.split_once(' ')?;
-            Some((name.to_owned(), Duration::from_micros(micros.parse().ok()?)))
-        })
-        .collect()
+/// What the runner noted, by the test's name.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    /// How long it took: `took <microseconds> <name>`.
+    pub(super) took: HashMap<String, Duration>,
+    /// Why it was not run: `not-run <name> <reason>`.
+    pub(super) not_run: HashMap<String, String>,
+}
+
+impl Notes {
+    /// Reads the file; a line that is torn, or of another kind, is left out.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut notes = Self::default();
+        for line in text.lines() {
+            let mut words = line.splitn(3, ' ');
+            match (words.next(), words.next(), words.next()) {
+                (Some("took"), Some(micros), Some(name)) => {
+                    if let Ok(micros) = micros.parse() {
+                        notes.took.insert(name.to_owned(), Duration::from_micros(micros));
+                    }
+                }
+                (Some("not-run"), Some(name), Some(reason)) => {
+                    notes.not_run.insert(name.to_owned(), reason.to_owned());
+                }
+                _ => {}
+            }
+        }
+        notes
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn times_are_kept_by_name_and_a_torn_line_is_left_out() {
-        let read = times("1500 a::b\n2000000 c\n12");
-        assert_eq!(read["a::b"], Duration::from_micros(1500));
-        assert_eq!(read["c"], Duration::from_secs(2));
-        assert_eq!(read.len(), 2);
+    fn notes_are_kept_by_name_and_a_torn_line_is_left_out() {
+        let notes = Notes::parse("took 1500 a::b\ntook 2000000 c\nnot-run d::e there is no x\ntook 12");
+        assert_eq!(notes.took["a::b"], Duration::from_micros(1500));
+        assert_eq!(notes.took["c"], Duration::from_secs(2));
+        assert_eq!(notes.took.len(), 2);
+        assert_eq!(notes.not_run["d::e"], "there is no x");
     }
 }

@@ -11,13 +11,13 @@ use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::compile::Suites;
-use super::events::{self, Line, Verdict};
+use super::events::{self, Line, Notes, Verdict};
 use super::report::Reporter;
 use super::select::Chosen;
 use crate::tasks::{IMAGE_VARIABLE, reap};
 
-/// The file in which the suites' runner notes how long each test took.
-const TIMES_VARIABLE: &str = "HERMES_TEST_TIMES";
+/// The file in which the suites' runner notes what the events do not tell.
+const NOTES_VARIABLE: &str = "HERMES_TEST_NOTES";
 /// How long the test binary may take to end after Ctrl-C reached it, too.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -73,8 +73,8 @@ pub(super) async fn run(
     docker: Option<&Docker>,
 ) -> Result<Outcome> {
     let directory = tempfile::tempdir().context("failed to make a temporary directory")?;
-    let times = directory.path().join("times");
-    let mut child = start(suites, chosen, options, &times)?;
+    let notes = directory.path().join("notes");
+    let mut child = start(suites, chosen, options, &notes)?;
     let stdout = child.stdout.take().context("the suites have no output")?;
     let mut lines = BufReader::new(stdout).lines();
 
@@ -95,9 +95,10 @@ pub(super) async fn run(
         let Some(line) = line else { break };
         match events::parse(&line) {
             Line::Ended(name, verdict) => {
-                let known = events::times(&std::fs::read_to_string(&times).unwrap_or_default());
-                let took = known.get(&name).copied();
-                let reason = options.reason_to_ignore.clone().filter(|_| verdict == Verdict::Ignored);
+                let mut known = Notes::parse(&std::fs::read_to_string(&notes).unwrap_or_default());
+                let took = known.took.get(&name).copied();
+                let reason = options.reason_to_ignore.clone().or_else(|| known.not_run.remove(&name));
+                let reason = reason.filter(|_| verdict == Verdict::Ignored);
                 let result = TestResult { name, verdict, took, reason };
                 reporter.ended(&result);
                 results.push(result);
@@ -123,13 +124,13 @@ pub(super) async fn run(
     Ok(Outcome { results, took: started.elapsed(), interrupted })
 }
 
-fn start(suites: &Suites, chosen: &Chosen, options: &Options, times: &Path) -> Result<Child> {
+fn start(suites: &Suites, chosen: &Chosen, options: &Options, notes: &Path) -> Result<Child> {
     let mut command = suites.command();
     command.args(["--format", "json", "--exact"]).arg(format!("--test-threads={}", options.jobs));
     for name in &chosen.rest {
         command.args(["--skip", name]);
     }
-    command.env(TIMES_VARIABLE, times).stdout(Stdio::piped());
+    command.env(NOTES_VARIABLE, notes).stdout(Stdio::piped());
     if let Some(image) = &options.image {
         command.env(IMAGE_VARIABLE, image);
     }
