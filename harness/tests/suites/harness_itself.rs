@@ -285,10 +285,17 @@ async fn a_small_volume_can_be_filled() -> Result<()> {
 #[docker_test]
 async fn a_container_can_be_paused_and_cut_off() -> Result<()> {
     let container = up().await?;
+    // The engine hears of both from its runtime a little later, and what it heard of the first may come behind the second.
+    let is_paused = |wanted: bool| {
+        async move |container: &Container| {
+            let state = container.state().await?;
+            Ok(Look::holds(state.paused == wanted, || format!("{state:?}")))
+        }
+    };
     container.pause().await?;
-    ensure!(container.state().await?.paused);
+    container.wait_until("it is paused", is_paused(true), secs(5)).await?;
     container.unpause().await?;
-    ensure!(!container.state().await?.paused);
+    container.wait_until("it goes on", is_paused(false), secs(5)).await?;
     container.disconnect_network().await?;
     container.exec_sh("cat /proc/net/dev").await?.success();
     let networks = container.inspect().await?.network_settings.and_then(|settings| settings.networks);
