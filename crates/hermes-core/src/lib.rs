@@ -4,6 +4,7 @@
 
 pub mod active_profile;
 pub mod boot_log;
+mod chain;
 pub mod config;
 pub mod dot_env;
 pub mod gateway_state;
@@ -15,11 +16,14 @@ pub mod profile_directories;
 pub mod profile_name;
 pub mod secret_name;
 pub mod timestamp;
+mod truthy;
 pub mod whole_file;
 
+pub use chain::chain;
 pub use gateway_state::{
     BootAction, DesiredState, GatewayState, ObservedState, StateFile, StateRead, action_at_boot,
 };
 pub use home::{Home, Profiles, Stray};
 pub use profile_directories::ProfileDirectories;
 pub use profile_name::ProfileName;
+pub use truthy::is_truthy;

@@ -4,9 +4,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process;
 
+use hermes_core::chain;
 use hermes_core::whole_file;
 
-use crate::say::{chain, warn};
+use crate::say::warn;
 
 /// The file, removed when this is dropped.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hermes_core::ObservedState;
+use hermes_core::chain;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 use tokio::time::{self, MissedTickBehavior};
@@ -19,7 +20,7 @@ use crate::listen::{self, Listener, SocketFile};
 use crate::lock::GatewayLock;
 use crate::options::Options;
 use crate::pid_file::PidFile;
-use crate::say::{chain, say, warn};
+use crate::say::{say, warn};
 use crate::serve::{Drained, Server};
 use crate::settings;
 use crate::signals::Orders;

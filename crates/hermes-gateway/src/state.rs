@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime};
 use std::{io, process};
 
 use hermes_core::gateway_state::{DesiredState, Observation, StateFileError};
-use hermes_core::{ObservedState, StateFile};
+use hermes_core::{ObservedState, StateFile, chain};
 use tokio::task::JoinHandle;
 use tokio::time;
 
 use crate::options::Options;
 use crate::process::start_time;
-use crate::say::{chain, warn};
+use crate::say::warn;
 
 /// How often a running gateway writes its state again, so that `updated_at` tells a live one from one that hangs.
 pub const STATE_INTERVAL: Duration = Duration::from_secs(60);

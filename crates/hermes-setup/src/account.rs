@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hermes_account::{Account, LookupError, NAME};
+use hermes_core::chain;
 use hermes_service::ToolError;
 use hermes_service::tool::Tool;
 use rustix::fs::Access;
@@ -50,7 +51,7 @@ pub(crate) fn settle(wanted: Wanted, notices: &mut Notices) -> Result<Settled, L
     }
     let home = if was_interrupted { PathBuf::from(HOME) } else { found.home };
     if let Err(error) = remap(before, now, &home) {
-        notices.add(Notice::AccountTool { uid: before.uid, gid: before.gid, failure: told(&error) });
+        notices.add(Notice::AccountTool { uid: before.uid, gid: before.gid, failure: chain(&error) });
     }
     // Whatever came of it: what counts is what is written now.
     Ok(Settled { before, now: owner(&Account::lookup()?) })
@@ -82,12 +83,4 @@ fn remap(before: Owner, now: Owner, home: &Path) -> Result<(), ToolError> {
 /// Whether accounts cannot be changed, since the root file system is read-only.
 pub(crate) fn etc_is_read_only() -> bool {
     rustix::fs::access("/etc", Access::WRITE_OK) == Err(Errno::ROFS)
-}
-
-/// The failure of a tool on one line.
-pub(crate) fn told(error: &ToolError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hermes_core::config::{self, Migration};
-use hermes_core::{Home, ProfileName, owned, whole_file};
+use hermes_core::{Home, ProfileName, chain, owned, whole_file};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -15,7 +15,7 @@ use crate::home::kind_name;
 use crate::notice::{First, Notice, Notices};
 use crate::record::Record;
 use crate::root::Prepared;
-use crate::seeds::{self, one_line};
+use crate::seeds;
 use crate::variables::Variables;
 
 /// Leaves every configuration as it is.
@@ -177,7 +177,7 @@ fn migrate(home: &Home, notices: &mut Notices) {
             Ok(Migration::NoFile | Migration::Current) => {}
             Ok(Migration::Newer { found }) => notices.add(newer(path, found)),
             Err(error) => notices.add(Notice::Failed {
-                what: format!("the configuration stays as it is: cannot {}", one_line(&error)),
+                what: format!("the configuration stays as it is: cannot {}", chain(&error)),
                 mend: format!("mend it, or set {SKIP_MIGRATION}=1"),
             }),
         }

@@ -7,10 +7,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use hermes_account::{Account, NAME};
+use hermes_core::chain;
 use hermes_service::ToolError;
 use hermes_service::tool::Tool;
 
-use crate::account::{etc_is_read_only, told};
+use crate::account::etc_is_read_only;
 use crate::directory::Owner;
 use crate::notice::{Notice, Notices};
 use crate::roots_own;
@@ -34,7 +35,7 @@ pub(crate) fn give_that_of_the_docker_socket(variables: &Variables, account: Own
         });
     }
     if let Err(error) = join(gid) {
-        notices.add(Notice::AccountTool { uid: account.uid, gid: account.gid, failure: told(&error) });
+        notices.add(Notice::AccountTool { uid: account.uid, gid: account.gid, failure: chain(&error) });
     }
 }
 

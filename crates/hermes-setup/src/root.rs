@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use hermes_core::{Home, owned};
+use hermes_core::{Home, chain, owned};
 
 use crate::account;
 use crate::directory::Directory;
@@ -14,7 +14,6 @@ use crate::notice::{Notice, Notices};
 use crate::ownership::{Rule, Walk};
 use crate::record::{RECORD_MAX, Record};
 use crate::secret_files;
-use crate::seeds::one_line;
 use crate::variables::Variables;
 
 /// `full`: everything is looked at, whatever is remembered.
@@ -45,7 +44,7 @@ pub fn prepare(home: &Home, variables: &mut Variables, notices: &mut Notices) ->
         Ok(settled) => settled,
         Err(error) => {
             notices.add(Notice::Failed {
-                what: format!("it is not known who the account is: {}", one_line(&error)),
+                what: format!("it is not known who the account is: {}", chain(&error)),
                 mend: format!(
                     "restore the image's {}, or add the account with useradd",
                     hermes_account::PASSWD

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hermes_core::whole_file::{self, WriteError};
-use hermes_core::{DesiredState, Home, ProfileName, StateFile};
+use hermes_core::{DesiredState, Home, ProfileName, StateFile, chain};
 use rustix::io::Errno;
 
 use crate::notice::{Notice, Notices};
@@ -86,16 +86,10 @@ fn want_running(home: &Home, notices: &mut Notices) -> bool {
         Ok(()) => true,
         Err(error) => {
             notices.add(Notice::Failed {
-                what: format!("the default gateway will not start by itself: cannot {}", one_line(&error)),
+                what: format!("the default gateway will not start by itself: cannot {}", chain(&error)),
                 mend: "start it: hermes gateway start".into(),
             });
             false
         }
     }
-}
-
-/// An error and its causes.
-pub(crate) fn one_line(error: &dyn std::error::Error) -> String {
-    let errors = std::iter::successors(Some(error), |error| error.source());
-    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use hermes_core::is_truthy;
+
 /// The environment of the container. An empty variable counts as unset.
 #[derive(Clone, Debug, Default)]
 pub struct Variables(BTreeMap<OsString, OsString>);
@@ -35,8 +37,7 @@ impl Variables {
 
     /// Whether `name` is `1`, `true` or `yes`, in any case.
     pub(crate) fn is_truthy(&self, name: &str) -> bool {
-        let value = self.get(name).and_then(OsStr::to_str).unwrap_or_default();
-        ["1", "true", "yes"].iter().any(|yes| value.eq_ignore_ascii_case(yes))
+        self.get(name).is_some_and(is_truthy)
     }
 }
 

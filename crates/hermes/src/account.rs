@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 
 use hermes_account::{Account, Credentials, LookupError, NAME, PASSWD};
+use hermes_core::is_truthy;
 
 use crate::cli;
 use crate::error::{CommandError, Exit};
@@ -83,11 +84,6 @@ fn set_home(home: OsString) {
             std::env::set_var("HOME", home);
         }
     }
-}
-
-/// `1`, `true` or `yes`, in any case.
-pub(crate) fn is_truthy(value: &OsStr) -> bool {
-    value.to_str().is_some_and(|text| ["1", "true", "yes"].iter().any(|yes| text.eq_ignore_ascii_case(yes)))
 }
 
 #[cfg(test)]

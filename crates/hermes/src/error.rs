@@ -102,12 +102,6 @@ impl CommandError {
     }
 }
 
-/// An error and its causes, on one line.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let errors = std::iter::successors(Some(error), |&error| error.source());
-    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

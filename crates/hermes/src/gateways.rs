@@ -5,11 +5,11 @@ use std::env;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead};
+use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead, chain};
 use hermes_service::{ServiceManager, ServiceStatus};
 use serde::Serialize;
 
-use crate::error::{CommandError, chain};
+use crate::error::CommandError;
 
 /// One gateway.
 #[derive(Debug, Serialize)]

@@ -11,8 +11,8 @@ use rstest::rstest;
 use super::gateway::{Running, TestHome, coder, free_port, taken_port};
 use crate::error::GatewayError;
 use crate::http;
-use crate::say::chain;
 use crate::state::STATE_INTERVAL;
+use hermes_core::chain;
 
 /// What a start that failed after it took the lock has to leave.
 #[track_caller]

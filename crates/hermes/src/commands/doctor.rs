@@ -11,8 +11,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use hermes_core::chain;
+
 use crate::context::Context;
-use crate::error::{CommandError, chain};
+use crate::error::CommandError;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

@@ -11,12 +11,14 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use hermes_core::{Home, ProfileName, StateFile, StateRead, active_profile, config, dot_env, timestamp};
+use hermes_core::{
+    Home, ProfileName, StateFile, StateRead, active_profile, chain, config, dot_env, timestamp,
+};
 use hermes_service::none::NoServiceManager;
 
 use crate::build::Build;
 use crate::context::Context;
-use crate::error::{CommandError, chain};
+use crate::error::CommandError;
 use crate::gateway_log;
 use crate::gateways::Gateway;
 use crate::output;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use hermes_core::lease::{BEAT, Held, LeaseError, Obstacle, Volume};
-use hermes_core::{BootAction, StateFile, action_at_boot};
+use hermes_core::{BootAction, StateFile, action_at_boot, chain};
 use hermes_service::s6::S6;
 use hermes_service::{ServiceManager, Wait};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit, chain};
+use crate::error::{CommandError, Exit};
 use crate::failures::is_read_only;
 use crate::ownership::{self, Note, Other};
 

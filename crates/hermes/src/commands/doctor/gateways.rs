@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use hermes_core::{DesiredState, ProfileName, Profiles, StateFile, StateRead};
+use hermes_core::{DesiredState, ProfileName, Profiles, StateFile, StateRead, chain};
 use hermes_service::{ServiceManager, ServiceStatus};
 
 use super::Finding;
 use crate::context::Context;
-use crate::error::chain;
 use crate::failures::selecting;
 use crate::ownership::Note;
 

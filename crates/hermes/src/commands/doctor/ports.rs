@@ -9,9 +9,9 @@ use hermes_service::ServiceManager;
 
 use super::Finding;
 use crate::context::Context;
-use crate::error::chain;
 use crate::failures::selecting;
 use crate::gateways;
+use hermes_core::chain;
 
 pub(super) fn check(
     context: &Context,

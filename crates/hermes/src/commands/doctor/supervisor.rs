@@ -8,8 +8,8 @@ use hermes_service::{Kind, ServiceManager};
 
 use super::Finding;
 use crate::context::Context;
-use crate::error::chain;
 use crate::ownership::Note;
+use hermes_core::chain;
 
 pub(super) fn check(context: &Context, manager: &dyn ServiceManager) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
-use hermes_core::ProfileName;
+use hermes_core::{ProfileName, is_truthy};
 use hermes_gateway::Options;
 use hermes_service::Wait;
 
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Whether supervision is not wanted.
     pub(super) fn opts_out(&self) -> bool {
-        self.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| account::is_truthy(&value))
+        self.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| is_truthy(&value))
     }
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     // Under supervision the gateway itself finds that its profile is gone, and says so in a way that ends the matter.
     let profile = if supervised { context.profile()? } else { context.existing_profile()? };
     let opted_out =
-        arguments.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| account::is_truthy(&value));
+        arguments.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| is_truthy(&value));
     if !supervised && !opted_out && context.s6().is_some() {
         return hand_over(context, &profile);
     }
