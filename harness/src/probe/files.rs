@@ -78,7 +78,8 @@ impl Container {
     }
 
     /// The content of a file whether the container runs or not, as `docker cp` gets it; `None` when there is none.
-    /// Does not see what lies on a tmpfs.
+    /// Does not see what lies on a tmpfs. A file that somebody replaces meanwhile may come cut off at its former length: what a
+    /// running container changes, [`read_file`](Self::read_file) reads.
     pub async fn copy_out(&self, path: &str) -> Result<Option<Vec<u8>>> {
         let operation = format!("copy {path} out of container {}", self.name());
         let options = DownloadFromContainerOptionsBuilder::new().path(path).build();

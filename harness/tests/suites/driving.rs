@@ -50,8 +50,13 @@ pub(crate) fn directory(profile: &str) -> String {
 /// What the state file of a profile holds.
 pub(crate) async fn state(container: &Container, profile: &str) -> Result<Value> {
     let path = format!("{}/gateway_state.json", directory(profile));
-    // Not with an exec: the container may have ended.
-    let bytes = container.copy_out(&path).await?.with_context(|| format!("there is no {path}"))?;
+    let bytes = if container.state().await?.running {
+        container.read_file(&path).await?
+    } else {
+        // While gateways run this would not do: the engine looks how long the file is before it opens it, and one that is replaced
+        // in between is cut off there.
+        container.copy_out(&path).await?.with_context(|| format!("there is no {path}"))?
+    };
     serde_json::from_slice(&bytes).with_context(|| format!("{path}: {}", String::from_utf8_lossy(&bytes)))
 }
 
