@@ -23,7 +23,7 @@ pub use key::{Key, KeyError};
 pub use migrate::{MigrateError, Migration, migrate};
 pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, port_for};
 pub use restart::RestartPolicy;
-pub use version::{CURRENT_VERSION, Version, VersionError};
+pub use version::{CURRENT_VERSION, Version, VersionError, is_surely_current};
 
 #[cfg(test)]
 mod migrate_tests;

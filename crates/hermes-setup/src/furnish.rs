@@ -5,7 +5,7 @@ use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use hermes_core::config::{self, Migration};
+use hermes_core::config::{self, CONFIG_FILE_MAX, Migration, is_surely_current};
 use hermes_core::{Home, ProfileName, chain, owned, whole_file};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -17,6 +17,9 @@ use crate::record::Record;
 use crate::root::Prepared;
 use crate::seeds;
 use crate::variables::Variables;
+
+/// A profile's configuration, in its directory.
+const CONFIG: &str = "config.yaml";
 
 /// Leaves every configuration as it is.
 const SKIP_MIGRATION: &str = "HERMES_SKIP_CONFIG_MIGRATION";
@@ -60,7 +63,7 @@ fn furnish_from(
         }
     }
     if !variables.is_truthy(SKIP_MIGRATION) {
-        migrate(home, notices);
+        migrate(home, &directory, notices);
     }
     if let Some(record) = prepared.record {
         remember(home, &record);
@@ -160,11 +163,21 @@ fn close(directory: &Directory, name: &str) -> rustix::io::Result<()> {
 }
 
 /// Brings the configuration of each profile up to date.
-fn migrate(home: &Home, notices: &mut Notices) {
+fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
     // `profiles/` that cannot be read is for reconciliation to tell.
     let profiles =
         home.profiles().map(|found| found.names).unwrap_or_else(|_| vec![ProfileName::default_profile()]);
+    let named = directory.child(owned::PROFILES).ok();
     for profile in profiles {
+        let needs_none = if profile.is_default() {
+            needs_no_migration(directory)
+        } else {
+            let its_own = named.as_ref().and_then(|named| named.child(profile.as_str()).ok());
+            its_own.is_some_and(|directory| needs_no_migration(&directory))
+        };
+        if needs_none {
+            continue;
+        }
         let path = home.config(&profile);
         // Of the default profile's files it was told already which is none.
         if profile.is_default() && path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
@@ -182,6 +195,13 @@ fn migrate(home: &Home, notices: &mut Notices) {
             }),
         }
     }
+}
+
+/// Whether a profile's configuration is not there, or current. Looked at from its open directory: each step of an absolute path is a
+/// question to the storage driver in a container, which a thousand profiles would ask at every boot.
+fn needs_no_migration(profile: &Directory) -> bool {
+    matches!(profile.look(CONFIG), Ok(None))
+        || profile.read_small(CONFIG, CONFIG_FILE_MAX).is_some_and(|config| is_surely_current(&config))
 }
 
 fn newer(path: PathBuf, found: u64) -> Notice {

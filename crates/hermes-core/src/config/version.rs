@@ -67,7 +67,7 @@ fn key() -> Key {
 
 /// Whether a text that is YAML surely is of the current version; `false` says nothing. Of a mapping that is written in blocks, all
 /// that begins in the first column is a key of its own: a look at the lines will do, and a boot looks at a thousand files.
-pub(super) fn is_surely_current(text: &[u8]) -> bool {
+pub fn is_surely_current(text: &[u8]) -> bool {
     let mut found = None;
     let mut last_was_version = false;
     for line in text.split(|&byte| byte == b'\n') {
