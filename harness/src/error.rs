@@ -100,6 +100,34 @@ pub enum Error {
         text: String,
     },
 
+    /// The browser refused a command or broke off.
+    #[error("failed to {operation}")]
+    Browser {
+        /// Verb and object: "open http://…".
+        operation: String,
+        /// What the driver said.
+        #[source]
+        source: Box<thirtyfour::error::WebDriverError>,
+    },
+
+    /// A page is not as it should be.
+    #[error("{page} {what}:\n  {faults}")]
+    Page {
+        /// Its URL.
+        page: String,
+        /// What is wrong: "wrote errors to the console".
+        what: String,
+        /// One a line.
+        faults: String,
+    },
+
+    /// There is no browser to test with.
+    #[error("there is no {missing} here (apt-get install chromium chromium-driver)")]
+    NoBrowser {
+        /// The program that is not there.
+        missing: &'static str,
+    },
+
     /// The test cannot run here: see [`not_run`](crate::suite::not_run).
     #[error("not run")]
     NotRun(#[source] NotRun),

@@ -1,16 +1,18 @@
 //! What a failed test leaves behind for whoever reads it: the log, processes, slots, boot record and state of each of
-//! its containers, under `target/docker-test/<test>/`. It goes when the test passes again, not before.
+//! its containers, the page of each of its browsers, and the pictures that it took, under `target/docker-test/<test>/`. It goes when the test passes again, not before.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
 
+use crate::browser::Remains;
 use crate::container::{Container, Suspect, logs_of};
 use crate::error::chain;
 use crate::identity::Owner;
 use crate::image_under_test::docker_test_directory;
 use crate::probe::process_table;
+use crate::scope::Picture;
 
 /// Evidence is taken while someone waits.
 const EXEC_DEADLINE: Duration = Duration::from_secs(10);
@@ -22,13 +24,52 @@ pub fn evidence_directory(test: &str) -> PathBuf {
     docker_test_directory().join(test.replace("::", "."))
 }
 
+/// What a test held when it ended.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) suspects: Vec<Suspect>,
+    pub(crate) browsers: Vec<Remains>,
+    pub(crate) pictures: Vec<Picture>,
+}
+
 /// Writes the evidence of a failed test and returns its folder.
 pub(crate) async fn collect(
     docker: &Docker,
     test: &str,
     failure: &str,
-    suspects: &[Suspect],
+    held: Held,
 ) -> std::io::Result<PathBuf> {
+    let directory = empty_directory(test)?;
+    std::fs::write(directory.join("failure.txt"), failure)?;
+    // First: a page goes on changing, and its server may be one of the containers.
+    for (index, browser) in held.browsers.iter().enumerate() {
+        let name = if index == 0 { "browser".to_owned() } else { format!("browser-{}", index + 1) };
+        browser.examine(&directory, &name).await;
+    }
+    write_pictures(&directory, &held.pictures);
+    for suspect in &held.suspects {
+        let folder = if held.suspects.len() == 1 { directory.clone() } else { directory.join(&suspect.name) };
+        std::fs::create_dir_all(&folder)?;
+        examine(docker, suspect, &folder).await;
+    }
+    Ok(directory)
+}
+
+/// Writes the pictures that a test took which has passed, and returns their folder; for who asked to keep things.
+pub(crate) fn keep_pictures(test: &str, pictures: &[Picture]) -> std::io::Result<PathBuf> {
+    let directory = empty_directory(test)?;
+    write_pictures(&directory, pictures);
+    Ok(directory)
+}
+
+fn write_pictures(directory: &Path, pictures: &[Picture]) {
+    for (name, png) in pictures {
+        write(directory, &format!("{}.png", name.replace(['/', ':'], ".")), png);
+    }
+}
+
+/// Makes the folder of a test anew.
+fn empty_directory(test: &str) -> std::io::Result<PathBuf> {
     let usual = evidence_directory(test);
     // Another run of the same tree may hold evidence of its own there.
     let directory =
@@ -38,12 +79,6 @@ pub(crate) async fn collect(
     }
     std::fs::create_dir_all(&directory)?;
     std::fs::write(directory.join(OWNER_FILE), Owner::this_process().to_string())?;
-    std::fs::write(directory.join("failure.txt"), failure)?;
-    for suspect in suspects {
-        let folder = if suspects.len() == 1 { directory.clone() } else { directory.join(&suspect.name) };
-        std::fs::create_dir_all(&folder)?;
-        examine(docker, suspect, &folder).await;
-    }
     Ok(directory)
 }
 
@@ -123,7 +158,8 @@ async fn file(container: &Container, path: &str, running: bool) -> Result<Option
     container.copy_out(path).await.map_err(|error| chain(&error))
 }
 
-fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
+/// Writes a file of the evidence; that it cannot is said on stderr.
+pub(crate) fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) {
     if let Err(error) = std::fs::write(folder.join(name), content) {
         eprintln!("harness: failed to write {}: {error}", folder.join(name).display());
     }

@@ -66,11 +66,16 @@
 //! will never be one, or the deadline passes; the error says what was seen last. A probe is an `async` closure that
 //! returns `Ok(Look::Value(…))`, `Ok(Look::NotYet(seen))` or `Ok(Look::Never(why))`; errors come in with `?`.
 //!
+//! # A page
+//!
+//! [`Browser`] is a real one, to click through a dashboard with ([`browser`]).
+//!
 //! # The image under test
 //!
 //! What `HERMES_TEST_IMAGE` names ([`image_under_test()`]), else one that is built once for the whole run. Only the module
 //! [`hermes`] knows what is in it.
 
+pub mod browser;
 pub mod engine;
 pub mod error;
 pub mod evidence;
@@ -98,6 +103,7 @@ mod terminal;
 mod volume;
 
 pub use adopted::Adopted;
+pub use browser::{Browser, BrowserBuilder};
 pub use container::{Boot, BootPhase, Container, ContainerBuilder, State};
 pub use derived::{DerivedImage, ImageBuilder};
 pub use engine::{NoDocker, connect};

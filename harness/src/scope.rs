@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bollard::Docker;
 
+use crate::browser::{Remains, TurnOfTest};
 use crate::cleanup::{Doomed, remove_now};
 use crate::container::Suspect;
 
@@ -22,17 +23,23 @@ pub(crate) struct Scope {
     test: String,
     docker: Docker,
     state: Mutex<State>,
+    turn: TurnOfTest,
 }
 
 #[derive(Debug, Default)]
 struct State {
     doomed: Vec<(Doomed, Option<Suspect>)>,
+    browsers: Vec<Remains>,
+    pictures: Vec<Picture>,
     over: bool,
 }
 
+/// A name, and a PNG.
+pub(crate) type Picture = (String, Vec<u8>);
+
 impl Scope {
     pub(crate) fn new(test: &str, docker: Docker) -> Arc<Self> {
-        Arc::new(Self { test: test.to_owned(), docker, state: Mutex::default() })
+        Arc::new(Self { test: test.to_owned(), docker, state: Mutex::default(), turn: TurnOfTest::default() })
     }
 
     /// The scope of the test that runs on this thread.
@@ -57,6 +64,36 @@ impl Scope {
     /// What was let go of since the last call, in that order.
     pub(crate) fn take_doomed(&self) -> Vec<(Doomed, Option<Suspect>)> {
         std::mem::take(&mut self.state().doomed)
+    }
+
+    /// The test's turn to have browsers.
+    pub(crate) fn turn(&self) -> &TurnOfTest {
+        &self.turn
+    }
+
+    /// Ends a browser with the test's next step, or at once when there is none to come.
+    pub(crate) fn let_go_browser(&self, remains: Remains) {
+        let mut state = self.state();
+        if !state.over {
+            state.browsers.push(remains);
+        }
+    }
+
+    /// The browsers that were let go of since the last call. To drop one is to end it.
+    pub(crate) fn take_browsers(&self) -> Vec<Remains> {
+        std::mem::take(&mut self.state().browsers)
+    }
+
+    /// Keeps a picture for the evidence; a later one of the same name is it then.
+    pub(crate) fn remember_picture(&self, name: &str, png: Vec<u8>) {
+        let pictures = &mut self.state().pictures;
+        pictures.retain(|(known, _)| known != name);
+        pictures.push((name.to_owned(), png));
+    }
+
+    /// The pictures so far.
+    pub(crate) fn take_pictures(&self) -> Vec<Picture> {
+        std::mem::take(&mut self.state().pictures)
     }
 
     /// From now on nothing is put off: what is dropped is removed at once.

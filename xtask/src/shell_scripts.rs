@@ -18,7 +18,7 @@ pub(crate) fn check_all() -> Result<Command> {
 /// Tracked files, and new ones that are not ignored.
 fn scripts() -> Result<Vec<String>> {
     let mut command = program::in_root("git");
-    command.args(["ls-files", "--cached", "--others", "--exclude-standard", "docker", ".ci"]);
+    command.args(["ls-files", "--cached", "--others", "--exclude-standard", "docker", ".ci", "harness"]);
     let output = command.output().context("failed to start git")?;
     let files = String::from_utf8_lossy(&output.stdout);
     Ok(files.lines().filter(|file| is_script(&program::root().join(file))).map(str::to_owned).collect())

@@ -13,11 +13,19 @@ const LONGEST_FILE: usize = 500;
 const SLEEPS: &[(&str, &str)] = &[
     ("crates/hermes-core/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
     (
+        "crates/hermes-dashboard/src/connection.rs",
+        "the deadline of a client that takes nothing of its answer",
+    ),
+    (
         "crates/hermes/src/commands/container/gateway_run.rs",
         "the growing delay after a crash: the time itself is the promise",
     ),
     (
         "crates/hermes/src/commands/container/keep_lease.rs",
+        "the pause between two looks at a condition, under a deadline",
+    ),
+    (
+        "crates/hermes/src/commands/dashboard/link.rs",
         "the pause between two looks at a condition, under a deadline",
     ),
     (

@@ -1,5 +1,7 @@
 //! `logs/container-boot.log`: one line for each profile at each boot, as `contract.md` §5 has it.
 
+mod entry;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Write as _};
 use std::fs::{self, File};
@@ -14,6 +16,8 @@ use rustix::io::Errno;
 use crate::profile_name::ProfileName;
 use crate::timestamp;
 use crate::whole_file::kind_name;
+
+pub use entry::{Entry, READ_MAX, read, read_newest};
 
 /// From this size on the log becomes `container-boot.log.1`, in bytes.
 pub const ROTATE_AT: u64 = 256 * 1024;

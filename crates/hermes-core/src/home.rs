@@ -205,6 +205,11 @@ impl Home {
         self.logs_directory().join("container-boot.log")
     }
 
+    /// The last boots ([`crate::boot_record`]).
+    pub fn boots(&self) -> PathBuf {
+        self.logs_directory().join("boots.json")
+    }
+
     /// Which container owns the volume.
     pub fn lease(&self) -> PathBuf {
         self.root.join("lease.json")
@@ -213,6 +218,26 @@ impl Home {
     /// Locked by who has the volume, for as long as it lives.
     pub fn lease_lock(&self) -> PathBuf {
         self.root.join("lease.lock")
+    }
+
+    /// What the dashboard keeps; nobody else's to read.
+    pub fn dashboard_directory(&self) -> PathBuf {
+        self.root.join("dashboard")
+    }
+
+    /// What opens the dashboard where no password is configured.
+    pub fn dashboard_token(&self) -> PathBuf {
+        self.dashboard_directory().join("token")
+    }
+
+    /// Who is logged in to the dashboard.
+    pub fn dashboard_sessions(&self) -> PathBuf {
+        self.dashboard_directory().join("sessions.json")
+    }
+
+    /// What the dashboard last said of itself.
+    pub fn dashboard_state(&self) -> PathBuf {
+        self.dashboard_directory().join("state.json")
     }
 
     /// Whether the profile exists: the default one always does.

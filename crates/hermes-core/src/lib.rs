@@ -4,9 +4,11 @@
 
 pub mod active_profile;
 pub mod boot_log;
+pub mod boot_record;
 mod chain;
 pub mod config;
 pub mod dot_env;
+pub mod gateway_log;
 pub mod gateway_state;
 pub mod home;
 pub mod lease;
@@ -15,6 +17,7 @@ pub mod owned;
 pub mod profile_directories;
 pub mod profile_name;
 pub mod secret_name;
+pub mod secrets;
 pub mod timestamp;
 mod truthy;
 pub mod whole_file;

@@ -19,6 +19,8 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
     ("pairing", 0o700),
     ("platforms", 0o755),
     ("platforms/pairing", 0o700),
+    // The token that opens the dashboard, and who is logged in.
+    ("dashboard", 0o700),
     // The last: that it is there tells that a first boot was.
     (PROFILES, 0o755),
 ];
@@ -27,7 +29,7 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
 pub const PROFILES: &str = "profiles";
 
 /// The directories in which everything is Hermes's, whoever made it.
-pub const WHOLE: &[&str] = &[PROFILES, "cron", "pairing", "platforms/pairing", "logs/gateways"];
+pub const WHOLE: &[&str] = &[PROFILES, "cron", "pairing", "platforms/pairing", "logs/gateways", "dashboard"];
 
 /// The files of a profile; the default one has them in `HERMES_HOME` itself.
 pub const STATE_FILES: &[&str] = &[

@@ -41,6 +41,9 @@ pub(crate) const SUPERVISOR: &str = "/run/s6/supervisor";
 /// tree may start: it is the gate that the tree waits at.
 pub(crate) const BOOTER: &str = "/run/s6/booter";
 
+/// Holds an empty file for each longrun that a script of this boot keeps down.
+pub(crate) const KEPT_DOWN: &str = "/run/s6/down";
+
 /// Scripts that run, as root, before any service.
 pub(crate) const CONT_INIT: &str = "/etc/cont-init.d";
 /// Scripts that run, as root, when all services are down.

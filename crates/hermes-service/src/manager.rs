@@ -60,6 +60,9 @@ pub struct ServiceStatus {
     pub since: Option<Duration>,
     /// How often it was started again after it ended by itself, since the operator last started it.
     pub restarts: u64,
+    /// How long ago each restart within the last hour was, oldest first; none where the service manager cannot know.
+    #[serde(skip)]
+    pub restarted_ago: Vec<Duration>,
     /// Why the service manager has given it up, if it has.
     pub gave_up: Option<String>,
 }

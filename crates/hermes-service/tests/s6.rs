@@ -13,9 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hermes_core::config::RestartPolicy;
 use hermes_core::{BootAction, Home, ProfileName};
-use hermes_service::s6::{S6, SlotMaker};
+use hermes_service::s6::{Crashes, Ending, S6, SlotMaker};
 use hermes_service::{ServiceError, ServiceManager, Wait};
+use rustix::fs::{Mode, OFlags};
 
 const TOOLS: &str = "/usr/bin";
 const SOON: Wait = Wait::AtMost(Duration::from_secs(20));
@@ -63,7 +65,10 @@ impl Tree {
             .unwrap();
         let s6 = S6::new(Home::new(path("home")).unwrap(), path("scan"), path("tools"), path("parts"));
         let tree = Self { folder, svscan, s6 };
-        until("s6-svscan listens", || tree.scan().join(".s6-svscan/control").exists());
+        // The FIFO is there before anybody reads it; without a reader, it cannot be opened to be written at once.
+        let control = tree.scan().join(".s6-svscan/control");
+        let to_write = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        until("s6-svscan listens", || rustix::fs::open(&control, to_write, Mode::empty()).is_ok());
         Some(tree)
     }
 
@@ -289,4 +294,31 @@ fn two_registrations_of_one_profile_make_one_slot() {
     });
     assert_eq!(made.iter().filter(|&&made| made).count(), 1, "{made:?}");
     assert_eq!(tree.entries(), ["gateway-coder"], "nothing half-made is left");
+}
+
+/// A gateway takes a while until it is ready.
+const SLOW: &str = "#!/bin/sh\nsleep 1\necho >&3; exec 3>&-; exec sleep 1000\n";
+
+#[test]
+fn the_restarts_of_the_last_hour_outlive_a_start_and_are_no_reason_to_restart_what_is_coming_up() {
+    let Some(tree) = Tree::start(SLOW) else { return };
+    tree.s6.register_profile_gateway(&coder()).unwrap();
+    let policy =
+        RestartPolicy { max_crashes: 9, window: Duration::from_secs(60), max_delay: Duration::from_secs(3) };
+    let mut crashes = Crashes::default();
+    for _ in 0..2 {
+        crashes.ended(Ending::Signal(9), true, &policy, Crashes::now());
+    }
+    crashes.save(&tree.s6.slot(&coder())).unwrap();
+    let status = || tree.s6.status(&coder()).unwrap().unwrap();
+    assert_eq!((status().restarts, status().restarted_ago.len()), (2, 2), "{:?}", status());
+
+    tree.s6.start(&coder(), Wait::No).unwrap();
+    until("it is coming up", || status().up);
+    let first = status();
+    assert_eq!((first.restarts, first.restarted_ago.len()), (0, 2), "{first:?}");
+    assert!(first.restarted_ago.iter().all(|ago| *ago < Duration::from_secs(60)), "{first:?}");
+    assert!(!first.ready, "this test looks while it is not ready: {first:?}");
+    tree.s6.start(&coder(), SOON).unwrap();
+    assert_eq!(status().pid, first.pid, "it has not failed since, and is left to come up");
 }

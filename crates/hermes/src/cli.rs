@@ -9,8 +9,8 @@ use hermes_core::ProfileName;
 
 use crate::build::Build;
 use crate::commands::{
-    boot, completions, config, container, doctor, dump, gateway, health, logs, main_wrapper, overview,
-    profile, status, version,
+    boot, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
+    overview, profile, status, version,
 };
 use crate::context::Context;
 use crate::error::CommandError;
@@ -54,6 +54,8 @@ enum Command {
     /// What the image's own scripts call.
     #[command(hide = true)]
     Container(container::Arguments),
+    /// Serves a web page that shows agents and steers them.
+    Dashboard(dashboard::Arguments),
     /// Says what is wrong here and how to mend it: exit code 1 if anything is broken.
     Doctor(doctor::Arguments),
     /// Prints what a bug report should hold, with secrets masked.
@@ -137,10 +139,11 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
     let context = || Context::new(arguments.profile.clone());
     match arguments.command {
         None => overview::run(),
-        Some(Command::Boot(arguments)) => boot::run(&arguments),
+        Some(Command::Boot(arguments)) => boot::run(&context()?, &arguments),
         Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
         Some(Command::Config(arguments)) => config::run(&context()?, &arguments),
         Some(Command::Container(arguments)) => container::run(&context()?, &arguments),
+        Some(Command::Dashboard(arguments)) => dashboard::run(&context()?, &arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&context()?, &arguments),
         Some(Command::Status(arguments)) => status::run(&context()?, &arguments),
         Some(Command::Dump(arguments)) => dump::run(&context()?, &arguments),

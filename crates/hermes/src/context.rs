@@ -27,8 +27,7 @@ impl Context {
         Ok(Self { home: Home::from_env()?, named })
     }
 
-    /// With no profile named, in a `HERMES_HOME` of a test's own.
-    #[cfg(test)]
+    /// With no profile named.
     pub(crate) fn at(home: Home) -> Self {
         Self { home, named: None }
     }

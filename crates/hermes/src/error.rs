@@ -76,7 +76,21 @@ impl CommandError {
         &self.what
     }
 
-    #[cfg(test)]
+    /// Why, from the nearest cause to the deepest.
+    pub(crate) fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// What a log said last.
+    pub(crate) fn log_lines(&self) -> &[String] {
+        &self.log
+    }
+
+    /// How it is mended.
+    pub(crate) fn mend(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub(crate) fn exit(&self) -> Exit {
         self.exit
     }

@@ -9,11 +9,9 @@ mod context;
 mod error;
 mod failures;
 mod foreground;
-mod gateway_log;
 mod gateways;
 mod output;
 mod ownership;
-mod secrets;
 mod supervised;
 mod table;
 

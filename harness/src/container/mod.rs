@@ -139,7 +139,7 @@ impl Container {
     /// What the container wrote so far to both streams, one after the other.
     pub async fn log(&self) -> Result<String> {
         let (stdout, stderr) = self.logs().await?;
-        Ok(stdout + &stderr)
+        Ok(stdout + stderr.as_str())
     }
 
     /// Waits until the container has ended; its exit code.

@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_record_of_this_boot_is_taken() {
-        let Look::Value(boot) = judge(RECORD, &(stat(17, 1) + &stat(1, 12345))) else { panic!() };
+        let Look::Value(boot) = judge(RECORD, &(stat(17, 1) + stat(1, 12345).as_str())) else { panic!() };
         assert_eq!(boot.duration_us, 41234);
         assert_eq!(boot.phases[1].exit_code, Some(0));
         assert_eq!(boot.phases[1].parent.as_deref(), Some("cont-init"));

@@ -1,5 +1,6 @@
 //! HTTP, from inside the container (`bash` opens the connection, `perl` the one to a Unix socket: there is no `curl` in the
 //! image) and from outside, at a published port. One request, one connection, HTTP/1.0: the answer ends with the connection.
+//! A [`Request`] is what has more than a path, and what goes another way than straight to a container.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,6 +14,69 @@ use crate::error::{Error, Result};
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// A request: a method, a path, and what else it says.
+#[derive(Debug, Clone)]
+#[must_use = "nothing is sent before somebody sends it"]
+pub struct Request {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    /// A request of this method, as `GET`.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self { method: method.to_owned(), path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// GET.
+    pub fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// POST.
+    pub fn post(path: &str) -> Self {
+        Self::new("POST", path)
+    }
+
+    /// With this header; `Host`, too, which is else where it is sent to.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With the fields of a form.
+    pub fn form(mut self, fields: &[(&str, &str)]) -> Self {
+        self.body =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes();
+        self.header("Content-Type", "application/x-www-form-urlencoded")
+    }
+
+    /// With a body of JSON.
+    pub fn json(mut self, text: &str) -> Self {
+        self.body = text.as_bytes().to_vec();
+        self.header("Content-Type", "application/json")
+    }
+
+    /// As it goes over the wire, to this host.
+    pub fn to_bytes(&self, host: &str) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.0\r\nConnection: close\r\n", self.method, self.path);
+        let has = |wanted: &str| self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        if !has("host") {
+            let _ = write!(text, "Host: {host}\r\n");
+        }
+        if !self.body.is_empty() || self.method != "GET" {
+            let _ = write!(text, "Content-Length: {}\r\n", self.body.len());
+        }
+        for (name, value) in &self.headers {
+            let _ = write!(text, "{name}: {value}\r\n");
+        }
+        text.push_str("\r\n");
+        [text.into_bytes(), self.body.clone()].concat()
+    }
+}
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
@@ -25,6 +89,11 @@ pub struct Response {
 }
 
 impl Response {
+    /// What came over the wire; nothing where that is no whole head of an answer.
+    pub fn parse(answer: &[u8]) -> Option<Self> {
+        parse(answer)
+    }
+
     /// The first header of this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let name = name.to_ascii_lowercase();
@@ -77,11 +146,18 @@ impl Container {
 
     /// GET from outside, from a port that [`publish`](crate::ContainerBuilder::publish) published.
     pub async fn http_get(&self, port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Response> {
+        let request = Request::get(path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(name, value));
+        self.http(port, &request).await
+    }
+
+    /// Any request from outside, to a port that [`publish`](crate::ContainerBuilder::publish) published.
+    pub async fn http(&self, port: u16, request: &Request) -> Result<Response> {
         let published = self.published_port(port).await?;
-        let what = format!("http://127.0.0.1:{published}{path} of {}", self.name());
+        let what = format!("http://127.0.0.1:{published}{} of {}", request.path, self.name());
         let exchange = async {
             let mut stream = TcpStream::connect(("127.0.0.1", published)).await?;
-            stream.write_all(&request(&format!("127.0.0.1:{published}"), path, headers)).await?;
+            stream.write_all(&request.to_bytes(&format!("127.0.0.1:{published}"))).await?;
             let mut answer = Vec::new();
             stream.read_to_end(&mut answer).await?;
             Ok(answer)
@@ -109,12 +185,8 @@ fn unreadable(what: &str, answer: &[u8]) -> Error {
 }
 
 fn request(host: &str, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
-    let mut text = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        let _ = write!(text, "{name}: {value}\r\n");
-    }
-    text.push_str("\r\n");
-    text.into_bytes()
+    let request = Request::get(path);
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value)).to_bytes(host)
 }
 
 fn parse(answer: &[u8]) -> Option<Response> {
@@ -153,6 +225,12 @@ mod tests {
     #[test]
     fn a_request_is_whole() {
         let text = String::from_utf8(request("h:1", "/x", &[("A", "b")])).unwrap();
-        assert_eq!(text, "GET /x HTTP/1.0\r\nHost: h:1\r\nConnection: close\r\nA: b\r\n\r\n");
+        assert_eq!(text, "GET /x HTTP/1.0\r\nConnection: close\r\nHost: h:1\r\nA: b\r\n\r\n");
+        let posted = Request::post("/x").header("Host", "other").form(&[("a", "b c")]);
+        assert_eq!(
+            String::from_utf8(posted.to_bytes("h:1")).unwrap(),
+            "POST /x HTTP/1.0\r\nConnection: close\r\nContent-Length: 5\r\nHost: other\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\na=b+c"
+        );
     }
 }

@@ -12,7 +12,7 @@ mod processes;
 mod slots;
 
 pub use files::FileFacts;
-pub use http::Response;
+pub use http::{Request, Response};
 pub use log::log_says;
 pub use ports::ListeningPort;
 pub use processes::{Process, process_table};

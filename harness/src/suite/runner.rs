@@ -16,7 +16,7 @@ use crate::cleanup::{Doomed, on_cleanup_thread, remove_now};
 use crate::container::Suspect;
 use crate::engine::connect;
 use crate::error::{Error, Result, chain, seconds};
-use crate::evidence;
+use crate::evidence::{self, Held};
 use crate::identity::keep_is_on;
 use crate::scope::Scope;
 
@@ -142,15 +142,22 @@ pub(crate) fn run_to_end(name: &str, limit: Duration, start: impl FnOnce() -> Te
     };
     let let_go = scope.take_doomed();
     scope.end();
+    let (browsers, pictures) = (scope.take_browsers(), scope.take_pictures());
     let (doomed, suspects): (Vec<Doomed>, Vec<Option<Suspect>>) = let_go.into_iter().unzip();
     let told = match ended {
         Ended::Passed => {
             evidence::discard(name);
+            if keep_is_on() && !pictures.is_empty() {
+                match evidence::keep_pictures(name, &pictures) {
+                    Ok(folder) => eprintln!("HERMES_KEEP: pictures are kept in {}", folder.display()),
+                    Err(error) => eprintln!("harness: failed to keep pictures of {name}: {error}"),
+                }
+            }
             Ended::Passed
         }
         Ended::Failed(failure) => {
-            let suspects: Vec<Suspect> = suspects.into_iter().flatten().collect();
-            Ended::Failed(with_evidence(name, failure, suspects))
+            let suspects = suspects.into_iter().flatten().collect();
+            Ended::Failed(with_evidence(name, failure, Held { suspects, browsers, pictures }))
         }
         // Nothing was shown, so what an earlier failure left stays.
         Ended::NotRun(reason) => Ended::NotRun(reason),
@@ -167,6 +174,7 @@ async fn attempt(scope: &Arc<Scope>, limit: Duration, start: impl FnOnce() -> Te
         let step = test.poll_unpin(context);
         if step.is_pending() {
             remove_now(scope.take_doomed().into_iter().map(|(doomed, _)| doomed).collect());
+            drop(scope.take_browsers());
         }
         step
     });
@@ -181,11 +189,11 @@ async fn attempt(scope: &Arc<Scope>, limit: Duration, start: impl FnOnce() -> Te
     }
 }
 
-fn with_evidence(name: &str, failure: String, suspects: Vec<Suspect>) -> String {
+fn with_evidence(name: &str, failure: String, held: Held) -> String {
     let kept = if keep_is_on() { "" } else { " (its containers are removed; HERMES_KEEP=1 keeps them)" };
     let (test, text) = (name.to_owned(), failure.clone());
     let collected = on_cleanup_thread(EVIDENCE_PATIENCE, move |docker| async move {
-        evidence::collect(&docker, &test, &text, &suspects).await
+        evidence::collect(&docker, &test, &text, held).await
     });
     match collected {
         Some(Ok(folder)) => format!("{failure}\n\nevidence: {}{kept}", folder.display()),

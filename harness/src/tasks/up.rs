@@ -1,19 +1,30 @@
-//! `cargo xtask up`: a container to try things in.
+//! `cargo xtask up`: a container to try things in, with its dashboard.
 
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bollard::Docker;
-use bollard::models::{ContainerCreateBody, HostConfig, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, HostConfig, PortBinding, VolumeCreateRequest,
+};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use clap::Args;
-use hermes_harness::Container;
 use hermes_harness::image::{BuildOptions, Progress, Recipe, build};
+use hermes_harness::probe::slot_ready;
+use hermes_harness::{Container, secs};
 
 use super::{UP, UP_LABEL, down, is_missing};
 
-/// Build the image if needed, start a container and say how it is reached
+/// The dashboard's port, in the container, and on the host where it is free.
+const PORT: u16 = 9119;
+/// What turns it on.
+const DASHBOARD: &str = "HERMES_DASHBOARD=1";
+/// What there is to click at in the dashboard of a new volume.
+const EXAMPLES: [&str; 2] = ["coder", "writer"];
+
+/// Build the image if needed, start a container and say how it and its dashboard are reached
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     /// Start this image, by name or ID, instead of building one
@@ -30,18 +41,72 @@ impl Up {
             None => build(&docker, &BuildOptions::new(Recipe::hermes()), &progress).await?.id,
         };
         let step = progress.step(format!("start {UP}"));
+        let is_first = volume_is_new(&docker).await?;
         let what_happened = ensure_running(&docker, &image).await?;
-        let boot = Container::existing(&docker, UP).ready().await?;
+        let container = Container::existing(&docker, UP);
+        let boot = container.ready().await?;
+        if is_first {
+            for profile in EXAMPLES {
+                let made = container.exec(["hermes", "profile", "create", profile]).await?.either_way();
+                if made.exit_code() != 0 {
+                    bail!("{}", made.report("an example profile"));
+                }
+            }
+        }
+        let page = dashboard(&container).await?;
         step.done();
         drop(progress);
 
         println!("{UP} {what_happened}: booted in {:.1} ms", boot.duration_us as f64 / 1000.0);
         println!("its data is in the volume {UP}, mounted at /opt/data");
+        if is_first {
+            println!("two agents are in it to begin with, stopped: {}", EXAMPLES.join(", "));
+        }
+        if page.port != PORT {
+            println!("port {PORT} of this machine is taken; the dashboard is on {}", page.port);
+        }
+        println!();
+        println!("the dashboard, for a browser on this machine:");
+        println!("  {}", page.link);
         println!();
         println!("  docker exec -it {UP} hermes    look around in it");
         println!("  docker logs -f {UP}            follow what it says");
         println!("  cargo xtask down                   stop and remove it");
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where the dashboard is opened.
+struct Page {
+    port: u16,
+    link: String,
+}
+
+/// Waits until the dashboard answers.
+async fn dashboard(container: &Container) -> Result<Page> {
+    if let Err(error) = container.wait_until("the dashboard is up", slot_ready("dashboard"), secs(20)).await {
+        let status = container.exec(["hermes", "dashboard", "status"]).await?.either_way();
+        return Err(error).context(status.report("the dashboard to run; `docker logs` has more"));
+    }
+    let port = container.published_port(PORT).await?;
+    let answer = container.http_get(PORT, "/api/status", &[]).await?;
+    if answer.status != 200 {
+        bail!("the dashboard answers {}: {}", answer.status, answer.text());
+    }
+    let printed = container.exec(["hermes", "dashboard", "link"]).await?.either_way();
+    // With a password of the user's own there is no link that logs in.
+    let path = match printed.exit_code() {
+        0 => printed.text().splitn(4, '/').nth(3).unwrap_or_default().to_owned(),
+        _ => String::new(),
+    };
+    Ok(Page { port, link: format!("http://localhost:{port}/{path}") })
+}
+
+async fn volume_is_new(docker: &Docker) -> Result<bool> {
+    match docker.inspect_volume(UP).await {
+        Ok(_) => Ok(false),
+        Err(error) if is_missing(&error) => Ok(true),
+        Err(error) => Err(error).context(format!("failed to inspect volume {UP}")),
     }
 }
 
@@ -58,11 +123,18 @@ async fn ensure_running(docker: &Docker, image: &str) -> Result<&'static str> {
             "is up"
         }
         Err(error) => return Err(error).context(format!("failed to inspect container {UP}")),
-        Ok(about) if about.image.as_deref() == Some(image) => {
+        Ok(about) if about.image.as_deref() == Some(image) && has_dashboard(&about) => {
             if about.state.and_then(|state| state.running) == Some(true) {
                 return Ok("was up already");
             }
-            "is up again"
+            let port = about.host_config.as_ref().and_then(host_port);
+            if port.is_none_or(is_free) {
+                "is up again"
+            } else {
+                down::remove_container(docker).await?;
+                create(docker, image).await?;
+                "is up, made anew since its port was taken"
+            }
         }
         Ok(_) => {
             down::remove_container(docker).await?;
@@ -77,6 +149,23 @@ async fn ensure_running(docker: &Docker, image: &str) -> Result<&'static str> {
     Ok(what_happened)
 }
 
+/// Whether the container was made by an `up` that knew the dashboard.
+fn has_dashboard(about: &ContainerInspectResponse) -> bool {
+    let variables = about.config.as_ref().and_then(|config| config.env.as_deref()).unwrap_or_default();
+    variables.iter().any(|variable| variable == DASHBOARD)
+}
+
+/// The port of this machine that the container was made with; nothing where the engine chooses at each start.
+fn host_port(host: &HostConfig) -> Option<u16> {
+    let bindings = host.port_bindings.as_ref()?.get(&format!("{PORT}/tcp"))?.as_ref()?;
+    bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok())
+}
+
+/// Whether nothing has the port on this machine.
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
 async fn create(docker: &Docker, image: &str) -> Result<()> {
     let labels = HashMap::from([(UP_LABEL.0.to_owned(), UP_LABEL.1.to_owned())]);
     let volume = VolumeCreateRequest {
@@ -85,12 +174,18 @@ async fn create(docker: &Docker, image: &str) -> Result<()> {
         ..VolumeCreateRequest::default()
     };
     docker.create_volume(volume).await.context(format!("failed to create volume {UP}"))?;
+    let key = format!("{PORT}/tcp");
+    let host_port = if is_free(PORT) { PORT.to_string() } else { String::new() };
+    let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(host_port) };
     let body = ContainerCreateBody {
         image: Some(image.into()),
+        env: Some(vec![DASHBOARD.to_owned()]),
+        exposed_ports: Some(vec![key.clone()]),
         hostname: Some(UP.into()),
         labels: Some(labels),
         host_config: Some(HostConfig {
             binds: Some(vec![format!("{UP}:/opt/data")]),
+            port_bindings: Some(HashMap::from([(key, Some(vec![binding]))])),
             ..HostConfig::default()
         }),
         ..ContainerCreateBody::default()

@@ -60,7 +60,7 @@ async fn a_failed_test_leaves_evidence_and_no_container_until_it_passes() -> Res
     ensure!(failure.contains(&folder.display().to_string()), "{failure}");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
     ensure!(read("failure.txt") == "the reason");
-    ensure!((read("stdout.log") + &read("stderr.log")).contains("said at boot"));
+    ensure!((read("stdout.log") + read("stderr.log").as_str()).contains("said at boot"));
     ensure!(read("processes.txt").contains("sleep infinity"), "{}", read("processes.txt"));
     ensure!(read("slots.txt").contains("main-hermes: up"), "{}", read("slots.txt"));
     ensure!(read("boot.json").contains("\"supervisor\""));

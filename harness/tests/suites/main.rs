@@ -5,9 +5,12 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod browser;
 mod capabilities;
 mod container_restart;
 mod crash_loop;
+mod dashboard;
+mod dashboard_pages;
 mod deploy;
 mod driving;
 mod gateway_run;

@@ -12,7 +12,7 @@ async fn entries(container: &Container) -> Result<String> {
     Ok(container.exec(["ls", "-A", "/run/service"]).await?.success().stdout().trim_end().to_owned())
 }
 
-const EMPTY: &str = ".lease.json\n.lock\n.s6-svscan\ngateway-default\nmain-hermes\nvolume-lease";
+const EMPTY: &str = ".lease.json\n.lock\n.s6-svscan\ndashboard\ngateway-default\nmain-hermes\nvolume-lease";
 
 #[docker_test]
 async fn a_profile_is_registered_once_and_unregistered_as_often_as_one_likes() -> Result<()> {

@@ -77,7 +77,7 @@ fn start_one(
     }
     let slot = Slot::of(service, tree);
     slot.wait_until_supervised(deadline)?;
-    if service.file("down").is_some() {
+    if service.is_down() {
         return Ok(());
     }
     if !plan.needs[&service.name].is_empty() {

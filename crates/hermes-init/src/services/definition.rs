@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::message::Hinted;
+use crate::paths;
 use crate::scripts;
 
 /// What a service is.
@@ -85,6 +86,11 @@ impl Definition {
     /// A file of the definition, if it is there.
     pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
         Some(self.directory.join(name)).filter(|path| path.exists())
+    }
+
+    /// Whether a longrun begins down: its definition has a file `down`, or a script of this boot keeps it so.
+    pub(crate) fn is_down(&self) -> bool {
+        self.file("down").is_some() || Path::new(paths::KEPT_DOWN).join(&self.name).exists()
     }
 
     /// A time limit of a oneshot, in milliseconds; 0 or no file: none.

@@ -43,7 +43,7 @@ impl Slot {
     pub(crate) fn write(&self, definition: &Definition, held: bool) -> Result<()> {
         let failed = || format!("cannot write the slot {}", self.directory.display());
         fs::create_dir(&self.directory).with_context(failed)?;
-        if held || definition.file("down").is_some() {
+        if held || definition.is_down() {
             fs::write(self.directory.join("down"), "").with_context(failed)?;
         }
         for entry in fs::read_dir(&definition.directory).with_context(failed)? {

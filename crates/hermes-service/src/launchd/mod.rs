@@ -308,6 +308,7 @@ impl ServiceManager for Launchd {
             // launchd does not tell since when, and never gives up.
             since: None,
             restarts: printed.as_ref().map_or(0, Printed::restarts),
+            restarted_ago: Vec::new(),
             gave_up: None,
         }))
     }

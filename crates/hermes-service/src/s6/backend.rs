@@ -218,7 +218,7 @@ impl ServiceManager for S6 {
         if !state.is_some_and(|state| state.ready) {
             // One that failed and is up now waits for its next try, or is in it. It begins afresh: that is what "start" means
             // to who sees it failing.
-            if state.is_some_and(|state| state.up) && self.crashes(profile) != Crashes::default() {
+            if state.is_some_and(|state| state.up) && self.crashes(profile).has_failed() {
                 orders = &["-U", "-r"];
             }
             self.forget_crashes("start", profile)?;
@@ -252,6 +252,7 @@ impl ServiceManager for S6 {
             pid: state.pid,
             since: Some(state.since),
             restarts: crashes.restarts,
+            restarted_ago: crashes.restarted_ago(Crashes::now()),
             gave_up: crashes.gave_up,
         }))
     }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use hermes_core::config::RestartPolicy;
@@ -95,10 +95,18 @@ pub struct Crashes {
     /// When it crashed, within the policy's window: milliseconds after the boot of the machine, a clock that nobody sets.
     #[serde(default)]
     at: Vec<u64>,
+    /// When it was started again, within the last hour and whoever started it since: milliseconds on the same clock.
+    #[serde(default)]
+    restarted_at: Vec<u64>,
     /// Why it is given up, if it is.
     #[serde(default)]
     pub gave_up: Option<String>,
 }
+
+/// For how long a restart is remembered.
+const RESTARTS_KEPT: Duration = Duration::from_secs(3600);
+/// How many are at most: more than a crash loop makes in that time.
+const RESTARTS_MAX: usize = 240;
 
 impl Crashes {
     /// What lies in the slot; nothing is known where there is no file.
@@ -119,13 +127,41 @@ impl Crashes {
         whole_file::write_for_now(&slot.join(FILE), serde_json::json!(self).to_string().as_bytes(), 0o644)
     }
 
-    /// Forgets everything: the operator starts it.
+    /// Forgets everything but when it was started again within the last hour: the operator starts it.
     pub(super) fn forget(slot: &Path) -> io::Result<()> {
-        let path: PathBuf = slot.join(FILE);
-        match std::fs::remove_file(path) {
+        let left = Self::load(slot).unwrap_or_default().afresh(Self::now());
+        if left != Self::default() && left.save(slot).is_ok() {
+            return Ok(());
+        }
+        match std::fs::remove_file(slot.join(FILE)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// What is left when the operator starts it at `now`.
+    fn afresh(self, now: Duration) -> Self {
+        let mut left = Self { restarted_at: self.restarted_at, ..Self::default() };
+        left.retain_restarts(now);
+        left
+    }
+
+    /// Whether it crashed, or was given up, since the operator last started it.
+    pub(super) fn has_failed(&self) -> bool {
+        self.restarts > 0 || !self.at.is_empty() || self.gave_up.is_some()
+    }
+
+    /// How long ago each restart of the last hour was, oldest first.
+    pub fn restarted_ago(&self, now: Duration) -> Vec<Duration> {
+        let ago = |at: &u64| now.checked_sub(Duration::from_millis(*at));
+        self.restarted_at.iter().filter_map(ago).filter(|ago| *ago < RESTARTS_KEPT).collect()
+    }
+
+    fn retain_restarts(&mut self, now: Duration) {
+        let (now, begin) = (as_millis(now), as_millis(now.saturating_sub(RESTARTS_KEPT)));
+        self.restarted_at.retain(|&at| at >= begin && at <= now);
+        let from = self.restarted_at.len().saturating_sub(RESTARTS_MAX);
+        self.restarted_at.drain(..from);
     }
 
     /// Takes an end at `now` in. `wanted_up`: s6 means to start it again.
@@ -155,6 +191,8 @@ impl Crashes {
                 .give_up(format!("it crashed {crashes} times within {window}, at last with {ending}"));
         }
         self.restarts += 1;
+        self.restarted_at.push(now);
+        self.retain_restarts(Duration::from_millis(now));
         Verdict::Again { crashes, delay: self.delay(policy) }
     }
 
@@ -257,11 +295,83 @@ mod tests {
     }
 
     #[test]
+    fn the_restarts_of_the_last_hour_are_known_oldest_first() {
+        let mut crashes = Crashes::default();
+        for second in [10, 3000, 3900] {
+            crash(&mut crashes, second);
+        }
+        let ago = |second| -> Vec<u64> {
+            let ago = crashes.restarted_ago(Duration::from_secs(second));
+            ago.iter().map(Duration::as_secs).collect()
+        };
+        assert_eq!(ago(4000), [1000, 100], "the first is longer ago than an hour");
+        assert_eq!(ago(3500), [500], "what is yet to come is not told");
+        assert!(ago(9000).is_empty());
+        assert_eq!(crashes.restarted_at, [3_000_000, 3_900_000], "and what is long past is not kept");
+    }
+
+    #[test]
+    fn a_start_afresh_leaves_the_restarts_of_the_last_hour_and_nothing_else() {
+        let mut crashes = Crashes::default();
+        for second in [10, 3000, 3010, 3011, 3012, 3013] {
+            crash(&mut crashes, second);
+        }
+        assert!(crashes.has_failed() && crashes.gave_up.is_some(), "{crashes:?}");
+        let left = crashes.afresh(Duration::from_secs(4000));
+        let restarted_at = vec![3_000_000, 3_010_000, 3_011_000, 3_012_000];
+        assert_eq!(left, Crashes { restarted_at, ..Crashes::default() });
+        assert!(!left.has_failed());
+        assert_eq!(left.afresh(Duration::from_secs(9000)), Crashes::default());
+    }
+
+    #[test]
+    fn of_a_long_loop_the_newest_restarts_are_kept_and_the_slot_takes_them_back() {
+        let policy = RestartPolicy {
+            max_crashes: 1000,
+            window: Duration::from_secs(60),
+            max_delay: Duration::from_secs(3),
+        };
+        let mut crashes = Crashes::default();
+        for second in 0..500 {
+            crashes.ended(Ending::Signal(9), true, &policy, Duration::from_secs(second));
+        }
+        let ago = crashes.restarted_ago(Duration::from_secs(499));
+        assert_eq!(ago, (0..240).rev().map(Duration::from_secs).collect::<Vec<_>>());
+        let folder = tempfile::tempdir().unwrap();
+        crashes.save(folder.path()).unwrap();
+        assert_eq!(Crashes::load(folder.path()).unwrap(), crashes);
+    }
+
+    #[test]
+    fn a_start_keeps_the_file_for_as_long_as_there_is_a_restart_to_tell_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut crashes = Crashes::default();
+        crashes.ended(Ending::Signal(9), true, &policy(), Crashes::now());
+        crashes.save(folder.path()).unwrap();
+        Crashes::forget(folder.path()).unwrap();
+        let left = Crashes::load(folder.path()).unwrap();
+        assert_eq!((left.restarted_at.len(), left.restarts, left.at.len()), (1, 0, 0));
+        Crashes { restarts: 3, ..Crashes::default() }.save(folder.path()).unwrap();
+        Crashes::forget(folder.path()).unwrap();
+        assert!(!folder.path().join(FILE).exists(), "nothing is left to tell");
+    }
+
+    #[test]
+    fn a_file_of_a_version_without_the_history_is_understood() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), r#"{"restarts":2,"at":[5,6],"gave_up":null}"#).unwrap();
+        let crashes = Crashes::load(folder.path()).unwrap();
+        assert_eq!(crashes, Crashes { restarts: 2, at: vec![5, 6], ..Crashes::default() });
+        assert!(crashes.restarted_ago(Duration::from_secs(9)).is_empty());
+    }
+
+    #[test]
     fn it_is_kept_in_the_slot_until_it_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Crashes::load(folder.path()).unwrap(), Crashes::default());
         let mut crashes = Crashes::default();
         crash(&mut crashes, 1);
+        crashes.restarted_at.clear();
         crashes.save(folder.path()).unwrap();
         assert_eq!(Crashes::load(folder.path()).unwrap(), crashes);
         Crashes::forget(folder.path()).unwrap();

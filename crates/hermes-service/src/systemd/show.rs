@@ -99,6 +99,7 @@ impl Shown {
             pid: self.pid,
             since: moment.map(|moment| now.saturating_sub(moment)),
             restarts: self.restarts,
+            restarted_ago: Vec::new(),
             gave_up,
         }
     }
@@ -197,6 +198,7 @@ SubState=dead
             pid: Some(4711),
             since: Some(Duration::from_secs(39)),
             restarts: 2,
+            restarted_ago: Vec::new(),
             gave_up: None,
         };
         assert_eq!(status(RUNNING), up);

@@ -6,13 +6,11 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde::Deserialize;
+use hermes_core::boot_record::{self, BOOT_JSON, BootRecord, Phase, milliseconds};
 
+use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::mend_of;
-
-/// What `/init` writes when the boot is complete; its format is in `docs/boot.md`.
-pub(crate) const BOOT_JSON: &str = "/run/s6/boot.json";
 
 /// The width of the bars of the table.
 const BAR: usize = 40;
@@ -24,6 +22,10 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "svg")]
     json: bool,
 
+    /// The last boots that the volume keeps, oldest first.
+    #[arg(long, conflicts_with = "svg")]
+    history: bool,
+
     /// Draws the boot as a picture into FILE.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -32,26 +34,13 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "Examples:
   hermes boot                  each phase, with a bar
   hermes boot --svg boot.svg   as a picture
+  hermes boot --history        the last 20 boots of this volume
   hermes boot --json           for a program";
 
-/// The record of a boot. Times are microseconds since the first instruction of `/init`.
-#[derive(Debug, Deserialize)]
-struct Boot {
-    started: String,
-    duration_us: u64,
-    phases: Vec<Phase>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Phase {
-    name: String,
-    parent: Option<String>,
-    start_us: u64,
-    duration_us: u64,
-    exit_code: Option<u8>,
-}
-
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    if arguments.history {
+        return history(context, arguments.json);
+    }
     let text = fs::read_to_string(BOOT_JSON).map_err(|error| {
         let hint = if error.kind() == ErrorKind::NotFound {
             "the boot is not complete yet, or this is no container of the hermes image"
@@ -64,13 +53,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         println!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
-    let boot: Boot = serde_json::from_str(&text).map_err(|error| {
+    let boot: BootRecord = serde_json::from_str(&text).map_err(|error| {
         CommandError::new(Exit::Failed, format!("cannot understand {BOOT_JSON}")).caused_by(error)
     })?;
     match &arguments.svg {
-        None => print!("{}", boot.table()),
+        None => print!("{}", table(&boot)),
         Some(file) => {
-            fs::write(file, boot.picture()).map_err(|error| {
+            fs::write(file, picture(&boot)).map_err(|error| {
                 let mend = mend_of(Exit::CannotWrite, &error);
                 CommandError::new(Exit::CannotWrite, format!("cannot write {}", file.display()))
                     .caused_by(error)
@@ -82,87 +71,91 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-impl Boot {
-    /// Phases in the order of their start, each followed by its parts.
-    fn ordered(&self) -> Vec<&Phase> {
-        let mut phases: Vec<&Phase> = self.phases.iter().collect();
-        phases.sort_by_key(|phase| (phase.start_us, phase.parent.is_some()));
-        phases
+fn history(context: &Context, json: bool) -> Result<ExitCode, CommandError> {
+    let boots = boot_record::kept(&context.home).map_err(|error| {
+        CommandError::new(Exit::Failed, "cannot tell of earlier boots")
+            .caused_by(error)
+            .hint(format!("move it out of the way: mv {0} {0}.broken", context.home.boots().display()))
+    })?;
+    if json {
+        println!("{}", serde_json::json!(boots));
+        return Ok(ExitCode::SUCCESS);
     }
+    let row = |boot: &BootRecord| {
+        let failed: Vec<_> = boot.failed().map(|phase| phase.name.as_str()).collect();
+        let failed = if failed.is_empty() { "-".to_owned() } else { failed.join(", ") };
+        [boot.started.clone(), milliseconds(boot.duration_us), failed]
+    };
+    let rows: Vec<_> = boots.iter().map(row).collect();
+    crate::table::print(["STARTED", "DURATION", "FAILED"], &rows);
+    Ok(ExitCode::SUCCESS)
+}
 
-    fn table(&self) -> String {
-        let phases = self.ordered();
-        let width = phases.iter().map(|phase| phase.label().chars().count()).max().unwrap_or(0).max(5);
-        let mut text = String::new();
-        let _ = writeln!(text, "Boot of {}: {}\n", self.started, milliseconds(self.duration_us));
-        let _ = writeln!(text, "{:width$}  {:>10}  {:>10}", "phase", "start", "duration");
-        for phase in phases {
-            let failed = phase.exit_code.filter(|&code| code != 0);
-            let failed = failed.map_or(String::new(), |code| format!(" exited {code}"));
-            let start = milliseconds(phase.start_us);
-            let duration = milliseconds(phase.duration_us);
-            let line =
-                format!("{:width$}  {start:>10}  {duration:>10}  {}{failed}", phase.label(), self.bar(phase));
-            let _ = writeln!(text, "{}", line.trim_end());
-        }
-        text
+fn table(boot: &BootRecord) -> String {
+    let phases = boot.ordered();
+    let width = phases.iter().map(|phase| label(phase).chars().count()).max().unwrap_or(0).max(5);
+    let mut text = String::new();
+    let _ = writeln!(text, "Boot of {}: {}\n", boot.started, milliseconds(boot.duration_us));
+    let _ = writeln!(text, "{:width$}  {:>10}  {:>10}", "phase", "start", "duration");
+    for phase in phases {
+        let failed = phase.exit_code.filter(|&code| code != 0);
+        let failed = failed.map_or(String::new(), |code| format!(" exited {code}"));
+        let start = milliseconds(phase.start_us);
+        let duration = milliseconds(phase.duration_us);
+        let line =
+            format!("{:width$}  {start:>10}  {duration:>10}  {}{failed}", label(phase), bar(boot, phase));
+        let _ = writeln!(text, "{}", line.trim_end());
     }
+    text
+}
 
-    fn bar(&self, phase: &Phase) -> String {
-        let whole = self.duration_us.max(1);
-        let column = |time: u64| usize::try_from(time.min(whole) * BAR as u64 / whole).unwrap_or(0);
-        let start = column(phase.start_us).min(BAR - 1);
-        let end = column(phase.start_us + phase.duration_us).max(start + 1);
-        format!("{}{}", " ".repeat(start), "█".repeat(end - start))
-    }
+fn bar(boot: &BootRecord, phase: &Phase) -> String {
+    let whole = boot.duration_us.max(1);
+    let column = |time: u64| usize::try_from(time.min(whole) * BAR as u64 / whole).unwrap_or(0);
+    let start = column(phase.start_us).min(BAR - 1);
+    let end = column(phase.start_us + phase.duration_us).max(start + 1);
+    format!("{}{}", " ".repeat(start), "█".repeat(end - start))
+}
 
-    fn picture(&self) -> String {
-        const WIDTH: f64 = 900.0;
-        const ROW: usize = 22;
-        let phases = self.ordered();
-        let whole = self.duration_us.max(1) as f64;
-        let height = 50 + ROW * phases.len();
-        let mut text = String::new();
+fn picture(boot: &BootRecord) -> String {
+    const WIDTH: f64 = 900.0;
+    const ROW: usize = 22;
+    let phases = boot.ordered();
+    let whole = boot.duration_us.max(1) as f64;
+    let height = 50 + ROW * phases.len();
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" \
+             font-family=\"sans-serif\" font-size=\"12\">",
+        WIDTH + 300.0
+    );
+    let _ = writeln!(text, "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>");
+    let title = format!("Boot of {}: {}", boot.started, milliseconds(boot.duration_us));
+    let _ = writeln!(text, "<text x=\"10\" y=\"20\" font-size=\"14\">{}</text>", escaped(&title));
+    for (row, phase) in phases.iter().enumerate() {
+        let top = 36 + ROW * row;
+        let left = 10.0 + phase.start_us as f64 / whole * WIDTH;
+        let length = (phase.duration_us as f64 / whole * WIDTH).max(1.0);
+        let colour = match (phase.exit_code, &phase.parent) {
+            (Some(code), _) if code != 0 => "#d1495b",
+            (_, Some(_)) => "#9ec1a3",
+            (_, None) => "#40798c",
+        };
         let _ = writeln!(
             text,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{height}\" \
-             font-family=\"sans-serif\" font-size=\"12\">",
-            WIDTH + 300.0
+            "<rect x=\"{left:.1}\" y=\"{top}\" width=\"{length:.1}\" height=\"{}\" fill=\"{colour}\"/>",
+            ROW - 4
         );
-        let _ = writeln!(text, "<rect width=\"100%\" height=\"100%\" fill=\"white\"/>");
-        let title = format!("Boot of {}: {}", self.started, milliseconds(self.duration_us));
-        let _ = writeln!(text, "<text x=\"10\" y=\"20\" font-size=\"14\">{}</text>", escaped(&title));
-        for (row, phase) in phases.iter().enumerate() {
-            let top = 36 + ROW * row;
-            let left = 10.0 + phase.start_us as f64 / whole * WIDTH;
-            let length = (phase.duration_us as f64 / whole * WIDTH).max(1.0);
-            let colour = match (phase.exit_code, &phase.parent) {
-                (Some(code), _) if code != 0 => "#d1495b",
-                (_, Some(_)) => "#9ec1a3",
-                (_, None) => "#40798c",
-            };
-            let _ = writeln!(
-                text,
-                "<rect x=\"{left:.1}\" y=\"{top}\" width=\"{length:.1}\" height=\"{}\" fill=\"{colour}\"/>",
-                ROW - 4
-            );
-            let label = format!("{} ({})", phase.label().trim(), milliseconds(phase.duration_us));
-            let _ =
-                writeln!(text, "<text x=\"{:.1}\" y=\"{}\">{}</text>", left + 5.0, top + 13, escaped(&label));
-        }
-        text.push_str("</svg>\n");
-        text
+        let label = format!("{} ({})", label(phase).trim(), milliseconds(phase.duration_us));
+        let _ = writeln!(text, "<text x=\"{:.1}\" y=\"{}\">{}</text>", left + 5.0, top + 13, escaped(&label));
     }
+    text.push_str("</svg>\n");
+    text
 }
 
-impl Phase {
-    fn label(&self) -> String {
-        if self.parent.is_some() { format!("  {}", self.name) } else { self.name.clone() }
-    }
-}
-
-fn milliseconds(microseconds: u64) -> String {
-    format!("{}.{} ms", microseconds / 1000, microseconds % 1000 / 100)
+fn label(phase: &Phase) -> String {
+    if phase.parent.is_some() { format!("  {}", phase.name) } else { phase.name.clone() }
 }
 
 /// A script's name may hold anything that a file name may.
@@ -174,7 +167,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn boot() -> Boot {
+    fn boot() -> BootRecord {
         serde_json::from_str(
             r#"{"version":1,"started":"2026-11-23T19:00:00.123456Z","supervisor":{"pid":1,"start_ticks":1},
             "unprivileged":false,"duration_us":40000,"phases":[
@@ -188,12 +181,12 @@ mod tests {
 
     #[test]
     fn the_table_shows_each_phase_with_a_bar_in_its_place() {
-        insta::assert_snapshot!(boot().table());
+        insta::assert_snapshot!(table(&boot()));
     }
 
     #[test]
     fn the_picture_holds_each_phase_and_escapes_names() {
-        let picture = boot().picture();
+        let picture = picture(&boot());
         assert!(picture.contains("cont-init.d/20-b&lt;&amp; (10.0 ms)"), "{picture}");
         assert_eq!(picture.matches("<rect x=").count(), 4, "{picture}");
     }

@@ -1,5 +1,7 @@
 //! `hermes container …`: what the image's boot and the slots of its gateways call. Not for people.
 
+mod dashboard_finish;
+mod dashboard_run;
 mod gateway_finish;
 mod gateway_log;
 mod gateway_run;
@@ -30,6 +32,10 @@ enum Command {
     Setup(setup::Arguments),
     /// Gives every profile its slot (/etc/cont-init.d/02-reconcile-profiles).
     Reconcile(reconcile::Arguments),
+    /// Is the dashboard, where it is wanted (the `run` of its slot).
+    DashboardRun(dashboard_run::Arguments),
+    /// Judges how the dashboard ended (its slot's `finish`).
+    DashboardFinish(dashboard_finish::Arguments),
     /// Becomes the gateway of a slot (its `run`).
     GatewayRun(gateway_run::Arguments),
     /// Judges how a gateway ended (its slot's `finish`).
@@ -49,6 +55,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     match &arguments.command {
         Command::Setup(arguments) => setup::run(context, arguments),
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
+        Command::DashboardRun(arguments) => dashboard_run::run(context, arguments),
+        Command::DashboardFinish(arguments) => dashboard_finish::run(arguments),
         Command::GatewayRun(arguments) => gateway_run::run(context, arguments),
         Command::GatewayFinish(arguments) => gateway_finish::run(context, arguments),
         Command::KeepLease(arguments) => keep_lease::run(context, arguments),

@@ -1,6 +1,7 @@
 //! `hermes doctor`: what is wrong here, one line each, with the mend.
 
 mod config_version;
+mod dashboard;
 mod disk;
 mod files;
 mod gateways;
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Severity {
+pub(crate) enum Severity {
     /// Something does not work.
     Broken,
     /// Something works, and should not be as it is.
@@ -38,10 +39,10 @@ enum Severity {
 
 /// Something that is wrong.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Finding {
-    severity: Severity,
-    what: String,
-    mend: String,
+pub(crate) struct Finding {
+    pub(crate) severity: Severity,
+    pub(crate) what: String,
+    pub(crate) mend: String,
 }
 
 impl Finding {
@@ -60,7 +61,8 @@ struct Report {
     findings: Vec<Finding>,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+/// Looks at everything.
+pub(crate) fn findings(context: &Context) -> Result<Vec<Finding>, CommandError> {
     let manager = context.service_manager()?;
     let mut findings = supervisor::check(context, manager.as_ref());
     match context.home.profiles() {
@@ -75,7 +77,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             "profiles/ must be a directory that the account hermes can read",
         )),
     }
+    findings.extend(dashboard::check(context));
     findings.extend(disk::check(context.home.root()));
+    Ok(findings)
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let findings = findings(context)?;
     let report =
         Report { broken: findings.iter().any(|finding| finding.severity == Severity::Broken), findings };
     if arguments.json {

@@ -19,10 +19,10 @@ use hermes_service::none::NoServiceManager;
 use crate::build::Build;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::gateway_log;
 use crate::gateways::Gateway;
 use crate::output;
-use crate::secrets::Secrets;
+use hermes_core::gateway_log;
+use hermes_core::secrets::Secrets;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

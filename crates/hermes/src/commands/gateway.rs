@@ -3,11 +3,11 @@
 mod each;
 mod install;
 mod list;
-mod restart;
+pub(crate) mod restart;
 mod run;
-mod start;
+pub(crate) mod start;
 mod status;
-mod stop;
+pub(crate) mod stop;
 mod uninstall;
 
 use std::process::ExitCode;
@@ -15,6 +15,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use hermes_core::ProfileName;
 use hermes_service::{Kind, ServiceManager, detect};
+
+pub(crate) use run::notification_fd;
 
 use crate::cli;
 use crate::context::Context;

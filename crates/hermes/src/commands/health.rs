@@ -30,7 +30,7 @@ struct Health {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let slots = supervised::all()?;
-    let booting = !Path::new(super::boot::BOOT_JSON).exists();
+    let booting = !Path::new(hermes_core::boot_record::BOOT_JSON).exists();
     let health = Health { healthy: !booting && slots.iter().all(Supervised::is_well), booting, slots };
     if arguments.json {
         println!("{}", serde_json::json!(health));

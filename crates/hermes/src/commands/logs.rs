@@ -9,7 +9,7 @@ use hermes_core::boot_log;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
-use crate::gateway_log::{self, Followed, Tail};
+use hermes_core::gateway_log::{self, Followed, Tail};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -4,6 +4,7 @@ pub(crate) mod boot;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod container;
+pub(crate) mod dashboard;
 pub(crate) mod doctor;
 pub(crate) mod dump;
 pub(crate) mod gateway;

@@ -1,7 +1,7 @@
 //! `hermes profile …`: agents, each in a directory of its own.
 
-mod create;
-mod delete;
+pub(crate) mod create;
+pub(crate) mod delete;
 mod export;
 mod import;
 mod list;

@@ -26,6 +26,11 @@ const WITH_EXAMPLES: &[&str] = &[
     "config list",
     "config path",
     "config set",
+    "dashboard",
+    "dashboard hash-password",
+    "dashboard link",
+    "dashboard logout",
+    "dashboard status",
     "dump",
     "gateway",
     "health",
@@ -55,6 +60,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       boot         Shows where the time of this container's boot went
       completions  Prints what a shell sources to complete the words of hermes
       config       Reads and changes a profile's configuration
+      dashboard    Serves a web page that shows agents and steers them
       doctor       Says what is wrong here and how to mend it: exit code 1 if anything is broken
       dump         Prints what a bug report should hold, with secrets masked
       gateway      Starts, stops and shows gateways: the long-running processes of the profiles

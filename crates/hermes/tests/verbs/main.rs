@@ -1,7 +1,9 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 //! The verbs on a volume, where no service manager runs: one module a verb.
 
+mod boot;
 mod config;
+mod dashboard;
 mod dump;
 mod help;
 mod logs;

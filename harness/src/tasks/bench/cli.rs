@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use hermes_harness::Container;
 
 use super::Bed;
-use super::pairs::{Series, in_turn};
+use super::pairs::in_turn;
 use super::table::Row;
 
 const TARGET_MS: f64 = 3.0;
@@ -56,15 +56,7 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
             rule: "fixed".into(),
             target: TARGET_MS,
         },
-        Row {
-            name: "cli",
-            what: "its peak memory".into(),
-            unit: "MiB",
-            measured: Series::of(peaks),
-            reference: None,
-            rule: "fixed".into(),
-            target: TARGET_MIB,
-        },
+        Row::fixed("cli", "its peak memory", "MiB", peaks, TARGET_MIB),
     ])
 }
 

@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 use hermes_harness::Container;
 
 use super::Bed;
-use super::pairs::Series;
 use super::profiles::milliseconds;
 use super::table::Row;
 
@@ -50,18 +49,15 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
         }
     }
     container.remove().await?;
-    let row = |name, what: &str, unit, figures, target| Row {
-        name,
-        what: what.into(),
-        unit,
-        measured: Series::of(figures),
-        reference: None,
-        rule: "fixed".into(),
-        target,
-    };
     Ok(vec![
-        row("register", "`profile create`, to a supervised slot", "ms", registered, REGISTER_TARGET_MS),
-        row("start-ready", "`gateway start`, to ready", "ms", started, START_TARGET_MS),
-        row("gateway", "an idle gateway, resident", "MiB", resident, GATEWAY_TARGET_MIB),
+        Row::fixed(
+            "register",
+            "`profile create`, to a supervised slot",
+            "ms",
+            registered,
+            REGISTER_TARGET_MS,
+        ),
+        Row::fixed("start-ready", "`gateway start`, to ready", "ms", started, START_TARGET_MS),
+        Row::fixed("gateway", "an idle gateway, resident", "MiB", resident, GATEWAY_TARGET_MIB),
     ])
 }

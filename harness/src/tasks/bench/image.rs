@@ -13,7 +13,6 @@ use hermes_harness::image::{BuildOptions, BuiltImage, Progress, Recipe, build};
 use tokio::process::Command;
 
 use super::Bed;
-use super::pairs::Series;
 use super::table::Row;
 
 const TARGET_MB: f64 = 170.0;
@@ -41,19 +40,10 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     images.retain(|image| !before.contains(&image.id));
     remove(bed, &options.tag, &images).await?;
 
-    let row = |what: &str, unit, figures, target| Row {
-        name: "image",
-        what: what.to_owned(),
-        unit,
-        measured: Series::of(figures),
-        reference: None,
-        rule: "fixed".into(),
-        target,
-    };
     Ok(vec![
-        row("size, uncompressed", "MB", vec![size], TARGET_MB),
-        row("build, nothing changed", "s", again, TARGET_AGAIN_S),
-        row("build, one line changed", "s", changed, TARGET_LINE_S),
+        Row::fixed("image", "size, uncompressed", "MB", vec![size], TARGET_MB),
+        Row::fixed("image", "build, nothing changed", "s", again, TARGET_AGAIN_S),
+        Row::fixed("image", "build, one line changed", "s", changed, TARGET_LINE_S),
     ])
 }
 
@@ -111,7 +101,7 @@ fn change_a_line(file: &Path) -> Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let line = format!("\n#[used]\nstatic BENCH_{now}: u128 = {now};\n");
     let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
-    std::fs::write(file, text + &line).with_context(|| format!("failed to write {}", file.display()))
+    std::fs::write(file, text + line.as_str()).with_context(|| format!("failed to write {}", file.display()))
 }
 
 /// The images of this benchmark. A build whose result was there before (by another name, or by none) made none.

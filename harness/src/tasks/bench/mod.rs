@@ -6,6 +6,7 @@
 
 mod cli;
 mod cycle;
+mod dashboard;
 mod exec;
 mod gateway;
 mod image;
@@ -62,6 +63,8 @@ enum Name {
     Reconcile,
     /// A profile made, its gateway started, and the memory that it needs
     Gateway,
+    /// The dashboard: its start, its memory, its overview of 1,000 profiles
+    Dashboard,
     /// A command in a running container
     Exec,
     /// `hermes --version`: time, and peak memory
@@ -122,6 +125,7 @@ impl Name {
             Self::Restart => restart::measure(bed).await,
             Self::Reconcile => reconcile::measure(bed).await,
             Self::Gateway => gateway::measure(bed).await,
+            Self::Dashboard => dashboard::measure(bed).await,
             Self::Stop => stop::measure(bed).await,
             Self::Exec => exec::measure(bed).await,
             Self::Cli => cli::measure(bed).await,

@@ -7,7 +7,6 @@ use anyhow::Result;
 use hermes_harness::Container;
 
 use super::Bed;
-use super::pairs::Series;
 use super::profiles::{milliseconds, plant};
 use super::table::Row;
 
@@ -42,15 +41,13 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
             }
         }
         container.remove().await?;
-        rows.push(Row {
-            name: "reconcile",
-            what: format!("a profile's slot at boot, of {profiles}, on tmpfs"),
-            unit: "µs",
-            measured: Series::of(figures),
-            reference: None,
-            rule: "fixed".into(),
-            target: TARGET_US,
-        });
+        rows.push(Row::fixed(
+            "reconcile",
+            format!("a profile's slot at boot, of {profiles}, on tmpfs"),
+            "µs",
+            figures,
+            TARGET_US,
+        ));
     }
     Ok(rows)
 }

@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result};
 use tokio::process::Command;
 
 use super::Bed;
-use super::pairs::Series;
 use super::table::Row;
 
 const TARGET_S: f64 = 90.0;
@@ -24,15 +23,7 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     if !success {
         bed.progress.line("suites: some failed, so the time says little");
     }
-    Ok(vec![Row {
-        name: "suites",
-        what: "docker-test, all suites".into(),
-        unit: "s",
-        measured: Series::of(vec![took]),
-        reference: None,
-        rule: "fixed".into(),
-        target: TARGET_S,
-    }])
+    Ok(vec![Row::fixed("suites", "docker-test, all suites", "s", vec![took], TARGET_S)])
 }
 
 async fn docker_test(bed: &Bed, program: &Path, arguments: &[&str]) -> Result<bool> {

@@ -28,6 +28,18 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// A figure of its own, against a number that is always the same.
+    pub(super) fn fixed(
+        name: &'static str,
+        what: impl Into<String>,
+        unit: &'static str,
+        figures: Vec<f64>,
+        target: f64,
+    ) -> Self {
+        let measured = Series::of(figures);
+        Self { name, what: what.into(), unit, measured, reference: None, rule: "fixed".into(), target }
+    }
+
     /// 1.0 or less: the target is met.
     fn ratio(&self) -> f64 {
         self.measured.median / self.target

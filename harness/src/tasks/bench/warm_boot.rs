@@ -5,7 +5,6 @@ use anyhow::Result;
 use hermes_harness::{Container, Volume, secs};
 
 use super::Bed;
-use super::pairs::Series;
 use super::profiles::plant;
 use super::table::Row;
 use super::to_command::until_its_command;
@@ -31,13 +30,11 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
             figures.push(took);
         }
     }
-    Ok(vec![Row {
-        name: "warm-boot",
-        what: format!("to the command, with {PROFILES} profiles and 100,000 files"),
-        unit: "ms",
-        measured: Series::of(figures),
-        reference: None,
-        rule: "fixed".into(),
-        target: TARGET_MS,
-    }])
+    Ok(vec![Row::fixed(
+        "warm-boot",
+        format!("to the command, with {PROFILES} profiles and 100,000 files"),
+        "ms",
+        figures,
+        TARGET_MS,
+    )])
 }

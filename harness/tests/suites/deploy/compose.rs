@@ -7,7 +7,10 @@ use hermes_harness::{Adopted, Container, connect, docker_test, image_under_test,
 use serde_json::json;
 
 use super::program::Program;
-use super::{SECRET_FILE, addition, folder, healthy, only_the_gateway_has_the_secret, read};
+use super::{
+    From, SECRETS, addition, folder, healthy, only_the_gateway_has_the_secret, read,
+    the_dashboard_asks_for_its_password,
+};
 use crate::gateways::gateway_is;
 
 /// A project of Compose's, in a folder of its own, as a user has it. It goes with the handle.
@@ -30,7 +33,9 @@ impl Project {
         let folder_of_test = tempfile::tempdir()?;
         let directory = folder_of_test.path();
         std::fs::create_dir(directory.join("secrets"))?;
-        std::fs::write(directory.join("secrets/openrouter_api_key"), SECRET_FILE)?;
+        for (name, content) in SECRETS {
+            std::fs::write(directory.join("secrets").join(name), content)?;
+        }
         std::fs::copy(folder().join(file), directory.join("compose.yaml"))?;
         let labels = json!(labels(&format!("deploy::{file}")));
         std::fs::write(directory.join("compose.override.yaml"), addition(&read(file)?, &labels))?;
@@ -39,7 +44,12 @@ impl Project {
         let image = image_under_test(&connect().await?).await?;
         let things = Adopted::by_label("com.docker.compose.project", &name).await?;
         // Port 0: one that is free.
-        let usual = [("COMPOSE_PROJECT_NAME", &*name), ("HERMES_IMAGE", image), ("HERMES_API_PORT", "0")];
+        let usual = [
+            ("COMPOSE_PROJECT_NAME", &*name),
+            ("HERMES_IMAGE", image),
+            ("HERMES_API_PORT", "0"),
+            ("HERMES_DASHBOARD_PORT", "0"),
+        ];
         let compose = compose.within(directory, &usual).within(directory, variables);
         let project = Self { compose, things, _folder: folder_of_test };
         project.compose(&["up", "-d"]).await?;
@@ -63,7 +73,7 @@ impl Project {
 }
 
 #[docker_test]
-async fn compose_starts_a_healthy_container_that_answers_on_the_loopback_alone_and_tells_no_secret()
+async fn compose_starts_a_healthy_container_with_a_dashboard_on_the_loopback_alone_and_tells_no_secret()
 -> Result<()> {
     let project = Project::up("compose.yaml", &[]).await?;
     let container = project.container().await?;
@@ -74,7 +84,8 @@ async fn compose_starts_a_healthy_container_that_answers_on_the_loopback_alone_a
     let bindings: Vec<_> =
         ports.into_iter().flatten().filter_map(|(_, bindings)| bindings).flatten().collect();
     let addresses: Vec<_> = bindings.iter().map(|binding| binding.host_ip.as_deref()).collect();
-    ensure!(addresses == [Some("127.0.0.1")], "published: {bindings:?}");
+    ensure!(addresses == [Some("127.0.0.1"); 2], "published: {bindings:?}");
+    the_dashboard_asks_for_its_password(&container, From::Outside).await?;
     only_the_gateway_has_the_secret(&container).await
 }
 

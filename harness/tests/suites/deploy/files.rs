@@ -1,5 +1,7 @@
 //! What holds for the files of `deploy/` as they stand, without starting anything.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 use hermes_harness::docker_test;
 use serde_json::Value;
@@ -44,22 +46,23 @@ async fn a_secret_is_a_file_that_a_variable_names() -> Result<()> {
     for file in COMPOSE_FILES {
         let content = read(file)?;
         let service = &content["services"]["hermes"];
-        let secrets: Vec<&str> =
+        let secrets: BTreeSet<&str> =
             service["secrets"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let mut paths = Vec::new();
+        let mut paths = BTreeSet::new();
         for (name, value) in service["environment"].as_object().context("variables are a map")? {
             if is_secret(name) {
                 ensure!(
                     name.ends_with("_FILE"),
                     "{file}: {name} holds a secret; let {name}_FILE name a file"
                 );
-                paths.push(value.as_str().context("a path")?);
+                paths.insert(value.as_str().context("a path")?.to_owned());
             }
         }
-        let expected: Vec<_> = secrets.iter().map(|name| format!("/run/secrets/{name}")).collect();
+        let expected: BTreeSet<_> = secrets.iter().map(|name| format!("/run/secrets/{name}")).collect();
         ensure!(!secrets.is_empty() && paths == expected, "{file}: {paths:?} for the secrets {secrets:?}");
         let defined = content["secrets"].as_object().context("secrets are defined")?;
-        ensure!(defined.keys().eq(secrets.iter()), "{file}: defined are {defined:?}");
+        let names: BTreeSet<&str> = defined.keys().map(String::as_str).collect();
+        ensure!(names == secrets, "{file}: defined are {defined:?}");
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod swarm;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
 use hermes_harness::{Container, Look, secs};
 use serde_json::{Value, json};
 
@@ -19,6 +20,12 @@ use crate::driving::only_gateway;
 
 /// A secret as a user has it in a file, with the newline that an editor leaves.
 const SECRET_FILE: &str = "sk-or-never-to-be-seen-0815\n";
+
+/// The same for the dashboard's password.
+const PASSWORD_FILE: &str = "open-sesame-never-to-be-seen-4711\n";
+/// The secrets that the files name, with what the test puts into each.
+const SECRETS: [(&str, &str); 2] =
+    [("dashboard_password", PASSWORD_FILE), ("openrouter_api_key", SECRET_FILE)];
 
 /// The folder of the files.
 fn folder() -> PathBuf {
@@ -76,10 +83,51 @@ async fn only_the_gateway_has_the_secret(container: &Container) -> Result<()> {
         "the gateway has {variable:?}, of these variables: {:?}\nthe log:\n{log}",
         environ.iter().filter_map(|variable| variable.split('=').next()).collect::<Vec<_>>()
     );
-    ensure!(!log.contains(secret), "the log tells the secret:\n{log}");
+    let password = PASSWORD_FILE.trim_end();
+    ensure!(!environ.iter().any(|variable| variable.contains(password)), "a gateway has the password");
     let inspected = serde_json::to_string_pretty(&container.inspect().await?)?;
-    let telling: Vec<_> = inspected.lines().filter(|line| line.contains(secret)).collect();
-    ensure!(telling.is_empty(), "docker inspect tells the secret: {telling:?}");
+    for secret in [secret, password] {
+        ensure!(!log.contains(secret), "the log tells the secret:\n{log}");
+        let telling: Vec<_> = inspected.lines().filter(|line| line.contains(secret)).collect();
+        ensure!(telling.is_empty(), "docker inspect tells the secret: {telling:?}");
+    }
+    Ok(())
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// From the host, through a published port.
+    Outside,
+    /// From the container, where no port is published.
+    Inside,
+}
+
+/// The dashboard answers, and shows the agents to who has the password alone.
+async fn the_dashboard_asks_for_its_password(container: &Container, from: From) -> Result<()> {
+    let pair = |password: &str| {
+        let pair = base64::engine::general_purpose::STANDARD.encode(format!("hermes:{password}"));
+        format!("Basic {pair}")
+    };
+    let (right, wrong) = (pair(PASSWORD_FILE.trim_end()), pair("wrong"));
+    for (who, status) in [(None, 401), (Some(&wrong), 401), (Some(&right), 200)] {
+        let headers: Vec<_> = who.into_iter().map(|pair| ("Authorization", pair.as_str())).collect();
+        // Its slot cannot be asked in every container: where root has no rights it may not look at slots.
+        let answers = async |container: &Container| {
+            let answer = match from {
+                From::Outside => container.http_get(9119, "/api/profiles", &headers).await,
+                From::Inside => container.http_get_inside(9119, "/api/profiles", &headers).await,
+            };
+            Ok(match answer {
+                Ok(answer) => Look::Value(answer),
+                Err(error) => Look::NotYet(error.to_string()),
+            })
+        };
+        let answer = container.wait_until("the dashboard answers", answers, secs(15)).await?;
+        ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.text());
+        let shows = answer.text().contains(r#""profile":"default""#);
+        ensure!(shows == (status == 200), "{}", answer.text());
+    }
     Ok(())
 }
 

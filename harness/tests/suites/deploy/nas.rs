@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::docker_test;
 
 use super::compose::Project;
-use super::{healthy, only_the_gateway_has_the_secret};
+use super::{From, healthy, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password};
 use crate::driving::only_gateway;
 
 /// What the set-up of the volume may not touch: whose it is, its mode, and when it was last changed in any way.
@@ -60,6 +60,7 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     ensure!(after == before, "what is not an agent's was touched: {before:?}, now {after:?}");
 
     only_the_gateway_has_the_secret(&container).await?;
+    the_dashboard_asks_for_its_password(&container, From::Outside).await?;
 
     project.compose(&["down", "-v"]).await?;
     let left = project.left().await?;

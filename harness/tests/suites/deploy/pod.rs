@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::Probe;
 use predicates::str::contains;
 
 use super::kubernetes::{port_of, probes};
-use super::only_the_gateway_has_the_secret;
 use super::pod_builder::{EmptyDirs, Pod};
+use super::{From, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password};
 use crate::driving::{directory, hermes};
 use crate::gateways::gateway_is;
 
@@ -74,10 +74,11 @@ async fn the_pod_boots_without_root_rights_or_a_writable_root_and_its_probes_suc
 }
 
 #[docker_test]
-async fn the_secret_of_the_pod_reaches_the_gateway_and_shows_nowhere_else() -> Result<()> {
+async fn the_secrets_of_the_pod_reach_gateway_and_dashboard_and_show_nowhere_else() -> Result<()> {
     let pod = Pod::start(EmptyDirs::Tmpfs).await?;
     probes_succeed(&pod).await?;
-    only_the_gateway_has_the_secret(&pod.container).await
+    only_the_gateway_has_the_secret(&pod.container).await?;
+    the_dashboard_asks_for_its_password(&pod.container, From::Outside).await
 }
 
 #[docker_test]

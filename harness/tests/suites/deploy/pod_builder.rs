@@ -7,7 +7,7 @@ use hermes_harness::{Container, ContainerBuilder, ExecRequest, Volume};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container as PodContainer, PodSecurityContext, PodSpec, SecurityContext};
 
-use super::SECRET_FILE;
+use super::SECRETS;
 use super::kubernetes::{container, pod_spec, stateful_set};
 
 /// What stands for an `emptyDir` in memory.
@@ -170,9 +170,12 @@ async fn with_volumes(
             furnisher = furnisher
                 .directory(&at, 0o2777, (0, group))
                 .directory(&data, 0o2755, (0, group))
-                .owned_file(&format!("{data}/openrouter_api_key"), mode, (0, group), SECRET_FILE)
-                .link(&format!("{at}/..data"), "..2026_11_25_21_00_00.1")
-                .link(&format!("{at}/openrouter_api_key"), "..data/openrouter_api_key");
+                .link(&format!("{at}/..data"), "..2026_11_25_21_00_00.1");
+            for (name, content) in SECRETS {
+                furnisher = furnisher
+                    .owned_file(&format!("{data}/{name}"), mode, (0, group), content)
+                    .link(&format!("{at}/{name}"), &format!("..data/{name}"));
+            }
             Volume::new().await?
         } else {
             bail!("not known how to reproduce the volume {}", mount.name);

@@ -8,7 +8,10 @@ use k8s_openapi::ByteString;
 use serde_json::json;
 
 use super::program::Program;
-use super::{SECRET_FILE, addition, folder, healthy, only_the_gateway_has_the_secret, read};
+use super::{
+    From, SECRETS, addition, folder, healthy, only_the_gateway_has_the_secret, read,
+    the_dashboard_asks_for_its_password,
+};
 use crate::driving::{answers_at_both_doors, directory, hermes};
 
 /// A stack. It goes with the handle, and the swarm before it: a task that is removed alone would be replaced.
@@ -26,14 +29,15 @@ impl Stack {
         let docker = Program::docker_in_a_swarm().await?;
         let labels = labels(&format!("deploy::{file}"));
         // Kubernetes and the engine write bytes in JSON in the same way: as base64.
-        let data = json!(ByteString(SECRET_FILE.into())).as_str().map(str::to_owned);
-        let secret = SecretSpec {
-            name: Some("openrouter_api_key".to_owned()),
-            data,
-            labels: Some(labels.clone()),
-            ..SecretSpec::default()
-        };
-        swarm.docker().create_secret(secret).await?;
+        for (name, content) in SECRETS {
+            let secret = SecretSpec {
+                name: Some(name.to_owned()),
+                data: json!(ByteString(content.into())).as_str().map(str::to_owned),
+                labels: Some(labels.clone()),
+                ..SecretSpec::default()
+            };
+            swarm.docker().create_secret(secret).await?;
+        }
         let folder_of_test = tempfile::tempdir()?;
         let added = folder_of_test.path().join("addition.yaml");
         std::fs::write(&added, addition(&read(file)?, &json!(labels)))?;
@@ -56,7 +60,13 @@ impl Stack {
         let look = async || {
             let mut containers = self.things.containers().await?;
             match (containers.pop(), containers.is_empty()) {
-                (Some(container), true) if container.state().await?.running => Ok(Look::Value(container)),
+                (Some(container), true) => Ok(match container.state().await {
+                    Ok(state) if state.running => Look::Value(container),
+                    Ok(state) => Look::NotYet(format!("{state:?}; {}", self.tasks().await?)),
+                    // The swarm has given up that one, and makes another.
+                    Err(error) if error.engine_status() == Some(404) => Look::NotYet(self.tasks().await?),
+                    Err(error) => return Err(error.into()),
+                }),
                 (_, true) => Ok(Look::NotYet(self.tasks().await?)),
                 (_, false) => Ok(Look::Never(format!("there is more than one; {}", self.tasks().await?))),
             }
@@ -103,6 +113,7 @@ async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_t
     healthy(&container).await?;
     answers_at_both_doors(&container, "default", 8642).await?;
     only_the_gateway_has_the_secret(&container).await?;
+    the_dashboard_asks_for_its_password(&container, From::Inside).await?;
     stack.publishes_nothing().await?;
     an_ill_agent_leaves_it_healthy(&container).await?;
 

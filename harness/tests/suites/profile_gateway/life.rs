@@ -24,7 +24,8 @@ async fn a_new_profile_has_a_slot_that_is_down_with_its_logger_and_a_port_of_its
     }
     ensure!(gateway_processes(&container).await?.is_empty());
     ensure!(
-        slots_with_hidden_ones(&container).await? == "gateway-coder gateway-default main-hermes volume-lease"
+        slots_with_hidden_ones(&container).await?
+            == "dashboard gateway-coder gateway-default main-hermes volume-lease"
     );
 
     let status = status(&container, "coder").await?;
@@ -191,7 +192,8 @@ async fn a_deleted_profile_leaves_no_process_no_slot_and_no_file_and_can_be_made
     ensure!(left.is_empty(), "left:\n{}", process_table(&left));
     ensure!(container.zombies().await?.is_empty());
     ensure!(
-        slots_with_hidden_ones(&container).await? == "gateway-default gateway-other main-hermes volume-lease"
+        slots_with_hidden_ones(&container).await?
+            == "dashboard gateway-default gateway-other main-hermes volume-lease"
     );
     for gone in [directory("coder"), "/opt/data/logs/gateways/coder".to_owned()] {
         ensure!(container.file(&gone).await?.is_none(), "{gone} is there");

@@ -51,7 +51,9 @@ async fn a_name_that_breaks_a_rule_is_refused_with_the_rule_and_nothing_is_made(
     reserved.stderr_matches(contains("the name 'default' is reserved"));
     hermes(&container, "profile delete default --yes").await?.code(2);
 
-    ensure!(slots_with_hidden_ones(&container).await? == "gateway-default main-hermes volume-lease");
+    ensure!(
+        slots_with_hidden_ones(&container).await? == "dashboard gateway-default main-hermes volume-lease"
+    );
     let profiles = container.exec_sh("ls -A /opt/data/profiles /opt/data/logs/gateways 2>&1 || true").await?;
     ensure!(!profiles.stdout().contains("coder") && !profiles.stdout().contains("aaaa"), "{profiles:?}");
     Ok(())
@@ -67,7 +69,9 @@ async fn the_longest_name_that_s6_takes_is_one_and_its_gateway_runs() -> Result<
     ready_pid(&container, &longest).await?;
     ensure!(wanted_and_said(&container, &longest).await? == ("running".into(), "running".into()));
     hermes(&container, &format!("profile delete {longest} --yes")).await?.success();
-    ensure!(slots_with_hidden_ones(&container).await? == "gateway-default main-hermes volume-lease");
+    ensure!(
+        slots_with_hidden_ones(&container).await? == "dashboard gateway-default main-hermes volume-lease"
+    );
     Ok(())
 }
 

@@ -53,8 +53,15 @@ async fn a_killed_user_tree_comes_back_with_its_services() -> Result<()> {
         let mut slots: Vec<_> = supervisors.filter_map(|process| process.argv.get(1).cloned()).collect();
         slots.sort();
         let table = process_table(&processes);
-        let expected =
-            ["gateway-default", "gateway-default/log", "main-hermes", "polite", "user-tree", "volume-lease"];
+        let expected = [
+            "dashboard",
+            "gateway-default",
+            "gateway-default/log",
+            "main-hermes",
+            "polite",
+            "user-tree",
+            "volume-lease",
+        ];
         ensure!(slots == expected, "slots supervised twice, or not at all: {slots:?}\n{table}");
     }
     let took = timed_stop(&container).await?;

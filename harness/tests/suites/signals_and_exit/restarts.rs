@@ -87,7 +87,7 @@ const LITTER_AS_HERMES: &str = "
     cd /run/service && echo x >file && ln -s /opt/data/precious link && ln -s /nowhere dangling && mkfifo fifo
     mkdir -p evil .hidden && printf '#!/bin/sh\\necho evil user service >&2\\n' >evil/run && chmod 755 evil/run
     echo x >.hidden/file && chmod 000 .hidden
-    rm -rf main-hermes/event && mkdir unreadable && chmod 000 unreadable";
+    mv main-hermes/event main-hermes/was-event && mkdir unreadable && chmod 000 unreadable";
 
 #[docker_test]
 async fn what_an_earlier_boot_left_in_run_is_cleared() -> Result<()> {
@@ -117,8 +117,10 @@ async fn whatever_lies_in_place_of_the_runtime_directories_is_replaced() -> Resu
     let commands =
         ["echo x >", "ln -s /opt/data/precious", "ln -s /nowhere", "mkfifo", "mkdir -m 0", "ln -s /etc"];
     for command in commands {
+        // Stopped first: what lives there makes files while they are removed.
         let replace = format!(
-            "cd /run && rm -rf service s6 s6-rc && for name in service s6 s6-rc; do {command} /run/$name || exit; done"
+            "kill -STOP -1 && cd /run && rm -rf service s6 s6-rc && \
+             for name in service s6 s6-rc; do {command} /run/$name || exit; done"
         );
         container.exec_sh(&replace).as_root().await?.success();
         container.kill("SIGKILL").await?;

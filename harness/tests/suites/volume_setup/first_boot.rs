@@ -8,13 +8,14 @@ use crate::gateways::{gateway_is, hermes};
 use crate::setting_up::{LeftBehind, idle, owners, said, says, set_up};
 
 /// Each directory that Hermes uses, and what it is seeded with.
-const MADE: [&str; 20] = [
+const MADE: [&str; 21] = [
     ". 10000:0 775",
     ".env 10000:10000 600",
     "SOUL.md 10000:10000 644",
     "backups 10000:10000 700",
     "config.yaml 10000:10000 600",
     "cron 10000:10000 700",
+    "dashboard 10000:10000 700",
     "home 10000:10000 755",
     "hooks 10000:10000 700",
     "logs 10000:10000 700",

@@ -20,7 +20,7 @@ const OF_ROOT: &str = "umask 022
     do : >$file; done";
 
 /// What is handed over of it, and what stays.
-const ARE_HERMES: [&str; 44] = [
+const ARE_HERMES: [&str; 45] = [
     ".",
     ".config.yaml.12-0.tmp",
     ".env",
@@ -36,6 +36,7 @@ const ARE_HERMES: [&str; 44] = [
     "cron",
     "cron/jobs",
     "cron/jobs/j",
+    "dashboard",
     "gateway.lock",
     "gateway.pid",
     "gateway_state.json",

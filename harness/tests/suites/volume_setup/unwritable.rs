@@ -125,7 +125,7 @@ async fn a_directory_that_the_account_cannot_write_is_told_once_for_all_that_is_
         format!("cannot make /srv/data/.env: {mend}"),
         format!("cannot make /srv/data/config.yaml: {mend}"),
         format!("cannot make /srv/data/SOUL.md: {mend}"),
-        format!("cannot make /srv/data/backups (and 12 more): {mend}"),
+        format!("cannot make /srv/data/backups (and 13 more): {mend}"),
     ];
     says(&boot, &expected.each_ref().map(String::as_str))
 }

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
 use crate::output;
-use crate::secrets;
+use hermes_core::secrets;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

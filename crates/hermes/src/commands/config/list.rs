@@ -7,7 +7,7 @@ use hermes_core::config::{self, Config};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::output;
-use crate::secrets;
+use hermes_core::secrets;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

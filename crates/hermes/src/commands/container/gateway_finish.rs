@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 }
 
 /// Tells s6-supervise that the slot stays down: servicedir(7).
-const PERMANENT_FAILURE: u8 = 125;
+pub(super) const PERMANENT_FAILURE: u8 = 125;
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     super::log_everything();

@@ -44,6 +44,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     let mut gateway = Command::new("/opt/hermes/bin/hermes");
     gateway.env(SUPERVISED_CHILD, "1");
+    // What lets a person into the dashboard is no agent's business.
+    for secret in ["USERNAME", "PASSWORD", "PASSWORD_FILE"] {
+        gateway.env_remove(format!("HERMES_DASHBOARD_BASIC_AUTH_{secret}"));
+    }
     if !profile.is_default() {
         gateway.args(["-p", profile.as_str()]);
     }
@@ -70,7 +74,7 @@ fn drain_timeout(context: &Context, profile: &ProfileName) -> Duration {
 }
 
 /// The growing delay. It is spent here, where a stop ends it at once: SIGTERM has its default effect.
-fn wait_after_a_crash(delay: Duration) {
+pub(super) fn wait_after_a_crash(delay: Duration) {
     println!("waiting {} after a crash", humantime::format_duration(rounded(delay)));
     std::thread::sleep(delay);
 }

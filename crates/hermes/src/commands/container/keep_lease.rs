@@ -1,10 +1,12 @@
 //! `hermes container keep-lease`: keeps the volume this container's, or waits until it is (the service `volume-lease`).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use hermes_core::boot_record::{BOOT_JSON, BootRecord};
 use hermes_core::lease::{BEAT, Held, LeaseError, Obstacle, Volume};
 use hermes_core::{BootAction, StateFile, action_at_boot, chain};
 use hermes_service::s6::S6;
@@ -25,6 +27,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const SETTLES: Duration = Duration::from_secs(2);
 /// Between two looks whether the last gateway has ended.
 const ENDING: Duration = Duration::from_millis(10);
+/// Between two looks whether the boot is complete.
+const COMPLETE: Duration = Duration::from_millis(100);
+/// For how long it is looked that often; a boot that takes longer waits for a service, and is looked for at each beat.
+const COMPLETES: Duration = Duration::from_secs(300);
 /// How long the gateways may take to end before the volume is given back all the same.
 const ENDS: Duration = Duration::from_secs(3600);
 
@@ -42,6 +48,10 @@ struct Keeper {
     home: hermes_core::Home,
     volume: Volume,
     stop: SignalFd,
+    /// When this began.
+    began: Instant,
+    /// Whether this boot is among those that the volume keeps, or cannot be.
+    boot_is_kept: Cell<bool>,
 }
 
 /// The order to end has come.
@@ -65,6 +75,8 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
         home: context.home.clone(),
         volume: ownership::lease(&context.home, &note.instance),
         stop,
+        began: Instant::now(),
+        boot_is_kept: Cell::new(false),
     };
     keeper.keep(note.other.is_none())
 }
@@ -113,7 +125,7 @@ impl Keeper {
     /// Beats until another has the volume.
     fn hold(&self, mut held: Held) -> Result<Result<(), Stop>, CommandError> {
         loop {
-            if let Err(Stop) = self.pause(BEAT)? {
+            if let Err(Stop) = self.pause_and_keep_boot(BEAT)? {
                 self.wait_until_no_gateway_is_up();
                 self.tell(self.volume.give_back(held));
                 return Ok(Err(Stop));
@@ -200,6 +212,46 @@ impl Keeper {
             _ => {}
         }
         result.ok()
+    }
+
+    /// Lets the time pass as [`pause`](Self::pause) does; the boot is remembered meanwhile, as soon as it is complete.
+    fn pause_and_keep_boot(&self, time: Duration) -> Result<Result<(), Stop>, CommandError> {
+        let deadline = Instant::now() + time;
+        while !self.boot_is_kept.get() {
+            self.keep_boot();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.boot_is_kept.get() {
+                break;
+            }
+            let look = if self.began.elapsed() < COMPLETES { COMPLETE } else { BEAT };
+            if let Err(Stop) = self.pause(left.min(look))? {
+                self.keep_boot();
+                return Ok(Err(Stop));
+            }
+        }
+        self.pause(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Adds this boot to those that the volume keeps, if it is complete. Done by the holder of the volume alone: two would write
+    /// the same file.
+    fn keep_boot(&self) {
+        if self.boot_is_kept.get() {
+            return;
+        }
+        let kept = BootRecord::load(Path::new(BOOT_JSON)).and_then(|boot| match boot {
+            Some(boot) => boot.keep(&self.home).map(|()| true),
+            None => Ok(false),
+        });
+        match kept {
+            Ok(kept) => self.boot_is_kept.set(kept),
+            Err(error) => {
+                self.boot_is_kept.set(true);
+                // Of a read-only volume the boot has told.
+                if !is_read_only(&error) {
+                    eprintln!("this boot is not remembered: cannot {}", chain(&error));
+                }
+            }
+        }
     }
 
     fn note(&self, other: Option<Other>) -> Result<(), CommandError> {

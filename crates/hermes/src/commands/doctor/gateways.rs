@@ -102,7 +102,16 @@ mod tests {
     use super::*;
 
     fn status(wanted_up: bool, ready: bool, restarts: u64) -> ServiceStatus {
-        ServiceStatus { up: ready, ready, wanted_up, pid: None, since: None, restarts, gave_up: None }
+        ServiceStatus {
+            up: ready,
+            ready,
+            wanted_up,
+            pid: None,
+            since: None,
+            restarts,
+            restarted_ago: Vec::new(),
+            gave_up: None,
+        }
     }
 
     fn severity(status: Option<&ServiceStatus>, wanted: bool) -> Option<Severity> {

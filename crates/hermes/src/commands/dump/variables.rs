@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::secrets::{Secrets, is_secret_name};
+use hermes_core::secrets::{Secrets, is_secret_name};
 
 /// Whose values are no secret and often the cause. Sorted.
 const HARMLESS: &[&str] = &[

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use hermes_core::ProfileName;
+use hermes_service::{ServiceManager, Wait};
+
 use super::{each, start};
 use crate::context::Context;
 use crate::error::CommandError;
@@ -17,6 +20,16 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     each::run(context, &arguments.each, "ready", |manager, profile, wait| {
-        start::started_by(context, manager, profile, |manager| manager.restart(profile, wait))
+        restart(context, manager, profile, wait)
     })
+}
+
+/// Writes the intent, then stops the gateway and starts it.
+pub(crate) fn restart(
+    context: &Context,
+    manager: &dyn ServiceManager,
+    profile: &ProfileName,
+    wait: Wait,
+) -> Result<(), CommandError> {
+    start::started_by(context, manager, profile, |manager| manager.restart(profile, wait))
 }

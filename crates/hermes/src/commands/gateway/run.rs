@@ -107,7 +107,7 @@ fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, Comma
 
 /// What s6-supervise opened for the readiness notification, by its number: opened anew, so that it need not be believed to be
 /// open.
-fn notification_fd() -> Option<OwnedFd> {
+pub(crate) fn notification_fd() -> Option<OwnedFd> {
     let path = format!("/proc/self/fd/{NOTIFICATION_FD}");
     File::options().write(true).open(path).ok().map(OwnedFd::from)
 }

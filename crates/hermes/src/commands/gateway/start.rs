@@ -11,7 +11,7 @@ use super::each;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::foreground;
-use crate::gateway_log;
+use hermes_core::gateway_log;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

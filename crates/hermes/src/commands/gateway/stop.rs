@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 
 /// Writes the intent, then stops the gateway: where the intent cannot be written (a full disk) it is stopped all the same, and the
 /// failure is told.
-fn stop(
+pub(crate) fn stop(
     context: &Context,
     manager: &dyn ServiceManager,
     profile: &ProfileName,

@@ -25,10 +25,15 @@ const SOUL: &str = "You are a helpful personal assistant.\n";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let name = &arguments.name;
-    make::make(context, name, |directory| {
-        Ok(whole_file::write(&directory.join("SOUL.md"), SOUL.as_bytes(), 0o644)?)
-    })?;
+    create(context, name)?;
     println!("created the profile '{name}' in {}", context.home.profile_directory(name).display());
     println!("next: hermes -p {name} gateway start");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the profile, with a soul to begin with.
+pub(crate) fn create(context: &Context, name: &ProfileName) -> Result<(), CommandError> {
+    make::make(context, name, |directory| {
+        Ok(whole_file::write(&directory.join("SOUL.md"), SOUL.as_bytes(), 0o644)?)
+    })
 }

@@ -29,7 +29,27 @@ const EXAMPLES: &str = "Examples:
   hermes profile delete coder --yes   deletes without asking";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let (home, name) = (&context.home, &arguments.name);
+    let name = &arguments.name;
+    let was_active = delete(context, name, || {
+        if arguments.yes || confirmed(context, name)? {
+            return Ok(());
+        }
+        Err(CommandError::new(Exit::Failed, "that is not its name; nothing was deleted"))
+    })?;
+    if was_active {
+        println!("the active profile is now 'default'");
+    }
+    println!("deleted the profile '{name}'");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Deletes the profile, when it is there and `confirm` does not object. Tells whether it was the active one.
+pub(crate) fn delete(
+    context: &Context,
+    name: &ProfileName,
+    confirm: impl FnOnce() -> Result<(), CommandError>,
+) -> Result<bool, CommandError> {
+    let home = &context.home;
     let manager = context.service_manager()?;
     let exists = home.has_profile(name)?;
     // A profile whose directory was removed by hand may have left its gateway behind.
@@ -38,9 +58,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if !exists && !registered {
         return Err(no_such_gateway(name));
     }
-    if !arguments.yes && !confirmed(context, name)? {
-        return Err(CommandError::new(Exit::Failed, "that is not its name; nothing was deleted"));
-    }
+    confirm()?;
     foreground::must_not_run(home, manager.as_ref(), name)?;
     if manager.supports_runtime_registration() {
         manager.unregister_profile_gateway(name)?;
@@ -54,12 +72,11 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         })?;
     }
     remove_logs(context, name)?;
-    if active_profile::read(home).is_ok_and(|active| active == *name) {
+    let was_active = active_profile::read(home).is_ok_and(|active| active == *name);
+    if was_active {
         active_profile::write(home, &ProfileName::default_profile())?;
-        println!("the active profile is now 'default'");
     }
-    println!("deleted the profile '{name}'");
-    Ok(ExitCode::SUCCESS)
+    Ok(was_active)
 }
 
 /// Asks on a terminal; where there is none, nobody can be asked.

@@ -12,7 +12,7 @@ use hermes_core::{ProfileName, config, timestamp};
 use crate::archive::{Left, Source};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::secrets::is_secret_name;
+use hermes_core::secrets::is_secret_name;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -168,6 +168,7 @@ mod tests {
                 pid: None,
                 since: None,
                 restarts: 0,
+                restarted_ago: Vec::new(),
                 gave_up: None,
             }))
         }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -14,7 +14,7 @@ use super::{identity, older_files};
 
 /// A log that is followed.
 #[derive(Debug)]
-pub(crate) struct Followed {
+pub struct Followed {
     current: PathBuf,
     notices: OwnedFd,
     /// What is being read, from where that was left.
@@ -26,7 +26,7 @@ impl Followed {
     ///
     /// # Errors
     /// The directory of `current` is not there, or the kernel has no notices left.
-    pub(crate) fn listen(current: &Path) -> io::Result<Self> {
+    pub fn listen(current: &Path) -> io::Result<Self> {
         let notices = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         let directory = current.parent().unwrap_or(Path::new("/"));
         inotify::add_watch(
@@ -46,7 +46,7 @@ impl Followed {
     ///
     /// # Errors
     /// The file cannot be read from there.
-    pub(crate) fn go_on(&mut self, mut file: File, position: u64) -> io::Result<()> {
+    pub fn go_on(&mut self, mut file: File, position: u64) -> io::Result<()> {
         file.seek(SeekFrom::Start(position))?;
         self.file = Some(file);
         Ok(())
@@ -56,7 +56,17 @@ impl Followed {
     ///
     /// # Errors
     /// A file cannot be read, or `to` not be written.
-    pub(crate) fn catch_up(&mut self, to: &mut impl Write) -> io::Result<()> {
+    pub fn catch_up(&mut self, to: &mut impl Write) -> io::Result<()> {
+        while self.catch_up_at_most(to, u64::MAX)? {}
+        Ok(())
+    }
+
+    /// The same, but writes at most `limit` bytes; true when there may be more at once.
+    ///
+    /// # Errors
+    /// As [`catch_up`](Self::catch_up).
+    pub fn catch_up_at_most(&mut self, to: &mut impl Write, limit: u64) -> io::Result<bool> {
+        let mut left = limit;
         loop {
             // Before what is left in the file is read: if the log has gone on to another by then, this one is complete.
             let newest = match File::open(&self.current) {
@@ -65,30 +75,39 @@ impl Followed {
                 Err(error) => return Err(error),
             };
             let Some(mut file) = self.file.take() else {
-                let Some(newest) = newest else { return Ok(()) };
+                let Some(newest) = newest else { return Ok(false) };
                 self.file = Some(newest);
                 continue;
             };
             let here = identity(&file.metadata()?);
-            copy(&mut file, to)?;
-            let Some(newest) = newest else {
+            left -= copy(&mut file, to, left)?;
+            if left == 0 {
                 self.file = Some(file);
-                return Ok(());
-            };
-            if identity(&newest.metadata()?) == here {
-                self.file = Some(file);
-                return Ok(());
+                return Ok(true);
             }
-            for between in self.after(here)? {
-                match File::open(between) {
-                    Ok(mut between) => copy(&mut between, to)?,
-                    // s6-log removes the oldest ones.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(error),
+            // This file is read to its end: what the log has become is the next one.
+            let newest = match newest {
+                Some(newest) if identity(&newest.metadata()?) != here => newest,
+                _ => {
+                    self.file = Some(file);
+                    return Ok(false);
                 }
-            }
-            self.file = Some(newest);
+            };
+            self.file = Some(self.next_after(here)?.unwrap_or(newest));
         }
+    }
+
+    /// The file that the log was next, after the one with this identity; nothing when that is its newest.
+    fn next_after(&self, here: (u64, u64)) -> io::Result<Option<File>> {
+        for path in self.after(here)? {
+            match File::open(path) {
+                Ok(file) => return Ok(Some(file)),
+                // s6-log removes the oldest ones.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// The files that the log was after the one with this identity and before its newest, oldest first.
@@ -113,6 +132,14 @@ impl Followed {
         if watched[1].revents().intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL) {
             return Ok(false);
         }
+        self.take_notices()
+    }
+
+    /// Takes what the kernel has said since, without waiting; false when the directory is gone.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn take_notices(&self) -> io::Result<bool> {
         let mut room = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.notices, &mut room);
         loop {
@@ -133,11 +160,24 @@ impl Followed {
     }
 }
 
+/// The descriptor that is readable when [`take_notices`](Followed::take_notices) has something to take.
+impl AsFd for Followed {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.notices.as_fd()
+    }
+}
+
+impl AsRawFd for Followed {
+    fn as_raw_fd(&self) -> RawFd {
+        self.notices.as_raw_fd()
+    }
+}
+
 /// Writes what is new to `to` for as long as somebody reads it and the log is there.
 ///
 /// # Errors
 /// The log cannot be read, or `to` not be written; of the kind `BrokenPipe` when nobody reads it.
-pub(crate) fn follow(mut followed: Followed, to: &mut (impl Write + AsFd)) -> io::Result<()> {
+pub fn follow(mut followed: Followed, to: &mut (impl Write + AsFd)) -> io::Result<()> {
     loop {
         followed.catch_up(to)?;
         to.flush()?;
@@ -147,12 +187,18 @@ pub(crate) fn follow(mut followed: Followed, to: &mut (impl Write + AsFd)) -> io
     }
 }
 
-fn copy(from: &mut File, to: &mut impl Write) -> io::Result<()> {
+/// Copies up to `limit` bytes, and tells how many it were.
+fn copy(from: &mut File, to: &mut impl Write, limit: u64) -> io::Result<u64> {
     let mut buffer = [0; 16 * 1024];
+    let mut copied = 0;
     loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(length) => to.write_all(&buffer[..length])?,
+        let room = usize::try_from(limit - copied).unwrap_or(usize::MAX).min(buffer.len());
+        match from.read(&mut buffer[..room]) {
+            Ok(0) => return Ok(copied),
+            Ok(length) => {
+                to.write_all(&buffer[..length])?;
+                copied += length as u64;
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -8,9 +8,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use hermes_core::{Home, ProfileName};
+use crate::home::Home;
+use crate::profile_name::ProfileName;
 
-pub(crate) use follow::{Followed, follow};
+pub use follow::{Followed, follow};
 
 /// How much of a file is read at once from its end, in bytes.
 const STEP: u64 = 64 * 1024;
@@ -19,36 +20,36 @@ const STEP: u64 = 64 * 1024;
 const MOST: u64 = 64 * 1024 * 1024;
 
 /// The last lines of what the gateway printed; none where there is no log, or it cannot be read.
-pub(crate) fn last_lines(home: &Home, profile: &ProfileName, count: usize) -> Vec<String> {
+pub fn last_lines(home: &Home, profile: &ProfileName, count: usize) -> Vec<String> {
     let lines = tail(&home.gateway_log(profile), count).map(|tail| tail.lines).unwrap_or_default();
     lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
 }
 
 /// Where a log ends: which file, and how long it is.
-pub(crate) type End = (u64, u64);
+pub type End = (u64, u64);
 
 /// Where the log of the gateway ends now; nothing where there is none.
-pub(crate) fn end(home: &Home, profile: &ProfileName) -> Option<End> {
+pub fn end(home: &Home, profile: &ProfileName) -> Option<End> {
     let current = fs::metadata(home.gateway_log(profile)).ok()?;
     Some((current.ino(), current.len()))
 }
 
 /// The end of a log.
 #[derive(Debug, Default)]
-pub(crate) struct Tail {
+pub struct Tail {
     /// Oldest first, without their line ends.
-    pub(crate) lines: Vec<Vec<u8>>,
+    pub lines: Vec<Vec<u8>>,
     /// The file that is being written, and how far it was read: where whoever follows goes on.
-    pub(crate) current: Option<(File, u64)>,
+    pub current: Option<(File, u64)>,
     /// Whether there is any file at all.
-    pub(crate) exists: bool,
+    pub exists: bool,
 }
 
 /// The last `count` lines of the log whose newest file is `current`, older files included.
 ///
 /// # Errors
 /// A file of it is there and cannot be read.
-pub(crate) fn tail(current: &Path, count: usize) -> io::Result<Tail> {
+pub fn tail(current: &Path, count: usize) -> io::Result<Tail> {
     let mut tail = Tail::default();
     match File::open(current) {
         Ok(mut file) => {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-pub(crate) use hermes_core::secret_name::is_secret_name;
+pub use crate::secret_name::is_secret_name;
 use serde_json::Value;
 
 /// What stands in a secret's place.
-pub(crate) const MASK: &str = "***";
+pub const MASK: &str = "***";
 
 /// What well-known keys begin with.
 const PREFIXES: &[&str] = &[
@@ -34,7 +34,7 @@ const KNOWN_MIN: usize = 4;
 const LOOKS_LIKE_A_KEY: usize = 32;
 
 /// The value without what is secret in it; `all` says that the whole of it is.
-pub(crate) fn mask_json(value: Value, all: bool) -> Value {
+pub fn mask_json(value: Value, all: bool) -> Value {
     match value {
         Value::Object(fields) => fields
             .into_iter()
@@ -75,19 +75,19 @@ fn mask_url(text: &str) -> String {
 
 /// Texts that are known to be secret.
 #[derive(Debug, Default)]
-pub(crate) struct Secrets {
+pub struct Secrets {
     known: BTreeSet<String>,
 }
 
 impl Secrets {
     /// Remembers a value; of one with several lines each.
-    pub(crate) fn add(&mut self, value: &str) {
+    pub fn add(&mut self, value: &str) {
         let lines = value.lines().map(str::trim).filter(|line| line.len() >= KNOWN_MIN);
         self.known.extend(lines.map(str::to_owned));
     }
 
     /// Remembers what a configuration holds under a name that says so.
-    pub(crate) fn add_json(&mut self, value: &Value, secret: bool) {
+    pub fn add_json(&mut self, value: &Value, secret: bool) {
         match value {
             Value::Object(fields) => {
                 fields.iter().for_each(|(name, value)| self.add_json(value, secret || is_secret_name(name)));
@@ -100,7 +100,7 @@ impl Secrets {
     }
 
     /// The text without what is known to be secret, and without what looks like it.
-    pub(crate) fn mask(&self, text: &str) -> String {
+    pub fn mask(&self, text: &str) -> String {
         let mut text = text.to_owned();
         // The longest first: one may be a part of another.
         let mut known: Vec<_> = self.known.iter().collect();

@@ -1,6 +1,9 @@
 //! Logs as `s6-log` leaves them.
 
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::*;
 
@@ -110,4 +113,78 @@ fn a_log_that_begins_later_is_followed_from_its_beginning() {
     log.write("one\n");
     followed.catch_up(&mut seen).unwrap();
     assert_eq!(seen, b"one\n");
+}
+
+/// Whether an event loop would be woken now.
+fn is_readable(followed: &Followed) -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&followed.as_fd(), PollFlags::IN)], Some(&now)).unwrap() == 1
+}
+
+#[test]
+fn who_reads_in_pieces_gets_no_piece_longer_than_its_limit_and_every_byte_once_through_rotations() {
+    let log = Log::new();
+    log.write("old\n");
+    let mut followed = Followed::listen(&log.current()).unwrap();
+    let (file, position) = tail(&log.current(), 0).unwrap().current.unwrap();
+    followed.go_on(file, position).unwrap();
+    let mut expected = String::new();
+    let mut say = |text: String| {
+        log.write(&text);
+        expected += &text;
+    };
+    say((0..3000).map(|number| format!("a{number}\n")).collect());
+    let mut seen = Vec::new();
+    let mut piece = |followed: &mut Followed| {
+        let mut piece = Vec::new();
+        let has_more = followed.catch_up_at_most(&mut piece, 7).unwrap();
+        assert!(piece.len() <= 7, "{} bytes", piece.len());
+        seen.extend(piece);
+        has_more
+    };
+    // The log goes on to other files while its reader is in the middle of the first.
+    assert!(piece(&mut followed) && piece(&mut followed));
+    log.rotate("@400000006743a0000000000a.s");
+    say("b\n".into());
+    assert!(piece(&mut followed));
+    log.rotate("@400000006743a0000000000b.s");
+    say("the last\n".into());
+    while piece(&mut followed) {}
+    assert_eq!(String::from_utf8(seen).unwrap(), expected);
+}
+
+#[test]
+fn a_limit_that_is_just_what_is_left_asks_for_one_more_look() {
+    let log = Log::new();
+    log.write("12345");
+    let mut followed = Followed::listen(&log.current()).unwrap();
+    let mut seen = Vec::new();
+    assert!(followed.catch_up_at_most(&mut seen, 5).unwrap(), "whether that was the end is not known yet");
+    assert!(!followed.catch_up_at_most(&mut seen, 5).unwrap());
+    assert_eq!(seen, b"12345");
+}
+
+#[test]
+fn an_event_loop_is_woken_by_a_line_and_a_rotation_and_is_quiet_when_the_notices_are_taken() {
+    let log = Log::new();
+    let followed = Followed::listen(&log.current()).unwrap();
+    assert!(!is_readable(&followed));
+    assert!(followed.take_notices().unwrap(), "with nothing to take it does not wait");
+    // More than one read of the notices brings.
+    for number in 0..1000 {
+        log.write("line\n");
+        log.rotate(&format!("@400000006743a000{number:08x}.s"));
+    }
+    assert!(is_readable(&followed));
+    assert!(followed.take_notices().unwrap());
+    assert!(!is_readable(&followed), "all of them are taken");
+}
+
+#[test]
+fn a_log_whose_directory_is_gone_is_not_waited_for() {
+    let log = Log::new();
+    let followed = Followed::listen(&log.current()).unwrap();
+    fs::remove_dir_all(log.home.gateway_logs_directory(&log.profile)).unwrap();
+    assert!(is_readable(&followed));
+    assert!(!followed.take_notices().unwrap());
 }

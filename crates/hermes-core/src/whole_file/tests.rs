@@ -1,0 +1,178 @@
+//! What is read and written whole, and what is not.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+
+use super::*;
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_written_is_read_back_with_the_mode_that_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    write(&path, b"one", 0o600).unwrap();
+    write(&path, b"two", 0o664).unwrap();
+    assert_eq!(read(&path, 3).unwrap().unwrap(), b"two");
+    assert_eq!(mode_of(&path).unwrap(), Some(0o664), "the umask takes nothing away");
+    assert_eq!(names_in(folder.path()), ["x"]);
+}
+
+#[test]
+fn missing_is_nothing_and_unreadable_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(read(&folder.path().join("x"), 1).unwrap().is_none());
+    assert!(read(&folder.path().join("no/x"), 1).unwrap().is_none());
+
+    let file = folder.path().join("file");
+    fs::write(&file, "four").unwrap();
+    assert!(
+        matches!(read(&file.join("x"), 1).unwrap_err(), ReadError::Open { .. }),
+        "a parent that is a file"
+    );
+    assert!(matches!(read(&file, 3).unwrap_err(), ReadError::TooLarge { limit: 3, .. }));
+    assert!(matches!(read(folder.path(), 3).unwrap_err(), ReadError::NotAFile { kind: "directory", .. }));
+
+    let link = folder.path().join("link");
+    symlink("nowhere", &link).unwrap();
+    assert!(matches!(read(&link, 3).unwrap_err(), ReadError::Open { .. }));
+}
+
+#[test]
+fn a_fifo_is_refused_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    assert!(matches!(read(&path, 3).unwrap_err(), ReadError::NotAFile { kind: "FIFO", .. }));
+    assert!(matches!(write(&path, b"x", 0o600).unwrap_err(), WriteError::NotAFile { kind: "FIFO", .. }));
+}
+
+#[test]
+fn a_symlink_a_directory_and_a_socket_at_the_target_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let precious = folder.path().join("precious");
+    fs::write(&precious, "old").unwrap();
+    let link = folder.path().join("link");
+    symlink(&precious, &link).unwrap();
+    assert!(matches!(write(&link, b"x", 0o600).unwrap_err(), WriteError::NotAFile { kind: "symlink", .. }));
+    assert_eq!(fs::read(&precious).unwrap(), b"old");
+    assert!(link.is_symlink());
+
+    let directory = folder.path().join("directory");
+    fs::create_dir(&directory).unwrap();
+    assert!(matches!(
+        write(&directory, b"x", 0o600).unwrap_err(),
+        WriteError::NotAFile { kind: "directory", .. }
+    ));
+    let socket = folder.path().join("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    assert!(matches!(write(&socket, b"x", 0o600).unwrap_err(), WriteError::NotAFile { kind: "socket", .. }));
+    assert_eq!(names_in(folder.path()), ["directory", "link", "precious", "socket"]);
+}
+
+#[test]
+fn a_new_file_replaces_nothing_whatever_lies_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    write_new(&path, b"old", 0o640).unwrap();
+    assert_eq!(mode_of(&path).unwrap(), Some(0o640));
+    assert!(matches!(write_new(&path, b"new", 0o600).unwrap_err(), WriteError::Exists { .. }));
+    assert_eq!(read(&path, 3).unwrap().unwrap(), b"old");
+    symlink("nowhere", folder.path().join("y")).unwrap();
+    let error = write_new(&folder.path().join("y"), b"new", 0o600).unwrap_err();
+    assert!(matches!(error, WriteError::NotAFile { kind: "symlink", .. }), "{error:?}");
+
+    // One that came there after the look.
+    let directory = open_directory_of(&path).unwrap();
+    let (temporary, _) = Temporary::create(directory, OsStr::new("x")).unwrap();
+    assert_eq!(temporary.become_new(OsStr::new("x")).unwrap_err(), Errno::EXIST);
+    assert_eq!(names_in(folder.path()), ["x", "y"]);
+}
+
+#[test]
+fn a_temporary_file_that_never_became_the_file_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = open_directory_of(&folder.path().join("x")).unwrap();
+    let (temporary, file) = Temporary::create(directory, OsStr::new("x")).unwrap();
+    assert_eq!(names_in(folder.path()).len(), 1);
+    drop((temporary, file));
+    assert!(names_in(folder.path()).is_empty());
+}
+
+#[test]
+fn a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    write(&path, b"old", 0o600).unwrap();
+    let fill = |mut file: File| {
+        file.write_all(b"ne")?;
+        assert_eq!(names_in(folder.path()).len(), 2);
+        Err(Errno::NOSPC.into())
+    };
+    let error = write_by(&path, fill, Temporary::replace).unwrap_err();
+    assert!(matches!(error, WriteError::Write { .. }), "{error:?}");
+    assert_eq!(error.io_kind(), Some(io::ErrorKind::StorageFull));
+    assert_eq!(read(&path, 3).unwrap().unwrap(), b"old");
+    assert_eq!(names_in(folder.path()), ["x"]);
+}
+
+#[test]
+fn a_directory_that_is_gone_is_not_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gone/x");
+    let error = write(&path, b"x", 0o600).unwrap_err();
+    assert!(matches!(error, WriteError::OpenDirectory { .. }));
+    assert_eq!(error.io_kind(), Some(io::ErrorKind::NotFound));
+    assert!(names_in(folder.path()).is_empty());
+}
+
+#[test]
+fn a_reader_sees_the_old_file_or_the_new_one_and_never_half_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    let versions: [Vec<u8>; 2] = [vec![b'a'; 50_000], vec![b'b'; 100_000]];
+    write(&path, &versions[0], 0o600).unwrap();
+    // Held open, so that its inode number is not given to another.
+    let first = File::open(&path).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for round in 0..50 {
+                write(&path, &versions[round % 2], 0o600).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let seen = read(&path, 1 << 20).unwrap().unwrap();
+            assert!(versions.contains(&seen), "{} bytes", seen.len());
+        }
+    });
+    assert_ne!(fs::metadata(&path).unwrap().ino(), first.metadata().unwrap().ino());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_file_that_comes_and_goes_is_there_or_is_not_and_never_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, aside) = (folder.path().join("x"), folder.path().join("aside"));
+    fs::write(&aside, "whole").unwrap();
+    std::thread::scope(|scope| {
+        let mover = scope.spawn(|| {
+            for _ in 0..50_000 {
+                fs::rename(&aside, &path).unwrap();
+                fs::rename(&path, &aside).unwrap();
+            }
+        });
+        while !mover.is_finished() {
+            if let Some(seen) = read(&path, 5).unwrap() {
+                assert_eq!(seen, b"whole");
+            }
+        }
+    });
+}

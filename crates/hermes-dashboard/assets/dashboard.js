@@ -1,0 +1,333 @@
+// Keeps pages live, and does without a new page what their forms do. Every page is whole without it.
+"use strict";
+(() => {
+  const body = document.body;
+  const base = body.dataset.base;
+  // Twice the time after which a quiet stream says that it is alive.
+  const SILENCE = 20000;
+
+  // --- What the visitor is told -----------------------------------------------------------------
+  const told = document.getElementById("told");
+  function tell(lines, bad) {
+    const box = document.createElement("div");
+    box.className = "banner " + (bad ? "bad" : "good");
+    for (const line of lines) {
+      const p = document.createElement("p");
+      p.textContent = line;
+      box.append(p);
+    }
+    if (bad) {
+      const close = document.createElement("button");
+      close.type = "button";
+      close.textContent = "Close";
+      close.addEventListener("click", () => box.remove());
+      box.append(close);
+    } else {
+      setTimeout(() => box.remove(), 6000);
+    }
+    told.replaceChildren(box);
+  }
+  function tellFailure(failure) {
+    const lines = [failure.error || "It did not work."];
+    for (const cause of failure.causes || []) lines.push("because: " + cause);
+    if (failure.hint) lines.push("To mend it: " + failure.hint);
+    for (const line of (failure.log || []).slice(-5)) lines.push("log: " + line);
+    tell(lines, true);
+  }
+
+  // --- Streams, and what is said when one is lost -----------------------------------------------
+  const banner = document.getElementById("connection");
+  let lastWord = Date.now();
+  const troubles = new Map();
+  function showTroubles() {
+    const first = troubles.values().next().value;
+    const text = first || "";
+    if (banner.textContent !== text) banner.textContent = text;
+    banner.hidden = !first;
+    body.classList.toggle("old", Boolean(first));
+  }
+  function lost() {
+    const since = new Date(lastWord).toLocaleTimeString();
+    troubles.set("lost", "The connection to the dashboard is lost: what you see is as it was at " + since + ". Trying again…");
+    showTroubles();
+  }
+  function alive() {
+    lastWord = Date.now();
+    if (troubles.delete("lost")) showTroubles();
+  }
+  function listen(url, handlers) {
+    let source;
+    let watchdog;
+    let again;
+    function open() {
+      source = new EventSource(url);
+      source.onopen = () => { alive(); watch(); };
+      source.onerror = () => {
+        lost();
+        // A browser gives up where the answer was no stream: then it is for us to try again.
+        if (source.readyState === EventSource.CLOSED) retry();
+      };
+      for (const [name, handle] of Object.entries(handlers)) {
+        source.addEventListener(name, (event) => { alive(); watch(); handle(JSON.parse(event.data)); });
+      }
+      source.addEventListener("pulse", () => { alive(); watch(); });
+      source.addEventListener("logout", () => { source.close(); clearTimeout(watchdog); location.assign(base + "login"); });
+      watch();
+    }
+    function watch() {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => { lost(); retry(); }, SILENCE);
+    }
+    function retry() {
+      source.close();
+      clearTimeout(again);
+      again = setTimeout(async () => {
+        // A stream says nothing of why it was refused; a request does.
+        try {
+          const answer = await fetch(url.split("?")[0].replace(/\/api\/.*/, "/api/facts"), { headers: { accept: "application/json" } });
+          if (answer.status === 401) { location.assign(base + "login"); return; }
+        } catch { /* still lost */ }
+        open();
+      }, 2000);
+    }
+    open();
+    window.addEventListener("pagehide", () => { clearTimeout(watchdog); clearTimeout(again); source.close(); });
+  }
+
+  // Replaces what may hold the focus by something of the same kind, and keeps the focus at the same place of it, or near.
+  function replacing(old, replace) {
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+    const key = focused && (focused.value || focused.getAttribute("href"));
+    const fresh = replace();
+    if (!focused) return;
+    const all = [...fresh.querySelectorAll("button, a")];
+    const next = all.find((one) => (one.value || one.getAttribute("href")) === key) || all.find((one) => one.tagName === "BUTTON") || all[0];
+    if (next) next.focus();
+  }
+
+  // What the server says of its own looks, on every page that shows rows.
+  const looks = {
+    trouble: (failure) => { troubles.set("look", "What you see is old: " + failure.error); showTroubles(); },
+    well: () => { troubles.delete("look"); showTroubles(); },
+  };
+  // The server's own row, escaped there.
+  function rowOfHtml(html) {
+    const holder = document.createElement("template");
+    holder.innerHTML = html;
+    return holder.content.querySelector("tr");
+  }
+
+  // --- The overview -----------------------------------------------------------------------------
+  const table = document.getElementById("profiles");
+  if (table) {
+    const rows = table.tBodies[0];
+    const filter = document.querySelector("[data-filter]");
+    const rowOf = (name) => rows.querySelector('tr[data-profile="' + CSS.escape(name) + '"]');
+    const isWanted = (name) => !filter || name.includes(filter.value.trim().toLowerCase());
+    function put(name, html) {
+      const row = rowOfHtml(html);
+      row.hidden = !isWanted(name);
+      const old = rowOf(name);
+      const stateOf = (one) => one.querySelector(".state").textContent;
+      // A flash for another state, and none for some kilobytes more.
+      if (!old || stateOf(old) !== stateOf(row)) row.classList.add("changed");
+      if (old) {
+        replacing(old, () => { old.replaceWith(row); return row; });
+      } else {
+        const next = [...rows.rows].find((one) => one.dataset.profile !== "default" && one.dataset.profile > name);
+        rows.insertBefore(row, next || null);
+      }
+    }
+    // Where the server has sent some rows alone, what it counted stays.
+    const summary = document.querySelector(".summary[data-counts]");
+    let counting = false;
+    function count() {
+      if (!summary || counting) return;
+      counting = true;
+      // A thousand rows that change at once are counted once.
+      requestAnimationFrame(() => {
+        counting = false;
+        const part = (number, word, bad) => {
+          const strong = document.createElement("strong");
+          strong.textContent = number;
+          if (bad) { strong.className = "bad"; strong.textContent += word; return [strong]; }
+          return [strong, word];
+        };
+        const all = rows.rows.length;
+        const bad = rows.querySelectorAll(".state.bad").length;
+        const parts = [...part(all, all === 1 ? " agent" : " agents"), ", ", ...part(rows.querySelectorAll(".state.good").length, " running")];
+        if (bad > 0) parts.push(", ", ...part(bad, " in trouble", true));
+        summary.replaceChildren(...parts);
+      });
+    }
+    listen(table.dataset.live, {
+      row: ({ name, html }) => { put(name, html); count(); },
+      gone: ({ name }) => { const row = rowOf(name); if (row) row.remove(); count(); },
+      ...looks,
+      reload: () => location.reload(),
+    });
+    if (filter) {
+      filter.addEventListener("input", () => {
+        for (const row of rows.rows) row.hidden = !isWanted(row.dataset.profile);
+      });
+    }
+  }
+
+  // --- The page of one agent: what its row says ---------------------------------------------------
+  const watched = document.querySelector("[data-watch]");
+  if (watched) {
+    const name = watched.dataset.watch;
+    const show = (row) => {
+      for (const place of document.querySelectorAll("[data-from]")) {
+        const from = place.dataset.from;
+        const cell = row.querySelector(from === "actions" ? "td.actions" : 'td[data-label="' + from + '"]');
+        if (!cell || place.innerHTML === cell.innerHTML) continue;
+        replacing(place, () => { place.innerHTML = cell.innerHTML; return place; });
+      }
+      const said = row.querySelector("td.problem").textContent;
+      const problem = document.getElementById("problem");
+      if (said === "–") { problem.replaceChildren(); return; }
+      if (problem.textContent === said) return;
+      const p = document.createElement("p");
+      p.className = "banner bad";
+      p.textContent = said;
+      problem.replaceChildren(p);
+    };
+    listen(watched.dataset.live, {
+      row: (changed) => {
+        if (changed.name !== name) return;
+        show(rowOfHtml(changed.html));
+      },
+      gone: (changed) => {
+        if (changed.name !== name) return;
+        troubles.set("gone", name + " was deleted.");
+        showTroubles();
+      },
+      ...looks,
+      reload: () => {},
+    });
+  }
+
+  // --- A log that is followed -------------------------------------------------------------------
+  const log = document.getElementById("log");
+  if (log && log.dataset.live) {
+    const KEPT = 5000;
+    const pause = document.getElementById("pause");
+    let paused = false;
+    let held = [];
+    function add(lines) {
+      const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
+      const fragment = document.createDocumentFragment();
+      for (const line of lines) {
+        const span = document.createElement("span");
+        span.textContent = line + "\n";
+        fragment.append(span);
+      }
+      log.append(fragment);
+      while (log.childElementCount > KEPT) log.firstElementChild.remove();
+      if (atEnd) log.scrollTop = log.scrollHeight;
+      const none = document.getElementById("no-log");
+      if (none) none.remove();
+    }
+    function take(lines) {
+      if (!paused) return add(lines);
+      held = held.concat(lines).slice(-KEPT);
+      pause.textContent = "Go on (" + held.length + " new)";
+    }
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      paused = !paused;
+      pause.setAttribute("aria-pressed", String(paused));
+      pause.textContent = paused ? "Go on" : "Pause";
+      if (!paused) { add(held); held = []; }
+    });
+    listen(log.dataset.live, {
+      tail: ({ lines }) => { if (paused) { held = []; } log.replaceChildren(); add(lines); log.scrollTop = log.scrollHeight; },
+      lines: ({ lines }) => take(lines),
+      trouble: (failure) => { troubles.set("log", failure.error); showTroubles(); },
+    });
+  }
+
+  // --- Forms ------------------------------------------------------------------------------------
+  async function send(method, path, value) {
+    const answer = await fetch(base + "api/" + path, {
+      method,
+      headers: { "x-csrf-token": body.dataset.csrf, "content-type": "application/json", accept: "application/json" },
+      body: value === undefined ? undefined : JSON.stringify(value),
+    });
+    if (answer.status === 401) { location.assign(base + "login"); throw new Error("logged out"); }
+    const said = answer.status === 204 ? null : await answer.json();
+    if (!answer.ok) throw Object.assign(new Error("refused"), { failure: said, status: answer.status });
+    return said;
+  }
+  async function busy(button, work) {
+    if (button.getAttribute("aria-busy") === "true") return;
+    button.setAttribute("aria-busy", "true");
+    try {
+      await work();
+    } catch (error) {
+      if (error.failure) tellFailure(error.failure);
+      else if (error.message !== "logged out") tell(["The dashboard does not answer; nothing is known of what became of it."], true);
+    } finally {
+      button.removeAttribute("aria-busy");
+    }
+  }
+  const DONE = { start: "is running", stop: "is stopped", restart: "was restarted" };
+  const act = document.getElementById("act");
+  if (act && (table || watched)) {
+    act.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      const [verb, name] = button.value.split(":");
+      event.preventDefault();
+      busy(button, async () => {
+        await send("POST", "profiles/" + encodeURIComponent(name) + "/" + verb);
+        tell([name + " " + DONE[verb] + "."]);
+      });
+    });
+  }
+  const create = document.getElementById("create");
+  if (create) {
+    create.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const field = create.elements.name;
+      busy(event.submitter || create.querySelector("button"), async () => {
+        const made = await send("POST", "profiles", { name: field.value.trim() });
+        field.value = "";
+        tell([made.profile + " was created."]);
+      });
+    });
+  }
+  const soul = document.getElementById("soul");
+  if (soul) {
+    const text = soul.elements.text;
+    const first = text.value;
+    let leaving = false;
+    soul.addEventListener("submit", () => { leaving = true; });
+    window.addEventListener("beforeunload", (event) => {
+      if (!leaving && text.value !== first) event.preventDefault();
+    });
+  }
+
+  // --- Times ------------------------------------------------------------------------------------
+  function span(seconds) {
+    const units = [[86400, "day"], [3600, "h"], [60, "m"], [1, "s"]];
+    const parts = [];
+    for (const [size, name] of units) {
+      const count = Math.floor(seconds / size);
+      if (count > 0 && parts.length < 2) parts.push(count + (name === "day" ? (count === 1 ? "day" : "days") : name));
+      seconds %= size;
+    }
+    return parts.join(" ") || "0s";
+  }
+  setInterval(() => {
+    if (document.hidden || body.classList.contains("old")) return;
+    const now = Date.now() / 1000;
+    for (const time of document.querySelectorAll("time[data-since]")) {
+      const text = span(Math.max(0, Math.floor(now - Number(time.dataset.since))));
+      if (time.textContent !== text) time.textContent = text;
+    }
+  }, 1000);
+
+  const go = document.querySelector("[data-go]");
+  if (go) location.replace(go.href);
+})();

@@ -1,0 +1,41 @@
+//! `/api/profiles/{name}/soul`: what an agent is told that it is.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::agents::Failure;
+use crate::api::payload::{Payload, payload};
+use crate::profile_files::{self, Soul, SoulChange, SoulChanged};
+use crate::site::{Site, profile_named};
+
+/// Shows `SOUL.md`.
+#[utoipa::path(get, operation_id = "showSoul", path = "/api/profiles/{name}/soul", params(("name" = String, Path)), tag = "profiles", responses(
+    (status = 200, body = Soul), (status = 404, body = Failure)))]
+pub(crate) async fn show(
+    State(site): State<Arc<Site>>,
+    Path(name): Path<String>,
+) -> Result<Json<Soul>, Failure> {
+    let name = profile_named(&name)?;
+    site.blocking(move |site| profile_files::soul(site, &name)).await.map(Json)
+}
+
+/// Changes `SOUL.md`, if it is still the one that the change was made from.
+#[utoipa::path(put, operation_id = "changeSoul", path = "/api/profiles/{name}/soul", params(("name" = String, Path)), request_body = SoulChange,
+    tag = "profiles", responses((status = 200, body = Soul), (status = 404, body = Failure),
+    (status = 409, description = "it was changed meanwhile, to this one", body = Soul)))]
+pub(crate) async fn change(
+    State(site): State<Arc<Site>>,
+    Path(name): Path<String>,
+    change: Payload<SoulChange>,
+) -> Result<Response, Failure> {
+    let (name, change) = (profile_named(&name)?, payload(change)?);
+    let changed = site.blocking(move |site| profile_files::change_soul(site, &name, &change)).await?;
+    Ok(match changed {
+        SoulChanged::Saved(soul) => Json(soul).into_response(),
+        SoulChanged::Conflict(soul) => (StatusCode::CONFLICT, Json(soul)).into_response(),
+    })
+}

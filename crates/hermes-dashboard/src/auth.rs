@@ -1,0 +1,31 @@
+//! Who may use the dashboard: a password or a token, then a session.
+
+mod attempts;
+pub(crate) mod cookie;
+mod digest;
+pub(crate) mod guard;
+mod password;
+mod sessions;
+mod token;
+
+pub(crate) use attempts::Attempts;
+pub(crate) use digest::{equal, of_text};
+pub(crate) use password::PasswordHash;
+pub(crate) use password::Verifier;
+pub use password::hash_password;
+pub use sessions::end_all as end_all_sessions;
+pub(crate) use sessions::{LIFETIME, Session, Sessions};
+pub use token::{TokenError, new_token, token_of};
+pub(crate) use token::{load_or_make as load_or_make_token, make_directory};
+
+use std::io;
+
+/// 256 random bits as 64 hexadecimal digits.
+///
+/// # Errors
+/// The kernel gives none.
+pub(crate) fn random() -> io::Result<String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(digest::hexadecimal(&bytes))
+}

@@ -1,0 +1,44 @@
+//! SHA-256 of secrets that are random already, and comparisons that tell nothing by the time they take.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+/// The digest of a text, in hexadecimal.
+pub(crate) fn of_text(text: &str) -> String {
+    hexadecimal(&Sha256::digest(text.as_bytes()))
+}
+
+/// Whether two texts are the same. Their digests are compared, so not even their lengths are told.
+pub(crate) fn equal(one: &str, other: &str) -> bool {
+    let (one, other) = (Sha256::digest(one.as_bytes()), Sha256::digest(other.as_bytes()));
+    one.as_slice().ct_eq(other.as_slice()).into()
+}
+
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_equal_when_they_are_the_same_and_only_then() {
+        assert!(equal("abc", "abc") && equal("", ""));
+        for other in ["", "ab", "abcd", "abd", "ABC"] {
+            assert!(!equal("abc", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_that_of_sha_256() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(of_text("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

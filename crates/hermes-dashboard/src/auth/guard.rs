@@ -1,0 +1,265 @@
+//! What every request passes before anything answers it: the host that it is for, who sends it, and, where it changes something,
+//! whether it comes from a page of this dashboard.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use ipnet::IpNet;
+
+use super::{cookie, equal};
+use crate::agents::{Failure, FailureKind};
+use crate::pages;
+use crate::site::{Gate, Identity, Peer, Site};
+
+/// The longest body of a request, in bytes: a `SOUL.md` and its encoding.
+pub(crate) const BODY_MAX: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(20);
+/// The header that carries what a form carries in its field.
+pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
+/// The field of a form.
+pub(crate) const CSRF_FIELD: &str = "csrf";
+
+/// Refuses a request for a name that is not this machine's: a page of another site whose name was bound to this address (DNS
+/// rebinding) sends such.
+pub(crate) async fn check_host(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    match host_of(&request) {
+        Some(host) if is_allowed(&host, &site.settings.allowed_hosts) => next.run(request).await,
+        host => {
+            let host = host.unwrap_or_default();
+            let failure = Failure::new(
+                FailureKind::WrongHost,
+                format!("this dashboard does not answer to the name {host:?}"),
+            )
+            .hint("allow it: HERMES_DASHBOARD_ALLOWED_HOSTS=NAME, or dashboard.allowed_hosts in config.yaml");
+            refuse(&site, &request, failure, None)
+        }
+    }
+}
+
+/// Lets a request on when it is known who sends it.
+pub(crate) async fn require_login(
+    State(site): State<Arc<Site>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let address = client_of(&site, &request);
+    match identify(&site, request.headers(), address).await {
+        Ok(Some(identity)) => {
+            request.extensions_mut().insert(identity);
+            next.run(request).await
+        }
+        Ok(None) if is_of_api(&request) => Failure::new(FailureKind::Unauthenticated, "nobody is logged in")
+            .hint("log in at /login, or send Authorization: Bearer TOKEN, or Authorization: Basic")
+            .into_response(),
+        Ok(None) => Redirect::to(&format!("{}login", site.base())).into_response(),
+        Err(failure) => refuse(&site, &request, failure, None),
+    }
+}
+
+/// Refuses what changes something and does not come from a page of this dashboard. The body is read here, whole and with limits.
+pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let identity = request.extensions().get::<Identity>().cloned();
+    if !comes_from_here(request.headers()) {
+        let failure = Failure::new(FailureKind::Forbidden, "the request comes from a page of another site")
+            .hint("behind a proxy: let it pass the Host header on as it came");
+        return refuse(&site, &request, failure, identity.as_ref());
+    }
+    let (head, body) = request.into_parts();
+    let read = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, BODY_MAX)).await;
+    let with = |body: Body| Request::from_parts(head.clone(), body);
+    let body = match read {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => {
+            let what = format!("the request is longer than {BODY_MAX} bytes, or broke off");
+            let failure = Failure::new(FailureKind::TooLarge, what);
+            return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
+        }
+        Err(_) => {
+            let failure = Failure::new(FailureKind::TooSlow, "the request did not arrive in time");
+            return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
+        }
+    };
+    let expected = identity.as_ref().and_then(|identity| site.csrf(identity));
+    if let Some(expected) = expected {
+        let header = head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let sent = header.or_else(|| is_form(&head.headers).then(|| field(&body, CSRF_FIELD)).flatten());
+        if !sent.is_some_and(|sent| equal(&sent, expected)) {
+            let failure = Failure::new(FailureKind::Forbidden, "the request carries no word of this session")
+                .hint("load the page again and repeat what you did");
+            return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
+        }
+    }
+    next.run(with(Body::from(body))).await
+}
+
+/// The answer to a request that goes no further.
+fn refuse(site: &Arc<Site>, request: &Request, failure: Failure, identity: Option<&Identity>) -> Response {
+    if is_of_api(request) { failure.into_response() } else { pages::failure(site, identity, &failure) }
+}
+
+pub(crate) fn is_of_api(request: &Request) -> bool {
+    request.uri().path().starts_with("/api/")
+}
+
+async fn identify(
+    site: &Arc<Site>,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<Option<Identity>, Failure> {
+    if !site.gate.is_closed() {
+        return Ok(Some(Identity::Anybody));
+    }
+    let id = cookie::session_of(headers);
+    if let Some(session) = id.and_then(|id| site.sessions.find(id, SystemTime::now())) {
+        return Ok(Some(Identity::Session(session)));
+    }
+    let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
+        return Ok(None);
+    };
+    let given = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Given::Token(token.trim().to_owned())
+        }
+        Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => match basic(pair.trim()) {
+            Some((user, password)) => Given::Password { user, password },
+            None => return Ok(None),
+        },
+        _ => return Ok(None),
+    };
+    Ok(admits(site, address, given).await?.then_some(Identity::Program))
+}
+
+/// What somebody shows at the gate.
+pub(crate) enum Given {
+    Token(String),
+    Password { user: String, password: String },
+}
+
+/// Whether the gate opens for it. Every attempt is counted.
+///
+/// # Errors
+/// The address tried too often, or too many try at once.
+pub(crate) async fn admits(site: &Site, address: IpAddr, given: Given) -> Result<bool, Failure> {
+    site.attempts.begin(address, std::time::Instant::now()).map_err(|wait| {
+        let minutes = wait.as_secs().div_ceil(60);
+        Failure::new(FailureKind::TooManyAttempts, "too many attempts to log in from this address")
+            .hint(format!("try again in {minutes} min"))
+    })?;
+    let is_right = match (&site.gate, given) {
+        (Gate::Token(token), Given::Token(given)) => equal(&given, token),
+        // Where a form asks for a name and a password, the token is the password.
+        (Gate::Token(token), Given::Password { password, .. }) => equal(password.trim(), token),
+        (Gate::Password(verifier), Given::Password { user, password }) => {
+            verifier.verify(user, password).await.map_err(|_| {
+                Failure::new(FailureKind::TryAgain, "too many log in at once").hint("try again in a moment")
+            })?
+        }
+        (Gate::Password(_), Given::Token(_)) | (Gate::Open { .. }, _) => false,
+    };
+    if is_right {
+        site.attempts.succeeded(address);
+    }
+    Ok(is_right)
+}
+
+/// Whose request it is: the last address that no trusted proxy has, as the proxies tell; else who is connected.
+pub(crate) fn client_of(site: &Site, request: &Request) -> IpAddr {
+    let unknown = IpAddr::from([0, 0, 0, 0]);
+    let peer = request.extensions().get::<Peer>().map_or(unknown, |peer| peer.0.to_canonical());
+    client_behind(peer, request.headers(), &site.settings.trusted_proxies)
+}
+
+fn client_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+    let is_proxy = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
+    if !is_proxy(&peer) {
+        return peer;
+    }
+    let named = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut client = peer;
+    for address in named.into_iter().rev() {
+        // What is no address was not written by a proxy that is to be believed.
+        let Ok(address) = address.parse::<IpAddr>() else { return client };
+        client = address.to_canonical();
+        if !is_proxy(&client) {
+            return client;
+        }
+    }
+    client
+}
+
+/// Whether the browser's connection is encrypted: the proxy in front says so.
+pub(crate) fn is_encrypted(site: &Site, request: &Request) -> bool {
+    let Some(peer) = request.extensions().get::<Peer>() else { return false };
+    let peer = peer.0.to_canonical();
+    site.settings.trusted_proxies.iter().any(|net| net.contains(&peer))
+        && request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https")
+}
+
+/// The host that a request is for, without its port, in lower case.
+fn host_of(request: &Request) -> Option<String> {
+    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    let authority = request.uri().authority().map(|authority| authority.as_str()).or(named)?;
+    let authority: axum::http::uri::Authority = authority.parse().ok()?;
+    Some(authority.host().to_ascii_lowercase())
+}
+
+/// Addresses cannot be bound to another machine, nor can names without a dot, which no registry of the Internet gives out.
+fn is_allowed(host: &str, allowed: &[String]) -> bool {
+    let host = host.trim_end_matches('.');
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.parse::<IpAddr>().is_ok()
+        || !host.is_empty() && !host.contains('.')
+        || host.ends_with(".localhost")
+        || allowed.iter().any(|name| name == "*" || name.eq_ignore_ascii_case(host))
+}
+
+/// Whether the browser says that the request was made by a page from here; a program says nothing.
+fn comes_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site")
+        && !matches!(site, "same-origin" | "none")
+    {
+        return false;
+    }
+    match headers.get(header::ORIGIN) {
+        None => true,
+        Some(origin) => {
+            let authority =
+                origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, rest)| rest);
+            authority.is_some_and(|origin| text("host").is_some_and(|host| host.eq_ignore_ascii_case(origin)))
+        }
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().is_some_and(|kind| kind.trim() == "application/x-www-form-urlencoded")
+}
+
+fn field(body: &[u8], wanted: &str) -> Option<String> {
+    form_urlencoded::parse(body).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+}
+
+/// The name and the password of `Authorization: Basic` (RFC 7617).
+fn basic(text: &str) -> Option<(String, String)> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

@@ -1,0 +1,216 @@
+//! Passwords: hashed with argon2id, verified one at a time.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use argon2::password_hash::phc::PasswordHash as Phc;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+
+use crate::settings::Password;
+
+/// OWASP's choice with the least memory that is not the last resort (Password Storage Cheat Sheet, argon2id): 12 MiB, three
+/// passes, one lane.
+const MEMORY_KIB: u32 = 12 * 1024;
+const PASSES: u32 = 3;
+
+/// A hash of somebody else's choice may need this much memory, in KiB: one verification at a time must fit on a small machine.
+const MEMORY_KIB_MAX: u32 = 256 * 1024;
+const PASSES_MAX: u32 = 64;
+
+/// How many verifications may wait for their turn. More are refused: each takes tens of milliseconds.
+const WAITING_MAX: usize = 16;
+
+/// A hash in the PHC format (`$argon2id$v=19$m=…`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// Why a text is no hash, or a password could not be hashed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PasswordHashError(String);
+
+impl PasswordHash {
+    /// The hash that `text` is.
+    ///
+    /// # Errors
+    /// It is none of argon2id, or one that takes more memory or time than a login may.
+    pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
+        let odd = |error: &dyn fmt::Display| PasswordHashError(error.to_string());
+        let phc = Phc::new(text).map_err(|error| odd(&error))?;
+        if phc.algorithm.as_str() != "argon2id" {
+            return Err(PasswordHashError(format!("{} is not argon2id", phc.algorithm)));
+        }
+        let params = Params::try_from(&phc).map_err(|error| odd(&error))?;
+        if params.m_cost() > MEMORY_KIB_MAX || params.t_cost() > PASSES_MAX || phc.hash.is_none() {
+            return Err(PasswordHashError("it costs more than a login may".to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn of(password: &str) -> Result<Self, PasswordHashError> {
+        let odd = |error: &dyn fmt::Display| PasswordHashError(error.to_string());
+        let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| odd(&error))?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let hash = argon2.hash_password(password.as_bytes()).map_err(|error| odd(&error))?;
+        Ok(Self(hash.to_string()))
+    }
+
+    fn is_of(&self, password: &str) -> bool {
+        let Ok(phc) = Phc::new(&self.0) else { return false };
+        Argon2::default().verify_password(password.as_bytes(), &phc).is_ok()
+    }
+}
+
+/// What belongs into `dashboard.password_hash` for `password`.
+///
+/// # Errors
+/// The kernel gives no random salt.
+pub fn hash_password(password: &str) -> Result<String, PasswordHashError> {
+    PasswordHash::of(password).map(|hash| hash.0)
+}
+
+/// Verifies the user's name and password.
+#[derive(Clone, Debug)]
+pub(crate) struct Verifier {
+    user: String,
+    given: Given,
+    turn: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    /// The digest of what was right last: a program sends the same with each request, and need not be hashed for each.
+    right: Arc<Mutex<Option<String>>>,
+}
+
+#[derive(Clone)]
+enum Given {
+    Hash(PasswordHash),
+    /// Hashed when the first login needs it, so that the start does not wait for it.
+    Plain(Arc<(String, OnceLock<Option<PasswordHash>>)>),
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Too many wait already.
+#[derive(Debug)]
+pub(crate) struct Overloaded;
+
+impl Verifier {
+    pub(crate) fn new(user: String, password: Password) -> Self {
+        let given = match password {
+            Password::Hash(hash) => Given::Hash(hash),
+            Password::Plain(text) => Given::Plain(Arc::new((text, OnceLock::new()))),
+        };
+        Self {
+            user,
+            given,
+            turn: Arc::new(Semaphore::new(1)),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            right: Arc::default(),
+        }
+    }
+
+    /// Whether both are right. A wrong name takes as long as a wrong password.
+    ///
+    /// # Errors
+    /// Too many wait for the same.
+    pub(crate) async fn verify(&self, user: String, password: String) -> Result<bool, Overloaded> {
+        let digest = super::of_text(&format!("{user}\0{password}"));
+        let was_right = self.right.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if was_right.is_some_and(|right| super::equal(&right, &digest)) {
+            return Ok(true);
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| Overloaded)?;
+        let _turn = self.turn.acquire().await.map_err(|_| Overloaded)?;
+        let this = self.clone();
+        let verified = tokio::task::spawn_blocking(move || {
+            let is_right = this.given.is(&password);
+            super::equal(&user, &this.user) & is_right
+        });
+        let is_right = verified.await.unwrap_or(false);
+        if is_right {
+            *self.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        }
+        Ok(is_right)
+    }
+}
+
+impl Given {
+    fn is(&self, password: &str) -> bool {
+        match self {
+            Self::Hash(hash) => hash.is_of(password),
+            Self::Plain(plain) => {
+                let (text, hash) = plain.as_ref();
+                // Where there is no salt to be had, nobody is let in.
+                hash.get_or_init(|| PasswordHash::of(text).ok())
+                    .as_ref()
+                    .is_some_and(|hash| hash.is_of(password))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_that_of_its_password_and_of_no_other() {
+        let text = hash_password("correct horse").unwrap();
+        assert!(text.starts_with("$argon2id$v=19$m=12288,t=3,p=1$"), "{text}");
+        let hash = PasswordHash::parse(&text).unwrap();
+        assert!(hash.is_of("correct horse"));
+        assert!(!hash.is_of("correct horse ") && !hash.is_of(""));
+        assert_ne!(text, hash_password("correct horse").unwrap(), "each has a salt of its own");
+    }
+
+    #[test]
+    fn what_is_no_hash_of_argon2id_or_costs_too_much_is_refused() {
+        let good = hash_password("x").unwrap();
+        for text in [
+            "",
+            "x",
+            "$2b$12$abc",
+            &good.replace("argon2id", "argon2i"),
+            &good.replace("m=12288", "m=4000000"),
+        ] {
+            assert!(PasswordHash::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn both_the_name_and_the_password_have_to_be_right() {
+        let hash = PasswordHash::parse(&hash_password("secret").unwrap()).unwrap();
+        for password in [Password::Plain("secret".into()), Password::Hash(hash)] {
+            let verifier = Verifier::new("me".into(), password);
+            for (user, password, right) in
+                [("me", "secret", true), ("you", "secret", false), ("me", "Secret", false), ("", "", false)]
+            {
+                let verified = verifier.verify(user.into(), password.into()).await.unwrap();
+                assert_eq!(verified, right, "{user} {password}");
+            }
+            // What was right once is right without a turn, and nothing else is.
+            let _busy = verifier.turn.acquire().await.unwrap();
+            assert!(verifier.verify("me".into(), "secret".into()).await.unwrap());
+            let other = verifier.verify("me".into(), "other".into());
+            assert!(tokio::time::timeout(std::time::Duration::from_millis(20), other).await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_too_many_wait_is_sent_away() {
+        let verifier = Verifier::new("me".into(), Password::Plain("secret".into()));
+        let _all = verifier.waiting.acquire_many(u32::try_from(WAITING_MAX).unwrap()).await.unwrap();
+        assert!(verifier.verify("me".into(), "secret".into()).await.is_err());
+    }
+}

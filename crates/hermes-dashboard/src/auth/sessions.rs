@@ -1,0 +1,280 @@
+//! Who is logged in: kept on the volume, so that a restart of the dashboard logs nobody out, and `hermes dashboard logout --all`
+//! reaches a dashboard that runs.
+//!
+//! A session's id is known to its browser alone; what is kept is the id's digest.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hermes_core::whole_file::{self, WriteError};
+use hermes_core::{Home, chain};
+use serde::{Deserialize, Serialize};
+
+use super::token::{TokenError, make_directory};
+use super::{of_text, random};
+use crate::say::warn;
+
+/// How long a session lasts at most.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long it lasts when nobody uses it.
+const IDLE: Duration = Duration::from_secs(24 * 3600);
+/// How exact the time of the last use is kept: a file is not written for each request.
+const USE_STEP: u64 = 300;
+/// How many sessions there are at most. The one that was used longest ago gives way.
+const SESSIONS_MAX: usize = 256;
+/// Longer than the file can be.
+const FILE_MAX: u64 = 256 * 1024;
+
+/// A session, to the request that it came with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Session {
+    /// What the browser knows.
+    pub(crate) id: String,
+    /// What a form of this session carries: another site cannot know it.
+    pub(crate) csrf: String,
+}
+
+/// What is kept of a session. Times are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    digest: String,
+    began: u64,
+    used: u64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Written {
+    sessions: Vec<Kept>,
+}
+
+/// Which version of the file was read or written last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+/// All sessions.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    kept: HashMap<String, Kept>,
+    version: Option<Version>,
+    /// Told once.
+    has_warned: bool,
+}
+
+impl Sessions {
+    /// Those of the volume.
+    pub(crate) fn of(home: &Home) -> Self {
+        let sessions = Self { path: home.dashboard_sessions(), state: Mutex::default() };
+        sessions.reload(&mut sessions.lock());
+        sessions
+    }
+
+    /// Begins one.
+    ///
+    /// # Errors
+    /// The kernel gives no random id.
+    pub(crate) fn begin(&self, now: SystemTime) -> std::io::Result<Session> {
+        let id = random()?;
+        let now = seconds(now);
+        let mut state = self.lock();
+        self.reload(&mut state);
+        state.kept.retain(|_, session| session.is_alive(now));
+        if state.kept.len() >= SESSIONS_MAX
+            && let Some(oldest) = state.kept.values().min_by_key(|session| session.used)
+        {
+            let oldest = oldest.digest.clone();
+            state.kept.remove(&oldest);
+        }
+        let digest = of_text(&id);
+        state.kept.insert(digest.clone(), Kept { digest, began: now, used: now });
+        self.keep(&mut state);
+        Ok(Session::of(id))
+    }
+
+    /// The session of this id, if there is one and it has not expired.
+    pub(crate) fn find(&self, id: &str, now: SystemTime) -> Option<Session> {
+        let now = seconds(now);
+        let digest = of_text(id);
+        let mut state = self.lock();
+        self.reload(&mut state);
+        let session = state.kept.get_mut(&digest).filter(|session| session.is_alive(now))?;
+        if now >= session.used + USE_STEP {
+            session.used = now;
+            self.keep(&mut state);
+        }
+        Some(Session::of(id.to_owned()))
+    }
+
+    /// Ends one.
+    pub(crate) fn end(&self, session: &Session) {
+        let mut state = self.lock();
+        self.reload(&mut state);
+        if state.kept.remove(&of_text(&session.id)).is_some() {
+            self.keep(&mut state);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over what somebody else has written. A file that is gone, or holds something else, holds no session.
+    fn reload(&self, state: &mut State) {
+        let version = version_of(&self.path);
+        if version == state.version {
+            return;
+        }
+        let bytes = whole_file::read(&self.path, FILE_MAX).ok().flatten();
+        let written: Written =
+            bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        state.kept = written.sessions.into_iter().map(|session| (session.digest.clone(), session)).collect();
+        state.version = version;
+    }
+
+    /// Where the volume takes nothing, sessions last as long as the process.
+    fn keep(&self, state: &mut State) {
+        let sessions = state.kept.values().cloned().collect();
+        let text = serde_json::json!(Written { sessions }).to_string();
+        match whole_file::write(&self.path, text.as_bytes(), 0o600) {
+            Ok(()) => {
+                state.version = version_of(&self.path);
+                state.has_warned = false;
+            }
+            Err(error) if !state.has_warned => {
+                warn(format_args!("logins end with this dashboard: cannot {}", chain(&error)));
+                state.has_warned = true;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Ends all sessions of a volume; a dashboard that runs goes by it from its next request on.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn end_all(home: &Home) -> Result<(), TokenError> {
+    make_directory(home)?;
+    let text = serde_json::json!(Written::default()).to_string();
+    let written: Result<(), WriteError> =
+        whole_file::write(&home.dashboard_sessions(), text.as_bytes(), 0o600);
+    written.map_err(TokenError::Write)
+}
+
+impl Session {
+    fn of(id: String) -> Self {
+        let csrf = of_text(&format!("csrf {id}"));
+        Self { id, csrf }
+    }
+}
+
+impl Kept {
+    fn is_alive(&self, now: u64) -> bool {
+        now < self.began + LIFETIME.as_secs() && now < self.used + IDLE.as_secs()
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+fn version_of(path: &std::path::Path) -> Option<Version> {
+    let found = std::fs::metadata(path).ok()?;
+    Some(Version { inode: found.ino(), length: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path()).unwrap();
+        make_directory(&home).unwrap();
+        (folder, home)
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
+    }
+
+    #[test]
+    fn a_session_is_found_by_its_id_alone_and_survives_the_process() {
+        let (_folder, home) = home();
+        let sessions = Sessions::of(&home);
+        let session = sessions.begin(at(0)).unwrap();
+        assert_eq!(session.id.len(), 64);
+        assert_ne!(session.csrf, session.id);
+        for sessions in [&sessions, &Sessions::of(&home)] {
+            assert_eq!(sessions.find(&session.id, at(1)), Some(session.clone()));
+            assert_eq!(sessions.find(&session.csrf, at(1)), None);
+            assert_eq!(sessions.find("", at(1)), None);
+        }
+        let text = std::fs::read_to_string(home.dashboard_sessions()).unwrap();
+        assert!(!text.contains(&session.id) && !text.contains(&session.csrf), "{text}");
+        assert!(!text.contains("null"));
+    }
+
+    #[test]
+    fn it_ends_after_a_week_and_after_a_day_without_use() {
+        let (_folder, home) = home();
+        let sessions = Sessions::of(&home);
+        let idle = sessions.begin(at(0)).unwrap();
+        assert!(sessions.find(&idle.id, at(IDLE.as_secs())).is_none());
+        let used = sessions.begin(at(0)).unwrap();
+        let mut hour = 0;
+        while hour * 3600 < LIFETIME.as_secs() {
+            assert!(sessions.find(&used.id, at(hour * 3600)).is_some(), "after {hour} hours");
+            hour += 12;
+        }
+        assert!(sessions.find(&used.id, at(LIFETIME.as_secs())).is_none());
+    }
+
+    #[test]
+    fn a_logout_ends_one_and_the_command_ends_all_while_the_dashboard_runs() {
+        let (_folder, home) = home();
+        let sessions = Sessions::of(&home);
+        let (one, other) = (sessions.begin(at(0)).unwrap(), sessions.begin(at(0)).unwrap());
+        sessions.end(&one);
+        assert!(sessions.find(&one.id, at(1)).is_none());
+        assert!(sessions.find(&other.id, at(1)).is_some());
+        end_all(&home).unwrap();
+        assert!(sessions.find(&other.id, at(2)).is_none());
+        let again = sessions.begin(at(3)).unwrap();
+        std::fs::remove_file(home.dashboard_sessions()).unwrap();
+        assert!(sessions.find(&again.id, at(4)).is_none(), "who removes the file means it");
+    }
+
+    #[test]
+    fn without_a_place_to_keep_them_sessions_last_as_long_as_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path().join("missing")).unwrap();
+        let sessions = Sessions::of(&home);
+        let session = sessions.begin(at(0)).unwrap();
+        assert!(sessions.find(&session.id, at(1)).is_some());
+    }
+
+    #[test]
+    fn there_are_never_more_than_so_many() {
+        let (_folder, home) = home();
+        let sessions = Sessions::of(&home);
+        let first = sessions.begin(at(0)).unwrap();
+        for count in 0..SESSIONS_MAX as u64 {
+            sessions.begin(at(1 + count)).unwrap();
+        }
+        assert!(sessions.find(&first.id, at(1000)).is_none());
+        assert_eq!(sessions.lock().kept.len(), SESSIONS_MAX);
+    }
+}

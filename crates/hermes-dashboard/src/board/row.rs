@@ -1,0 +1,196 @@
+//! One profile, as the API tells it and as its row shows it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use askama::Template;
+use hermes_core::timestamp;
+use hermes_service::Condition;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::agents::{Gateway, span};
+use crate::printable::printable;
+use crate::process_usage::Usage;
+
+/// How long the sparkline looks back, and how much of that one of its bars is, in seconds.
+const HOUR: u64 = 3600;
+const BAR: u64 = 300;
+
+/// Two looks at one moment differ by the seconds that s6 rounds to.
+const SAME: Duration = Duration::from_secs(2);
+
+/// A profile, its gateway, and what its process uses.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Profile {
+    #[serde(flatten)]
+    pub(crate) gateway: Gateway,
+    /// Since when it has been up, or down: RFC 3339.
+    pub(crate) since: Option<String>,
+    /// Resident memory of its process, in bytes.
+    pub(crate) memory_bytes: Option<u64>,
+    /// The share of one processor that its process had since the last look, in percent; nothing at the first look.
+    pub(crate) cpu_percent: Option<f64>,
+    /// Restarts in each five minutes of the last hour, the oldest first.
+    pub(crate) restarts_per_5_minutes: Vec<u64>,
+    #[serde(skip)]
+    began: Option<SystemTime>,
+}
+
+impl Profile {
+    pub(super) fn new(
+        gateway: Gateway,
+        usage: Option<Usage>,
+        percent: Option<f64>,
+        now: SystemTime,
+        before: Option<&Self>,
+    ) -> Self {
+        let began = gateway.for_seconds.and_then(|seconds| now.checked_sub(Duration::from_secs(seconds)));
+        // The same moment as before, unless it certainly is another.
+        let began = began.map(|began| {
+            let before =
+                before.filter(|before| before.gateway.pid == gateway.pid).and_then(|before| before.began);
+            let is_same = |before: &SystemTime| {
+                let apart = before.duration_since(began).or_else(|_| began.duration_since(*before));
+                apart.is_ok_and(|apart| apart <= SAME)
+            };
+            before.filter(is_same).unwrap_or(began)
+        });
+        Self {
+            since: began.map(timestamp::rfc3339),
+            memory_bytes: usage.map(|usage| usage.memory_bytes),
+            cpu_percent: percent.map(|percent| (percent * 10.0).round() / 10.0),
+            restarts_per_5_minutes: bars(&gateway.restarted_seconds_ago),
+            began,
+            gateway,
+        }
+    }
+
+    pub(crate) fn restarts_last_hour(&self) -> u64 {
+        self.restarts_per_5_minutes.iter().sum()
+    }
+}
+
+fn bars(seconds_ago: &[u64]) -> Vec<u64> {
+    let count = (HOUR / BAR) as usize;
+    let mut bars = vec![0; count];
+    for ago in seconds_ago.iter().filter(|ago| **ago < HOUR) {
+        bars[count - 1 - (ago / BAR) as usize] += 1;
+    }
+    bars
+}
+
+/// What a row shows. Two that are equal look the same.
+#[derive(Clone, Debug, PartialEq, Template)]
+#[template(path = "row.html")]
+pub(crate) struct RowView {
+    pub(crate) base: String,
+    pub(crate) name: String,
+    pub(crate) state: &'static str,
+    pub(crate) tone: &'static str,
+    pub(crate) wanted: String,
+    /// Seconds since 1970.
+    pub(crate) since: Option<u64>,
+    pub(crate) spark: Spark,
+    pub(crate) port: Option<u16>,
+    pub(crate) memory: String,
+    pub(crate) cpu: String,
+    pub(crate) problem: Option<String>,
+    pub(crate) may_start: bool,
+    pub(crate) may_stop: bool,
+}
+
+/// The restarts of the last hour, as bars.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spark {
+    pub(crate) total: u64,
+    bars: Vec<u64>,
+}
+
+impl Spark {
+    /// Where each bar that is not empty stands and how high it is, in a picture of 60 by 16.
+    pub(crate) fn bars(&self) -> Vec<(usize, u64, u64)> {
+        let most = self.bars.iter().max().copied().unwrap_or(0).max(1);
+        let bar = |(place, &count): (usize, &u64)| {
+            (count > 0).then(|| {
+                let height = (count * 14 / most).max(3);
+                (place * 5, 16 - height, height)
+            })
+        };
+        self.bars.iter().enumerate().filter_map(bar).collect()
+    }
+}
+
+impl RowView {
+    pub(crate) fn new(profile: &Profile, base: &str) -> Self {
+        let gateway = &profile.gateway;
+        let began = profile.began.and_then(|began| began.duration_since(UNIX_EPOCH).ok());
+        Self {
+            base: base.to_owned(),
+            name: gateway.profile.clone(),
+            state: gateway.state.word(),
+            tone: tone(gateway.state),
+            wanted: gateway.desired_state.clone().unwrap_or_else(|| "–".to_owned()),
+            since: began.map(|began| began.as_secs()),
+            spark: Spark {
+                total: profile.restarts_last_hour(),
+                bars: profile.restarts_per_5_minutes.clone(),
+            },
+            port: gateway.port,
+            memory: profile.memory_bytes.map_or_else(|| "–".to_owned(), mebibytes),
+            cpu: profile.cpu_percent.map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %")),
+            problem: gateway.problem.as_deref().map(|problem| printable(problem.as_bytes())),
+            may_start: !gateway.state.is_alive(),
+            may_stop: gateway.state.is_alive(),
+        }
+    }
+
+    /// For how long now.
+    pub(crate) fn since_text(&self) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.since.map_or_else(|| "–".to_owned(), |since| span(now.saturating_sub(since)))
+    }
+
+    pub(crate) fn html(&self) -> String {
+        // A template that writes into a text fails only where one of its values does.
+        self.render().unwrap_or_default()
+    }
+}
+
+/// Which look a state has: `good`, `busy`, `bad` or `quiet`.
+fn tone(state: Condition) -> &'static str {
+    match state {
+        Condition::Running => "good",
+        Condition::Starting | Condition::Draining | Condition::Degraded => "busy",
+        Condition::Crashed | Condition::GivenUp => "bad",
+        Condition::Stopped | Condition::Unregistered => "quiet",
+    }
+}
+
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / (1024.0 * 1024.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_restarts_of_the_last_hour_are_in_their_five_minutes() {
+        assert_eq!(bars(&[3600, 3599, 301, 299, 10, 0]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3]);
+        assert_eq!(bars(&[]).len(), 12);
+        let spark = Spark { total: 5, bars: bars(&[3599, 301, 299, 10, 0]) };
+        assert_eq!(spark.bars(), [(0, 12, 4), (50, 12, 4), (55, 2, 14)]);
+    }
+
+    #[test]
+    fn two_looks_at_one_moment_give_one_time() {
+        let gateway = |seconds| Gateway { for_seconds: Some(seconds), ..crate::fake::gateway("coder") };
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let first = Profile::new(gateway(10), None, None, now, None);
+        // s6 rounded the other way.
+        let second = Profile::new(gateway(10), None, None, now + Duration::from_secs(1), Some(&first));
+        assert_eq!(first.since, second.since);
+        let other = Profile::new(gateway(0), None, None, now + Duration::from_secs(9), Some(&second));
+        assert_ne!(other.since, second.since);
+    }
+}

@@ -1,0 +1,182 @@
+//! Taking connections in, and how long each may keep the dashboard waiting.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Request, Uri};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Sleep;
+
+use crate::say::warn;
+use crate::site::{Peer, STREAMS_MAX};
+
+/// How many connections may be open: all streams, and some more for pages.
+const CONNECTIONS_MAX: usize = STREAMS_MAX + 256;
+/// How long a client has for the head of a request, and how long a connection may wait for its next one.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// About how long a head may be, in bytes; and how much of an answer waits for a client that reads slowly.
+const BUFFER_MAX: usize = 16 * 1024;
+/// How long a client may take nothing of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the door waits when there is no descriptor or memory for another connection.
+const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
+
+/// Takes connections in for as long as it is polled. `base_path` is what a proxy may leave in front of the paths.
+pub(crate) async fn take_in(listener: TcpListener, router: Router, base_path: Arc<str>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                let _ = stream.set_nodelay(true);
+                let connection = serve(stream, Peer(address.ip()), router.clone(), Arc::clone(&base_path));
+                tokio::spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) if is_of_the_process(&error) => {
+                warn(format_args!("take in a connection: {error}; waiting for one to end"));
+                // The connection stays in the kernel's queue and `accept` would fail again at once.
+                let _ = tokio::time::timeout(OUT_OF_RESOURCES_WAIT, std::future::pending::<()>()).await;
+            }
+            // Of one connection (accept(2)); the next one may be fine.
+            Err(_) => {}
+        }
+    }
+}
+
+fn is_of_the_process(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+async fn serve(stream: TcpStream, peer: Peer, router: Router, base_path: Arc<str>) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        if let Some(uri) = without(&base_path, request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let answer = router.call(request);
+        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+    });
+    // What goes wrong on a connection is the client's: it went away, or it speaks no HTTP and was told so.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER_MAX)
+        .serve_connection(TokioIo::new(Impatient { stream, patience: None }), service)
+        .await;
+}
+
+/// The address below the path of the proxy; nothing to change where the proxy took that away itself.
+fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
+    if base_path.is_empty() {
+        return None;
+    }
+    let rest = uri.path_and_query()?.as_str().strip_prefix(base_path)?;
+    let rest = match rest.as_bytes().first() {
+        Some(b'/') => rest.to_owned(),
+        None | Some(b'?') => format!("/{rest}"),
+        Some(_) => return None,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(rest).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// A connection that ends when its client takes nothing for too long.
+struct Impatient {
+    stream: TcpStream,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Impatient {
+    /// What a write came to, unless it has waited too long by now.
+    fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.patience = None;
+            return written;
+        }
+        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
+        match patience.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Impatient {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Impatient {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, parts);
+        this.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_the_proxy_is_taken_away_where_it_is_still_there() {
+        let of = |base: &str, uri: &str| {
+            without(base, &uri.parse().unwrap()).map_or_else(|| uri.to_owned(), |uri| uri.to_string())
+        };
+        assert_eq!(of("/hermes", "/hermes/profiles/x?a=b"), "/profiles/x?a=b");
+        assert_eq!(of("/hermes", "/hermes"), "/");
+        assert_eq!(of("/hermes", "/hermes?a"), "/?a");
+        assert_eq!(of("/hermes", "/api/status"), "/api/status");
+        assert_eq!(of("/hermes", "/hermesx"), "/hermesx");
+        assert_eq!(of("", "/hermes"), "/hermes");
+    }
+}

@@ -1,0 +1,175 @@
+//! `/api/events`: the rows of the overview, each when it changes (server-sent events, HTML Living Standard 9.2).
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
+use utoipa::IntoParams;
+
+use crate::agents::{Failure, FailureKind};
+use crate::board::{Change, Snapshot};
+use crate::site::{Identity, Site};
+
+/// Nothing was sent for so long: the stream says that it is alive. The page takes twice as long without a word for a lost connection.
+pub(crate) const PULSE: Duration = Duration::from_secs(10);
+/// How often it is looked whether who reads is still logged in.
+const STILL_KNOWN: Duration = Duration::from_secs(2);
+
+/// Where to go on.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+pub(crate) struct Since {
+    /// The version of the page; what changed after it is sent.
+    #[serde(default)]
+    since: u64,
+}
+
+struct Stream {
+    site: Arc<Site>,
+    identity: Identity,
+    latest: watch::Receiver<Arc<Snapshot>>,
+    version: u64,
+    /// The failure of the last look was told.
+    in_trouble: bool,
+    begun: bool,
+    checked: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+/// A change, as the page takes it.
+#[derive(Serialize)]
+struct RowChanged<'c> {
+    name: &'c str,
+    html: &'c str,
+}
+
+#[derive(Serialize)]
+struct RowGone<'c> {
+    name: &'c str,
+}
+
+/// Streams what changes: `row` (`name`, `html`), `gone` (`name`), `trouble` (a failure), `well`, `reload`, `logout`.
+#[utoipa::path(get, operation_id = "events", path = "/api/events", params(Since), tag = "live", responses(
+    (status = 200, content_type = "text/event-stream", description = "events `row`, `gone`, `trouble`, `well`, `reload`, `logout`, data in JSON", body = String),
+    (status = 503, description = "too many streams", body = Failure)))]
+pub(crate) async fn stream(
+    State(site): State<Arc<Site>>,
+    Extension(identity): Extension<Identity>,
+    Query(since): Query<Since>,
+    headers: HeaderMap,
+) -> Response {
+    let place = match place(&site.streams) {
+        Ok(place) => place,
+        Err(failure) => return failure.into_response(),
+    };
+    // A browser that comes back tells what it saw last.
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
+    let latest = site.board.watch();
+    let stream = Stream {
+        identity,
+        latest,
+        version: seen.unwrap_or(since.since),
+        in_trouble: false,
+        begun: false,
+        checked: Instant::now(),
+        site,
+        _place: place,
+    };
+    answer(stream::unfold(Some(stream), |stream| async {
+        let mut stream = stream?;
+        let (bytes, goes_on) = stream.next().await;
+        Some((Ok::<_, Infallible>(bytes), goes_on.then_some(stream)))
+    }))
+}
+
+impl Stream {
+    async fn next(&mut self) -> (Bytes, bool) {
+        if !self.begun {
+            self.begun = true;
+            return (Bytes::from_static(b"retry: 2000\n: begin\n\n"), true);
+        }
+        let quiet_since = Instant::now();
+        loop {
+            if self.checked.elapsed() >= STILL_KNOWN {
+                self.checked = Instant::now();
+                if !self.site.still_knows(&self.identity) {
+                    return (event(None, "logout", &()), false);
+                }
+            }
+            // The borrow is not held while anybody waits: nothing old is kept for a slow reader.
+            let (change, failure) = {
+                let seen = self.latest.borrow_and_update();
+                let change = seen.looked.is_some().then(|| seen.change_after(self.version)).flatten();
+                (change, seen.failure.clone())
+            };
+            match (&failure, self.in_trouble) {
+                (Some(failure), false) => {
+                    self.in_trouble = true;
+                    return (event(None, "trouble", failure), true);
+                }
+                (None, true) => {
+                    self.in_trouble = false;
+                    return (event(None, "well", &()), true);
+                }
+                _ => {}
+            }
+            match change {
+                Some(Change::Row { version, name, html }) => {
+                    self.version = version;
+                    return (event(Some(version), "row", &RowChanged { name: &name, html: &html }), true);
+                }
+                Some(Change::Gone { version, name }) => {
+                    self.version = version;
+                    return (event(Some(version), "gone", &RowGone { name: &name }), true);
+                }
+                Some(Change::LoadAgain) => return (event(None, "reload", &()), false),
+                None => {}
+            }
+            if quiet_since.elapsed() >= PULSE {
+                return (event(None, "pulse", &()), true);
+            }
+            // Nothing is sent any more when the dashboard ends.
+            if let Ok(Err(_)) = tokio::time::timeout(STILL_KNOWN, self.latest.changed()).await {
+                return (Bytes::new(), false);
+            }
+        }
+    }
+}
+
+/// A place for another stream.
+///
+/// # Errors
+/// There are as many as there may be.
+pub(crate) fn place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
+    Arc::clone(places).try_acquire_owned().map_err(|_| {
+        Failure::new(FailureKind::TryAgain, "too many pages are open")
+            .hint("close some, or reload this one now and then")
+    })
+}
+
+/// The answer whose body is this stream.
+pub(crate) fn answer(
+    stream: impl futures_util::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        // nginx would collect the events otherwise.
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(stream)).into_response()
+}
+
+/// One event. Its data is JSON, which is one line.
+pub(crate) fn event(id: Option<u64>, name: &str, data: &impl Serialize) -> Bytes {
+    let id = id.map_or_else(String::new, |id| format!("id: {id}\n"));
+    let data = serde_json::to_string(data).unwrap_or_default();
+    format!("{id}event: {name}\ndata: {data}\n\n").into()
+}

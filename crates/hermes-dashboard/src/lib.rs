@@ -1,0 +1,39 @@
+//! The dashboard: what an operator sees and does in a browser, and the JSON API of the same.
+//!
+//! The `hermes` program calls [`run`] with what implements [`Agents`]: the dashboard itself knows pages, sessions and streams, and
+//! nothing of how a gateway is started.
+
+mod agents;
+mod api;
+mod auth;
+mod board;
+mod boots;
+mod connection;
+mod error;
+mod events;
+mod follow_log;
+mod listen;
+mod pages;
+mod printable;
+mod process_usage;
+mod profile_files;
+mod record;
+mod refusal;
+mod routes;
+mod run;
+mod say;
+mod security_headers;
+mod settings;
+mod site;
+
+pub use agents::{Agents, Failure, FailureKind, Finding, Gateway, Supervisor, Verb};
+pub use auth::{TokenError, end_all_sessions, hash_password, new_token, token_of};
+pub use error::DashboardError;
+pub use record::{DashboardState, Record};
+pub use run::{Options, failed_to_start, run};
+pub use settings::{Credential, Settings, SettingsError, Sources};
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! The socket of the dashboard.
+
+use std::net::SocketAddr;
+
+use hermes_listen::ListenError;
+use tokio::net::TcpListener;
+
+use crate::error::DashboardError;
+use crate::settings::Settings;
+
+/// Listens where the settings say; an address of IPv6 may stand in brackets there, as in a link.
+///
+/// # Errors
+/// The name has no address, the port is taken, or the kernel refuses for another reason.
+pub(crate) fn bind(settings: &Settings) -> Result<(TcpListener, SocketAddr), DashboardError> {
+    let host = settings.host.as_str();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let listener = hermes_listen::bind(bare, settings.port).map_err(|error| match error {
+        ListenError::Resolve(source) => DashboardError::Resolve {
+            host: settings.host.clone(),
+            set_by: settings.host_set_by.clone(),
+            source,
+        },
+        ListenError::PortTaken { address } => {
+            DashboardError::PortTaken { address, set_by: settings.port_set_by.clone() }
+        }
+        ListenError::Refused { address, source } => DashboardError::Listen {
+            address,
+            host_set_by: settings.host_set_by.clone(),
+            port_set_by: settings.port_set_by.clone(),
+            source,
+        },
+    })?;
+    let address = listener.local_addr().map_err(DashboardError::Start)?;
+    Ok((TcpListener::from_std(listener).map_err(DashboardError::Start)?, address))
+}

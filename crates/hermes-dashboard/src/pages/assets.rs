@@ -1,0 +1,42 @@
+//! What the pages load: one style sheet, one script, one picture, all in the program.
+
+use std::sync::LazyLock;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use crate::auth::of_text;
+
+const STYLE: &str = include_str!("../../assets/style.css");
+const SCRIPT: &str = include_str!("../../assets/dashboard.js");
+const ICON: &str = include_str!("../../assets/icon.svg");
+
+/// Names these very files.
+static BUILD: LazyLock<String> =
+    LazyLock::new(|| of_text(&format!("{STYLE}{SCRIPT}{ICON}"))[..12].to_owned());
+
+/// What stands behind the names of the files in a page: with other files it is another.
+pub(crate) fn build() -> &'static str {
+    &BUILD
+}
+
+/// `/assets/style.css`.
+pub(crate) async fn style() -> Response {
+    asset("text/css; charset=utf-8", STYLE)
+}
+
+/// `/assets/dashboard.js`.
+pub(crate) async fn script() -> Response {
+    asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+/// `/assets/icon.svg`.
+pub(crate) async fn icon() -> Response {
+    asset("image/svg+xml", ICON)
+}
+
+fn asset(kind: &'static str, text: &'static str) -> Response {
+    let headers =
+        [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    (headers, text).into_response()
+}

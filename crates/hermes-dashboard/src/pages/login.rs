@@ -1,0 +1,135 @@
+//! `/login`: a name and a password, or the link with the token; and the way out.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use askama::Template;
+use axum::Form;
+use axum::body::Body;
+use axum::extract::{FromRequest as _, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::{Frame, Visitor, html};
+use crate::agents::{Failure, FailureKind};
+use crate::api::logout;
+use crate::auth::cookie;
+use crate::auth::guard::{self, Given};
+use crate::site::{Gate, Site};
+
+/// The link in the log has it.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Link {
+    token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Entered {
+    #[serde(default)]
+    username: String,
+    password: String,
+}
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct Login {
+    frame: Frame,
+    wants_token: bool,
+    failure: Option<Failure>,
+}
+
+#[derive(Template)]
+#[template(path = "welcome.html")]
+struct Welcome {
+    frame: Frame,
+}
+
+/// Shows the form; with the token of the link, lets in.
+pub(crate) async fn show(
+    State(site): State<Arc<Site>>,
+    Query(link): Query<Link>,
+    request: Request,
+) -> Response {
+    if !site.gate.is_closed() {
+        return Redirect::to(&site.base()).into_response();
+    }
+    match link.token {
+        None => form(&site, None),
+        Some(token) => {
+            let address = guard::client_of(&site, &request);
+            match guard::admits(&site, address, Given::Token(token)).await {
+                Ok(true) => {
+                    // Its address has the token in it, and is nobody's to be told.
+                    let quiet = [(header::REFERRER_POLICY, "no-referrer")];
+                    let welcome = html(&Welcome { frame: Frame::new(&site, None) });
+                    begin(&site, &request, (quiet, welcome).into_response())
+                }
+                Ok(false) => {
+                    let failure = Failure::new(FailureKind::Unauthenticated, "this link is not valid")
+                        .hint("print the one that is: hermes dashboard link");
+                    form(&site, Some(failure))
+                }
+                Err(failure) => form(&site, Some(failure)),
+            }
+        }
+    }
+}
+
+/// Lets in who entered the right words.
+pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Response {
+    if !site.gate.is_closed() {
+        return Redirect::to(&site.base()).into_response();
+    }
+    let (head, body) = request.into_parts();
+    let again = Request::from_parts(head.clone(), Body::empty());
+    let entered = match Form::<Entered>::from_request(Request::from_parts(head, body), &site).await {
+        Ok(Form(entered)) => entered,
+        Err(_) => return form(&site, Some(Failure::new(FailureKind::BadRequest, "fill in the form"))),
+    };
+    let address = guard::client_of(&site, &again);
+    let given = Given::Password { user: entered.username, password: entered.password };
+    match guard::admits(&site, address, given).await {
+        Ok(true) => begin(&site, &again, Redirect::to(&site.base()).into_response()),
+        Ok(false) => form(&site, Some(Failure::new(FailureKind::Unauthenticated, wrong(&site)))),
+        Err(failure) => form(&site, Some(failure)),
+    }
+}
+
+/// Ends the session.
+pub(crate) async fn leave(visitor: Visitor, request: Request) -> Response {
+    let site = &visitor.site;
+    logout::end(site, &visitor.identity);
+    let gone = cookie::ending(&site.base(), guard::is_encrypted(site, &request));
+    let to = Redirect::to(&format!("{}login", site.base()));
+    (gone.map(|value| [(header::SET_COOKIE, value)]), to).into_response()
+}
+
+fn wrong(site: &Site) -> &'static str {
+    if matches!(site.gate, Gate::Token(_)) {
+        "that is not the token"
+    } else {
+        "the name or the password is wrong"
+    }
+}
+
+fn form(site: &Site, failure: Option<Failure>) -> Response {
+    let status = failure.as_ref().map_or(StatusCode::OK, |failure| failure.kind.status());
+    let wants_token = matches!(site.gate, Gate::Token(_));
+    (status, html(&Login { frame: Frame::new(site, None), wants_token, failure })).into_response()
+}
+
+/// `answer`, with a session that begins.
+fn begin(site: &Site, request: &Request, answer: Response) -> Response {
+    let session = match site.sessions.begin(SystemTime::now()) {
+        Ok(session) => session,
+        Err(error) => {
+            let failure =
+                Failure::new(FailureKind::Failed, "the kernel gives no random bits").because(&error);
+            return form(site, Some(failure));
+        }
+    };
+    let encrypted = guard::is_encrypted(site, request);
+    let cookie = cookie::beginning(&session, &site.base(), encrypted);
+    (cookie.map(|value| [(header::SET_COOKIE, value)]), answer).into_response()
+}

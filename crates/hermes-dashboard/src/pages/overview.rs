@@ -1,0 +1,89 @@
+//! `/`: every agent at one look.
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{Frame, Refused, Visitor, html};
+use crate::agents::{Failure, span};
+use crate::api::facts::{self, Facts};
+use crate::board::{self, mebibytes};
+use crate::pages::act::Done;
+
+/// What is shown.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Shown {
+    /// What the names hold.
+    #[serde(default)]
+    q: String,
+    #[serde(flatten)]
+    done: Done,
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview {
+    frame: Frame,
+    facts: Facts,
+    rows: Vec<String>,
+    running: usize,
+    troubled: usize,
+    all: usize,
+    version: u64,
+    query: String,
+    done: Option<String>,
+    failure: Option<Failure>,
+}
+
+impl Overview {
+    fn dashboard_uptime(&self) -> String {
+        span(self.facts.dashboard_seconds)
+    }
+
+    fn container_uptime(&self) -> String {
+        self.facts.container_seconds.map_or_else(|| "–".to_owned(), span)
+    }
+
+    fn dashboard_memory(&self) -> String {
+        self.facts.dashboard_memory_bytes.map_or_else(|| "–".to_owned(), mebibytes)
+    }
+
+    fn revision(&self) -> String {
+        self.facts.revision.as_deref().map_or_else(|| "–".to_owned(), |sha| sha.chars().take(12).collect())
+    }
+
+    fn volume(&self) -> String {
+        let gibibytes = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
+        match (self.facts.volume_bytes, self.facts.volume_free_bytes) {
+            (Some(all), Some(free)) if all > 0 => {
+                format!("{} of {} used", gibibytes(all - free.min(all)), gibibytes(all))
+            }
+            _ => "–".to_owned(),
+        }
+    }
+}
+
+/// Shows it.
+pub(crate) async fn show(visitor: Visitor, Query(shown): Query<Shown>) -> Result<Response, Refused> {
+    let site = &visitor.site;
+    let seen = board::fresh(site).await.map_err(|failure| visitor.refused(failure))?;
+    let facts = facts::gather(site).await.map_err(|failure| visitor.refused(failure))?;
+    let wanted = shown.q.trim().to_lowercase();
+    let is_wanted = |name: &str| wanted.is_empty() || name.contains(&wanted);
+    let rows = seen.rows.iter().filter(|row| is_wanted(&row.profile.gateway.profile));
+    let rows: Vec<String> = rows.map(|row| row.view.html()).collect();
+    let count = |tone: &str| seen.rows.iter().filter(|row| row.view.tone == tone).count();
+    Ok(html(&Overview {
+        frame: visitor.frame("overview"),
+        facts,
+        rows,
+        running: count("good"),
+        troubled: count("bad"),
+        all: seen.rows.len(),
+        version: seen.version,
+        query: shown.q,
+        done: shown.done.told(),
+        failure: seen.failure.clone(),
+    }))
+}

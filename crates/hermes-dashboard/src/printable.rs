@@ -1,0 +1,57 @@
+//! Texts of others' making, as a person may read them: a log may hold any bytes.
+
+/// The text of `bytes`: colours and cursor movements of terminals are left out, other control characters and what would turn the
+/// direction of reading are shown as signs, and what is no UTF-8 becomes `�`. A tab stays.
+pub(crate) fn printable(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let mut shown = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\t' => shown.push('\t'),
+            // ECMA-48, 5.4: parameters, then one final byte.
+            '\u{1b}' if characters.peek() == Some(&'[') => {
+                characters.next();
+                while characters.next_if(|next| ('\u{20}'..='\u{3f}').contains(next)).is_some() {}
+                characters.next_if(|next| ('\u{40}'..='\u{7e}').contains(next));
+            }
+            // ECMA-48, 5.6, as terminals take titles and links: up to BEL or ESC \.
+            '\u{1b}' if characters.peek() == Some(&']') => {
+                while let Some(next) = characters.next_if(|next| *next != '\n') {
+                    if next == '\u{7}' || next == '\u{1b}' && characters.next_if_eq(&'\\').is_some() {
+                        break;
+                    }
+                }
+            }
+            '\u{0}'..='\u{1f}' => shown.extend(char::from_u32(0x2400 + u32::from(character))),
+            '\u{7f}' => shown.push('\u{2421}'),
+            '\u{80}'..='\u{9f}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
+                shown.push('\u{fffd}');
+            }
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_log_holds_can_be_shown() {
+        let of = |bytes: &[u8]| printable(bytes);
+        assert_eq!(of("plain: äöü 中\tx".as_bytes()), "plain: äöü 中\tx");
+        assert_eq!(of(b"\x1b[1;31mred\x1b[0m and \x1b[2Kmore"), "red and more");
+        assert_eq!(of(b"\x1b]0;title\x07x \x1b]8;;http://x\x1b\\link"), "x link");
+        assert_eq!(of(b"a\x00b\rc\x1bd\x7f"), "a␀b␍c␛d␡");
+        assert_eq!(of(b"\xff\xfe ok"), "\u{fffd}\u{fffd} ok");
+        assert_eq!(of("abc\u{202e}fed".as_bytes()), "abc\u{fffd}fed");
+        assert_eq!(of(b"\x1b["), "");
+        assert_eq!(of(b"<script>"), "<script>", "escaping is the page's affair");
+    }
+}

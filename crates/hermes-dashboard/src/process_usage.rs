@@ -1,0 +1,81 @@
+//! What a process uses: its memory and its share of a processor, from `/proc` (proc(5)).
+
+use std::fs;
+use std::time::Instant;
+
+/// What a look at a process found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Usage {
+    /// Resident memory, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// Time on a processor since its start, in seconds.
+    pub(crate) cpu_seconds: f64,
+    /// When it started, in clock ticks after the boot of the machine: with the PID it names the process.
+    started: u64,
+    at: Instant,
+}
+
+impl Usage {
+    /// Looks at the process `pid`; nothing where there is none.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+        let (ticks, started) = times(&stat)?;
+        let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+        Some(Self {
+            memory_bytes: pages * rustix::param::page_size() as u64,
+            cpu_seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
+            started,
+            at: Instant::now(),
+        })
+    }
+
+    /// Its share of one processor since an earlier look at the same process, in percent.
+    pub(crate) fn percent_since(&self, earlier: &Self) -> Option<f64> {
+        let passed = self.at.checked_duration_since(earlier.at)?.as_secs_f64();
+        if self.started != earlier.started || passed < 0.2 {
+            return None;
+        }
+        Some(((self.cpu_seconds - earlier.cpu_seconds) / passed * 100.0).max(0.0))
+    }
+}
+
+/// `utime` and `stime` together, and `starttime`: fields 14, 15 and 22. The second field is the name, in parentheses, and may hold
+/// blanks and parentheses itself.
+fn times(stat: &[u8]) -> Option<(u64, u64)> {
+    let end = stat.iter().rposition(|&byte| byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    Some((number(14)? + number(15)?, number(22)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_are_found_behind_a_name_with_parentheses() {
+        let stat = b"17 (a) b) (c) S 1 17 17 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0 98765 1000 200";
+        assert_eq!(times(stat), Some((300, 98765)));
+        assert_eq!(times(b""), None);
+        assert_eq!(times(b"17 (x) S 1"), None);
+    }
+
+    #[test]
+    fn this_process_uses_memory_and_one_that_is_not_there_is_none() {
+        let usage = Usage::of(std::process::id()).unwrap();
+        assert!(usage.memory_bytes > 100_000, "{usage:?}");
+        assert_eq!(Usage::of(u32::MAX), None);
+    }
+
+    #[test]
+    fn the_share_is_that_of_the_time_between_and_of_the_same_process() {
+        let earlier = Usage { memory_bytes: 1, cpu_seconds: 1.0, started: 5, at: Instant::now() };
+        let at = earlier.at + std::time::Duration::from_secs(2);
+        let later = Usage { cpu_seconds: 1.5, at, ..earlier };
+        assert_eq!(later.percent_since(&earlier), Some(25.0));
+        assert_eq!(Usage { started: 6, ..later }.percent_since(&earlier), None);
+        assert_eq!(earlier.percent_since(&later), None);
+    }
+}

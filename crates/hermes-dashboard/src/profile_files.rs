@@ -1,0 +1,214 @@
+//! What a profile's page shows of its files: the soul, the configuration and the log, without what is secret in them.
+
+use std::sync::PoisonError;
+
+use hermes_core::config::{self, ConfigFileError};
+use hermes_core::secrets::{Secrets, is_secret_name, mask_json};
+use hermes_core::{ProfileName, chain, dot_env, gateway_log, whole_file};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::agents::{Failure, FailureKind};
+use crate::auth::of_text;
+use crate::printable::printable;
+use crate::site::Site;
+
+/// The longest `SOUL.md` that can be changed here, in bytes.
+const SOUL_MAX: u64 = 512 * 1024;
+/// How many lines of a log are searched: about all that is kept.
+const SEARCHED: usize = 100_000;
+/// How many lines are shown at most.
+pub(crate) const LINES_MAX: usize = 2_000;
+/// How many are shown when nobody says.
+pub(crate) const LINES: usize = 200;
+/// A line that is longer is cut.
+const LINE_MAX: usize = 8 * 1024;
+
+/// What an agent is told that it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Soul {
+    /// The text of `SOUL.md`.
+    pub(crate) text: String,
+    /// Names this very text: a change says which one it was made from.
+    pub(crate) revision: String,
+}
+
+/// A change of a soul.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+pub(crate) struct SoulChange {
+    /// The new text.
+    pub(crate) text: String,
+    /// The revision that it was made from.
+    pub(crate) revision: String,
+}
+
+/// How a change of a soul ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SoulChanged {
+    /// It is this one now.
+    Saved(Soul),
+    /// It was changed by somebody else meanwhile, to this one.
+    Conflict(Soul),
+}
+
+/// A value of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Setting {
+    /// As in `gateway.port`.
+    pub(crate) key: String,
+    /// In words; `***` for a secret.
+    pub(crate) value: String,
+}
+
+/// The end of a log, or what was found in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct LogLines {
+    /// Whether there is a log.
+    pub(crate) exists: bool,
+    /// Oldest first.
+    pub(crate) lines: Vec<String>,
+    /// How many lines hold what was searched for, beyond those that are shown.
+    pub(crate) more: usize,
+}
+
+/// The soul of a profile; an empty one where there is no file, as the default profile may have none.
+///
+/// # Errors
+/// The file cannot be read, or is no text.
+pub(crate) fn soul(site: &Site, profile: &ProfileName) -> Result<Soul, Failure> {
+    site.must_have(profile)?;
+    let bytes = whole_file::read(&site.home.soul(profile), SOUL_MAX)
+        .map_err(|error| Failure::new(FailureKind::Failed, "cannot read SOUL.md").because(&error))?;
+    let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|error| {
+        Failure::new(FailureKind::Failed, "SOUL.md is no text (UTF-8)")
+            .because(&error)
+            .hint("change it with an editor on the volume")
+    })?;
+    Ok(Soul { revision: of_text(&text), text })
+}
+
+/// Writes a soul, unless it is no longer the one that the change was made from.
+///
+/// # Errors
+/// It cannot be read or written, or is too long.
+pub(crate) fn change_soul(
+    site: &Site,
+    profile: &ProfileName,
+    change: &SoulChange,
+) -> Result<SoulChanged, Failure> {
+    // A form sends line ends as CR LF (HTML Living Standard, 4.10.21.4).
+    let text = change.text.replace("\r\n", "\n");
+    if text.len() as u64 > SOUL_MAX {
+        return Err(Failure::new(
+            FailureKind::TooLarge,
+            format!("a SOUL.md has at most {SOUL_MAX} bytes here"),
+        ));
+    }
+    let _changing = site.soul_change.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = soul(site, profile)?;
+    if now.revision != change.revision {
+        return Ok(if now.text == text { SoulChanged::Saved(now) } else { SoulChanged::Conflict(now) });
+    }
+    let path = site.home.soul(profile);
+    let mode = whole_file::mode_of(&path).ok().flatten().unwrap_or(0o644);
+    whole_file::write(&path, text.as_bytes(), mode).map_err(|error| {
+        let failure = Failure::new(FailureKind::CannotWrite, "cannot write SOUL.md").because(&error);
+        // What lies in its place says itself how it is mended.
+        if error.io_kind().is_none() {
+            return failure;
+        }
+        failure.hint("look whether the volume has room and is writable: df -h \"$HERMES_HOME\"")
+    })?;
+    Ok(SoulChanged::Saved(Soul { revision: of_text(&text), text }))
+}
+
+/// The configuration of a profile, line by line, without secrets.
+///
+/// # Errors
+/// It cannot be read, or is no YAML.
+pub(crate) fn settings(site: &Site, profile: &ProfileName) -> Result<Vec<Setting>, Failure> {
+    site.must_have(profile)?;
+    let config = config::load(&site.home.config(profile)).map_err(|error| {
+        let failure = Failure::new(FailureKind::Failed, "cannot read config.yaml").because(&error);
+        if matches!(error, ConfigFileError::Parse { .. }) {
+            failure.hint("mend that place in the file")
+        } else {
+            failure
+        }
+    })?;
+    let config = config.unwrap_or_default();
+    let setting = |(key, setting): (config::Key, config::Setting<'_>)| {
+        let secret = key.names().iter().any(|name| is_secret_name(name));
+        let value = match mask_json(setting.json(), secret) {
+            serde_json::Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Setting { key: key.to_string(), value: printable(value.as_bytes()) }
+    };
+    Ok(config.list().into_iter().map(setting).collect())
+}
+
+/// The last lines of a profile's log that hold `search`, upper and lower case alike; all where that is empty.
+///
+/// # Errors
+/// The log cannot be read.
+pub(crate) fn log(
+    site: &Site,
+    profile: &ProfileName,
+    lines: usize,
+    search: &str,
+) -> Result<LogLines, Failure> {
+    site.must_have(profile)?;
+    let lines = lines.clamp(1, LINES_MAX);
+    let (exists, mut shown) = if search.is_empty() {
+        read_log(site, profile, lines, |_| true)?
+    } else {
+        let wanted = search.to_lowercase();
+        read_log(site, profile, SEARCHED, |line| line.to_lowercase().contains(&wanted))?
+    };
+    let more = shown.len().saturating_sub(lines);
+    shown.drain(..more);
+    Ok(LogLines { exists, lines: shown, more })
+}
+
+fn read_log(
+    site: &Site,
+    profile: &ProfileName,
+    count: usize,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<(bool, Vec<String>), Failure> {
+    let tail = gateway_log::tail(&site.home.gateway_log(profile), count)
+        .map_err(|error| Failure::new(FailureKind::Failed, "cannot read the log").because(&error))?;
+    let secrets = secrets_of(site, profile);
+    let shown = tail.lines.iter().map(|line| shown_line(line, &secrets)).filter(|line| is_wanted(line));
+    Ok((tail.exists, shown.collect()))
+}
+
+/// A line of a log, as it is shown.
+pub(crate) fn shown_line(line: &[u8], secrets: &Secrets) -> String {
+    let cut = line.len() > LINE_MAX;
+    let mut shown = secrets.mask(&printable(&line[..line.len().min(LINE_MAX)]));
+    if cut {
+        shown.push_str(" … (cut)");
+    }
+    shown
+}
+
+/// What is known to be secret of a profile: nothing of it is to be seen in its log.
+pub(crate) fn secrets_of(site: &Site, profile: &ProfileName) -> Secrets {
+    let mut secrets = Secrets::default();
+    for (name, value) in dot_env::load(&site.home.dot_env(profile)).ok().flatten().unwrap_or_default() {
+        if is_secret_name(&name) {
+            secrets.add(&value);
+        }
+    }
+    if let Ok(Some(config)) = config::load(&site.home.config(profile)) {
+        secrets.add_json(&config.to_json(), false);
+    }
+    secrets
+}
+
+/// An error of the volume, in one line.
+pub(crate) fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::new(FailureKind::Failed, format!("{what}: {}", chain(error)))
+}

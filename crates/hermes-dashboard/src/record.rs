@@ -1,0 +1,63 @@
+//! What the dashboard last said of itself: `dashboard/state.json`, for `hermes dashboard status`, `doctor` and people.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use hermes_core::whole_file::{self, WriteError};
+use hermes_core::{Home, timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Longer than any record.
+const RECORD_MAX: u64 = 64 * 1024;
+
+/// How it is, in its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DashboardState {
+    /// It is bound and answers.
+    Running,
+    /// It was told to end.
+    Stopped,
+    /// It could not start: `exit_reason` says why.
+    StartupFailed,
+}
+
+/// What it last said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// How it is.
+    pub dashboard_state: DashboardState,
+    /// The process that said so.
+    pub pid: u32,
+    /// Where it listens.
+    pub address: Option<String>,
+    /// Why it could not start.
+    pub exit_reason: Option<String>,
+    /// When it said so: RFC 3339.
+    pub updated_at: String,
+}
+
+impl Record {
+    pub(crate) fn new(state: DashboardState, address: Option<SocketAddr>, reason: Option<String>) -> Self {
+        Self {
+            dashboard_state: state,
+            pid: std::process::id(),
+            address: address.map(|address| address.to_string()),
+            exit_reason: reason,
+            updated_at: timestamp::rfc3339(SystemTime::now()),
+        }
+    }
+
+    /// What lies on the volume; nothing where there is no file, or it is none of ours.
+    pub fn load(home: &Home) -> Option<Self> {
+        let bytes = whole_file::read(&home.dashboard_state(), RECORD_MAX).ok()??;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn save(&self, home: &Home) -> Result<(), WriteError> {
+        let text = serde_json::json!(self).to_string();
+        whole_file::write_for_now(&home.dashboard_state(), text.as_bytes(), 0o600)
+    }
+}

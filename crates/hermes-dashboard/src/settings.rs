@@ -1,0 +1,310 @@
+//! Where the dashboard listens, who may use it, and behind which proxies: the command line, above the environment, above the
+//! default profile's `config.yaml`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use hermes_core::config::{Config, Key};
+use hermes_core::{is_truthy, whole_file};
+use ipnet::IpNet;
+
+use crate::auth::PasswordHash;
+
+/// The port when nothing names one.
+const DEFAULT_PORT: u16 = 9119;
+/// Who is logged in with a password when nothing names a user.
+const DEFAULT_USER: &str = "hermes";
+/// The longest password, in bytes.
+const PASSWORD_MAX: u64 = 4096;
+
+const HOST: &str = "HERMES_DASHBOARD_HOST";
+const PORT: &str = "HERMES_DASHBOARD_PORT";
+const BASE_PATH: &str = "HERMES_DASHBOARD_BASE_PATH";
+const ALLOWED_HOSTS: &str = "HERMES_DASHBOARD_ALLOWED_HOSTS";
+const TRUSTED_PROXIES: &str = "HERMES_DASHBOARD_TRUSTED_PROXIES";
+const USERNAME: &str = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME";
+const PASSWORD: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
+const PASSWORD_FILE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE";
+const INSECURE: &str = "HERMES_DASHBOARD_INSECURE";
+
+/// What the settings are made of.
+#[derive(Debug, Default)]
+pub struct Sources<'s> {
+    /// `--host`.
+    pub host: Option<String>,
+    /// `--port`.
+    pub port: Option<u16>,
+    /// The variables of the process that are text.
+    pub environment: BTreeMap<String, String>,
+    /// The default profile's `config.yaml`.
+    pub config: Option<&'s Config>,
+    /// In a container the port is reached from outside only when the dashboard listens on all addresses.
+    pub in_container: bool,
+}
+
+/// How the dashboard is served.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A name or an address of this machine.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+    /// Who says what the host is, for the message about one that cannot be used.
+    pub host_set_by: String,
+    /// The same for the port.
+    pub port_set_by: String,
+    /// The path under which a proxy serves it, as in `/hermes`, without a slash at its end; empty for none.
+    pub base_path: String,
+    /// Names that requests may be for, beside addresses, names without a dot and `localhost`; `*` for any.
+    pub allowed_hosts: Vec<String>,
+    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How somebody proves who they are.
+    pub credential: Credential,
+    /// What is odd and no reason not to start.
+    pub warnings: Vec<String>,
+}
+
+/// How somebody proves who they are.
+#[derive(Clone)]
+pub enum Credential {
+    /// Not at all: only on a loopback address, elsewhere it is the token.
+    None,
+    /// With the token that lies on the volume.
+    Token,
+    /// With a user's name and a password.
+    Password {
+        /// The name.
+        user: String,
+        /// The password, as it was given.
+        password: Password,
+    },
+}
+
+/// A password as the operator gave it.
+#[derive(Clone)]
+pub enum Password {
+    /// Itself.
+    Plain(String),
+    /// Its hash.
+    Hash(PasswordHash),
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever prints settings prints no secret.
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Token => "Token",
+            Self::Password { .. } => "Password",
+        })
+    }
+}
+
+/// A setting that the dashboard cannot start with.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A value that is not what it has to be.
+    #[error("{place} is {value:?}, and must be {rule}")]
+    Value {
+        /// The variable, or the key and its line.
+        place: String,
+        /// What stands there.
+        value: String,
+        /// What may stand there.
+        rule: &'static str,
+    },
+    /// A secret value that is not what it has to be, and is not shown.
+    #[error("{place} must be {rule}")]
+    Secret {
+        /// The variable, or the key.
+        place: String,
+        /// What may stand there.
+        rule: &'static str,
+    },
+    /// The file with the password.
+    #[error("read the password from {}, which {PASSWORD_FILE} names", path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: whole_file::ReadError,
+    },
+}
+
+impl Settings {
+    /// What the sources say.
+    ///
+    /// # Errors
+    /// One of them says something that makes no sense: nothing is guessed where a mistake could open the dashboard to others.
+    pub fn resolve(sources: &Sources<'_>) -> Result<Self, SettingsError> {
+        let found = Found(sources);
+        let mut warnings = Vec::new();
+        let (host, host_set_by) = match &sources.host {
+            Some(host) => (host.clone(), "--host".to_owned()),
+            None => found.text(HOST, "dashboard.host").unwrap_or_else(|| {
+                let host = if sources.in_container { "0.0.0.0" } else { "127.0.0.1" };
+                (host.to_owned(), "the default".to_owned())
+            }),
+        };
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
+            let rule = "the name or the address of this machine, such as 0.0.0.0 or 127.0.0.1";
+            return Err(SettingsError::Value { place: host_set_by, value: host, rule });
+        }
+        let (port, port_set_by) = match sources.port {
+            Some(port) => (port, "--port".to_owned()),
+            None => match found.text(PORT, "dashboard.port") {
+                None => (DEFAULT_PORT, "the default".to_owned()),
+                Some((value, place)) => match value.trim().parse() {
+                    Ok(port) if port > 0 => (port, place),
+                    _ => {
+                        let rule = "a number from 1 to 65535";
+                        return Err(SettingsError::Value { place, value, rule });
+                    }
+                },
+            },
+        };
+        if sources.environment.get(INSECURE).is_some_and(|value| is_truthy(value.as_ref())) {
+            warnings.push(format!(
+                "{INSECURE} has no effect: this dashboard is never served to others without authentication"
+            ));
+        }
+        Ok(Self {
+            host,
+            port,
+            host_set_by,
+            port_set_by,
+            base_path: base_path(&found)?,
+            allowed_hosts: found.list(ALLOWED_HOSTS, "dashboard.allowed_hosts").0,
+            trusted_proxies: trusted_proxies(&found)?,
+            credential: credential(&found)?,
+            warnings,
+        })
+    }
+}
+
+/// The sources below the command line.
+struct Found<'s, 'c>(&'s Sources<'c>);
+
+impl Found<'_, '_> {
+    /// A variable that is set and not empty, with its name.
+    fn variable(&self, name: &str) -> Option<(String, String)> {
+        let value = self.0.environment.get(name).filter(|value| !value.is_empty())?;
+        Some((value.clone(), name.to_owned()))
+    }
+
+    /// A value of the configuration, with its key.
+    fn setting(&self, key: &str) -> Option<(serde_json::Value, String)> {
+        let setting = self.0.config?.get(&key.parse::<Key>().ok()?)?;
+        let value = setting.json();
+        (!value.is_null()).then(|| (value, format!("{key} in config.yaml")))
+    }
+
+    fn text(&self, variable: &str, key: &str) -> Option<(String, String)> {
+        self.variable(variable).or_else(|| {
+            let (value, place) = self.setting(key)?;
+            Some((value.as_str().map_or_else(|| value.to_string(), str::to_owned), place))
+        })
+    }
+
+    /// Words between commas or blanks; in the configuration a list, too.
+    fn list(&self, variable: &str, key: &str) -> (Vec<String>, String) {
+        let words = |text: &str| -> Vec<String> {
+            let words = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|word| !word.is_empty());
+            words.map(str::to_owned).collect()
+        };
+        if let Some((value, place)) = self.variable(variable) {
+            return (words(&value), place);
+        }
+        match self.setting(key) {
+            Some((serde_json::Value::Array(items), place)) => {
+                let items =
+                    items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+                (items.collect(), place)
+            }
+            Some((value, place)) => (words(value.as_str().unwrap_or_default()), place),
+            None => (Vec::new(), key.to_owned()),
+        }
+    }
+}
+
+fn base_path(found: &Found<'_, '_>) -> Result<String, SettingsError> {
+    let Some((value, place)) = found.text(BASE_PATH, "dashboard.base_path") else { return Ok(String::new()) };
+    let path = value.trim_end_matches('/');
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.' | '~');
+    let is_well = path.is_empty()
+        || path.starts_with('/')
+            && path.chars().all(is_plain)
+            && path.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+    if is_well {
+        Ok(path.to_owned())
+    } else {
+        Err(SettingsError::Value { place, value, rule: "a path such as /hermes" })
+    }
+}
+
+fn trusted_proxies(found: &Found<'_, '_>) -> Result<Vec<IpNet>, SettingsError> {
+    let (words, place) = found.list(TRUSTED_PROXIES, "dashboard.trusted_proxies");
+    let network = |word: String| {
+        let net = word.parse::<IpNet>().ok().or_else(|| word.parse::<IpAddr>().ok().map(IpNet::from));
+        net.ok_or_else(|| SettingsError::Value {
+            place: place.clone(),
+            value: word,
+            rule: "addresses or networks, such as 172.16.0.0/12",
+        })
+    };
+    words.into_iter().map(network).collect()
+}
+
+fn credential(found: &Found<'_, '_>) -> Result<Credential, SettingsError> {
+    let user = found.text(USERNAME, "dashboard.username");
+    let name = || user.clone().map_or_else(|| DEFAULT_USER.to_owned(), |(user, _)| user);
+    if let Some((password, _)) = found.variable(PASSWORD) {
+        return Ok(Credential::Password { user: name(), password: Password::Plain(password) });
+    }
+    if let Some((path, _)) = found.variable(PASSWORD_FILE) {
+        let path = PathBuf::from(path);
+        let rule = "the name of a file that holds the password";
+        let none = || SettingsError::Secret { place: PASSWORD_FILE.to_owned(), rule };
+        let bytes = whole_file::read(&path, PASSWORD_MAX)
+            .map_err(|source| SettingsError::PasswordFile { path, source })?
+            .ok_or_else(none)?;
+        let text = String::from_utf8(bytes).map_err(|_| none())?;
+        let password = text.strip_suffix('\n').unwrap_or(&text);
+        let password = password.strip_suffix('\r').unwrap_or(password);
+        if password.is_empty() {
+            return Err(none());
+        }
+        return Ok(Credential::Password { user: name(), password: Password::Plain(password.to_owned()) });
+    }
+    if let Some((hash, place)) = found.setting("dashboard.password_hash") {
+        let hash = hash.as_str().and_then(|text| PasswordHash::parse(text).ok());
+        let rule = "what `hermes dashboard hash-password` prints";
+        let hash = hash.ok_or(SettingsError::Secret { place, rule })?;
+        return Ok(Credential::Password { user: name(), password: Password::Hash(hash) });
+    }
+    if let Some((_, place)) = user {
+        // Somebody who names a user wants a password, and a typing mistake in its variable must not go unnoticed.
+        let rule = "accompanied by a password: HERMES_DASHBOARD_BASIC_AUTH_PASSWORD, …_PASSWORD_FILE, or \
+                    dashboard.password_hash in config.yaml";
+        return Err(SettingsError::Secret { place, rule });
+    }
+    match found.setting("dashboard.auth") {
+        None => Ok(Credential::Token),
+        Some((value, place)) => match value.as_str() {
+            Some("none") => Ok(Credential::None),
+            Some("token") => Ok(Credential::Token),
+            _ => Err(SettingsError::Value {
+                place,
+                value: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+                rule: "token or none (which holds on a loopback address alone)",
+            }),
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! Tests of the settings.
+
+use hermes_core::config::Config;
+use rstest::rstest;
+
+use super::*;
+
+fn resolve(environment: &[(&str, &str)], yaml: &str) -> Result<Settings, SettingsError> {
+    let config = Config::parse(yaml).unwrap();
+    let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Settings::resolve(&Sources {
+        environment,
+        config: Some(&config),
+        in_container: true,
+        ..Sources::default()
+    })
+}
+
+#[test]
+fn nothing_said_is_all_addresses_in_a_container_this_machine_elsewhere_and_a_token() {
+    let settings = resolve(&[], "").unwrap();
+    assert_eq!((settings.host.as_str(), settings.port), ("0.0.0.0", 9119));
+    assert!(matches!(settings.credential, Credential::Token));
+    assert_eq!(Settings::resolve(&Sources::default()).unwrap().host, "127.0.0.1");
+}
+
+#[test]
+fn the_command_line_is_above_the_environment_and_that_above_the_file() {
+    let yaml = "dashboard:\n  host: 10.0.0.1\n  port: 1001\n  base_path: /file\n";
+    let settings = resolve(&[], yaml).unwrap();
+    assert_eq!(
+        (settings.host.as_str(), settings.port, settings.base_path.as_str()),
+        ("10.0.0.1", 1001, "/file")
+    );
+    assert_eq!(settings.port_set_by, "dashboard.port in config.yaml");
+    let environment = [
+        ("HERMES_DASHBOARD_HOST", "10.0.0.2"),
+        ("HERMES_DASHBOARD_PORT", "1002"),
+        ("HERMES_DASHBOARD_BASE_PATH", "/env/"),
+    ];
+    let settings = resolve(&environment, yaml).unwrap();
+    assert_eq!(
+        (settings.host.as_str(), settings.port, settings.base_path.as_str()),
+        ("10.0.0.2", 1002, "/env")
+    );
+    let sources = Sources {
+        host: Some("::1".into()),
+        port: Some(1003),
+        environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ..Sources::default()
+    };
+    let settings = Settings::resolve(&sources).unwrap();
+    assert_eq!(
+        (settings.host.as_str(), settings.port, settings.port_set_by.as_str()),
+        ("::1", 1003, "--port")
+    );
+    // Compose passes a variable that is not set as an empty one.
+    assert_eq!(resolve(&[("HERMES_DASHBOARD_PORT", "")], "").unwrap().port, 9119);
+}
+
+#[rstest]
+#[case("HERMES_DASHBOARD_PORT", "0")]
+#[case("HERMES_DASHBOARD_PORT", "65536")]
+#[case("HERMES_DASHBOARD_PORT", "http")]
+#[case("HERMES_DASHBOARD_HOST", "a b")]
+#[case("HERMES_DASHBOARD_HOST", "http://x")]
+#[case("HERMES_DASHBOARD_BASE_PATH", "hermes")]
+#[case("HERMES_DASHBOARD_BASE_PATH", "/a/../b")]
+#[case("HERMES_DASHBOARD_BASE_PATH", "/\"><script>")]
+#[case("HERMES_DASHBOARD_BASE_PATH", "//evil")]
+#[case("HERMES_DASHBOARD_TRUSTED_PROXIES", "everybody")]
+fn what_makes_no_sense_is_refused_by_name(#[case] name: &str, #[case] value: &str) {
+    let error = resolve(&[(name, value)], "").unwrap_err().to_string();
+    assert!(error.starts_with(name) && error.contains("must be"), "{error}");
+}
+
+#[test]
+fn hosts_and_proxies_are_lists() {
+    let settings = resolve(
+        &[
+            ("HERMES_DASHBOARD_ALLOWED_HOSTS", "a.example, b.example"),
+            ("HERMES_DASHBOARD_TRUSTED_PROXIES", "10.0.0.1 172.16.0.0/12"),
+        ],
+        "",
+    )
+    .unwrap();
+    assert_eq!(settings.allowed_hosts, ["a.example", "b.example"]);
+    assert_eq!(settings.trusted_proxies.len(), 2);
+    let settings =
+        resolve(&[], "dashboard:\n  allowed_hosts: [c.example]\n  trusted_proxies: 10.0.0.0/8\n").unwrap();
+    assert_eq!(settings.allowed_hosts, ["c.example"]);
+    assert_eq!(settings.trusted_proxies.len(), 1);
+}
+
+#[test]
+fn a_password_comes_from_a_variable_a_file_or_as_a_hash() {
+    let user_of = |settings: Settings| match settings.credential {
+        Credential::Password { user, password: Password::Plain(text) } => (user, text),
+        Credential::Password { user, password: Password::Hash(_) } => (user, "(hash)".to_owned()),
+        other => panic!("{other:?}"),
+    };
+    let of = |environment: &[(&str, &str)], yaml: &str| user_of(resolve(environment, yaml).unwrap());
+    assert_eq!(of(&[(PASSWORD, "secret ")], ""), ("hermes".into(), "secret ".into()));
+    assert_eq!(of(&[(USERNAME, "me"), (PASSWORD, "secret")], ""), ("me".into(), "secret".into()));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), " from a file\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(of(&[(PASSWORD_FILE, path)], ""), ("hermes".into(), " from a file".into()));
+    let hash = crate::auth::hash_password("x").unwrap();
+    let yaml = format!("dashboard:\n  username: me\n  password_hash: '{hash}'\n");
+    assert_eq!(of(&[], &yaml), ("me".into(), "(hash)".into()));
+}
+
+#[rstest]
+#[case(&[(USERNAME, "me")], "")]
+#[case(&[(PASSWORD_FILE, "/missing")], "")]
+#[case(&[(PASSWORD_FILE, "/dev/null")], "")]
+#[case(&[], "dashboard:\n  password_hash: hunter2\n")]
+#[case(&[], "dashboard:\n  auth: off\n")]
+#[case(&[], "dashboard:\n  auth: false\n")]
+fn half_a_login_is_refused_and_no_secret_is_in_the_message(
+    #[case] environment: &[(&str, &str)],
+    #[case] yaml: &str,
+) {
+    let error = resolve(environment, yaml).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn insecure_is_a_warning_and_nothing_else() {
+    let settings = resolve(&[(INSECURE, "1")], "").unwrap();
+    assert!(matches!(settings.credential, Credential::Token));
+    assert!(settings.warnings[0].contains("has no effect"), "{:?}", settings.warnings);
+    assert!(resolve(&[(INSECURE, "0")], "").unwrap().warnings.is_empty());
+}
+
+#[test]
+fn no_secret_is_in_what_debugging_prints() {
+    let settings = resolve(&[(PASSWORD, "hunter2")], "").unwrap();
+    assert!(!format!("{settings:?}").contains("hunter2"));
+}

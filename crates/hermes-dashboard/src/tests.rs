@@ -1,0 +1,10 @@
+//! The whole dashboard in process: the router with everything in front of it, and agents that live in a folder.
+
+mod access;
+mod api;
+mod bad_input;
+mod fixture;
+mod login;
+mod pages;
+mod sockets;
+mod streams;

@@ -1,0 +1,226 @@
+//! What the API does.
+
+use hermes_service::Condition;
+use serde_json::json;
+
+use super::fixture::Dashboard;
+use crate::agents::{Failure, FailureKind};
+
+#[tokio::test]
+async fn a_profile_is_made_driven_and_deleted() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let made = dashboard.call("POST", "/api/profiles", &me, &json!({"name": "coder"})).await.is(201).json();
+    assert_eq!((&made["profile"], &made["state"]), (&json!("coder"), &json!("stopped")));
+    let started = dashboard.call("POST", "/api/profiles/coder/start", &me, &json!(null)).await.is(200).json();
+    assert_eq!((&started["state"], &started["desired_state"]), (&json!("running"), &json!("running")));
+    let stopped = dashboard.call("POST", "/api/profiles/coder/stop", &me, &json!(null)).await.is(200).json();
+    assert_eq!(stopped["state"], "stopped");
+    let refused =
+        dashboard.call("DELETE", "/api/profiles/coder", &me, &json!({"confirm": "code"})).await.is(422);
+    assert!(refused.json()["error"].as_str().unwrap().contains("nothing was deleted"));
+    dashboard.call("DELETE", "/api/profiles/coder", &me, &json!({"confirm": "coder"})).await.is(204);
+    dashboard.get("/api/profiles/coder", Some(&me)).await.is(404);
+    // In another tab it is still to be seen, and is clicked.
+    for verb in ["start", "stop", "restart"] {
+        let path = format!("/api/profiles/coder/{verb}");
+        let answer = dashboard.call("POST", &path, &me, &json!(null)).await.is(404).json();
+        assert_eq!(
+            (&answer["kind"], &answer["error"]),
+            (&json!("not-found"), &json!("no such profile 'coder'"))
+        );
+    }
+    dashboard.call("DELETE", "/api/profiles/coder", &me, &json!({"confirm": "coder"})).await.is(404);
+}
+
+#[tokio::test]
+async fn what_exists_is_not_made_again_and_the_default_profile_stays() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    dashboard.call("POST", "/api/profiles", &me, &json!({"name": "coder"})).await.is(409);
+    dashboard.call("POST", "/api/profiles", &me, &json!({"name": "default"})).await.is(422);
+    dashboard.call("DELETE", "/api/profiles/default", &me, &json!({"confirm": "default"})).await.is(422);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_is_told_with_its_causes_its_log_and_its_mend() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let failure = Failure {
+        causes: vec!["the port is taken".into()],
+        log: vec!["listen: port 9300".into()],
+        ..Failure::new(FailureKind::Failed, "the gateway does not come up").hint("choose another port")
+    };
+    *dashboard.agents.refuses.lock().unwrap() = Some(failure);
+    let told = dashboard.call("POST", "/api/profiles/default/start", &me, &json!(null)).await.is(500).json();
+    assert_eq!(
+        told,
+        json!({"kind": "failed", "error": "the gateway does not come up", "causes": ["the port is taken"],
+            "log": ["listen: port 9300"], "hint": "choose another port"})
+    );
+    let page = dashboard.submit("/act", &me, &[("do", "start:default")]).await.is(500).text();
+    for text in
+        ["the gateway does not come up", "the port is taken", "listen: port 9300", "choose another port"]
+    {
+        assert!(page.contains(text), "{text} is missing in {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_has_every_profile_and_what_its_process_uses() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    let mut coder = crate::fake::gateway("coder");
+    coder.state = Condition::Running;
+    coder.pid = Some(std::process::id());
+    coder.restarted_seconds_ago = vec![3000, 20, 10];
+    dashboard.agents.set(coder);
+    let list = dashboard.get("/api/profiles", Some(&me)).await.is(200).json();
+    let names: Vec<_> =
+        list["profiles"].as_array().unwrap().iter().map(|one| one["profile"].as_str().unwrap()).collect();
+    assert_eq!(names, ["default", "coder"]);
+    let coder = &list["profiles"][1];
+    assert!(coder["memory_bytes"].as_u64().unwrap() > 100_000);
+    assert_eq!(coder["restarts_per_5_minutes"], json!([0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]));
+    assert!(coder["since"].as_str().unwrap().ends_with('Z'));
+}
+
+#[tokio::test]
+async fn a_soul_is_changed_from_the_text_that_was_seen_and_from_no_other() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let coder = dashboard.profile("coder");
+    let path = "/api/profiles/coder/soul";
+    let seen = dashboard.get(path, Some(&me)).await.is(200).json();
+    assert_eq!(seen["text"], "You are.\n");
+    let change = |text: &str, revision: &serde_json::Value| json!({"text": text, "revision": revision});
+    let saved = dashboard
+        .call("PUT", path, &me, &change("You code.\r\nWell.\r\n", &seen["revision"]))
+        .await
+        .is(200)
+        .json();
+    assert_eq!(std::fs::read_to_string(dashboard.home.soul(&coder)).unwrap(), "You code.\nWell.\n");
+    // The other tab still has the first text.
+    let conflict =
+        dashboard.call("PUT", path, &me, &change("You write.\n", &seen["revision"])).await.is(409).json();
+    assert_eq!(
+        (&conflict["text"], &conflict["revision"]),
+        (&json!("You code.\nWell.\n"), &saved["revision"])
+    );
+    let page = dashboard
+        .submit(
+            "/profiles/coder/soul",
+            &me,
+            &[("text", "You write.\n"), ("revision", seen["revision"].as_str().unwrap())],
+        )
+        .await
+        .is(409)
+        .text();
+    assert!(
+        page.contains("You write.") && page.contains("You code.") && page.contains("nothing was saved"),
+        "{page}"
+    );
+    // The same text twice is no conflict.
+    dashboard.call("PUT", path, &me, &change("You code.\nWell.\n", &seen["revision"])).await.is(200);
+    let too_long = "x".repeat(600 * 1024);
+    dashboard.call("PUT", path, &me, &change(&too_long, &saved["revision"])).await.is(413);
+}
+
+#[tokio::test]
+async fn two_that_save_at_once_do_not_both_win() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    let path = "/api/profiles/coder/soul";
+    let revision = dashboard.get(path, Some(&me)).await.json()["revision"].clone();
+    let save = |text: &'static str| {
+        let (dashboard, me, revision) = (&dashboard, &me, &revision);
+        async move {
+            dashboard
+                .call("PUT", path, me, &json!({"text": text, "revision": revision}))
+                .await
+                .status
+                .as_u16()
+        }
+    };
+    let mut statuses: Vec<u16> = Vec::new();
+    let (one, two, three) = tokio::join!(save("one"), save("two"), save("three"));
+    statuses.extend([one, two, three]);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409]);
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_without_its_secrets() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let coder = dashboard.profile("coder");
+    let yaml = "gateway:\n  port: 9300\nprovider:\n  api_key: planted-secret\n  url: https://me:planted-secret@host/\n";
+    std::fs::write(dashboard.home.config(&coder), yaml).unwrap();
+    let config = dashboard.get("/api/profiles/coder/config", Some(&me)).await.is(200);
+    assert_eq!(
+        config.json(),
+        json!([{"key": "gateway.port", "value": "9300"}, {"key": "provider.api_key", "value": "***"},
+            {"key": "provider.url", "value": "https://***@host/"}])
+    );
+    let page = dashboard.get("/profiles/coder", Some(&me)).await.is(200).text();
+    assert!(page.contains("provider.api_key") && !page.contains("planted-secret"));
+    std::fs::write(dashboard.home.config(&coder), "a: [").unwrap();
+    let page = dashboard.get("/profiles/coder", Some(&me)).await.is(200).text();
+    assert!(page.contains("cannot read config.yaml"), "the rest of the page is there all the same");
+}
+
+#[tokio::test]
+async fn a_log_is_shown_from_its_end_searched_and_freed_of_secrets() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let coder = dashboard.profile("coder");
+    let path = "/api/profiles/coder/log";
+    assert_eq!(dashboard.get(path, Some(&me)).await.is(200).json()["exists"], false);
+    std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&coder)).unwrap();
+    std::fs::write(dashboard.home.dot_env(&coder), "OPENAI_API_KEY=planted-secret\n").unwrap();
+    let mut text: String = (0..300).map(|count| format!("line {count}\n")).collect();
+    text.push_str("it uses planted-secret\n");
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(b"<script>alert(1)</script> \x1b[31mred\x1b[0m \x00 \xff\n");
+    std::fs::write(dashboard.home.gateway_log(&coder), bytes).unwrap();
+    let lines = async |query: &str| {
+        let answer = dashboard.get(&format!("{path}?{query}"), Some(&me)).await.is(200).json();
+        let lines = answer["lines"].as_array().unwrap().clone();
+        (lines, answer["more"].as_u64().unwrap())
+    };
+    let (shown, _) = lines("lines=3").await;
+    assert_eq!(
+        shown,
+        [json!("line 299"), json!("it uses ***"), json!("<script>alert(1)</script> red ␀ \u{fffd}")]
+    );
+    assert_eq!(lines("").await.0.len(), 200);
+    let (found, more) = lines("search=LINE%2029&lines=5").await;
+    assert_eq!((found.len(), more), (5, 6), "line 29 and 290 to 299");
+    assert!(lines("search=planted").await.0.is_empty(), "what is hidden cannot be searched for either");
+    let page = dashboard.get("/profiles/coder", Some(&me)).await.is(200).text();
+    assert!(page.contains("&#60;script&#62;alert(1)") || page.contains("&lt;script&gt;alert(1)"), "{page}");
+    assert!(!page.contains("<script>alert") && !page.contains("planted-secret"));
+}
+
+#[tokio::test]
+async fn nothing_answers_in_words_of_html_that_a_profile_brings_along() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let coder = dashboard.profile("coder");
+    let mut gateway = crate::fake::gateway("coder");
+    gateway.problem = Some("<img src=x onerror=alert(1)>\u{1b}[2J".into());
+    dashboard.agents.set(gateway);
+    std::fs::write(dashboard.home.soul(&coder), "</textarea><script>alert(1)</script>").unwrap();
+    for path in
+        ["/", "/profiles/coder", "/profiles/coder?search=%22%3E%3Cscript%3E", "/?q=%22%3E%3Cscript%3E"]
+    {
+        let page = dashboard.get(path, Some(&me)).await.is(200).text();
+        assert!(
+            !page.contains("<img src=x") && !page.contains("<script>") && !page.contains('\u{1b}'),
+            "{path}: {page}"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! The dashboard on a real socket: many clients, slow ones, heads that are too long.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::fixture::{Dashboard, LoggedIn};
+use crate::process_usage::Usage;
+use crate::{board, connection, fake};
+
+async fn serve(dashboard: &Dashboard) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(connection::take_in(listener, dashboard.router.clone(), "".into()));
+    tokio::spawn(board::keep_looking(Arc::clone(&dashboard.site)));
+    address
+}
+
+async fn open(address: std::net::SocketAddr, path: &str, who: &LoggedIn) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {}\r\n\r\n", who.cookie);
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn read_some(stream: &mut TcpStream) -> String {
+    let mut buffer = vec![0; 16 * 1024];
+    let length =
+        tokio::time::timeout(Duration::from_secs(20), stream.read(&mut buffer)).await.unwrap().unwrap();
+    String::from_utf8_lossy(&buffer[..length]).into_owned()
+}
+
+#[tokio::test]
+async fn a_thousand_open_pages_and_readers_that_never_read_need_little_memory() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    for count in 0..20 {
+        dashboard.agents.set(fake::gateway(&format!("agent-{count}")));
+    }
+    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    let address = serve(&dashboard).await;
+    let before = Usage::of(std::process::id()).unwrap().memory_bytes;
+    let path = format!("/api/events?since={version}");
+    let mut streams = Vec::new();
+    for count in 0..1000 {
+        let mut stream = open(address, &path, &me).await;
+        // Every second one reads nothing at all.
+        if count % 2 == 0 {
+            assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 200"));
+        }
+        streams.push(stream);
+    }
+    // Every row changes, ten times: some hundred kilobytes for each of them.
+    for round in 0..10 {
+        for count in 0..20 {
+            let problem = Some(format!("round {round} {}", "x".repeat(1000)));
+            dashboard
+                .agents
+                .set(crate::agents::Gateway { problem, ..fake::gateway(&format!("agent-{count}")) });
+        }
+        board::renew(&dashboard.site).await;
+        tokio::task::yield_now().await;
+    }
+    let last = "round 9";
+    let mut seen = String::new();
+    while !seen.contains(last) {
+        seen = read_some(&mut streams[0]).await;
+    }
+    let grown = Usage::of(std::process::id()).unwrap().memory_bytes.saturating_sub(before);
+    assert!(grown < 150 * 1024 * 1024, "{} MiB for a thousand streams", grown / (1024 * 1024));
+    // And it still answers.
+    let mut page = open(address, "/", &me).await;
+    assert!(read_some(&mut page).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused_and_one_that_does_not_end_is_cut_off() {
+    let dashboard = Dashboard::new();
+    let address = serve(&dashboard).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    // It may be closed while it is written.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let many: String = (0..200).map(|count| format!("X-{count}: y\r\n")).collect();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n").as_bytes()).await.unwrap();
+    assert!(read_some(&mut stream).await.starts_with("HTTP/1.1 431"));
+}

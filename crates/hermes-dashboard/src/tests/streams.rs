@@ -1,0 +1,179 @@
+//! What the page is sent while it is open.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use futures_util::StreamExt as _;
+use hermes_service::Condition;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use super::fixture::{Dashboard, LoggedIn, request};
+use crate::{board, fake};
+
+/// An open stream.
+struct Events {
+    body: BodyDataStream,
+}
+
+impl Events {
+    async fn open(dashboard: &Dashboard, path: &str, who: &LoggedIn) -> Self {
+        let sent = request("GET", path, Some(who)).body(Body::empty()).unwrap();
+        let response = dashboard.router.clone().oneshot(sent).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { body: response.into_body().into_data_stream() }
+    }
+
+    /// The next event that is no pulse; nothing at the end.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            let bytes =
+                tokio::time::timeout(Duration::from_secs(20), self.body.next()).await.expect("an event")?;
+            let text = String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+            let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+            let Some(event) = field("event: ") else { continue };
+            if event != "pulse" {
+                return Some((event, serde_json::from_str(&field("data: ").unwrap()).unwrap()));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_changes_is_sent_and_one_that_does_not_is_not() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    tokio::spawn(board::keep_looking(Arc::clone(&dashboard.site)));
+    let mut events = Events::open(&dashboard, &format!("/api/events?since={version}"), &me).await;
+    dashboard.call("POST", "/api/profiles/coder/start", &me, &json!(null)).await.is(200);
+    let (name, row) = events.next().await.unwrap();
+    assert_eq!((name.as_str(), &row["name"]), ("row", &json!("coder")));
+    assert!(row["html"].as_str().unwrap().contains("running"), "{row}");
+    dashboard.profile("writer");
+    let (name, row) = events.next().await.unwrap();
+    assert_eq!((name.as_str(), &row["name"]), ("row", &json!("writer")));
+    dashboard.call("DELETE", "/api/profiles/coder", &me, &json!({"confirm": "coder"})).await.is(204);
+    assert_eq!(events.next().await.unwrap(), ("gone".to_owned(), json!({"name": "coder"})));
+}
+
+#[tokio::test]
+async fn who_comes_back_gets_what_was_missed_and_who_missed_too_much_loads_the_page_again() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let before = board::fresh(&dashboard.site).await.unwrap().version;
+    dashboard.profile("coder");
+    board::renew(&dashboard.site).await;
+    let mut events = Events::open(&dashboard, &format!("/api/events?since={before}"), &me).await;
+    assert_eq!(events.next().await.unwrap().1["name"], "coder");
+    let mut events = Events::open(&dashboard, "/api/events?since=9999", &me).await;
+    assert_eq!(events.next().await.unwrap().0, "reload", "another dashboard's version");
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_its_session_does() {
+    let dashboard = Dashboard::new();
+    let (me, other) = (dashboard.log_in(), dashboard.log_in());
+    dashboard.profile("coder");
+    std::fs::create_dir_all(
+        dashboard.home.gateway_logs_directory(&hermes_core::ProfileName::new("coder").unwrap()),
+    )
+    .unwrap();
+    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    let mut rows = Events::open(&dashboard, &format!("/api/events?since={version}"), &me).await;
+    let mut log = Events::open(&dashboard, "/api/profiles/coder/log/events", &me).await;
+    assert_eq!(log.next().await.unwrap().0, "tail");
+    dashboard.call("POST", "/api/logout", &me, &json!(null)).await.is(204);
+    for stream in [&mut rows, &mut log] {
+        assert_eq!(stream.next().await.unwrap().0, "logout");
+        assert!(stream.next().await.is_none());
+    }
+    dashboard.get("/api/profiles", Some(&other)).await.is(200);
+}
+
+#[tokio::test]
+async fn a_log_is_followed_through_its_rotation_and_shown_harmlessly() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let coder = dashboard.profile("coder");
+    std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&coder)).unwrap();
+    let current = dashboard.home.gateway_log(&coder);
+    std::fs::write(&current, "first\n").unwrap();
+    let mut events = Events::open(&dashboard, "/api/profiles/coder/log/events", &me).await;
+    assert_eq!(events.next().await.unwrap(), ("tail".into(), json!({"lines": ["first"]})));
+    let append = |bytes: &[u8]| {
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&current)
+            .unwrap()
+            .write_all(bytes)
+            .unwrap();
+    };
+    append(b"<b>\x1b[1m \xff\nsec");
+    assert_eq!(events.next().await.unwrap(), ("lines".into(), json!({"lines": ["<b> \u{fffd}"]})));
+    append(b"ond\n");
+    assert_eq!(events.next().await.unwrap().1, json!({"lines": ["second"]}));
+    std::fs::rename(&current, current.with_file_name("@4000000069265c5e00000000.s")).unwrap();
+    append(b"third\n");
+    assert_eq!(events.next().await.unwrap().1, json!({"lines": ["third"]}));
+}
+
+#[tokio::test]
+async fn a_busy_log_is_sent_in_pieces() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let coder = dashboard.profile("coder");
+    std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&coder)).unwrap();
+    let current = dashboard.home.gateway_log(&coder);
+    std::fs::write(&current, "").unwrap();
+    let mut events = Events::open(&dashboard, "/api/profiles/coder/log/events", &me).await;
+    events.next().await.unwrap();
+    let line = "x".repeat(99);
+    let text: String = (0..5000).map(|_| format!("{line}\n")).collect();
+    std::fs::write(&current, text).unwrap();
+    let mut lines = 0;
+    while lines < 5000 {
+        let (_, data) = events.next().await.unwrap();
+        let piece = data["lines"].as_array().unwrap().len();
+        assert!(piece <= 400, "{piece} lines in one event");
+        lines += piece;
+    }
+    assert_eq!(lines, 5000);
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_streams_and_whoever_closes_one_makes_room() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let all = Arc::clone(&dashboard.site.log_streams);
+    let taken = all.acquire_many(u32::try_from(crate::site::LOG_STREAMS_MAX).unwrap()).await.unwrap();
+    let refused = dashboard.get("/api/profiles/default/log/events", Some(&me)).await.is(503);
+    assert_eq!(refused.header("retry-after"), "5");
+    drop(taken);
+    let open = Events::open(&dashboard, "/api/profiles/default/log/events", &me).await;
+    assert_eq!(dashboard.site.log_streams.available_permits(), crate::site::LOG_STREAMS_MAX - 1);
+    drop(open);
+    assert_eq!(dashboard.site.log_streams.available_permits(), crate::site::LOG_STREAMS_MAX);
+}
+
+#[tokio::test]
+async fn states_in_between_are_skipped_for_a_slow_reader() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    let mut events = Events::open(&dashboard, &format!("/api/events?since={version}"), &me).await;
+    for state in [Condition::Starting, Condition::Running, Condition::Draining, Condition::Crashed] {
+        dashboard.agents.set(crate::agents::Gateway { state, ..fake::gateway("default") });
+        board::renew(&dashboard.site).await;
+    }
+    let (_, row) = events.next().await.unwrap();
+    assert!(row["html"].as_str().unwrap().contains("crashed"), "{row}");
+    let more = tokio::time::timeout(Duration::from_millis(100), events.body.next()).await;
+    assert!(more.is_err(), "{more:?}");
+}

@@ -1,0 +1,58 @@
+//! `hermes dashboard`: the web page, and who may see it.
+
+mod driver;
+mod hash_password;
+mod link;
+mod logout;
+mod serve;
+mod settings;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+pub(crate) use serve::serve_slot;
+pub(crate) use settings::is_wanted;
+
+use crate::context::Context;
+use crate::error::CommandError;
+
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    serve: serve::Arguments,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes dashboard --open                       serves it on this machine and opens it in a browser
+  docker run -d -e HERMES_DASHBOARD=1 -p 127.0.0.1:9119:9119 -v agents:/opt/data IMAGE
+                                                supervised, in a container
+  docker exec CONTAINER hermes dashboard link   the link that logs in, where no password is configured
+  hermes dashboard logout --all                 ends every session";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints the link that logs in, where no password is configured.
+    Link(link::Arguments),
+    /// Ends sessions.
+    Logout(logout::Arguments),
+    /// Reads a password and prints what belongs into dashboard.password_hash of config.yaml.
+    HashPassword(hash_password::Arguments),
+    /// Says whether the supervised dashboard runs, and where.
+    Status(status::Arguments),
+}
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    match &arguments.command {
+        None => serve::run(context, &arguments.serve),
+        Some(Command::Link(arguments)) => link::run(context, arguments),
+        Some(Command::Logout(arguments)) => logout::run(context, arguments),
+        Some(Command::HashPassword(arguments)) => hash_password::run(arguments),
+        Some(Command::Status(arguments)) => status::run(context, arguments),
+    }
+}

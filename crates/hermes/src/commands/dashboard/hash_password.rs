@@ -1,0 +1,33 @@
+//! `hermes dashboard hash-password`.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use crate::error::{CommandError, Exit};
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {}
+
+const EXAMPLES: &str = "Examples:
+  hermes config set dashboard.password_hash \"$(hermes dashboard hash-password <password-file)\"";
+
+pub(crate) fn run(_: &Arguments) -> Result<ExitCode, CommandError> {
+    if io::stdin().is_terminal() {
+        eprint!("Password (it is shown while you type): ");
+    }
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| CommandError::new(Exit::Failed, "cannot read the password").caused_by(error))?;
+    let password = line.trim_end_matches(['\n', '\r']);
+    if password.is_empty() {
+        return Err(CommandError::new(Exit::Failed, "there is no password on the standard input")
+            .hint("pass it in: hermes dashboard hash-password <FILE"));
+    }
+    let hash = hermes_dashboard::hash_password(password)
+        .map_err(|error| CommandError::new(Exit::Failed, "cannot hash the password").caused_by(error))?;
+    println!("{hash}");
+    Ok(ExitCode::SUCCESS)
+}

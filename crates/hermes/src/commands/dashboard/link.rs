@@ -1,0 +1,97 @@
+//! `hermes dashboard link`.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use hermes_dashboard::{Credential, DashboardError, Record, SettingsError, TokenError};
+use hermes_service::detect::in_our_image;
+use hermes_service::s6::{self, SCANDIR, SlotState};
+
+use super::settings::{self, is_wanted};
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Prints one JSON object: link.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  docker exec CONTAINER hermes dashboard link   open it in a browser; from elsewhere with that machine's name";
+
+/// How long a dashboard that starts may take to make its token; a boot with thousands of profiles comes before it.
+const STARTS: Duration = Duration::from_secs(10);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let of_password = || {
+        CommandError::new(Exit::Failed, "a password is configured: no link logs in")
+            .hint("open the dashboard and log in with it")
+    };
+    let settings = match settings::resolve(context, None, None) {
+        Ok(settings) => settings,
+        // Root read the file at boot, and the account may not: that is how a secret is mounted.
+        Err(DashboardError::Setting(SettingsError::PasswordFile { .. })) => return Err(of_password()),
+        Err(error) => {
+            return Err(settings::told(Exit::Configuration, "the dashboard cannot start", &error));
+        }
+    };
+    if matches!(settings.credential, Credential::Password { .. }) {
+        return Err(of_password());
+    }
+    let token = token(context)
+        .map_err(|error| settings::told(Exit::Failed, "there is no link", &DashboardError::Token(error)))?
+        .ok_or_else(no_token)?;
+    // Where it listens now; else where it would.
+    let address = Record::load(&context.home).and_then(|record| record.address);
+    let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok()).unwrap_or(settings.port);
+    let link = format!("http://localhost:{port}{}/login?token={token}", settings.base_path);
+    if arguments.json {
+        println!("{}", serde_json::json!({ "link": link }));
+    } else {
+        println!("{link}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The token on the volume. Where a container has just begun, its dashboard makes one in a moment.
+fn token(context: &Context) -> Result<Option<String>, TokenError> {
+    let deadline = Instant::now() + STARTS;
+    loop {
+        let token = hermes_dashboard::token_of(&context.home)?;
+        if token.is_some() || !is_starting() || Instant::now() >= deadline {
+            return Ok(token);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// Whether a dashboard of this container is on its way: wanted, and neither ready nor given up.
+fn is_starting() -> bool {
+    in_our_image() && is_wanted() && slot().is_none_or(|slot| !slot.ready && (slot.up || slot.wanted_up))
+}
+
+/// What supervises the dashboard here; nothing before the boot has come so far.
+fn slot() -> Option<SlotState> {
+    s6::slot_state(&Path::new(SCANDIR).join("dashboard"), SystemTime::now()).ok()
+}
+
+fn no_token() -> CommandError {
+    if slot().is_some_and(|slot| slot.ready) {
+        return CommandError::new(
+            Exit::Failed,
+            "the volume takes no token: the link is another at each start",
+        )
+        .hint(
+            "take it from the container's log: docker logs CONTAINER; mount the volume read-write to keep it",
+        );
+    }
+    CommandError::new(Exit::Failed, "the dashboard has never run on this volume")
+        .hint("start it: hermes dashboard, or a container with HERMES_DASHBOARD=1")
+}

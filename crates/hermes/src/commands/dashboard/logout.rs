@@ -1,0 +1,36 @@
+//! `hermes dashboard logout`.
+
+use std::process::ExitCode;
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::failures::mend_of;
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Every session of this volume's dashboard.
+    #[arg(long, required = true)]
+    all: bool,
+
+    /// Makes another token, too: links with the old one log nobody in from the dashboard's next start on.
+    #[arg(long)]
+    new_token: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes dashboard logout --all               every browser has to log in again
+  hermes dashboard logout --all --new-token   and the link in the log is no longer valid";
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let cannot = |error: &(dyn std::error::Error + 'static)| {
+        let hint = mend_of(Exit::CannotWrite, error);
+        CommandError::new(Exit::CannotWrite, "nobody was logged out").because(error).hint(hint)
+    };
+    if arguments.new_token {
+        hermes_dashboard::new_token(&context.home).map_err(|error| cannot(&error))?;
+    }
+    hermes_dashboard::end_all_sessions(&context.home).map_err(|error| cannot(&error))?;
+    println!("everybody is logged out");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,53 @@
+//! A dashboard that is wanted and does not run.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use hermes_dashboard::{DashboardState, Record};
+use hermes_service::s6::{self, Crashes, SCANDIR};
+
+use super::Finding;
+use crate::context::Context;
+
+pub(super) fn check(context: &Context) -> Vec<Finding> {
+    let slot = Path::new(SCANDIR).join("dashboard");
+    let is_ready = s6::slot_state(&slot, SystemTime::now()).is_ok_and(|state| state.ready);
+    let gave_up = Crashes::load(&slot).unwrap_or_default().gave_up;
+    of(Record::load(&context.home), is_ready, gave_up).into_iter().collect()
+}
+
+fn of(record: Option<Record>, is_ready: bool, gave_up: Option<String>) -> Option<Finding> {
+    if is_ready {
+        return None;
+    }
+    let failed = record.filter(|record| record.dashboard_state == DashboardState::StartupFailed);
+    let reason = failed.and_then(|record| record.exit_reason).or(gave_up)?;
+    Some(Finding::broken(
+        format!("the dashboard does not run: {reason}"),
+        "mend that, then start it again: docker restart, or hermes dashboard",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dashboard_that_could_not_start_or_crashed_too_often_is_told_until_it_runs() {
+        let record = |state| {
+            Some(Record {
+                dashboard_state: state,
+                pid: 1,
+                address: None,
+                exit_reason: Some("the port is taken".into()),
+                updated_at: String::new(),
+            })
+        };
+        let failed = of(record(DashboardState::StartupFailed), false, None).unwrap();
+        assert_eq!(failed.what, "the dashboard does not run: the port is taken");
+        assert!(of(record(DashboardState::Running), false, Some("it crashed".into())).is_some());
+        assert_eq!(of(record(DashboardState::StartupFailed), true, None), None);
+        assert_eq!(of(record(DashboardState::Stopped), false, None), None);
+        assert_eq!(of(None, false, None), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! What the dashboard cannot start with: it says so with the mend, once, and everything else goes on.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::log_says;
+use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+
+use super::{bound, record, slot, wanted};
+use crate::driving::{answers_at_both_doors, hermes, look};
+
+/// Something that has the port before the dashboard does, for as long as `/root/go-on` is not there.
+const TAKER: &str = r#"#!/bin/sh
+[ ! -e /root/go-on ] || exit 0
+setsid perl -MIO::Socket::INET -e '
+  my $taken = IO::Socket::INET->new(Listen => 1, LocalAddr => "0.0.0.0", LocalPort => 9119) or die "listen: $!";
+  open(my $told, ">", "/root/taken"); close($told);
+  sleep' </dev/null >/dev/null 2>&1 &
+until [ -e /root/taken ]; do sleep 0.01; done
+"#;
+
+/// The dashboard does not run: it says these words once, in the log, on the volume and when asked; and nothing else is ill.
+async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Result<Container> {
+    let container = builder.cmd(["gateway", "run"]).start_ready().await?;
+    let given_up = async |container: &Container| {
+        let slot = slot(container).await?;
+        Ok(Look::holds(!slot.up && !slot.wanted_up, || slot.to_string()))
+    };
+    container.wait_until("it is down for good", given_up, secs(10)).await?;
+    let told = log_says("dashboard: it is given up: it cannot run with its configuration (exit code 78)");
+    container.wait_until("it is given up", told, secs(5)).await?;
+    let log = container.log().await?;
+    for words in ["error: the dashboard does not run", cause, mend] {
+        ensure!(log.matches(words).count() == 1, "not once {words:?}:\n{log}");
+    }
+    let deaths = look(&container, "/command/s6-svdt /run/service/dashboard").await?;
+    ensure!(deaths.lines().count() == 1 && deaths.ends_with("exitcode 78"), "more than one start: {deaths}");
+
+    let record = record(&container).await?;
+    let reason = record["exit_reason"].as_str().unwrap_or_default();
+    ensure!(record["dashboard_state"] == "startup_failed" && reason.contains(cause), "{record}");
+    let status = hermes(&container, "dashboard status").await?.code(1);
+    ensure!(status.stdout().contains(cause), "{}", status.report(cause));
+
+    // The container and its gateways go on.
+    container
+        .wait_until("the gateway", hermes_harness::probe::slot_ready("gateway-default"), secs(10))
+        .await?;
+    answers_at_both_doors(&container, "default", 8642).await?;
+    Ok(container)
+}
+
+#[docker_test]
+async fn a_port_that_is_taken_is_told_with_its_mend_and_tried_again_at_the_next_boot() -> Result<()> {
+    let builder = wanted().file("/etc/cont-init.d/00-taker", 0o755, TAKER);
+    let cause = "listen on 0.0.0.0:9119: the port is taken";
+    let container = is_told_once(builder, cause, "choose another: HERMES_DASHBOARD_PORT").await?;
+    container.exec_sh(": >/root/go-on").as_root().await?.success();
+    container.restart().await?;
+    container.ready().await?;
+    bound(&container).await.context("the port is free again")?;
+    let status = hermes(&container, "dashboard status").await?.success();
+    ensure!(!status.stdout().contains("could not start"), "{}", status.report("no old failure"));
+    Ok(())
+}
+
+#[docker_test]
+async fn a_bad_port_is_told_with_its_mend() -> Result<()> {
+    for port in ["0", "65536", "http", "-1"] {
+        let cause = format!("HERMES_DASHBOARD_PORT is {port:?}, and must be a number from 1 to 65535");
+        let builder = wanted().env("HERMES_DASHBOARD_PORT", port);
+        is_told_once(builder, &cause, "hint: correct it").await.with_context(|| port)?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_bad_host_is_told_with_its_mend() -> Result<()> {
+    let no_name = wanted().env("HERMES_DASHBOARD_HOST", "no such host");
+    is_told_once(no_name, r#"HERMES_DASHBOARD_HOST is "no such host""#, "hint: correct it").await?;
+    // Of a documentation network (RFC 5737): no machine has it.
+    let elsewhere = wanted().env("HERMES_DASHBOARD_HOST", "192.0.2.1");
+    is_told_once(elsewhere, "listen on 192.0.2.1:9119", "hint: choose another: HERMES_DASHBOARD_HOST")
+        .await?;
+    let unknown = wanted().env("HERMES_DASHBOARD_HOST", "nowhere.invalid");
+    let cause = r#"find an address of "nowhere.invalid""#;
+    is_told_once(unknown, cause, "hint: name an address of this machine").await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_password_that_cannot_be_had_closes_the_dashboard_instead_of_opening_it() -> Result<()> {
+    let alone = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "me");
+    let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME must be accompanied by a password";
+    is_told_once(alone, cause, "hint: correct it").await?;
+    let missing = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
+    is_told_once(missing, "must be the name of a file that holds the password", "hint: correct it").await?;
+    Ok(())
+}

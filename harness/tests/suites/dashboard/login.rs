@@ -1,0 +1,153 @@
+//! Who is let in without a password: who has the token, of the link in the log.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{Request, log_says};
+use hermes_harness::{Container, Volume, docker_test, secs};
+
+use super::{
+    PORT, TOKEN, bound, enter, link, path_of, serving, session_of, slot, status_becomes, status_with, token,
+    wanted,
+};
+use crate::driving::hermes;
+
+#[docker_test]
+async fn on_a_public_address_nothing_is_answered_to_who_is_not_logged_in() -> Result<()> {
+    let container = serving(wanted()).await?;
+    let api = container.http_get(PORT, "/api/profiles", &[]).await?;
+    ensure!(api.status == 401 && api.text().contains("unauthenticated"), "{}: {}", api.status, api.text());
+    let page = container.http_get(PORT, "/", &[]).await?;
+    ensure!(page.status == 303 && page.header("location") == Some("/login"), "{page:?}");
+    let create = Request::post("/api/profiles").json(r#"{"name":"theirs"}"#);
+    ensure!(container.http(PORT, &create).await?.status == 401);
+    ensure!(container.file("/opt/data/profiles/theirs").await?.is_none(), "a stranger made a profile");
+    for wrong in ["Bearer nonsense", "Basic aGVybWVzOmhlcm1lcw==", "Bearer "] {
+        ensure!(status_with(&container, ("Authorization", wrong)).await? == 401, "{wrong}");
+    }
+    // What a probe asks is open, and says next to nothing.
+    let open = container.http_get(PORT, "/api/status", &[]).await?;
+    ensure!(open.status == 200 && open.text().contains(r#""auth_required":true"#), "{}", open.text());
+    Ok(())
+}
+
+#[docker_test]
+async fn the_link_in_the_log_logs_in_and_so_it_does_after_a_restart_and_in_a_new_container() -> Result<()> {
+    let volume = Volume::new().await?;
+    let container = serving(wanted().volume(&volume, "/opt/data")).await?;
+    let facts = container.file(TOKEN).await?.context("there is a token")?;
+    ensure!(facts.mode & 0o7777 == 0o600 && (facts.uid, facts.gid) == (10000, 10000), "{facts:?}");
+    let first = token(&container).await?;
+    ensure!(first.len() == 64, "{first}");
+    let link = link(&container).await?;
+    ensure!(link == format!("http://localhost:9119/login?token={first}"), "{link}");
+    container
+        .wait_until("the link is in the log", log_says(&format!("dashboard: open {link}\n")), secs(5))
+        .await?;
+
+    let wrong = path_of(&link)?.replace(&first, &"0".repeat(first.len()));
+    let refused = container.http_get(PORT, &wrong, &[]).await?;
+    ensure!(refused.status == 401 && refused.header("set-cookie").is_none(), "{refused:?}");
+    let opened = container.http_get(PORT, path_of(&link)?, &[]).await?;
+    let cookie = session_of(&opened)?;
+    ensure!(opened.status == 200, "{opened:?}");
+    let attributes = opened.header("set-cookie").unwrap_or_default();
+    for attribute in ["Path=/;", "HttpOnly", "SameSite=Strict"] {
+        ensure!(attributes.contains(attribute), "no {attribute}: {attributes}");
+    }
+    ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200);
+    ensure!(status_with(&container, ("Authorization", &format!("Bearer {first}"))).await? == 200);
+
+    // The login and the token outlive the process and the container.
+    container.restart().await?;
+    container.ready().await?;
+    bound(&container).await?;
+    ensure!(token(&container).await? == first, "the token is another");
+    ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200, "the restart logged out");
+    container.stop().await?;
+    container.remove().await?;
+    let container = serving(wanted().volume(&volume, "/opt/data")).await?;
+    ensure!(token(&container).await? == first, "the token is another");
+    ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200, "the new container logged out");
+    session_of(&container.http_get(PORT, path_of(&link)?, &[]).await?)?;
+    Ok(())
+}
+
+#[docker_test]
+async fn the_link_can_be_asked_for_the_moment_that_the_container_was_started() -> Result<()> {
+    // As the README has it: two lines that are pasted at once.
+    for _ in 0..3 {
+        let container = wanted().start().await?;
+        let link = link(&container).await?;
+        ensure!(link.starts_with("http://localhost:9119/login?token="), "{link}");
+    }
+    // Where none is wanted nobody waits for one.
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    let told = hermes(&container, "dashboard link").await?.code(1).stderr();
+    ensure!(told.contains("has never run on this volume"), "{told}");
+    Ok(())
+}
+
+#[docker_test]
+async fn insecure_is_a_warning_and_opens_nothing() -> Result<()> {
+    let container = serving(wanted().env("HERMES_DASHBOARD_INSECURE", "1")).await?;
+    let warning = "dashboard: warning: HERMES_DASHBOARD_INSECURE has no effect";
+    container.wait_until("it warns", log_says(warning), secs(5)).await?;
+    ensure!(container.http_get(PORT, "/api/profiles", &[]).await?.status == 401);
+    ensure!(container.http_get(PORT, "/", &[]).await?.status == 303);
+    Ok(())
+}
+
+#[docker_test]
+async fn logout_all_ends_every_session_of_the_running_dashboard_at_once() -> Result<()> {
+    let container = serving(wanted()).await?;
+    let token = token(&container).await?;
+    let mut cookies = Vec::new();
+    for _ in 0..2 {
+        cookies.push(session_of(&enter(&container, "hermes", &token).await?)?);
+    }
+    let before = slot(&container).await?.pid;
+    for cookie in &cookies {
+        ensure!(status_with(&container, ("Cookie", cookie)).await? == 200);
+    }
+    hermes(&container, "dashboard logout --all").await?.success().stdout_is("everybody is logged out");
+    for cookie in &cookies {
+        status_becomes(&container, cookie, 401).await?;
+    }
+    ensure!(slot(&container).await?.pid == before, "it was started again");
+    // The link is still the link.
+    session_of(&enter(&container, "hermes", &token).await?)?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_new_token_makes_the_old_link_worthless_from_the_next_start_on() -> Result<()> {
+    let container = serving(wanted()).await?;
+    let old = link(&container).await?;
+    hermes(&container, "dashboard logout --all --new-token").await?.success();
+    container.exec(["/command/s6-svc", "-r", "/run/service/dashboard"]).await?.success();
+    let new = link(&container).await?;
+    ensure!(new != old, "it is the same link");
+    container.wait_until("the new link is in the log", log_says(&new), secs(10)).await?;
+    bound(&container).await?;
+    let refused = container.http_get(PORT, path_of(&old)?, &[]).await?;
+    ensure!(refused.status == 401 && refused.header("set-cookie").is_none(), "{refused:?}");
+    session_of(&container.http_get(PORT, path_of(&new)?, &[]).await?)?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_damaged_token_is_told_and_opens_nothing() -> Result<()> {
+    let container = serving(wanted()).await?;
+    container.exec_sh(&format!("echo short >{TOKEN}")).await?.success();
+    container.restart().await?;
+    container.ready().await?;
+    let told = log_says("holds no token");
+    container.wait_until("it says so", told, secs(10)).await?;
+    let mend = log_says("hermes dashboard logout --all --new-token");
+    container.wait_until("and how to mend it", mend, secs(5)).await?;
+    let down = async |container: &Container| {
+        let slot = slot(container).await?;
+        Ok(hermes_harness::Look::holds(!slot.up && !slot.wanted_up, || slot.to_string()))
+    };
+    container.wait_until("it is down", down, secs(10)).await?;
+    super::must_be_down(&container).await
+}

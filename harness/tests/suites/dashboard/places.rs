@@ -1,0 +1,152 @@
+//! Where a dashboard runs: as the container's command, without root, with little that may be written, beside another container.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{Request, log_says, process_table, slot_ready};
+use hermes_harness::{Container, Look, Volume, docker_test, secs};
+
+use super::{PORT, SLOT, bound, path_of, record, serving, session_of, slot, status_with, token, wanted};
+use crate::driving::{hermes, look};
+
+#[docker_test]
+async fn as_the_command_it_serves_in_the_foreground_reconciles_nothing_and_ends_with_the_container()
+-> Result<()> {
+    let volume = Volume::new().await?;
+    let before =
+        Container::builder().volume(&volume, "/opt/data").cmd(["gateway", "run"]).start_ready().await?;
+    hermes(&before, "profile create coder").await?.success();
+    hermes(&before, "-p coder gateway start").await?.success();
+    let boots = look(&before, "cat /opt/data/logs/container-boot.log").await?;
+    before.stop().await?;
+    before.remove().await?;
+
+    let container = Container::builder()
+        .volume(&volume, "/opt/data")
+        .publish(PORT)
+        .cmd(["dashboard"])
+        .start_ready()
+        .await?;
+    let answers = async |container: &Container| {
+        let seen = container.listens_on(PORT).await?;
+        Ok(Look::holds(seen, || "nothing listens".to_owned()))
+    };
+    container.wait_until("it listens", answers, secs(10)).await?;
+    let token = token(&container).await?;
+    ensure!(status_with(&container, ("Authorization", &format!("Bearer {token}"))).await? == 200);
+    // It is the command, not the slot, and nothing else was started.
+    ensure!(!slot(&container).await?.up, "the slot is up, too");
+    let processes = container.processes().await?;
+    let gateways =
+        processes.iter().filter(|process| process.argv.iter().any(|word| word.contains("gateway")));
+    ensure!(gateways.count() == 0, "{}", process_table(&processes));
+    ensure!(container.slot("gateway-coder").await?.is_none(), "the profile has a slot");
+    let after = look(&container, "cat /opt/data/logs/container-boot.log").await?;
+    ensure!(after == boots, "it reconciled:\n{after}");
+    container.stop().await?;
+    let code = container.state().await?.exit_code;
+    ensure!(code == 0, "it ended with {code}");
+    Ok(())
+}
+
+#[docker_test]
+async fn as_the_command_it_ends_the_container_with_its_message_where_it_cannot_start() -> Result<()> {
+    let builder = Container::builder().env("HERMES_DASHBOARD_PORT", "none");
+    let output = builder.run(["dashboard"]).await?.code(78);
+    let stderr = output.stderr();
+    ensure!(stderr.contains("HERMES_DASHBOARD_PORT is \"none\"") && stderr.contains("hint: "), "{stderr}");
+    Ok(())
+}
+
+#[docker_test]
+async fn it_serves_without_root_rights_and_with_a_root_that_is_read_only() -> Result<()> {
+    for (what, builder) in [
+        ("--user 10000:10000", wanted().user("10000:10000")),
+        ("--read-only", wanted().read_only().tmpfs("/run", "")),
+        ("both", wanted().user("10000:10000").read_only().tmpfs("/run", "")),
+    ] {
+        let container = serving(builder).await.context(what)?;
+        let token = token(&container).await?;
+        ensure!(
+            status_with(&container, ("Authorization", &format!("Bearer {token}"))).await? == 200,
+            "{what}"
+        );
+        let bearer = format!("Bearer {token}");
+        let create =
+            Request::post("/api/profiles").header("Authorization", &bearer).json(r#"{"name":"coder"}"#);
+        let created = container.http(PORT, &create).await?;
+        ensure!(created.status == 201, "{what}: {}", created.text());
+        let start = Request::post("/api/profiles/coder/start").header("Authorization", &bearer);
+        let started = container.http(PORT, &start).await?;
+        ensure!(
+            started.status == 200 && started.text().contains(r#""state":"running""#),
+            "{what}: {}",
+            started.text()
+        );
+        let pid = slot(&container).await?.pid.context("it is up")?;
+        container.kill_process(pid, "KILL").await?;
+        let other = hermes_harness::probe::slot_pid_other_than(SLOT, pid);
+        container.wait_until("it is back", other, secs(10)).await.context(what)?;
+        bound(&container).await?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn on_a_volume_that_takes_nothing_the_link_is_for_this_start_alone_and_works() -> Result<()> {
+    let volume = Volume::new().await?;
+    Container::builder().volume(&volume, "/opt/data").run(["true"]).await?.success();
+    let container = serving(wanted().volume_read_only(&volume, "/opt/data")).await?;
+    let warning = "dashboard: warning: the link below is for this start alone";
+    container.wait_until("it warns", log_says(warning), secs(5)).await?;
+    let links = async || -> Result<Vec<String>> {
+        let log = container.log().await?;
+        let links = log.lines().filter_map(|line| line.strip_prefix("dashboard: open "));
+        Ok(links.map(str::to_owned).collect())
+    };
+    let told = hermes(&container, "dashboard link").await?.code(1).stderr();
+    ensure!(told.contains("the volume takes no token") && told.contains("docker logs"), "{told}");
+    let first = links().await?.pop().context("a link")?;
+    let cookie = session_of(&container.http_get(PORT, path_of(&first)?, &[]).await?)?;
+    ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200);
+    container.restart().await?;
+    container.ready().await?;
+    bound(&container).await?;
+    let second = links().await?.pop().context("a link")?;
+    ensure!(second != first, "the link outlived its start");
+    ensure!(container.http_get(PORT, path_of(&first)?, &[]).await?.status == 401, "the old link lets in");
+    ensure!(status_with(&container, ("Cookie", &cookie)).await? == 401, "the login outlived its start");
+    session_of(&container.http_get(PORT, path_of(&second)?, &[]).await?)?;
+    Ok(())
+}
+
+#[docker_test]
+async fn on_a_volume_of_another_container_it_shows_all_and_refuses_to_drive_saying_whose_it_is() -> Result<()>
+{
+    let volume = Volume::new().await?;
+    let on =
+        |builder: hermes_harness::ContainerBuilder, name| builder.volume(&volume, "/opt/data").hostname(name);
+    let first = on(Container::builder(), "first").cmd(["gateway", "run"]).start_ready().await?;
+    first.wait_until("its gateway runs", slot_ready("gateway-default"), secs(10)).await?;
+    let second = serving(on(wanted(), "second")).await?;
+    let token = token(&second).await?;
+    let bearer = ("Authorization", &*format!("Bearer {token}"));
+    for verb in ["start", "restart", "stop"] {
+        let order = Request::post(&format!("/api/profiles/default/{verb}")).header(bearer.0, bearer.1);
+        let refused = second.http(PORT, &order).await?;
+        let says =
+            refused.text().contains("belongs to the container 'first'") && refused.text().contains("hint");
+        ensure!(refused.status == 503 && says, "{verb}: {} {}", refused.status, refused.text());
+    }
+    let page = second.http_get(PORT, "/", &[bearer]).await?;
+    ensure!(page.status == 200 && page.text().contains("belongs to the container"), "{}", page.text());
+    first.wait_until("nothing happened to it", slot_ready("gateway-default"), secs(1)).await?;
+
+    // The other one ends, and what was refused is done.
+    first.stop().await?;
+    second.wait_until("it took over", slot_ready("gateway-default"), secs(20)).await?;
+    let order = Request::post("/api/profiles/default/restart").header(bearer.0, bearer.1);
+    let done = second.http(PORT, &order).await?;
+    ensure!(done.status == 200, "{} {}", done.status, done.text());
+    let record = record(&second).await?;
+    ensure!(record["dashboard_state"] == "running", "{record}");
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Behind a reverse proxy: the recipe of `docs/dashboard.md`, run by a real nginx.
+
+mod nginx;
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::Request;
+use hermes_harness::{Container, docker_test};
+
+use self::nginx::{NAME, Nginx, block};
+use super::{PORT, link, path_of, serving, session_of, token, wanted};
+
+/// A browser's address; another's.
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
+const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3));
+
+/// The dashboard as the document starts it, with an nginx in front.
+struct Site {
+    container: Container,
+    nginx: Nginx,
+    token: String,
+}
+
+impl Site {
+    async fn start(trusts_the_proxy: bool) -> Result<Self> {
+        let mut builder = wanted();
+        let mut known = 0;
+        for (name, value) in variables()? {
+            known += 1;
+            if name != "HERMES_DASHBOARD_TRUSTED_PROXIES" {
+                builder = builder.env(&name, &value);
+            }
+        }
+        ensure!(known == 4, "the document sets {known} variables");
+        if trusts_the_proxy {
+            builder = builder.env("HERMES_DASHBOARD_TRUSTED_PROXIES", &trusted()?);
+        }
+        let container = serving(builder).await?;
+        let nginx = Nginx::in_front_of(container.published_port(PORT).await?).await?;
+        let token = token(&container).await?;
+        Ok(Self { container, nginx, token })
+    }
+
+    /// A form of the page of this site.
+    fn form(&self, path: &str, fields: &[(&str, &str)]) -> Request {
+        Request::post(path).header("Origin", &self.nginx.origin()).form(fields)
+    }
+
+    /// Logs in with this password, from an address.
+    async fn enter(&self, from: IpAddr, password: &str) -> Result<hermes_harness::probe::Response> {
+        let form = self.form("/hermes/login", &[("username", "hermes"), ("password", password)]);
+        self.nginx.ask(from, &form).await
+    }
+
+    async fn logged_in(&self) -> Result<String> {
+        session_of(&self.enter(HERE, &self.token).await?)
+    }
+}
+
+/// The variables of the command above the recipe.
+fn variables() -> Result<Vec<(String, String)>> {
+    let document = include_str!("../../../../docs/dashboard.md");
+    let (_, section) = document.split_once("## Behind a reverse proxy").context("the section is there")?;
+    let pairs = section
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("-e ")?.trim_end_matches(" \\").split_once('='));
+    Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+/// The networks that the document trusts. The engine here may have been told to use others of the private ones.
+fn trusted() -> Result<String> {
+    let variables = variables()?;
+    let named = variables.iter().find(|(name, _)| name == "HERMES_DASHBOARD_TRUSTED_PROXIES");
+    let (_, networks) = named.context("the document names the proxy")?;
+    Ok(format!("{networks},10.0.0.0/8,192.168.0.0/16"))
+}
+
+#[docker_test]
+async fn the_recipe_logs_in_over_tls_with_a_cookie_for_that_path_and_links_that_begin_with_it() -> Result<()>
+{
+    let site = Site::start(true).await?;
+    let stranger = site.nginx.ask(HERE, &Request::get("/hermes/")).await?;
+    ensure!(stranger.status == 303 && stranger.header("location") == Some("/hermes/login"), "{stranger:?}");
+    let short = site.nginx.ask(HERE, &Request::get("/hermes")).await?;
+    let to = short.header("location").unwrap_or_default();
+    ensure!(short.status == 308 && to.ends_with("/hermes/"), "{short:?}");
+
+    let entered = site.enter(HERE, &site.token).await?;
+    ensure!(entered.status == 303 && entered.header("location") == Some("/hermes/"), "{entered:?}");
+    let cookie = entered.header("set-cookie").context("a cookie")?.to_owned();
+    for attribute in ["Path=/hermes/;", "; Secure", "HttpOnly", "SameSite=Strict"] {
+        ensure!(cookie.contains(attribute), "no {attribute}: {cookie}");
+    }
+    let session = session_of(&entered)?;
+    let mut checked = 0;
+    for page in ["/hermes/", "/hermes/login", "/hermes/profiles/default", "/hermes/boots", "/hermes/doctor"] {
+        let answer = site.nginx.ask(HERE, &Request::get(page).header("Cookie", &session)).await?;
+        ensure!(answer.status == 200, "{page}: {}", answer.status);
+        for target in links(&answer.text()) {
+            ensure!(target.starts_with("/hermes/") || target.starts_with('#'), "{page} leads to {target}");
+            checked += 1;
+        }
+    }
+    ensure!(checked > 20, "only {checked} links were found");
+    let home = site.nginx.ask(HERE, &Request::get("/hermes/").header("Cookie", &session)).await?.text();
+    let assets: Vec<_> = links(&home).into_iter().filter(|target| target.contains("/assets/")).collect();
+    ensure!(assets.len() >= 3, "{assets:?}");
+    for asset in assets {
+        let answer = site.nginx.ask(HERE, &Request::get(&asset)).await?;
+        ensure!(answer.status == 200, "{asset}: {}", answer.status);
+    }
+    // The link is for the path, too.
+    let link = link(&site.container).await?;
+    let opened = site.nginx.ask(HERE, &Request::get(path_of(&link)?)).await?;
+    session_of(&opened)?;
+    Ok(())
+}
+
+/// Where a page leads, loads from, and sends to.
+fn links(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for attribute in [" href=\"", " src=\"", " action=\"", " formaction=\""] {
+        let targets = page.split(attribute).skip(1).filter_map(|rest| rest.split('"').next());
+        found.extend(targets.map(|target| target.replace("&amp;", "&")));
+    }
+    found
+}
+
+#[docker_test]
+async fn events_arrive_through_the_proxy_when_they_happen() -> Result<()> {
+    let site = Site::start(true).await?;
+    let session = site.logged_in().await?;
+    let events = Request::get("/hermes/api/events?since=0").header("Cookie", &session);
+    let mut stream = site.nginx.open(HERE, &events).await?;
+    let head = stream.until("retry: 2000\n").await?;
+    ensure!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
+    for name in ["coder", "writer"] {
+        let create = Request::post("/hermes/api/profiles")
+            .header("Authorization", &format!("Bearer {}", site.token))
+            .json(&format!(r#"{{"name":"{name}"}}"#));
+        let created = site.nginx.ask(HERE, &create).await?;
+        ensure!(created.status == 201, "{}: {}", created.status, created.text());
+        // The answer is not at its end, and never will be.
+        stream.until(&format!("\"name\":\"{name}\"")).await?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_page_of_another_origin_changes_nothing_and_another_name_is_not_answered() -> Result<()> {
+    let site = Site::start(true).await?;
+    let session = site.logged_in().await?;
+    let page = site.nginx.ask(HERE, &Request::get("/hermes/").header("Cookie", &session)).await?.text();
+    let csrf = page.split("data-csrf=\"").nth(1).and_then(|rest| rest.split('"').next()).context("csrf")?;
+    let create = |origin: &str| {
+        Request::post("/hermes/profiles")
+            .header("Cookie", &session)
+            .header("Origin", origin)
+            .form(&[("name", "theirs"), ("csrf", csrf)])
+    };
+    for origin in ["https://evil.example", "null", "https://agents.example.org:1", "http://localhost:9119"] {
+        let refused = site.nginx.ask(HERE, &create(origin)).await?;
+        ensure!(refused.status == 403, "{origin}: {}", refused.status);
+    }
+    let profile = "/opt/data/profiles/theirs";
+    ensure!(site.container.file(profile).await?.is_none(), "a foreign page made a profile");
+    let made = site.nginx.ask(HERE, &create(&site.nginx.origin())).await?;
+    ensure!(made.status == 303 && site.container.file(profile).await?.is_some(), "{made:?}");
+
+    let other =
+        site.nginx.ask(HERE, &Request::get("/hermes/login").header("Host", "rebound.example")).await?;
+    ensure!(other.status == 421, "{}: {}", other.status, other.text());
+    Ok(())
+}
+
+#[docker_test]
+async fn failed_logins_count_for_the_address_behind_a_trusted_proxy_whatever_it_says_itself() -> Result<()> {
+    let site = Site::start(true).await?;
+    for attempt in 0..10 {
+        let form = site
+            .form("/hermes/login", &[("username", "hermes"), ("password", "wrong")])
+            .header("X-Forwarded-For", &format!("203.0.113.{attempt}"));
+        let refused = site.nginx.ask(HERE, &form).await?;
+        ensure!(refused.status == 401, "attempt {attempt}: {}", refused.status);
+    }
+    let waits = site.enter(HERE, &site.token).await?;
+    ensure!(waits.status == 429, "{}", waits.status);
+    session_of(&site.enter(THERE, &site.token).await?)?;
+    Ok(())
+}
+
+#[docker_test]
+async fn behind_a_proxy_that_is_not_trusted_all_wait_together_and_no_cookie_is_secure() -> Result<()> {
+    let site = Site::start(false).await?;
+    let entered = site.enter(HERE, &site.token).await?;
+    session_of(&entered)?;
+    let cookie = entered.header("set-cookie").unwrap_or_default();
+    ensure!(!cookie.contains("Secure"), "{cookie}");
+    for attempt in 0..10 {
+        let refused = site.enter(HERE, "wrong").await?;
+        ensure!(refused.status == 401, "attempt {attempt}: {}", refused.status);
+    }
+    let waits = site.enter(THERE, &site.token).await?;
+    ensure!(waits.status == 429, "{}", waits.status);
+    Ok(())
+}
+
+#[docker_test]
+async fn the_document_names_the_same_site_in_command_and_recipe() -> Result<()> {
+    let variables = variables()?;
+    let value =
+        |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    ensure!(value("HERMES_DASHBOARD_ALLOWED_HOSTS") == Some(NAME), "{variables:?}");
+    let path = value("HERMES_DASHBOARD_BASE_PATH").context("it has a path")?;
+    ensure!(block("nginx")?.contains(&format!("location {path}/ {{")), "not the path of the command: {path}");
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! The slot: up where the variable says so and nowhere else, back when it was killed, ready only when it is bound.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::{log_says, slot_down};
+use hermes_harness::{Container, Look, Volume, docker_test, secs};
+
+use super::{PORT, SLOT, VARIABLE, bound, bound_address, must_be_down, serving, slot, wanted};
+use crate::driving::{hermes, look};
+
+/// Within which a dashboard that was killed is back and bound.
+const BACK: Duration = Duration::from_secs(2);
+
+/// Prints how long it took, in microseconds.
+const KILL: &str = r#"exec bash -c 'cd /run/service/dashboard; old=$(/command/s6-svstat -o pid .); from=${EPOCHREALTIME/./}
+kill -KILL "$old" || exit 1
+until read -r pid ready < <(/command/s6-svstat -o pid,ready .) && [ "$pid" != "$old" ] && [ "$ready" = true ]; do
+  [ $((${EPOCHREALTIME/./} - from)) -lt 10000000 ] || exit 1
+done
+echo $((${EPOCHREALTIME/./} - from))'"#;
+
+#[docker_test]
+async fn the_slot_is_down_and_nothing_listens_unless_the_variable_is_1_true_or_yes() -> Result<()> {
+    for value in [None, Some(""), Some("0"), Some("no"), Some("false"), Some("on")] {
+        let mut builder = Container::builder().cmd(["sleep", "infinity"]);
+        if let Some(value) = value {
+            builder = builder.env(VARIABLE, value);
+        }
+        let container = builder.start_ready().await?;
+        must_be_down(&container).await.with_context(|| format!("{value:?}"))?;
+        let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
+        ensure!(said.starts_with("down ") && !said.contains("want up"), "{value:?}: {said}");
+        // The first layer alone: it was never started, so its `run` had nothing to decide.
+        ensure!(!slot(&container).await?.normally_up, "{value:?}: only its run keeps it down");
+        let log = container.log().await?;
+        ensure!(!log.contains("dashboard:"), "{value:?}: {log}");
+        hermes(&container, "dashboard status").await?.success();
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn the_slot_is_up_and_the_port_bound_for_1_true_and_yes_in_any_case() -> Result<()> {
+    for value in ["1", "true", "YES", "True"] {
+        let builder = Container::builder().env(VARIABLE, value).cmd(["sleep", "infinity"]);
+        let container = serving(builder).await.with_context(|| value)?;
+        let address = bound_address(&container, PORT).await?;
+        ensure!(address.as_deref() == Some("0.0.0.0"), "{value}: {address:?}");
+        let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
+        ensure!(said.starts_with("up ") && said.contains("ready"), "{value}: {said}");
+        let status = hermes(&container, "dashboard status").await?.success();
+        ensure!(status.stdout().contains("slot: ready"), "{}", status.report("ready"));
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn brought_up_by_hand_without_the_variable_it_goes_down_again_and_says_why() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    // As the account, and as root: neither gets further than the other.
+    for root in [false, true] {
+        let order = container.exec(["/command/s6-svc", "-u", "/run/service/dashboard"]);
+        if root { order.as_root() } else { order }.await?.success();
+        let refused = async |container: &Container| {
+            let log = container.log().await?;
+            let times =
+                log.matches("dashboard: HERMES_DASHBOARD is not 1, true or yes: it stays down").count();
+            Ok(Look::holds(times == 1 + usize::from(root), || log))
+        };
+        container.wait_until("it says why", refused, secs(10)).await?;
+        let settled = async |container: &Container| {
+            let slot = slot(container).await?;
+            Ok(Look::holds(!slot.up && !slot.wanted_up, || slot.to_string()))
+        };
+        container.wait_until("it is down for good", settled, secs(10)).await?;
+        must_be_down(&container).await?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn port_and_host_are_those_of_the_variables() -> Result<()> {
+    let elsewhere = serving(wanted().env("HERMES_DASHBOARD_PORT", "9200")).await?;
+    let addresses = (bound_address(&elsewhere, 9200).await?, bound_address(&elsewhere, PORT).await?);
+    ensure!(addresses == (Some("0.0.0.0".to_owned()), None), "{addresses:?}");
+    let local = serving(wanted().env("HERMES_DASHBOARD_HOST", "127.0.0.1")).await?;
+    let address = bound_address(&local, PORT).await?;
+    ensure!(address.as_deref() == Some("127.0.0.1"), "{address:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn killed_three_times_it_is_back_and_bound_within_two_seconds_each_time() -> Result<()> {
+    let container = serving(wanted()).await?;
+    for kill in 1..=3 {
+        // Killed and looked for in the container: what an exec costs is not the dashboard's.
+        let took: u64 = look(&container, KILL).await?.parse()?;
+        let took = Duration::from_micros(took);
+        ensure!(took <= BACK, "kill {kill}: it took {took:?}");
+        ensure!(bound_address(&container, PORT).await?.is_some(), "kill {kill}: ready, and not bound");
+        ensure!(container.http_get(PORT, "/api/status", &[]).await?.status == 200, "kill {kill}");
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_new_container_with_another_value_has_another_slot_and_a_restart_keeps_it() -> Result<()> {
+    // What the boot before left in /run is there, too: as in a pod, whose emptyDir outlives its containers.
+    let (data, run) = (Volume::new().await?, Volume::new().await?);
+    for value in ["0", "1", "no", "yes"] {
+        let container = wanted()
+            .tune(|body, _| body.env = Some(vec![format!("{VARIABLE}={value}")]))
+            .volume(&data, "/opt/data")
+            .volume(&run, "/run")
+            .start_ready()
+            .await?;
+        for boot in ["first", "restarted"] {
+            if matches!(value, "1" | "yes") {
+                bound(&container).await.with_context(|| format!("{value}, {boot}"))?;
+            } else {
+                must_be_down(&container).await.with_context(|| format!("{value}, {boot}"))?;
+            }
+            if boot == "first" {
+                container.restart().await?;
+                container.ready().await?;
+            }
+        }
+        container.stop().await?;
+        container.remove().await?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn it_runs_as_the_account_with_the_home_of_the_account_and_without_roots_rights() -> Result<()> {
+    let container = serving(wanted()).await?;
+    let pid = slot(&container).await?.pid.context("it is up")?;
+    let processes = container.processes().await?;
+    let process = processes.iter().find(|process| process.pid == pid).context("it is there")?;
+    ensure!((process.uid, process.gid) == (10000, 10000), "{process:?}");
+    let environ = container.exec_sh(&format!("tr '\\0' '\\n' </proc/{pid}/environ")).await?.success();
+    let lines = environ.stdout();
+    for expected in ["HOME=/opt/data", "HERMES_HOME=/opt/data"] {
+        ensure!(lines.lines().any(|line| line == expected), "no {expected}:\n{lines}");
+    }
+    let status = container.exec_sh(&format!("grep CapEff: /proc/{pid}/status")).await?.success();
+    status.stdout_is("CapEff:\t0000000000000000");
+    let ports = container.listening_ports().await?;
+    ensure!(ports.iter().any(|port| port.port == PORT && port.uid == 10000), "{ports:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn the_slot_is_up_and_not_ready_as_long_as_the_port_is_not_bound() -> Result<()> {
+    let container = serving(wanted()).await?;
+    let pid = slot(&container).await?.pid.context("it is up")?;
+    // Whoever is stopped at once after its start is bound to nothing.
+    let script = format!(
+        "set -e; cd /run/service/dashboard; kill -KILL {pid}
+         while :; do
+           new=$(/command/s6-svstat -o pid .)
+           if [ \"$new\" != -1 ] && [ \"$new\" != {pid} ] && kill -STOP \"$new\" 2>/dev/null; then break; fi
+         done
+         echo $new"
+    );
+    let stopped: u32 = look(&container, &script).await?.parse()?;
+    let state = slot(&container).await?;
+    let is_bound = bound_address(&container, PORT).await?.is_some();
+    ensure!(state.up && state.pid == Some(stopped), "{state}");
+    ensure!(!state.ready || is_bound, "ready, and not bound: {state}");
+    container.kill_process(stopped, "CONT").await?;
+    bound(&container).await?;
+    ensure!(bound_address(&container, PORT).await?.is_some(), "ready, and not bound");
+    Ok(())
+}
+
+#[docker_test]
+async fn told_to_go_down_it_ends_in_order_and_stays_down() -> Result<()> {
+    let container = serving(wanted()).await?;
+    container.exec(["/command/s6-svc", "-d", "/run/service/dashboard"]).await?.success();
+    let down = container.wait_until("it is down", slot_down(SLOT), secs(10)).await?;
+    ensure!(down.signal.is_none() && down.exit_code == Some(0), "{down}");
+    let said = super::record(&container).await?;
+    ensure!(said["dashboard_state"] == "stopped", "{said}");
+    must_be_down(&container).await?;
+    container.exec(["/command/s6-svc", "-u", "/run/service/dashboard"]).await?.success();
+    bound(&container).await?;
+    container
+        .wait_until("it says so", log_says("dashboard: listening on http://0.0.0.0:9119"), secs(5))
+        .await?;
+    Ok(())
+}

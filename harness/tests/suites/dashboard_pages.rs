@@ -1,0 +1,144 @@
+//! The dashboard as a person meets it: in a real browser, in the container.
+
+mod every_page;
+mod keyboard;
+mod life;
+mod login;
+mod lost_connection;
+mod many_agents;
+mod pictures;
+mod trouble;
+mod two_tabs;
+mod without_script;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::browser::ConsoleLine;
+use hermes_harness::{Browser, Container, ContainerBuilder, Look, secs};
+use serde_json::Value;
+
+/// A dashboard that is up, and where the host finds it.
+struct Dash {
+    container: Container,
+    address: String,
+}
+
+/// A container whose dashboard is on, and published.
+fn with_dashboard() -> ContainerBuilder {
+    Container::builder().env("HERMES_DASHBOARD", "1").publish(9119).cmd(["sleep", "infinity"])
+}
+
+impl Dash {
+    async fn up() -> Result<Self> {
+        Self::of(with_dashboard()).await
+    }
+
+    async fn of(builder: ContainerBuilder) -> Result<Self> {
+        let container = builder.start_ready().await?;
+        let address = format!("http://127.0.0.1:{}", container.published_port(9119).await?);
+        let dash = Self { container, address };
+        dash.answers().await?;
+        Ok(dash)
+    }
+
+    /// Waits until it does.
+    async fn answers(&self) -> Result<()> {
+        let status = async |container: &Container| {
+            let answer = container.http_get_inside(9119, "/api/status", &[]).await;
+            let seen = format!("{answer:?}");
+            Ok(Look::holds(answer.is_ok_and(|answer| answer.status == 200), || seen))
+        };
+        Ok(self.container.wait_until("the dashboard answers", status, secs(20)).await?)
+    }
+
+    /// The address of a page.
+    fn url(&self, page: &str) -> String {
+        format!("{}{page}", self.address)
+    }
+
+    /// The link that the container's log has, with the published port.
+    async fn link_of_the_log(&self) -> Result<String> {
+        let printed = async |container: &Container| {
+            let log = container.log().await?;
+            let link = log
+                .lines()
+                .find_map(|line| line.split_once("dashboard: open "))
+                .map(|(_, link)| link.to_owned());
+            Ok(Look::from_option(link, || log))
+        };
+        let link = self.container.wait_until("the link is printed", printed, secs(10)).await?;
+        self.published(&link)
+    }
+
+    /// The same as `hermes dashboard link` prints it.
+    async fn link_of_the_command(&self) -> Result<String> {
+        let link = self.container.exec(["hermes", "dashboard", "link"]).await?.success().text();
+        self.published(&link)
+    }
+
+    fn published(&self, link: &str) -> Result<String> {
+        let page = link
+            .trim()
+            .strip_prefix("http://localhost:9119")
+            .with_context(|| format!("no link: {link:?}"))?;
+        Ok(self.url(page))
+    }
+
+    /// Logs in by the link, to the overview.
+    async fn enter(&self, browser: &Browser) -> Result<()> {
+        browser.goto(&self.link_of_the_command().await?).await?;
+        browser.wait_for("#profiles").await?;
+        Ok(())
+    }
+
+    /// What a shell prints in the container, as `hermes`.
+    async fn sh(&self, script: &str) -> Result<String> {
+        Ok(self.container.exec_sh(script).deadline(secs(60)).await?.success().text())
+    }
+}
+
+/// The selector of a row of the overview, or of something in it.
+fn row(agent: &str, within: &str) -> String {
+    format!("#profiles tr[data-profile=\"{agent}\"] {within}").trim_end().to_owned()
+}
+
+/// Waits until the row of an agent shows a state.
+async fn row_says(browser: &Browser, agent: &str, state: &str) -> Result<()> {
+    let script = format!(
+        "const seen = document.querySelector('{}'); return seen ? seen.textContent === '{state}' || seen.textContent : 'no row';",
+        row(agent, ".state")
+    );
+    Ok(browser.wait_for_script(&format!("the row of {agent} says {state}"), &script).await?)
+}
+
+/// Waits until there is no row of an agent.
+async fn row_is_gone(browser: &Browser, agent: &str) -> Result<()> {
+    let script = format!("return document.querySelector('{}') === null;", row(agent, ""));
+    Ok(browser.wait_for_script(&format!("the row of {agent} is gone"), &script).await?)
+}
+
+/// Leaves a sign in the page that a reload would take away.
+async fn mark(browser: &Browser) -> Result<()> {
+    browser.execute("window.notLoadedAgain = true;").await?;
+    Ok(())
+}
+
+/// The page must be the one that was marked.
+async fn must_be_marked(browser: &Browser) -> Result<()> {
+    let marked = browser.execute("return window.notLoadedAgain === true;").await?;
+    ensure!(marked == Value::Bool(true), "the page was loaded again: {}", browser.url().await?);
+    Ok(())
+}
+
+/// The browser must have complained of nothing since the last look.
+async fn must_be_calm(browser: &Browser, when: &str) -> Result<()> {
+    must_complain_of(browser, when, "nothing").await
+}
+
+/// The browser must have complained of that, and of nothing else.
+async fn must_complain_of(browser: &Browser, when: &str, only: &str) -> Result<()> {
+    let complaints = browser.new_console().await?.into_iter().filter(ConsoleLine::is_complaint);
+    let said: Vec<String> =
+        complaints.map(|line| line.to_string()).filter(|line| !line.contains(only)).collect();
+    ensure!(said.is_empty(), "{when}: {said:#?}");
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Every page, for whoever sees little or has little room.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Browser, docker_test};
+
+use super::{Dash, must_be_calm, with_dashboard};
+use crate::gateways::{PlantedProfiles as _, gateway_is};
+
+#[docker_test]
+async fn every_page_can_be_used_in_light_and_dark_on_a_phone_and_on_a_desk() -> Result<()> {
+    let dash = Dash::of(
+        with_dashboard()
+            .profile("coder")
+            .profile("scout")
+            .profile_file("scout", "config.yaml", "gateway:\n  port: 70000\n")
+            .profile("with-the-longest-name-that-anybody-would-give-to-an-agent-of-theirs"),
+    )
+    .await?;
+    dash.sh("hermes -p coder gateway start; hermes -p scout gateway start || :").await?;
+    dash.container
+        .wait_until("it is given up", gateway_is("scout", "given-up"), hermes_harness::secs(20))
+        .await?;
+    let browser = Browser::builder().start().await?;
+    let mut found = Vec::new();
+    look_at(&browser, &dash, &["/login", "/login?token=0000"], &mut found).await?;
+    browser.new_console().await?;
+    dash.enter(&browser).await?;
+    let pages = [
+        "/",
+        "/?q=nobody",
+        "/?done=create&profile=coder",
+        "/profiles/coder",
+        "/profiles/coder?search=ready",
+        "/profiles/scout",
+        "/profiles/with-the-longest-name-that-anybody-would-give-to-an-agent-of-theirs",
+        "/boots",
+        "/doctor",
+        "/profiles/coder/delete",
+    ];
+    look_at(&browser, &dash, &pages, &mut found).await?;
+    must_be_calm(&browser, "on all pages").await?;
+    look_at(&browser, &dash, &["/nowhere", "/profiles/nobody"], &mut found).await?;
+    ensure!(found.is_empty(), "{found:#?}");
+    Ok(())
+}
+
+/// Looks at pages in each size and each colour; what makes them hard to use is added to `found`.
+async fn look_at(browser: &Browser, dash: &Dash, pages: &[&str], found: &mut Vec<String>) -> Result<()> {
+    for page in pages {
+        browser.goto(&dash.url(page)).await?;
+        browser.wait_for("main h1").await?;
+        for (width, dark) in [(1280, false), (1280, true), (360, false), (360, true)] {
+            browser.resize(width, 800).await?;
+            browser.prefer_dark(dark).await?;
+            let colours = if dark { "dark" } else { "light" };
+            let told = |one| format!("{page} ({width} px, {colours}): {one:?}");
+            found.extend(browser.findings().await?.into_iter().map(told));
+        }
+    }
+    Ok(())
+}

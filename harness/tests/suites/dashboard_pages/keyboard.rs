@@ -1,0 +1,81 @@
+//! The overview without a mouse.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Browser, docker_test};
+use serde_json::json;
+
+use super::{Dash, must_be_calm, row_says};
+
+/// Whether a person sees where the focus is.
+const SEEN: &str = "const style = getComputedStyle(document.activeElement); const box = document.activeElement.getBoundingClientRect(); \
+    return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 && box.width > 1 && box.left >= 0;";
+
+/// What has the focus: its tag and its name, as in `button Create`.
+async fn focused(browser: &Browser) -> Result<String> {
+    const NAME: &str = "const e = document.activeElement; return e ? (e.tagName.toLowerCase() + ' ' + \
+        (e.getAttribute('aria-label') || e.innerText || e.name || e.id || '').trim()) : '';";
+    Ok(browser.evaluate(NAME).await?)
+}
+
+/// Presses Tab until the focus is there; what had it on the way.
+async fn tab_to(browser: &Browser, wanted: &str) -> Result<Vec<String>> {
+    let mut way = Vec::new();
+    for _ in 0..40 {
+        browser.press("Tab").await?;
+        let now = focused(browser).await?;
+        ensure!(
+            browser.execute(SEEN).await? == json!(true),
+            "nobody sees the focus on {now:?}, behind {way:?}"
+        );
+        way.push(now.clone());
+        if now == wanted {
+            return Ok(way);
+        }
+    }
+    anyhow::bail!("the focus never comes to {wanted:?}: {way:#?}")
+}
+
+#[docker_test]
+async fn an_agent_is_created_and_started_with_the_keyboard_alone() -> Result<()> {
+    let dash = Dash::up().await?;
+    let browser = Browser::builder().start().await?;
+    dash.enter(&browser).await?;
+    let way = tab_to(&browser, "input name").await?;
+    let expected = [
+        "a Skip to the content",
+        "a hermes",
+        "a Overview",
+        "a Boots",
+        "a Doctor",
+        "button Log out",
+        "input q",
+        "button Find",
+        "input name",
+    ];
+    ensure!(way == expected, "{way:#?}");
+    browser.press("t y p i s t").await?;
+    browser.press("Enter").await?;
+    row_says(&browser, "typist", "stopped").await?;
+    tab_to(&browser, "button Start typist").await?;
+    browser.press("Space").await?;
+    row_says(&browser, "typist", "running").await?;
+    // The row is another now, and whoever is in it stays there.
+    let now = focused(&browser).await?;
+    ensure!(now.ends_with(" typist"), "the focus went to {now:?}");
+
+    // On its own page, too.
+    browser.goto(&dash.url("/profiles/typist")).await?;
+    tab_to(&browser, "button Stop typist").await?;
+    browser.press("Enter").await?;
+    browser.wait_for("h1 .state.quiet").await?;
+    browser.wait_for("button[value=\"start:typist\"]").await?;
+    let now = focused(&browser).await?;
+    ensure!(now.ends_with(" typist"), "the focus went to {now:?}");
+
+    // The skip link leads past the navigation.
+    browser.goto(&dash.url("/")).await?;
+    tab_to(&browser, "a Skip to the content").await?;
+    browser.press("Enter").await?;
+    ensure!(tab_to(&browser, "input q").await? == ["input q"]);
+    must_be_calm(&browser, "by keyboard").await
+}

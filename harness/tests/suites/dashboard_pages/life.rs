@@ -1,0 +1,105 @@
+//! One agent from its creation to its end, in a browser alone.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Browser, docker_test};
+use serde_json::json;
+
+use super::{Dash, mark, must_be_calm, must_be_marked, must_complain_of, row, row_is_gone, row_says};
+
+/// How many lines of the log that is shown hold a word.
+fn lines_with(word: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('#log span')].filter((line) => line.textContent.includes('{word}')).length"
+    )
+}
+
+async fn log_comes_to_hold(browser: &Browser, word: &str, lines: u64) -> Result<()> {
+    let script = format!("const n = {}; return n === {lines} || n;", lines_with(word));
+    Ok(browser.wait_for_script(&format!("{lines} lines with {word:?} in the log"), &script).await?)
+}
+
+#[docker_test]
+async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_single_reload_or_complaint()
+-> Result<()> {
+    let dash = Dash::up().await?;
+    let browser = Browser::builder().start().await?;
+    let link = dash.link_of_the_log().await?;
+    ensure!(link == dash.link_of_the_command().await?, "{link}");
+    browser.goto(&link).await?;
+    browser.wait_for("#profiles").await?;
+    ensure!(!browser.url().await?.contains("token"), "it stays in the address: {}", browser.url().await?);
+    mark(&browser).await?;
+
+    browser.fill("#new-name", "coder").await?;
+    browser.click_text("Create").await?;
+    browser.wait_for_text("coder was created.").await?;
+    row_says(&browser, "coder", "stopped").await?;
+    browser.click(&row("coder", "button[value=\"start:coder\"]")).await?;
+    row_says(&browser, "coder", "running").await?;
+    browser.wait_for_text("coder is running.").await?;
+    browser
+        .wait_for_script(
+            "the summary counts it",
+            "return document.querySelector('.summary').textContent.trim() === '2 agents, 1 running'",
+        )
+        .await?;
+    must_be_marked(&browser).await?;
+    must_be_calm(&browser, "on the overview").await?;
+
+    browser.click(&row("coder", "th a")).await?;
+    browser.wait_for("h1[data-watch=coder] .state.good").await?;
+    mark(&browser).await?;
+    log_comes_to_hold(&browser, "is ready", 1).await?;
+    // Somebody else restarts it.
+    dash.sh("hermes -p coder gateway restart").await?;
+    log_comes_to_hold(&browser, "is ready", 2).await?;
+
+    browser.click("#pause").await?;
+    dash.sh("echo 'held back' >>/opt/data/logs/gateways/coder/current").await?;
+    browser
+        .wait_for_script(
+            "one line is held back",
+            "return document.getElementById('pause').textContent === 'Go on (1 new)'",
+        )
+        .await?;
+    ensure!(browser.execute(&format!("return {}", lines_with("held back"))).await? == json!(0));
+    browser.click("#pause").await?;
+    log_comes_to_hold(&browser, "held back", 1).await?;
+    must_be_marked(&browser).await?;
+
+    browser.fill("#search", "is ready").await?;
+    browser.click_text("Search").await?;
+    browser.wait_for_text("2 lines hold “is ready”").await?;
+    let others = browser
+        .execute(&format!(
+            "return document.querySelectorAll('#log span').length - {}",
+            lines_with("is ready")
+        ))
+        .await?;
+    ensure!(others == json!(0), "{others} lines do not hold it");
+    browser.click_text("Show all").await?;
+    browser.wait_for("#pause").await?;
+    log_comes_to_hold(&browser, "held back", 1).await?;
+
+    mark(&browser).await?;
+    browser.click_text("Stop").await?;
+    browser.wait_for("h1 .state.quiet").await?;
+    browser.wait_for_text("coder is stopped.").await?;
+    browser.wait_for("button[value=\"start:coder\"]").await?;
+    must_be_marked(&browser).await?;
+    must_be_calm(&browser, "on its page").await?;
+
+    browser.click_text("Delete…").await?;
+    browser.fill("#confirm", "code").await?;
+    browser.click("form button.danger").await?;
+    browser.wait_for_text("nothing was deleted").await?;
+    // Chromium names every answer that is a refusal.
+    must_complain_of(&browser, "after the wrong name", "422 (Unprocessable").await?;
+    ensure!(dash.sh("ls /opt/data/profiles").await? == "coder");
+    browser.fill("#confirm", "coder").await?;
+    browser.click("form button.danger").await?;
+    browser.wait_for_text("coder was deleted.").await?;
+    row_is_gone(&browser, "coder").await?;
+    ensure!(dash.sh("ls /opt/data/profiles").await?.is_empty());
+    must_be_calm(&browser, "at the end").await
+}

@@ -1,0 +1,83 @@
+//! The pictures of the README, made anew by each run; `HERMES_PICTURES=DIR` says where to put them.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Browser, docker_test, secs};
+
+use super::{Dash, row_says, with_dashboard};
+use crate::gateways::{PlantedProfiles as _, gateway_is};
+
+/// A picture of the README is to be loaded quickly.
+const LARGEST: usize = 130 * 1024;
+
+fn folder() -> PathBuf {
+    std::env::var_os("HERMES_PICTURES").map_or_else(
+        || hermes_harness::image_under_test::docker_test_directory().join("pictures"),
+        PathBuf::from,
+    )
+}
+
+#[docker_test]
+async fn the_pictures_of_the_readme_show_what_there_is() -> Result<()> {
+    let soul = "You write Rust, and you read what you wrote before you show it.\n";
+    let config = "gateway:\n  port: 8701\n  restart:\n    max_crashes: 5\nmodel:\n  name: small\n  api_key: not-for-anybody\n";
+    let dash = Dash::of(
+        with_dashboard()
+            .hostname("agents")
+            .profile("coder")
+            .profile_file("coder", "SOUL.md", soul)
+            .profile_file("coder", "config.yaml", config)
+            .profile("scout")
+            .profile_file("scout", "config.yaml", "gateway:\n  port: 70000\n")
+            .profile("writer"),
+    )
+    .await?;
+    dash.sh("hermes -p coder gateway start; hermes -p scout gateway start || :; hermes -p writer gateway start && hermes -p writer gateway stop").await?;
+    dash.container.restart().await?;
+    dash.container.ready().await?;
+    // The engine gives it another port.
+    let address = format!("http://127.0.0.1:{}", dash.container.published_port(9119).await?);
+    let dash = Dash { address, ..dash };
+    dash.answers().await?;
+    for (agent, state) in [("coder", "running"), ("scout", "given-up"), ("writer", "stopped")] {
+        dash.container.wait_until(format!("{agent} is {state}"), gateway_is(agent, state), secs(20)).await?;
+    }
+
+    let folder = folder();
+    let browser = Browser::builder().viewport(1280, 600).start().await?;
+    let shot = async |name: &str, page: &str| -> Result<()> {
+        browser.goto(&dash.url(page)).await?;
+        browser.wait_for("main h1").await?;
+        if page == "/" {
+            row_says(&browser, "coder", "running").await?;
+            let measured = "return document.querySelector('tr[data-profile=coder] [data-label=CPU]').textContent.includes('%')";
+            browser.wait_for_script("there is a figure of each kind", measured).await?;
+        }
+        // Nothing that blinks: a picture that is made again is the same.
+        browser
+            .execute(
+                "document.getAnimations().forEach((one) => one.finish()); document.activeElement.blur();",
+            )
+            .await?;
+        let path = folder.join(name);
+        let png = browser.screenshot(name.trim_end_matches(".png")).await?;
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(&path, &png)?;
+        let size = png.len();
+        ensure!((2_000..LARGEST).contains(&size), "{name} has {size} bytes");
+        Ok(())
+    };
+    shot("login.png", "/login").await?;
+    dash.enter(&browser).await?;
+    shot("overview.png", "/").await?;
+    shot("profile.png", "/profiles/coder").await?;
+    shot("boots.png", "/boots").await?;
+    shot("doctor.png", "/doctor").await?;
+    browser.prefer_dark(true).await?;
+    shot("overview-dark.png", "/").await?;
+    browser.prefer_dark(false).await?;
+    browser.resize(360, 740).await?;
+    shot("overview-narrow.png", "/").await?;
+    Ok(())
+}
