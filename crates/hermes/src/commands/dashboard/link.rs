@@ -63,10 +63,20 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 /// The token on the volume. Where a container has just begun, its dashboard makes one in a moment.
 fn token(context: &Context) -> Result<Option<String>, TokenError> {
     let deadline = Instant::now() + STARTS;
+    while_it_starts(|| is_starting() && Instant::now() < deadline, || hermes_dashboard::token_of(&context.home))
+}
+
+/// What `read` finds, once it finds something or the dashboard starts no more. Whether it starts is asked first: a dashboard that was
+/// ready by then had made its token before, so that what is not found then is not there.
+fn while_it_starts<T, E>(
+    is_starting: impl Fn() -> bool,
+    read: impl Fn() -> Result<Option<T>, E>,
+) -> Result<Option<T>, E> {
     loop {
-        let token = hermes_dashboard::token_of(&context.home)?;
-        if token.is_some() || !is_starting() || Instant::now() >= deadline {
-            return Ok(token);
+        let starts = is_starting();
+        let found = read()?;
+        if found.is_some() || !starts {
+            return Ok(found);
         }
         thread::sleep(LOOK);
     }
@@ -94,4 +104,30 @@ fn no_token() -> CommandError {
     }
     CommandError::new(Exit::Failed, "the dashboard has never run on this volume")
         .hint("start it: hermes dashboard, or a container with HERMES_DASHBOARD=1")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::convert::Infallible;
+
+    use super::*;
+
+    /// A dashboard that makes its token and is ready right after the first look for it, or the first question whether it starts.
+    #[test]
+    fn a_token_that_is_made_between_two_looks_is_found() {
+        for step in 0..4 {
+            let looks = Cell::new(0);
+            let is_ready = || looks.replace(looks.get() + 1) >= step;
+            let read = || Ok::<_, Infallible>(is_ready().then_some("token"));
+            let found = while_it_starts(|| !is_ready(), read).unwrap();
+            assert_eq!(found, Some("token"), "it was ready after {step} looks");
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_a_dashboard_that_does_not_start() {
+        let found = while_it_starts(|| false, || Ok::<Option<()>, Infallible>(None)).unwrap();
+        assert_eq!(found, None);
+    }
 }
