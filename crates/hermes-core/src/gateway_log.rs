@@ -50,16 +50,23 @@ pub struct Tail {
 /// # Errors
 /// A file of it is there and cannot be read.
 pub fn tail(current: &Path, count: usize) -> io::Result<Tail> {
-    let mut tail = Tail::default();
     match File::open(current) {
-        Ok(mut file) => {
-            let end = file.metadata()?.len();
-            tail.lines = last_of(&mut file, end, count)?;
-            tail.current = Some((file, end));
-            tail.exists = true;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Ok(file) => tail_from(current, Some(file), count),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => tail_from(current, None, count),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same, from the file on that was the newest a moment ago.
+fn tail_from(current: &Path, newest: Option<File>, count: usize) -> io::Result<Tail> {
+    let mut tail = Tail::default();
+    let mut here = None;
+    if let Some(mut file) = newest {
+        let metadata = file.metadata()?;
+        here = Some(identity(&metadata));
+        tail.lines = last_of(&mut file, metadata.len(), count)?;
+        tail.current = Some((file, metadata.len()));
+        tail.exists = true;
     }
     for older in older_files(current)?.iter().rev() {
         tail.exists = true;
@@ -72,7 +79,12 @@ pub fn tail(current: &Path, count: usize) -> io::Result<Tail> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let end = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        // The log has gone on to another file meanwhile: this is the one that was read first.
+        if here == Some(identity(&metadata)) {
+            continue;
+        }
+        let end = metadata.len();
         let mut lines = last_of(&mut file, end, count - tail.lines.len())?;
         lines.append(&mut tail.lines);
         tail.lines = lines;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use hermes_core::ProfileName;
 use hermes_service::detect::Probe;
-use hermes_service::s6::{self, Crashes, SlotState};
+use hermes_service::s6::{self, Crashes, Slot, SlotState};
 use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
@@ -68,14 +68,20 @@ pub(crate) fn all() -> Result<Vec<Supervised>, CommandError> {
     let slots = s6::slots(Path::new(s6::SCANDIR))
         .map_err(|error| CommandError::new(Exit::Failed, "cannot list the slots").caused_by(error))?;
     let now = SystemTime::now();
-    let with_state = slots.into_iter().map(|slot| {
-        let state = s6::slot_state(&slot.directory, now).ok();
-        let is_gateway = ProfileName::from_gateway_slot_name(&slot.name).is_some();
-        let crashes = is_gateway.then(|| Crashes::load(&slot.directory).unwrap_or_default());
-        let restarts = crashes.as_ref().map(|crashes| crashes.restarts);
-        Supervised { name: slot.name, state, restarts, gave_up: crashes.and_then(|crashes| crashes.gave_up) }
-    });
-    Ok(with_state.collect())
+    Ok(slots.into_iter().filter_map(|slot| look_at(slot, now)).collect())
+}
+
+/// Nothing where the slot was removed since it was listed: that is no slot which nobody supervises.
+fn look_at(slot: Slot, now: SystemTime) -> Option<Supervised> {
+    let state = s6::slot_state(&slot.directory, now).ok();
+    if state.is_none() && !slot.directory.exists() {
+        return None;
+    }
+    let is_gateway = ProfileName::from_gateway_slot_name(&slot.name).is_some();
+    let crashes = is_gateway.then(|| Crashes::load(&slot.directory).unwrap_or_default());
+    let restarts = crashes.as_ref().map(|crashes| crashes.restarts);
+    let gave_up = crashes.and_then(|crashes| crashes.gave_up);
+    Some(Supervised { name: slot.name, state, restarts, gave_up })
 }
 
 #[cfg(test)]
@@ -111,5 +117,16 @@ mod tests {
         is(slot(false, false, false, 9, Some("it crashed")), "given up", false);
         let unsupervised = Supervised { state: None, ..slot(false, false, false, 0, None) };
         is(unsupervised, "unsupervised", false);
+    }
+
+    #[test]
+    fn a_slot_that_was_removed_since_it_was_listed_makes_nothing_unhealthy() {
+        let folder = tempfile::tempdir().unwrap();
+        let slot =
+            |directory: &str| Slot { name: directory.into(), directory: folder.path().join(directory) };
+        std::fs::create_dir(folder.path().join("there")).unwrap();
+        let there = look_at(slot("there"), SystemTime::now()).map(|slot| slot.word());
+        assert_eq!(there, Some("unsupervised"));
+        assert!(look_at(slot("removed"), SystemTime::now()).is_none());
     }
 }

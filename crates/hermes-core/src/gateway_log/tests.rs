@@ -81,6 +81,19 @@ fn older_files_are_read_where_the_newest_has_too_few_lines() {
 }
 
 #[test]
+fn a_log_that_goes_on_to_another_file_while_it_is_read_tells_no_line_twice() {
+    let log = Log::new();
+    log.write("one\n");
+    log.rotate("@400000006743a0000000000a.s");
+    log.write("two\n");
+    let newest = File::open(log.current()).unwrap();
+    log.rotate("@400000006743a0000000000b.s");
+    log.write("three\n");
+    let tail = tail_from(&log.current(), Some(newest), 9).unwrap();
+    assert_eq!(tail.lines, [b"one", b"two"]);
+}
+
+#[test]
 fn who_follows_sees_every_line_once_through_rotations() {
     let log = Log::new();
     log.write("before\n");

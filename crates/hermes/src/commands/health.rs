@@ -29,8 +29,9 @@ struct Health {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let slots = supervised::all()?;
+    // First: a slot that a boot has not brought up so far is not ill, though the boot may be complete by the next line.
     let booting = !Path::new(hermes_core::boot_record::BOOT_JSON).exists();
+    let slots = supervised::all()?;
     let health = Health { healthy: !booting && slots.iter().all(Supervised::is_well), booting, slots };
     if arguments.json {
         println!("{}", serde_json::json!(health));

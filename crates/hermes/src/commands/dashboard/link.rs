@@ -63,7 +63,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 /// The token on the volume. Where a container has just begun, its dashboard makes one in a moment.
 fn token(context: &Context) -> Result<Option<String>, TokenError> {
     let deadline = Instant::now() + STARTS;
-    while_it_starts(|| is_starting() && Instant::now() < deadline, || hermes_dashboard::token_of(&context.home))
+    while_it_starts(
+        || is_starting() && Instant::now() < deadline,
+        || hermes_dashboard::token_of(&context.home),
+    )
 }
 
 /// What `read` finds, once it finds something or the dashboard starts no more. Whether it starts is asked first: a dashboard that was
