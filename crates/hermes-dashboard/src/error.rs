@@ -64,8 +64,8 @@ impl DashboardError {
     /// How it is mended.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Setting(SettingsError::PasswordFile { .. }) => {
-                "mount the file, readable for the account that runs hermes".to_owned()
+            Self::Setting(SettingsError::PasswordFile { .. } | SettingsError::NoPassword { .. }) => {
+                "mount the file with the password in it, readable for the account that runs hermes".to_owned()
             }
             Self::Config(_) => "mend config.yaml of the default profile".to_owned(),
             Self::Setting(_) => "correct it, and start the dashboard again".to_owned(),

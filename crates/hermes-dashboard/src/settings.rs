@@ -124,7 +124,15 @@ pub enum SettingsError {
         /// What may stand there.
         rule: &'static str,
     },
-    /// The file with the password.
+    /// The file with the password has none.
+    #[error("take the password from {}, which {PASSWORD_FILE} names: the file {problem}", path.display())]
+    NoPassword {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The file with the password cannot be read.
     #[error("read the password from {}, which {PASSWORD_FILE} names", path.display())]
     PasswordFile {
         /// The file.
@@ -177,7 +185,7 @@ impl Settings {
             host_set_by,
             port_set_by,
             base_path: base_path(&found)?,
-            allowed_hosts: found.list(ALLOWED_HOSTS, "dashboard.allowed_hosts").0,
+            allowed_hosts: allowed_hosts(&found)?,
             trusted_proxies: trusted_proxies(&found)?,
             credential: credential(&found)?,
             warnings,
@@ -245,6 +253,21 @@ fn base_path(found: &Found<'_, '_>) -> Result<String, SettingsError> {
     }
 }
 
+/// Whatever could never be the name in a request is refused: who wrote it means to let somebody in, and would wonder who is not.
+fn allowed_hosts(found: &Found<'_, '_>) -> Result<Vec<String>, SettingsError> {
+    let (words, place) = found.list(ALLOWED_HOSTS, "dashboard.allowed_hosts");
+    let is_part_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let name = |word: String| {
+        let is_name = word.chars().all(is_part_of_name) && word.chars().any(|c| c != '.');
+        if word == "*" || is_name || word.parse::<IpAddr>().is_ok() {
+            return Ok(word.trim_end_matches('.').to_owned());
+        }
+        let rule = "names such as agents.example.org, without a scheme, a port or a wildcard, or * alone for any name";
+        Err(SettingsError::Value { place: place.clone(), value: word, rule })
+    };
+    words.into_iter().map(name).collect()
+}
+
 fn trusted_proxies(found: &Found<'_, '_>) -> Result<Vec<IpNet>, SettingsError> {
     let (words, place) = found.list(TRUSTED_PROXIES, "dashboard.trusted_proxies");
     let network = |word: String| {
@@ -266,16 +289,15 @@ fn credential(found: &Found<'_, '_>) -> Result<Credential, SettingsError> {
     }
     if let Some((path, _)) = found.variable(PASSWORD_FILE) {
         let path = PathBuf::from(path);
-        let rule = "the name of a file that holds the password";
-        let none = || SettingsError::Secret { place: PASSWORD_FILE.to_owned(), rule };
+        let none = |problem| SettingsError::NoPassword { path: path.clone(), problem };
         let bytes = whole_file::read(&path, PASSWORD_MAX)
-            .map_err(|source| SettingsError::PasswordFile { path, source })?
-            .ok_or_else(none)?;
-        let text = String::from_utf8(bytes).map_err(|_| none())?;
+            .map_err(|source| SettingsError::PasswordFile { path: path.clone(), source })?
+            .ok_or_else(|| none("is not there"))?;
+        let text = String::from_utf8(bytes).map_err(|_| none("is no text in UTF-8"))?;
         let password = text.strip_suffix('\n').unwrap_or(&text);
         let password = password.strip_suffix('\r').unwrap_or(password);
         if password.is_empty() {
-            return Err(none());
+            return Err(none("is empty"));
         }
         return Ok(Credential::Password { user: name(), password: Password::Plain(password.to_owned()) });
     }

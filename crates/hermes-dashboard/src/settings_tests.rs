@@ -69,6 +69,10 @@ fn the_command_line_is_above_the_environment_and_that_above_the_file() {
 #[case("HERMES_DASHBOARD_BASE_PATH", "/\"><script>")]
 #[case("HERMES_DASHBOARD_BASE_PATH", "//evil")]
 #[case("HERMES_DASHBOARD_TRUSTED_PROXIES", "everybody")]
+#[case("HERMES_DASHBOARD_ALLOWED_HOSTS", "*.example.org")]
+#[case("HERMES_DASHBOARD_ALLOWED_HOSTS", "agents.example.org:443")]
+#[case("HERMES_DASHBOARD_ALLOWED_HOSTS", "https://agents.example.org")]
+#[case("HERMES_DASHBOARD_ALLOWED_HOSTS", "a.example, .")]
 fn what_makes_no_sense_is_refused_by_name(#[case] name: &str, #[case] value: &str) {
     let error = resolve(&[(name, value)], "").unwrap_err().to_string();
     assert!(error.starts_with(name) && error.contains("must be"), "{error}");
@@ -78,13 +82,13 @@ fn what_makes_no_sense_is_refused_by_name(#[case] name: &str, #[case] value: &st
 fn hosts_and_proxies_are_lists() {
     let settings = resolve(
         &[
-            ("HERMES_DASHBOARD_ALLOWED_HOSTS", "a.example, b.example"),
+            ("HERMES_DASHBOARD_ALLOWED_HOSTS", "a.example, b.example. 192.168.1.5,::1,*"),
             ("HERMES_DASHBOARD_TRUSTED_PROXIES", "10.0.0.1 172.16.0.0/12"),
         ],
         "",
     )
     .unwrap();
-    assert_eq!(settings.allowed_hosts, ["a.example", "b.example"]);
+    assert_eq!(settings.allowed_hosts, ["a.example", "b.example", "192.168.1.5", "::1", "*"]);
     assert_eq!(settings.trusted_proxies.len(), 2);
     let settings =
         resolve(&[], "dashboard:\n  allowed_hosts: [c.example]\n  trusted_proxies: 10.0.0.0/8\n").unwrap();
@@ -113,7 +117,6 @@ fn a_password_comes_from_a_variable_a_file_or_as_a_hash() {
 
 #[rstest]
 #[case(&[(USERNAME, "me")], "")]
-#[case(&[(PASSWORD_FILE, "/missing")], "")]
 #[case(&[(PASSWORD_FILE, "/dev/null")], "")]
 #[case(&[], "dashboard:\n  password_hash: hunter2\n")]
 #[case(&[], "dashboard:\n  auth: off\n")]
@@ -124,6 +127,21 @@ fn half_a_login_is_refused_and_no_secret_is_in_the_message(
 ) {
     let error = resolve(environment, yaml).unwrap_err();
     assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[rstest]
+#[case(None, "is not there")]
+#[case(Some(&b"\n"[..]), "is empty")]
+#[case(Some(&b"\xff"[..]), "is no text in UTF-8")]
+fn a_file_without_a_password_is_refused_by_its_name(#[case] holds: Option<&[u8]>, #[case] problem: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    if let Some(bytes) = holds {
+        std::fs::write(&file, bytes).unwrap();
+    }
+    let path = file.to_str().unwrap();
+    let error = resolve(&[(PASSWORD_FILE, path)], "").unwrap_err().to_string();
+    assert!(error.contains(path) && error.ends_with(problem), "{error}");
 }
 
 #[test]

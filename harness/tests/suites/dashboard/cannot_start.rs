@@ -92,6 +92,7 @@ async fn a_password_that_cannot_be_had_closes_the_dashboard_instead_of_opening_i
     let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME must be accompanied by a password";
     is_told_once(alone, cause, "hint: correct it").await?;
     let missing = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
-    is_told_once(missing, "must be the name of a file that holds the password", "hint: correct it").await?;
+    let cause = "take the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there";
+    is_told_once(missing, cause, "hint: mount the file with the password in it").await?;
     Ok(())
 }
