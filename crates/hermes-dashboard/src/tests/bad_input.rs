@@ -39,15 +39,27 @@ async fn a_body_that_does_not_arrive_is_waited_for_only_so_long() {
 async fn what_is_no_json_or_of_another_shape_is_refused_in_words() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
-    for body in ["", "{", "[]", "{}", r#"{"name":1}"#, "\u{0}"] {
+    for (body, cause) in [
+        ("", "EOF while parsing"),
+        ("{", "EOF while parsing"),
+        ("[]", "invalid length"),
+        ("{}", "missing field `name`"),
+        (r#"{"name":1}"#, "name: invalid type: integer"),
+        (r#"{"name":"a","name":"b"}"#, "duplicate field `name`"),
+        ("\u{0}", "expected value"),
+    ] {
         let sent = request("POST", "/api/profiles", Some(&me))
             .header("x-csrf-token", &me.csrf)
             .header(header::CONTENT_TYPE, "application/json");
         let answer = dashboard.send(sent.body(Body::from(body)).unwrap()).await.is(400).json();
         assert_eq!(answer["kind"], "bad-request", "{body}");
+        let causes = answer["causes"].as_array().unwrap();
+        assert!(causes.len() == 1 && causes[0].as_str().unwrap().starts_with(cause), "{body}: {causes:?}");
     }
     let sent = request("POST", "/api/profiles", Some(&me)).header("x-csrf-token", &me.csrf);
-    dashboard.send(sent.body(Body::from(r#"{"name":"x"}"#)).unwrap()).await.is(400);
+    let answer = dashboard.send(sent.body(Body::from(r#"{"name":"x"}"#)).unwrap()).await.is(400).json();
+    let cause = "Expected request with `Content-Type: application/json`";
+    assert_eq!(answer["causes"], serde_json::json!([cause]));
     for what in ["", "start", "start:", "start:Coder", "explode:default", ":", "start:../x"] {
         let status = dashboard.submit("/act", &me, &[("do", what)]).await.status.as_u16();
         assert!(matches!(status, 400 | 422), "{what:?}: {status}");
