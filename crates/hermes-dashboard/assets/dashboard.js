@@ -121,9 +121,9 @@
   const table = document.getElementById("profiles");
   if (table) {
     const rows = table.tBodies[0];
-    const filter = document.querySelector("[data-filter]");
+    const filter = document.getElementById("q");
     const rowOf = (name) => rows.querySelector('tr[data-profile="' + CSS.escape(name) + '"]');
-    const isWanted = (name) => !filter || name.includes(filter.value.trim().toLowerCase());
+    const isWanted = (name) => name.includes(filter.value.trim().toLowerCase());
     function put(name, html) {
       const row = rowOfHtml(html);
       row.hidden = !isWanted(name);
@@ -138,11 +138,10 @@
         rows.insertBefore(row, next || null);
       }
     }
-    // Where the server has sent some rows alone, what it counted stays.
-    const summary = document.querySelector(".summary[data-counts]");
+    const summary = document.querySelector(".summary");
     let counting = false;
     function count() {
-      if (!summary || counting) return;
+      if (counting) return;
       counting = true;
       // A thousand rows that change at once are counted once.
       requestAnimationFrame(() => {
@@ -158,6 +157,7 @@
         const parts = [...part(all, all === 1 ? " agent" : " agents"), ", ", ...part(rows.querySelectorAll(".state.good").length, " running")];
         if (bad > 0) parts.push(", ", ...part(bad, " in trouble", true));
         summary.replaceChildren(...parts);
+        none.hidden = [...rows.rows].some((row) => !row.hidden);
       });
     }
     listen(table.dataset.live, {
@@ -166,11 +166,14 @@
       ...looks,
       reload: () => location.reload(),
     });
-    if (filter) {
-      filter.addEventListener("input", () => {
-        for (const row of rows.rows) row.hidden = !isWanted(row.dataset.profile);
-      });
+    const none = document.getElementById("none");
+    function showWanted() {
+      for (const row of rows.rows) row.hidden = !isWanted(row.dataset.profile);
+      none.hidden = [...rows.rows].some((row) => !row.hidden);
     }
+    filter.addEventListener("input", showWanted);
+    // A browser that goes back to a page, or loads it again, may bring the words of the former visit along.
+    showWanted();
   }
 
   // --- The page of one agent: what its row says ---------------------------------------------------

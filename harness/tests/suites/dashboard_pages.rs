@@ -1,6 +1,7 @@
 //! The dashboard as a person meets it: in a real browser, in the container.
 
 mod every_page;
+mod find;
 mod keyboard;
 mod life;
 mod login;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Frame, Refused, Visitor, html};
 use crate::agents::{Failure, span};
 use crate::api::facts::{self, Facts};
-use crate::board::{self, mebibytes};
+use crate::board::{self, Row, mebibytes};
 use crate::pages::act::Done;
 
 /// What is shown.
@@ -26,7 +26,9 @@ pub(crate) struct Shown {
 struct Overview {
     frame: Frame,
     facts: Facts,
+    /// All of them: those that are not looked for are there and hidden, for who looks for something else without a new page.
     rows: Vec<String>,
+    finds_none: bool,
     running: usize,
     troubled: usize,
     all: usize,
@@ -70,14 +72,17 @@ pub(crate) async fn show(visitor: Visitor, Query(shown): Query<Shown>) -> Result
     let seen = board::fresh(site).await.map_err(|failure| visitor.refused(failure))?;
     let facts = facts::gather(site).await.map_err(|failure| visitor.refused(failure))?;
     let wanted = shown.q.trim().to_lowercase();
-    let is_wanted = |name: &str| wanted.is_empty() || name.contains(&wanted);
-    let rows = seen.rows.iter().filter(|row| is_wanted(&row.profile.gateway.profile));
-    let rows: Vec<String> = rows.map(|row| row.view.html()).collect();
+    let is_wanted = |row: &Row| row.profile.gateway.profile.contains(&wanted);
+    let shown_or_not = |row: &Row| {
+        let html = row.view.html();
+        if is_wanted(row) { html } else { html.replacen("<tr ", "<tr hidden ", 1) }
+    };
     let count = |tone: &str| seen.rows.iter().filter(|row| row.view.tone == tone).count();
     Ok(html(&Overview {
         frame: visitor.frame("overview"),
         facts,
-        rows,
+        rows: seen.rows.iter().map(shown_or_not).collect(),
+        finds_none: !seen.rows.iter().any(is_wanted),
         running: count("good"),
         troubled: count("bad"),
         all: seen.rows.len(),

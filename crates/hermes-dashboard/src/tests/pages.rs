@@ -69,9 +69,11 @@ async fn the_overview_tells_what_is_wrong_and_finds_by_name() {
         assert!(page.contains(text), "{text} is missing: {page}");
     }
     let found = dashboard.get("/?q=COD", Some(&me)).await.is(200).text();
-    assert!(found.contains(r#"data-profile="coder""#) && !found.contains(r#"data-profile="writer""#));
+    assert!(found.contains(r#"<tr role="row" data-profile="coder""#), "{found}");
+    assert!(found.contains(r#"<tr hidden role="row" data-profile="writer""#), "{found}");
+    assert!(found.contains(r#"<p id="none" hidden>"#), "{found}");
     let none = dashboard.get("/?q=zzz", Some(&me)).await.is(200).text();
-    assert!(none.contains("No agent’s name holds"), "{none}");
+    assert!(none.contains(r#"<p id="none">No agent’s name holds"#), "{none}");
 }
 
 #[tokio::test]

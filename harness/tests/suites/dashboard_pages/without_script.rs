@@ -32,7 +32,9 @@ async fn an_agent_is_created_started_stopped_and_deleted_without_any_script() ->
         .wait_for_script("what is looked for is in the address", "return location.search === '?q=cod'")
         .await?;
     browser.wait_for("#profiles").await?;
-    let rows = browser.execute("return document.querySelectorAll('#profiles tbody tr').length").await?;
+    let rows = browser
+        .execute("return document.querySelectorAll('#profiles tbody tr:not([hidden])').length")
+        .await?;
     ensure!(rows == 1, "{rows} rows");
     browser.click(&row("coder", "th a")).await?;
     browser.wait_for_text("is ready").await?;

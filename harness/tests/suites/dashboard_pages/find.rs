@@ -1,0 +1,43 @@
+//! Finding an agent by its name.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Browser, docker_test};
+
+use super::{Dash, mark, must_be_marked, row_says};
+
+/// The names of the agents that are shown.
+const SHOWN: &str = "[...document.querySelectorAll('#profiles tbody tr')].filter((row) => !row.hidden)\
+                     .map((row) => row.dataset.profile).join(' ')";
+
+async fn shows(browser: &Browser, agents: &str) -> Result<()> {
+    let script = format!("const shown = {SHOWN}; return shown === '{agents}' || shown;");
+    Ok(browser.wait_for_script(&format!("{agents:?} is shown"), &script).await?)
+}
+
+#[docker_test]
+async fn what_the_address_looks_for_can_be_changed_and_cleared_without_a_new_page() -> Result<()> {
+    let dash = Dash::up().await?;
+    dash.sh("hermes profile create coder && hermes profile create writer").await?;
+    let browser = Browser::builder().start().await?;
+    dash.enter(&browser).await?;
+    browser.goto(&dash.url("/?q=CODE")).await?;
+    shows(&browser, "coder").await?;
+    browser.wait_for_text("3 agents, 0 running").await?;
+    mark(&browser).await?;
+    browser.fill("#q", "writ").await?;
+    shows(&browser, "writer").await?;
+    browser.fill("#q", "nobody").await?;
+    shows(&browser, "").await?;
+    browser.wait_for_text("No agent’s name holds what you look for.").await?;
+
+    // One that comes meanwhile counts, and is shown only to who looks for it.
+    dash.sh("hermes profile create nobody-else").await?;
+    shows(&browser, "nobody-else").await?;
+    let says = browser.execute("return document.getElementById('none').hidden").await?;
+    ensure!(says == true, "it still says that there is none");
+    browser.fill("#q", "").await?;
+    shows(&browser, "default coder nobody-else writer").await?;
+    browser.wait_for_text("4 agents, 0 running").await?;
+    row_says(&browser, "writer", "stopped").await?;
+    must_be_marked(&browser).await
+}
