@@ -81,7 +81,7 @@ async fn the_default_gateway_is_supervised_and_the_container_stays_up_and_says_h
 
     container.stop().await?;
     // As of the `sleep infinity` that stays in its place.
-    ensure!(container.wait_exit(secs(1)).await? == 143, "exit code {}", container.state().await?.exit_code);
+    ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     ensure!(wanted_and_said(&container, "default").await? == ("running".into(), "running".into()));
     Ok(())
 }
@@ -95,7 +95,7 @@ async fn whoever_opts_out_has_the_gateway_as_the_container_s_command() -> Result
             must_be_down_for_good(&container, "default").await?;
             ensure!(!container.log().await?.contains(SUPERVISED), "{}", container.log().await?);
             container.stop().await?;
-            let code = container.wait_exit(secs(1)).await?;
+            let code = container.wait_exit(secs(10)).await?;
             ensure!(code == 0, "exit code {code}:\n{}", container.log().await?);
             // The container went down, not the intent, which nobody has uttered.
             let left = wanted_and_said(&container, "default").await?;

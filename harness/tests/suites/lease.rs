@@ -54,7 +54,7 @@ async fn the_second_container_starts_no_gateway_says_whose_the_volume_is_and_tak
     second.exec(["hermes", "status"]).await?.success().stdout_matches(contains("the container 'first'"));
     second.exec(["hermes", "doctor"]).await?.code(1).stdout_matches(contains("the container 'first'"));
     second.exec(["hermes", "health"]).await?.success();
-    first.wait_until("the first still serves", slot_ready(GATEWAY), secs(1)).await?;
+    first.wait_until("the first still serves", slot_ready(GATEWAY), secs(10)).await?;
     let lease = lease(&first).await?;
     for field in ["owner", "host", "heartbeat"] {
         ensure!(lease[field].is_string(), "no {field} in {lease}");
@@ -99,7 +99,7 @@ async fn a_holder_that_stands_still_keeps_the_volume() -> Result<()> {
         Ok(Look::holds(began.elapsed() > Duration::from_secs(5), || "five seconds are not over".into()))
     };
     second.wait_until("its lease would have run out", waited, secs(10)).await?;
-    second.wait_until("the second starts nothing", slot_down(GATEWAY), secs(1)).await?;
+    second.wait_until("the second starts nothing", slot_down(GATEWAY), secs(10)).await?;
     first.unpause().await?;
     first.wait_until("the first serves", slot_ready(GATEWAY), secs(10)).await?;
     Ok(())
@@ -128,7 +128,7 @@ async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_
         )
         .start_ready()
         .await?;
-    here.wait_until("it starts nothing", slot_down(GATEWAY), secs(1)).await?;
+    here.wait_until("it starts nothing", slot_down(GATEWAY), secs(10)).await?;
     // The other beats for longer than its lease holds: it lives.
     let mut last_beat = Instant::now();
     for beat in 2..=5 {
@@ -137,7 +137,7 @@ async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_
             Ok(Look::holds(Instant::now() >= next, || "the next beat is not due".into()))
         };
         here.wait_until("the next beat", due, secs(5)).await?;
-        here.wait_until("it starts nothing", slot_down(GATEWAY), secs(1)).await?;
+        here.wait_until("it starts nothing", slot_down(GATEWAY), secs(10)).await?;
         let beat = format!("printf '%s' '{}' >/opt/data/lease.json", of_another_machine(beat, TTL));
         here.exec_sh(&beat).await?.success();
         last_beat = Instant::now();
@@ -162,7 +162,7 @@ async fn a_damaged_lease_is_told_and_a_damaged_lock_keeps_no_gateway_down() -> R
         on(&volume, "here").file("/etc/cont-init.d/01-plant", 0o755, script).start_ready().await
     };
     let container = boot("echo '{' >lease.json").await?;
-    container.wait_until("it waits", slot_down(GATEWAY), secs(1)).await?;
+    container.wait_until("it waits", slot_down(GATEWAY), secs(10)).await?;
     container
         .exec(["hermes", "gateway", "start"])
         .await?

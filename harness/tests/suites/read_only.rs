@@ -35,7 +35,7 @@ async fn lives(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()>
         let container = builder.cmd(["sh", "-c", COMMAND]).start_ready().await?;
         is_whole(&container, trees, "up\n").await?;
         container.stop().await?;
-        let code = container.wait_exit(secs(1)).await?;
+        let code = container.wait_exit(secs(10)).await?;
         ensure!(code == 143, "exit code {code} after docker stop, expected 143:\n{}", container.log().await?);
         container.start().await?;
         is_whole(&container, trees, "up\nup\n").await?;

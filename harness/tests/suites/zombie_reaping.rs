@@ -53,7 +53,7 @@ async fn a_thousand_orphans_of_the_command_leave_no_zombie() -> Result<()> {
         all_are_reaped(Container::builder().cmd(["sh", "-c", &script]), MANY, "/tmp/gate").await?;
     ensure!(container.ready().await?.supervisor.pid == 1, "the supervisor is not PID 1");
     container.stop().await?;
-    ensure!(container.wait_exit(secs(1)).await? == 143, "exit code {}", container.state().await?.exit_code);
+    ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     Ok(())
 }
 
@@ -64,7 +64,7 @@ async fn a_thousand_orphans_leave_no_zombie_when_the_platform_owns_pid_1() -> Re
     let container = all_are_reaped(builder, MANY, "/tmp/gate").await?;
     ensure!(container.ready().await?.supervisor.pid != 1, "PID 1 is the engine's with --init");
     container.stop().await?;
-    ensure!(container.wait_exit(secs(1)).await? == 143, "exit code {}", container.state().await?.exit_code);
+    ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     Ok(())
 }
 

@@ -165,6 +165,6 @@ async fn the_table_of_states_decides_which_slots_are_up() -> Result<()> {
     ensure!(state["updated_at"].as_str().is_some_and(|time| time < "2199"), "{state}");
     // What is known to be running is stopped like any other.
     hermes(&container, "from-the-future", &["gateway", "stop"]).await?.success();
-    container.wait_until("it is stopped", gateway_is("from-the-future", "stopped"), secs(1)).await?;
+    container.wait_until("it is stopped", gateway_is("from-the-future", "stopped"), secs(10)).await?;
     Ok(())
 }

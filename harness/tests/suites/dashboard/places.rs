@@ -138,7 +138,7 @@ async fn on_a_volume_of_another_container_it_shows_all_and_refuses_to_drive_sayi
     }
     let page = second.http_get(PORT, "/", &[bearer]).await?;
     ensure!(page.status == 200 && page.text().contains("belongs to the container"), "{}", page.text());
-    first.wait_until("nothing happened to it", slot_ready("gateway-default"), secs(1)).await?;
+    first.wait_until("nothing happened to it", slot_ready("gateway-default"), secs(10)).await?;
 
     // The other one ends, and what was refused is done.
     first.stop().await?;

@@ -94,7 +94,7 @@ async fn a_command_that_ignores_sigterm_is_killed_when_its_grace_time_is_over() 
         builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
     container.wait_until("it is deaf", log_says("deaf"), secs(10)).await?;
     let took = timed_stop(&container).await?;
-    ensure!(container.wait_exit(secs(1)).await? == 137, "exit code {}", container.state().await?.exit_code);
+    ensure!(container.wait_exit(secs(10)).await? == 137, "exit code {}", container.state().await?.exit_code);
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}");
     ensure!(took > secs(2), "killed after {took:?}: it had no grace time");
     let log = container.log().await?;
@@ -113,7 +113,7 @@ async fn a_service_that_ignores_sigterm_is_killed_and_the_rest_stops_in_order() 
         container.wait_until("its traps are set", log_says(text), secs(10)).await?;
     }
     let took = timed_stop(&container).await?;
-    let code = container.wait_exit(secs(1)).await?;
+    let code = container.wait_exit(secs(10)).await?;
     let log = container.log().await?;
     ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{log}");
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
@@ -149,7 +149,7 @@ async fn docker_stop_with_one_second_is_enough_for_an_idle_container() -> Result
     let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
     container.wait_until("the service's trap is set", log_says("polite: up"), secs(10)).await?;
     container.stop_within(secs(1)).await?;
-    let code = container.wait_exit(secs(1)).await?;
+    let code = container.wait_exit(secs(10)).await?;
     let log = container.log().await?;
     ensure!(code == 143, "exit code {code}, expected 143 (137: Docker had to kill it):\n{log}");
     in_this_order(&log, "polite: SIGTERM", FINISHED)
@@ -162,7 +162,7 @@ async fn a_stop_that_docker_cuts_short_is_no_obstacle_to_the_next_start() -> Res
         builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
     container.wait_until("it is deaf", log_says("deaf\n"), secs(10)).await?;
     container.stop_within(secs(1)).await?;
-    ensure!(container.wait_exit(secs(1)).await? == 137, "exit code {}", container.state().await?.exit_code);
+    ensure!(container.wait_exit(secs(10)).await? == 137, "exit code {}", container.state().await?.exit_code);
     container.start().await?;
     container.ready().await?;
     container.exec(["hermes", "health"]).await?.success();
@@ -183,7 +183,7 @@ async fn a_stop_during_the_boot_is_obeyed_at_once() -> Result<()> {
         let begins = format!("{name}: begins");
         container.wait_until("the script runs", log_says(&begins), secs(20)).await?;
         let took = timed_stop(&container).await?;
-        let code = container.wait_exit(secs(1)).await?;
+        let code = container.wait_exit(secs(10)).await?;
         let log = container.log().await?;
         ensure!(code == 143, "{name}: exit code {code}, expected 143:\n{log}");
         ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "{name}: took {took:?}:\n{log}");
@@ -206,7 +206,7 @@ async fn a_stop_while_a_service_is_not_ready_yet_is_obeyed_at_once() -> Result<(
     let container = builder.cmd(["echo", "the command runs"]).start().await?;
     container.wait_until("the service is up", log_says("polite: up"), secs(20)).await?;
     let took = timed_stop(&container).await?;
-    let code = container.wait_exit(secs(1)).await?;
+    let code = container.wait_exit(secs(10)).await?;
     let log = container.log().await?;
     ensure!(code == 143, "exit code {code}, expected 143:\n{log}");
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
@@ -240,7 +240,7 @@ async fn cont_finish_runs_as_root_when_every_service_is_down_and_the_command_is_
     in_this_order(&log, "system service: down", finish)?;
     in_this_order(&log, finish, "last finish")?;
     ensure!(log.contains("20-fails exited 3"), "a finish script that fails is not named:\n{log}");
-    ensure!(container.wait_exit(secs(1)).await? == 143, "exit code {}", container.state().await?.exit_code);
+    ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     Ok(())
 }
 
@@ -250,7 +250,7 @@ async fn a_finish_script_that_hangs_does_not_hold_the_stop() -> Result<()> {
         Container::builder().finish_script("50-hangs", "#!/bin/sh\necho hangs\nexec sleep infinity\n");
     let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
     let took = timed_stop(&container).await?;
-    ensure!(container.wait_exit(secs(1)).await? == 143, "exit code {}", container.state().await?.exit_code);
+    ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}");
     Ok(())
 }

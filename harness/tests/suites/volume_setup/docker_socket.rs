@@ -140,7 +140,7 @@ async fn on_a_read_only_root_the_group_is_told_to_be_impossible() -> Result<()> 
     let container = builder.start_ready().await?;
     let line = "giving the account the group of the Docker socket is not possible: the root file system is read-only, and \
         the account is in /etc; it stays 10000:10000 (leave --read-only out, or start with --user)";
-    container.wait_until("it is told", log_says(line), secs(1)).await?;
+    container.wait_until("it is told", log_says(line), secs(10)).await?;
     ensure!(said(&container).await? == [line], "{:#?}", said(&container).await?);
     Ok(())
 }
