@@ -242,6 +242,18 @@ fn scripts_can_be_executed() {
 }
 
 #[test]
+fn what_a_slot_calls_is_a_link_to_hermes() {
+    let entries = fs::read_dir(root().join("docker/verbs")).unwrap().map(|entry| entry.unwrap().path());
+    let is_other =
+        |path: &PathBuf| fs::read_link(path).ok().as_deref() != Some(Path::new("/opt/hermes/bin/hermes"));
+    let other: Vec<_> = entries.filter(is_other).map(|path| path.display().to_string()).collect();
+    none(
+        "an entry of docker/verbs is a symbolic link: a copy of the tree may have made files of them",
+        other,
+    );
+}
+
+#[test]
 fn arrows_run_one_way() {
     let mut wrong = Vec::new();
     let depends = |manifest: &str, on: &str| {
