@@ -27,9 +27,9 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
-/// The lock, held until it is dropped.
+/// A lock that is held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct LockFile {
+pub struct LockFile {
     _file: File,
 }
 
@@ -38,7 +38,7 @@ impl LockFile {
     ///
     /// # Errors
     /// The file cannot be opened; or, of the kind `TimedOut`, another process held it until the deadline.
-    pub(crate) fn take(path: &Path, deadline: Duration) -> io::Result<Self> {
+    pub fn take(path: &Path, deadline: Duration) -> io::Result<Self> {
         let file = open(path)?;
         let give_up = Instant::now() + deadline;
         loop {

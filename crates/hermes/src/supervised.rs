@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use hermes_core::ProfileName;
+use hermes_core::boot_record::BOOT_JSON;
 use hermes_service::detect::Probe;
 use hermes_service::s6::{self, Crashes, Slot, SlotState};
 use serde::Serialize;
@@ -54,6 +55,12 @@ impl Supervised {
 /// Whether s6 supervises here.
 pub(crate) fn s6_runs() -> bool {
     Probe::default().s6_runs()
+}
+
+/// Whether the boot of this container is complete: before, what has no slot may have one in a moment. To be asked before looking at
+/// slots, so that a boot that completes meanwhile makes nothing look ill.
+pub(crate) fn boot_is_complete() -> bool {
+    Path::new(BOOT_JSON).exists()
 }
 
 /// Every slot of the account's tree.

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hermes_core::lock_file::LockFile;
 use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{Home, chain};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(24 * 3600);
 const USE_STEP: u64 = 300;
 /// How many sessions there are at most. The one that was used longest ago gives way.
 const SESSIONS_MAX: usize = 256;
+/// How long another process may have the file before nobody waits for it any more.
+const LOCKED: Duration = Duration::from_secs(2);
 /// Longer than the file can be.
 const FILE_MAX: u64 = 256 * 1024;
 
@@ -62,6 +65,8 @@ struct Version {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     path: PathBuf,
+    /// Held from reading the file to writing it, so that nothing which another process writes is lost: a logout of everybody above all.
+    lock: PathBuf,
     state: Mutex<State>,
 }
 
@@ -76,8 +81,12 @@ struct State {
 impl Sessions {
     /// Those of the volume.
     pub(crate) fn of(home: &Home) -> Self {
-        let sessions = Self { path: home.dashboard_sessions(), state: Mutex::default() };
-        sessions.reload(&mut sessions.lock());
+        let sessions = Self {
+            path: home.dashboard_sessions(),
+            lock: home.dashboard_sessions_lock(),
+            state: Mutex::default(),
+        };
+        sessions.reload(&mut sessions.state());
         sessions
     }
 
@@ -88,7 +97,8 @@ impl Sessions {
     pub(crate) fn begin(&self, now: SystemTime) -> std::io::Result<Session> {
         let id = random()?;
         let now = seconds(now);
-        let mut state = self.lock();
+        let mut state = self.state();
+        let _held = hold(&self.lock);
         self.reload(&mut state);
         state.kept.retain(|_, session| session.is_alive(now));
         if state.kept.len() >= SESSIONS_MAX
@@ -107,11 +117,13 @@ impl Sessions {
     pub(crate) fn find(&self, id: &str, now: SystemTime) -> Option<Session> {
         let now = seconds(now);
         let digest = of_text(id);
-        let mut state = self.lock();
+        let mut state = self.state();
         self.reload(&mut state);
-        let session = state.kept.get_mut(&digest).filter(|session| session.is_alive(now))?;
+        let session = state.kept.get(&digest).filter(|session| session.is_alive(now))?;
         if now >= session.used + USE_STEP {
-            session.used = now;
+            let _held = hold(&self.lock);
+            self.reload(&mut state);
+            state.kept.get_mut(&digest)?.used = now;
             self.keep(&mut state);
         }
         Some(Session::of(id.to_owned()))
@@ -119,14 +131,15 @@ impl Sessions {
 
     /// Ends one.
     pub(crate) fn end(&self, session: &Session) {
-        let mut state = self.lock();
+        let mut state = self.state();
+        let _held = hold(&self.lock);
         self.reload(&mut state);
         if state.kept.remove(&of_text(&session.id)).is_some() {
             self.keep(&mut state);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -167,10 +180,16 @@ impl Sessions {
 /// The file cannot be written.
 pub fn end_all(home: &Home) -> Result<(), TokenError> {
     make_directory(home)?;
+    let _held = hold(&home.dashboard_sessions_lock());
     let text = serde_json::json!(Written::default()).to_string();
     let written: Result<(), WriteError> =
         whole_file::write(&home.dashboard_sessions(), text.as_bytes(), 0o600);
     written.map_err(TokenError::Write)
+}
+
+/// Keeps other processes from the file; where there is no lock to be had, or somebody does not let go of it, it goes on without.
+fn hold(lock: &Path) -> Option<LockFile> {
+    LockFile::take(lock, LOCKED).ok()
 }
 
 impl Session {
@@ -190,7 +209,7 @@ fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-fn version_of(path: &std::path::Path) -> Option<Version> {
+fn version_of(path: &Path) -> Option<Version> {
     let found = std::fs::metadata(path).ok()?;
     Some(Version { inode: found.ino(), length: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
 }
@@ -258,6 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn a_logout_of_everybody_holds_though_somebody_logs_in_or_goes_on_at_that_moment() {
+        let (_folder, home) = home();
+        let sessions = Sessions::of(&home);
+        let ended = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for number in 1.. {
+                    if ended.load(std::sync::atomic::Ordering::Relaxed) {
+                        break;
+                    }
+                    let session = sessions.begin(at(0)).unwrap();
+                    sessions.find(&session.id, at(USE_STEP + number % 2));
+                    sessions.end(&session);
+                }
+            });
+            let back = (0..60).find(|_| {
+                let session = sessions.begin(at(0)).unwrap();
+                end_all(&home).unwrap();
+                sessions.find(&session.id, at(1)).is_some()
+            });
+            ended.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(back, None, "who was logged out is logged in again");
+        });
+    }
+
+    #[test]
     fn without_a_place_to_keep_them_sessions_last_as_long_as_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("missing")).unwrap();
@@ -275,6 +320,6 @@ mod tests {
             sessions.begin(at(1 + count)).unwrap();
         }
         assert!(sessions.find(&first.id, at(1000)).is_none());
-        assert_eq!(sessions.lock().kept.len(), SESSIONS_MAX);
+        assert_eq!(sessions.state().kept.len(), SESSIONS_MAX);
     }
 }

@@ -1,6 +1,5 @@
 //! `hermes health`: what the image's `HEALTHCHECK` runs.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -29,8 +28,7 @@ struct Health {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    // First: a slot that a boot has not brought up so far is not ill, though the boot may be complete by the next line.
-    let booting = !Path::new(hermes_core::boot_record::BOOT_JSON).exists();
+    let booting = !supervised::boot_is_complete();
     let slots = supervised::all()?;
     let health = Health { healthy: !booting && slots.iter().all(Supervised::is_well), booting, slots };
     if arguments.json {

@@ -133,7 +133,7 @@ fn what_it_cannot_start_with_is_told_with_the_mend_and_recorded() {
         ("HERMES_DASHBOARD_PORT", "http", "must be a number from 1 to 65535", "correct it"),
         ("HERMES_DASHBOARD_HOST", "no.such.invalid", "no.such.invalid", "HERMES_DASHBOARD_HOST"),
         ("HERMES_DASHBOARD_HOST", "203.0.113.1", "203.0.113.1", "HERMES_DASHBOARD_HOST"),
-        ("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/nowhere", "must be", "correct it"),
+        ("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/nowhere", "the file is not there", "mount the file"),
     ];
     for (variable, value, what, mend) in cases {
         let failed = volume.hermes(["dashboard"]).env(variable, value).assert();

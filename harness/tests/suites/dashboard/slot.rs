@@ -8,6 +8,7 @@ use hermes_harness::{Container, Look, Volume, docker_test, secs};
 
 use super::{PORT, SLOT, VARIABLE, bound, bound_address, must_be_down, serving, slot, wanted};
 use crate::driving::{hermes, look};
+use crate::own_services::OwnServices as _;
 
 /// Within which a dashboard that was killed is back and bound.
 const BACK: Duration = Duration::from_secs(2);
@@ -52,6 +53,28 @@ async fn the_slot_is_up_and_the_port_bound_for_1_true_and_yes_in_any_case() -> R
         let status = hermes(&container, "dashboard status").await?.success();
         ensure!(status.stdout().contains("slot: ready"), "{}", status.report("ready"));
     }
+    Ok(())
+}
+
+#[docker_test]
+async fn while_the_container_boots_it_is_told_as_that_and_not_as_failed_or_missing() -> Result<()> {
+    const WAITS: &str = "#!/bin/sh\nuntil [ -e /tmp/go-on ]; do sleep 0.01; done\n";
+    const FAILED: &str =
+        r#"{"dashboard_state":"startup_failed","pid":1,"exit_reason":"of an earlier boot","updated_at":""}"#;
+    let builder = wanted().file("/opt/data/dashboard/state.json", 0o644, FAILED);
+    let container = builder.init_script("04-waits", WAITS).start().await?;
+    let told = async |container: &Container| {
+        let told = hermes(container, "dashboard status --json").await?;
+        // Before the first instructions of /init nothing supervises.
+        Ok(Look::holds(told.stdout().contains(r#""slot":"booting""#), || told.report("booting")))
+    };
+    container.wait_until("it is told", told, secs(10)).await?;
+    hermes(&container, "dashboard status").await?.success().stdout_is("slot: booting");
+    hermes(&container, "health").await?.code(1).stdout_is("unhealthy: the boot is not complete");
+    container.exec(["touch", "/tmp/go-on"]).await?.success();
+    bound(&container).await?;
+    let status = hermes(&container, "dashboard status").await?.success();
+    ensure!(status.stdout().contains("slot: ready"), "{}", status.report("ready"));
     Ok(())
 }
 

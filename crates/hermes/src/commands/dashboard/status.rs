@@ -25,23 +25,34 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Serialize)]
 struct Status {
-    /// `ready`, `up`, `down`, …; nothing where no s6 supervises.
+    /// `ready`, `up`, `down`, `booting`; nothing where no s6 supervises.
     slot: Option<&'static str>,
     /// What it last said of itself.
     record: Option<Record>,
 }
 
+impl Status {
+    /// What it said when it could not start, unless it is up or on its way again: then that was before.
+    fn failed(&self) -> Option<&Record> {
+        let is_down = matches!(self.slot, None | Some("down"));
+        self.record
+            .as_ref()
+            .filter(|record| is_down && record.dashboard_state == DashboardState::StartupFailed)
+    }
+}
+
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let booting = !supervised::boot_is_complete();
     let state = s6::slot_state(&Path::new(SCANDIR).join("dashboard"), SystemTime::now()).ok();
-    let word = state.filter(|_| supervised::s6_runs()).map(|state| match (state.up, state.ready) {
-        (true, true) => "ready",
-        (true, false) => "up",
-        (false, _) => "down",
-    });
+    let word = match state {
+        _ if !supervised::s6_runs() => None,
+        Some(state) if state.ready => Some("ready"),
+        Some(state) if state.up => Some("up"),
+        Some(_) => Some("down"),
+        None => booting.then_some("booting"),
+    };
     let status = Status { slot: word, record: Record::load(&context.home) };
-    let failed = status.record.as_ref().filter(|record| {
-        record.dashboard_state == DashboardState::StartupFailed && status.slot != Some("ready")
-    });
+    let failed = status.failed();
     if arguments.json {
         println!("{}", serde_json::json!(status));
     } else {
@@ -54,4 +65,25 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         }
     }
     Ok(if failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_failed_is_told_until_the_next_one_has_begun() {
+        let failed = |slot| {
+            let record = Record {
+                dashboard_state: DashboardState::StartupFailed,
+                pid: 1,
+                address: None,
+                exit_reason: Some("the port is taken".into()),
+                updated_at: String::new(),
+            };
+            Status { slot, record: Some(record) }.failed().is_some()
+        };
+        assert!(failed(None) && failed(Some("down")));
+        assert!(!failed(Some("booting")) && !failed(Some("up")) && !failed(Some("ready")));
+    }
 }

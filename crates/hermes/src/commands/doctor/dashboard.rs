@@ -11,13 +11,13 @@ use crate::context::Context;
 
 pub(super) fn check(context: &Context) -> Vec<Finding> {
     let slot = Path::new(SCANDIR).join("dashboard");
-    let is_ready = s6::slot_state(&slot, SystemTime::now()).is_ok_and(|state| state.ready);
+    let is_up = s6::slot_state(&slot, SystemTime::now()).is_ok_and(|state| state.up);
     let gave_up = Crashes::load(&slot).unwrap_or_default().gave_up;
-    of(Record::load(&context.home), is_ready, gave_up).into_iter().collect()
+    of(Record::load(&context.home), is_up, gave_up).into_iter().collect()
 }
 
-fn of(record: Option<Record>, is_ready: bool, gave_up: Option<String>) -> Option<Finding> {
-    if is_ready {
+fn of(record: Option<Record>, is_up: bool, gave_up: Option<String>) -> Option<Finding> {
+    if is_up {
         return None;
     }
     let failed = record.filter(|record| record.dashboard_state == DashboardState::StartupFailed);
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dashboard_that_could_not_start_or_crashed_too_often_is_told_until_it_runs() {
+    fn a_dashboard_that_could_not_start_or_crashed_too_often_is_told_until_it_is_up() {
         let record = |state| {
             Some(Record {
                 dashboard_state: state,
