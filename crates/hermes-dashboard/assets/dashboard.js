@@ -163,15 +163,19 @@
     listen(table.dataset.live, {
       row: ({ name, html }) => { put(name, html); count(); },
       gone: ({ name }) => { const row = rowOf(name); if (row) row.remove(); count(); },
+      all: ({ names }) => {
+        const there = new Set(names);
+        for (const row of [...rows.rows]) if (!there.has(row.dataset.profile)) row.remove();
+        count();
+      },
       ...looks,
-      reload: () => location.reload(),
     });
     const none = document.getElementById("none");
     function showWanted() {
       for (const row of rows.rows) row.hidden = !isWanted(row.dataset.profile);
       none.hidden = [...rows.rows].some((row) => !row.hidden);
     }
-    filter.addEventListener("input", showWanted);
+    for (const kind of ["input", "change"]) filter.addEventListener(kind, showWanted);
     // A browser that goes back to a page, or loads it again, may bring the words of the former visit along.
     showWanted();
   }
@@ -196,18 +200,15 @@
       p.textContent = said;
       problem.replaceChildren(p);
     };
+    const gone = () => { troubles.set("gone", name + " was deleted."); showTroubles(); };
     listen(watched.dataset.live, {
       row: (changed) => {
         if (changed.name !== name) return;
         show(rowOfHtml(changed.html));
       },
-      gone: (changed) => {
-        if (changed.name !== name) return;
-        troubles.set("gone", name + " was deleted.");
-        showTroubles();
-      },
+      gone: (changed) => { if (changed.name === name) gone(); },
+      all: ({ names }) => { if (!names.includes(name)) gone(); },
       ...looks,
-      reload: () => {},
     });
   }
 

@@ -7,7 +7,7 @@ mod row;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
@@ -25,7 +25,7 @@ const REST: u32 = 5;
 /// as long as it took.
 const FRESH: Duration = Duration::from_millis(500);
 const FRESH_LOOKS: u32 = 10;
-/// How many removed profiles are remembered for those who watch; who has missed more loads the page again.
+/// How many removed profiles are remembered for those who watch; who has missed more is told of all.
 const GONE_MAX: usize = 256;
 
 /// All agents, as they were at the last look.
@@ -67,12 +67,38 @@ pub(crate) enum Change {
     Row { version: u64, name: String, html: Arc<str> },
     /// A profile is gone.
     Gone { version: u64, name: String },
-    /// Too much was missed.
-    LoadAgain,
+    /// What was seen so far may be too old to tell what is gone: all there is, up to this version. Each row follows.
+    All { version: u64, names: Vec<String> },
+}
+
+/// What somebody who watches has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Rows up to this version.
+    version: u64,
+    /// Removals up to this one, where it is the later of the two.
+    removals: u64,
+}
+
+impl Seen {
+    /// Everything up to a version.
+    pub(crate) fn up_to(version: u64) -> Self {
+        Self { version, removals: version }
+    }
+
+    /// This too.
+    pub(crate) fn and(self, change: &Change) -> Self {
+        match *change {
+            Change::Row { version, .. } | Change::Gone { version, .. } => {
+                Self { version, removals: self.removals.max(version) }
+            }
+            Change::All { version, .. } => Self { version: 0, removals: version },
+        }
+    }
 }
 
 /// The last look, and those who wait for the next one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Board {
     latest: watch::Sender<Arc<Snapshot>>,
     /// Somebody watches now, or something was done.
@@ -82,6 +108,19 @@ pub(crate) struct Board {
 }
 
 impl Board {
+    /// Nothing was seen so far. Versions begin above all of an earlier dashboard, whose pages may still be open.
+    pub(crate) fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let beginning = u64::try_from(now.as_micros()).unwrap_or_default();
+        let nothing = Snapshot { version: beginning, forgotten: beginning, ..Snapshot::default() };
+        Self {
+            latest: watch::Sender::new(Arc::new(nothing)),
+            wake: Notify::default(),
+            looking: AsyncMutex::default(),
+            usages: Mutex::default(),
+        }
+    }
+
     /// The last look.
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         Arc::clone(&self.latest.borrow())
@@ -218,16 +257,17 @@ impl Snapshot {
         }
     }
 
-    /// The first change after `version`; nothing when there is none.
-    pub(crate) fn change_after(&self, version: u64) -> Option<Change> {
-        if version == self.version {
+    /// The first change after what was seen; nothing when there is none.
+    pub(crate) fn change_after(&self, seen: Seen) -> Option<Change> {
+        if seen.version == self.version {
             return None;
         }
-        if version < self.forgotten || version > self.version {
-            return Some(Change::LoadAgain);
+        if seen.removals < self.forgotten || seen.removals > self.version {
+            let names = self.rows.iter().map(|row| row.profile.gateway.profile.clone()).collect();
+            return Some(Change::All { version: self.version, names });
         }
-        let row = self.rows.iter().filter(|row| row.version > version).min_by_key(|row| row.version);
-        let gone = self.gone.iter().find(|(_, gone)| *gone > version);
+        let row = self.rows.iter().filter(|row| row.version > seen.version).min_by_key(|row| row.version);
+        let gone = self.gone.iter().find(|(_, gone)| *gone > seen.removals);
         match (row, gone) {
             (None, None) => None,
             (Some(row), gone) if gone.is_none_or(|(_, gone)| row.version < *gone) => Some(Change::Row {

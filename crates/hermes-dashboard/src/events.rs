@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use crate::agents::{Failure, FailureKind};
-use crate::board::{Change, Snapshot};
+use crate::board::{Change, Seen, Snapshot};
 use crate::site::{Identity, Site};
 
 /// Nothing was sent for so long: the stream says that it is alive. The page takes twice as long without a word for a lost connection.
@@ -36,7 +36,7 @@ struct Stream {
     site: Arc<Site>,
     identity: Identity,
     latest: watch::Receiver<Arc<Snapshot>>,
-    version: u64,
+    seen: Seen,
     /// The failure of the last look was told.
     in_trouble: bool,
     begun: bool,
@@ -56,9 +56,15 @@ struct RowGone<'c> {
     name: &'c str,
 }
 
-/// Streams what changes: `row` (`name`, `html`), `gone` (`name`), `trouble` (a failure), `well`, `reload`, `logout`.
+#[derive(Serialize)]
+struct AllThereIs<'c> {
+    names: &'c [String],
+}
+
+/// Streams what changes: `row` (`name`, `html`), `gone` (`name`), `all` (`names`: whatever else was seen is gone; each row follows),
+/// `trouble` (a failure), `well`, `logout`.
 #[utoipa::path(get, operation_id = "events", path = "/api/events", params(Since), tag = "live", responses(
-    (status = 200, content_type = "text/event-stream", description = "events `row`, `gone`, `trouble`, `well`, `reload`, `logout`, data in JSON", body = String),
+    (status = 200, content_type = "text/event-stream", description = "events `row`, `gone`, `all`, `trouble`, `well`, `logout`, data in JSON", body = String),
     (status = 503, description = "too many streams", body = Failure)))]
 pub(crate) async fn stream(
     State(site): State<Arc<Site>>,
@@ -76,7 +82,7 @@ pub(crate) async fn stream(
     let stream = Stream {
         identity,
         latest,
-        version: seen.unwrap_or(since.since),
+        seen: Seen::up_to(seen.unwrap_or(since.since)),
         in_trouble: false,
         begun: false,
         checked: Instant::now(),
@@ -107,7 +113,7 @@ impl Stream {
             // The borrow is not held while anybody waits: nothing old is kept for a slow reader.
             let (change, failure) = {
                 let seen = self.latest.borrow_and_update();
-                let change = seen.looked.is_some().then(|| seen.change_after(self.version)).flatten();
+                let change = seen.looked.is_some().then(|| seen.change_after(self.seen)).flatten();
                 (change, seen.failure.clone())
             };
             match (&failure, self.in_trouble) {
@@ -121,17 +127,17 @@ impl Stream {
                 }
                 _ => {}
             }
-            match change {
-                Some(Change::Row { version, name, html }) => {
-                    self.version = version;
-                    return (event(Some(version), "row", &RowChanged { name: &name, html: &html }), true);
-                }
-                Some(Change::Gone { version, name }) => {
-                    self.version = version;
-                    return (event(Some(version), "gone", &RowGone { name: &name }), true);
-                }
-                Some(Change::LoadAgain) => return (event(None, "reload", &()), false),
-                None => {}
+            if let Some(change) = change {
+                self.seen = self.seen.and(&change);
+                let told = match &change {
+                    Change::Row { version, name, html } => {
+                        event(Some(*version), "row", &RowChanged { name, html })
+                    }
+                    Change::Gone { version, name } => event(Some(*version), "gone", &RowGone { name }),
+                    // Without an id: whoever comes back before the rows have followed is told once more.
+                    Change::All { names, .. } => event(None, "all", &AllThereIs { names }),
+                };
+                return (told, true);
             }
             if quiet_since.elapsed() >= PULSE {
                 return (event(None, "pulse", &()), true);

@@ -93,7 +93,7 @@ impl Site {
         Arc::new(Self {
             sessions: Sessions::of(&home),
             attempts: Attempts::default(),
-            board: Board::default(),
+            board: Board::new(),
             started: Instant::now(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             log_streams: Arc::new(Semaphore::new(LOG_STREAMS_MAX)),

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::agents::{Failure, FailureKind, Verb};
 use crate::api::payload::{Payload, payload};
-use crate::board::{self, Profile};
+use crate::board::{self, Profile, Snapshot};
 use crate::profile_files::{self, Setting};
 use crate::site::{Site, profile_named};
 
@@ -63,11 +63,26 @@ pub(crate) async fn show(
 ///
 /// # Errors
 /// There is no such profile.
-pub(crate) async fn one(site: &Arc<Site>, profile: &ProfileName) -> Result<Profile, Failure> {
+async fn one(site: &Arc<Site>, profile: &ProfileName) -> Result<Profile, Failure> {
+    one_of(site, profile).await.map(|(profile, _)| profile)
+}
+
+/// The same, with the version of what was seen: what changes after it is another.
+///
+/// # Errors
+/// There is no such profile.
+pub(crate) async fn one_of(site: &Arc<Site>, profile: &ProfileName) -> Result<(Profile, u64), Failure> {
     site.must_have(profile)?;
-    let seen = board::fresh(site).await?;
-    let row = seen.rows.iter().find(|row| row.profile.gateway.profile == profile.as_str());
-    row.map(|row| row.profile.clone()).ok_or_else(|| Failure::no_such_profile(profile))
+    let found = |seen: &Snapshot| {
+        let row = seen.rows.iter().find(|row| row.profile.gateway.profile == profile.as_str())?;
+        Some((row.profile.clone(), seen.version))
+    };
+    if let Some(found) = found(&*board::fresh(site).await?) {
+        return Ok(found);
+    }
+    // It came after that look.
+    board::renew(site).await;
+    found(&site.board.latest()).ok_or_else(|| Failure::no_such_profile(profile))
 }
 
 /// Makes a profile, with a port and a gateway that is down.

@@ -7,23 +7,16 @@ fn then(before: &Snapshot, names: &[&str]) -> Snapshot {
     before.then(names.iter().map(|name| gateway(name)).collect(), &Mutex::default(), "/")
 }
 
-fn changes(snapshot: &Snapshot, mut since: u64) -> Vec<String> {
+fn changes(snapshot: &Snapshot, since: u64) -> Vec<String> {
+    let mut seen = Seen::up_to(since);
     let mut told = Vec::new();
-    while let Some(change) = snapshot.change_after(since) {
-        match change {
-            Change::Row { version, name, .. } => {
-                told.push(name);
-                since = version;
-            }
-            Change::Gone { version, name } => {
-                told.push(format!("-{name}"));
-                since = version;
-            }
-            Change::LoadAgain => {
-                told.push("again".into());
-                break;
-            }
-        }
+    while let Some(change) = snapshot.change_after(seen) {
+        seen = seen.and(&change);
+        told.push(match change {
+            Change::Row { name, .. } => name,
+            Change::Gone { name, .. } => format!("-{name}"),
+            Change::All { names, .. } => format!("all: {}", names.join(" ")),
+        });
     }
     told
 }
@@ -44,14 +37,20 @@ fn each_change_is_told_once_to_whoever_has_not_seen_it() {
 }
 
 #[test]
-fn a_version_of_another_dashboard_and_one_that_is_forgotten_load_the_page_again() {
-    let snapshot = then(&Snapshot::default(), &["default"]);
-    assert_eq!(changes(&snapshot, snapshot.version + 1), ["again"]);
+fn who_has_seen_another_dashboard_or_what_is_forgotten_is_told_of_all_that_is_there() {
+    let snapshot = then(&Snapshot::default(), &["default", "a"]);
+    let all = ["all: default a", "default", "a"];
+    assert_eq!(changes(&snapshot, snapshot.version + 1), all);
+    // A dashboard that was started later counts on from the time of its start.
+    let earlier = then(&Board::new().latest(), &["default", "a", "b"]);
+    let later = then(&Board::new().latest(), &["default", "a"]);
+    assert_eq!(changes(&later, earlier.version), all);
+    assert_eq!(changes(&later, 0), all);
     let names: Vec<String> = (0..GONE_MAX + 10).map(|count| format!("p{count}")).collect();
     let many = then(&snapshot, &names.iter().map(String::as_str).collect::<Vec<_>>());
     let gone = then(&many, &["default"]);
     assert_eq!(gone.gone.len(), GONE_MAX);
-    assert_eq!(changes(&gone, many.version), ["again"]);
+    assert_eq!(changes(&gone, many.version), ["all: default", "default"]);
 }
 
 #[test]

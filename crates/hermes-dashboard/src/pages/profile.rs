@@ -75,7 +75,8 @@ async fn page(
     conflict: Option<String>,
 ) -> Result<Response, Refused> {
     let site = &visitor.site;
-    let profile = profiles::one(site, name).await.map_err(|failure| visitor.refused(failure))?;
+    let (profile, version) =
+        profiles::one_of(site, name).await.map_err(|failure| visitor.refused(failure))?;
     let (looked, search) = (name.clone(), shown.search.clone());
     // What cannot be read of it is said in its place: the rest of the page is all the more needed then.
     let files = site.blocking(move |site| {
@@ -90,7 +91,7 @@ async fn page(
     let mut response = html(&ProfilePage {
         frame: visitor.frame(""),
         view: RowView::new(&profile, &site.base()),
-        version: site.board.latest().version,
+        version,
         directory: site.home.profile_directory(name).display().to_string(),
         profile,
         settings,
