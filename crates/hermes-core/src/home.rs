@@ -235,11 +235,6 @@ impl Home {
         self.dashboard_directory().join("sessions.json")
     }
 
-    /// Held by who changes that.
-    pub fn dashboard_sessions_lock(&self) -> PathBuf {
-        self.dashboard_directory().join("sessions.lock")
-    }
-
     /// What the dashboard last said of itself.
     pub fn dashboard_state(&self) -> PathBuf {
         self.dashboard_directory().join("state.json")

@@ -54,8 +54,10 @@ impl Condition {
             },
             (true, false) if status.restarts > 0 => Self::Crashed,
             (true, false) => Self::Starting,
-            (false, _) if status.gave_up.is_some() => Self::GivenUp,
+            (false, _) if status.comes_back => Self::Starting,
+            // Also one that is being given up at this moment: it is, once nobody wants it up any more.
             (false, _) if status.wanted_up => Self::Crashed,
+            (false, _) if status.gave_up.is_some() => Self::GivenUp,
             (false, _) => Self::Stopped,
         }
     }
@@ -80,6 +82,7 @@ mod tests {
             restarts: 0,
             restarted_ago: Vec::new(),
             gave_up: None,
+            comes_back: false,
         }
     }
 
@@ -99,6 +102,9 @@ mod tests {
         assert_eq!(of(status(false, false, true), running), Condition::Crashed);
         assert_eq!(of(status(false, false, false), running), Condition::Stopped);
         let given_up = ServiceStatus { gave_up: Some("it crashed".into()), ..status(false, false, false) };
-        assert_eq!(of(given_up, running), Condition::GivenUp);
+        assert_eq!(of(given_up.clone(), running), Condition::GivenUp);
+        assert_eq!(of(ServiceStatus { wanted_up: true, ..given_up }, running), Condition::Crashed);
+        let comes_back = ServiceStatus { comes_back: true, ..status(false, false, true) };
+        assert_eq!(of(comes_back, running), Condition::Starting);
     }
 }

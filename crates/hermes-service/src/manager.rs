@@ -44,6 +44,16 @@ pub enum Wait {
     AtMost(Duration),
 }
 
+impl Wait {
+    /// The time, where there is one.
+    pub(crate) fn limit(self) -> Option<Duration> {
+        match self {
+            Self::No => None,
+            Self::AtMost(limit) => Some(limit),
+        }
+    }
+}
+
 /// A gateway as its service manager sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ServiceStatus {
@@ -65,6 +75,9 @@ pub struct ServiceStatus {
     pub restarted_ago: Vec<Duration>,
     /// Why the service manager has given it up, if it has.
     pub gave_up: Option<String>,
+    /// It ended and is about to be started, and nothing says that it crashed: so it is for a moment when it is restarted.
+    #[serde(skip)]
+    pub comes_back: bool,
 }
 
 fn as_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -14,6 +14,7 @@ mod output;
 mod ownership;
 mod supervised;
 mod table;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,8 @@
 //! What is supervised here, gathered once for `health` and the overview.
 
+use std::io;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hermes_core::ProfileName;
 use hermes_core::boot_record::BOOT_JSON;
@@ -10,6 +11,7 @@ use hermes_service::s6::{self, Crashes, Slot, SlotState};
 use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
+use crate::waiting;
 
 /// A slot and its state; no state when nothing supervises it (yet).
 #[derive(Debug, Serialize)]
@@ -23,13 +25,16 @@ pub(crate) struct Supervised {
     /// Of a gateway: why it is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     gave_up: Option<String>,
+    /// Of a gateway: it ended, is about to be started, and nothing says that it crashed.
+    #[serde(skip)]
+    comes_back: bool,
 }
 
 impl Supervised {
     /// Whether it is what it should be: up or not wanted up, and no crash loop.
     pub(crate) fn is_well(&self) -> bool {
         let is_failing = self.gave_up.is_some() || self.is_in_a_crash_loop();
-        !is_failing && self.state.is_some_and(|state| state.up || !state.wanted_up)
+        !is_failing && (self.comes_back || self.state.is_some_and(|state| state.up || !state.wanted_up))
     }
 
     /// It crashed, and has not become ready since.
@@ -46,6 +51,7 @@ impl Supervised {
             Some(_) if self.is_in_a_crash_loop() => "crashing",
             Some(state) if state.up && state.ready => "ready",
             Some(state) if state.up => "up",
+            Some(_) if self.comes_back => "starting",
             Some(state) if state.wanted_up => "failing",
             Some(_) => "down",
         }
@@ -72,10 +78,21 @@ pub(crate) fn all() -> Result<Vec<Supervised>, CommandError> {
         return Err(CommandError::new(Exit::NoServiceManager, "s6 does not supervise here")
             .hint("run this in a container of the hermes image: docker exec CONTAINER hermes …"));
     }
-    let slots = s6::slots(Path::new(s6::SCANDIR))
-        .map_err(|error| CommandError::new(Exit::Failed, "cannot list the slots").caused_by(error))?;
+    let mut looked = Ok(Vec::new());
+    waiting::until(TAKEN_UP, || {
+        looked = look_at_all();
+        let is_supervised = |slot: &Supervised| slot.state.is_some();
+        !boot_is_complete() || looked.as_ref().map_or(true, |slots| slots.iter().all(is_supervised))
+    });
+    looked.map_err(|error| CommandError::new(Exit::Failed, "cannot list the slots").caused_by(error))
+}
+
+/// How long a slot that was put there may be without a supervisor.
+const TAKEN_UP: Duration = Duration::from_secs(1);
+
+fn look_at_all() -> io::Result<Vec<Supervised>> {
     let now = SystemTime::now();
-    Ok(slots.into_iter().filter_map(|slot| look_at(slot, now)).collect())
+    Ok(s6::slots(Path::new(s6::SCANDIR))?.into_iter().filter_map(|slot| look_at(slot, now)).collect())
 }
 
 /// Nothing where the slot was removed since it was listed: that is no slot which nobody supervises.
@@ -86,15 +103,14 @@ fn look_at(slot: Slot, now: SystemTime) -> Option<Supervised> {
     }
     let is_gateway = ProfileName::from_gateway_slot_name(&slot.name).is_some();
     let crashes = is_gateway.then(|| Crashes::load(&slot.directory).unwrap_or_default());
+    let comes_back = state.zip(crashes.as_ref()).is_some_and(|(state, crashes)| crashes.comes_back(&state));
     let restarts = crashes.as_ref().map(|crashes| crashes.restarts);
     let gave_up = crashes.and_then(|crashes| crashes.gave_up);
-    Some(Supervised { name: slot.name, state, restarts, gave_up })
+    Some(Supervised { name: slot.name, state, restarts, gave_up, comes_back })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn slot(up: bool, wanted_up: bool, ready: bool, restarts: u64, gave_up: Option<&str>) -> Supervised {
@@ -105,6 +121,7 @@ mod tests {
             state: Some(state),
             restarts: Some(restarts),
             gave_up: gave_up.map(str::to_owned),
+            comes_back: false,
         }
     }
 
@@ -119,6 +136,7 @@ mod tests {
         is(slot(true, true, false, 1, None), "crashing", false);
         is(slot(false, true, false, 1, None), "crashing", false);
         is(slot(false, true, false, 0, None), "failing", false);
+        is(Supervised { comes_back: true, ..slot(false, true, false, 0, None) }, "starting", true);
         is(slot(false, false, false, 0, None), "down", true);
         is(slot(false, false, false, 2, None), "down", true);
         is(slot(false, false, false, 9, Some("it crashed")), "given up", false);

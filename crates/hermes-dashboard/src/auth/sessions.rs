@@ -81,11 +81,7 @@ struct State {
 impl Sessions {
     /// Those of the volume.
     pub(crate) fn of(home: &Home) -> Self {
-        let sessions = Self {
-            path: home.dashboard_sessions(),
-            lock: home.dashboard_sessions_lock(),
-            state: Mutex::default(),
-        };
+        let sessions = Self { path: home.dashboard_sessions(), lock: lock_of(home), state: Mutex::default() };
         sessions.reload(&mut sessions.state());
         sessions
     }
@@ -180,11 +176,15 @@ impl Sessions {
 /// The file cannot be written.
 pub fn end_all(home: &Home) -> Result<(), TokenError> {
     make_directory(home)?;
-    let _held = hold(&home.dashboard_sessions_lock());
+    let _held = hold(&lock_of(home));
     let text = serde_json::json!(Written::default()).to_string();
     let written: Result<(), WriteError> =
         whole_file::write(&home.dashboard_sessions(), text.as_bytes(), 0o600);
     written.map_err(TokenError::Write)
+}
+
+fn lock_of(home: &Home) -> PathBuf {
+    home.dashboard_directory().join("sessions.lock")
 }
 
 /// Keeps other processes from the file; where there is no lock to be had, or somebody does not let go of it, it goes on without.

@@ -310,6 +310,7 @@ impl ServiceManager for Launchd {
             restarts: printed.as_ref().map_or(0, Printed::restarts),
             restarted_ago: Vec::new(),
             gave_up: None,
+            comes_back: false,
         }))
     }
 

@@ -71,10 +71,7 @@ impl Deadline {
 impl Wait {
     /// When the wait ends, if there is one, from now on.
     pub(crate) fn deadline(self) -> Option<Deadline> {
-        match self {
-            Self::No => None,
-            Self::AtMost(limit) => Some(Deadline::after(limit)),
-        }
+        self.limit().map(Deadline::after)
     }
 }
 

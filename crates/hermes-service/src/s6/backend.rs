@@ -7,9 +7,10 @@ use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
 
 use super::crashes::Crashes;
+use super::register::{is_up_and_running, wait_until};
 use super::scandir::{self, SCANDIR};
 use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
-use super::status::{StatusError, exists, is_supervised, slot_state};
+use super::status::{StatusError, exists, is_listening, slot_state};
 use crate::error::ServiceError;
 use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
 use crate::tool::{Tool, ToolError};
@@ -19,6 +20,12 @@ const TOOLS: &str = "/command";
 
 /// What a program of s6's may take beyond the time that it was told.
 const MARGIN: Duration = Duration::from_secs(5);
+
+/// How long `s6-svscan` may be on its way. A script of the boot that takes longer is told of.
+const TREE: Duration = Duration::from_secs(20);
+
+/// How long it has, once it listens, to take up the slots that are there.
+const FIRST_SCAN: Duration = Duration::from_secs(1);
 
 /// From the end of the drain to the kill: for the last words, and the final state on a slow disk.
 const DRAIN_MARGIN: Duration = Duration::from_secs(3);
@@ -115,11 +122,31 @@ impl S6 {
         }
     }
 
+    /// Waits for a slot that is about to be supervised: that nobody does so far must not be taken for a gateway that is down.
     fn must_be_registered(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        if is_supervised(&self.slot(profile)) {
+        let slot = self.slot(profile);
+        if is_up_and_running(&slot) {
+            return Ok(());
+        }
+        self.wait_for_the_tree(profile)?;
+        // `s6-svscan` listens before it has taken up what lies there.
+        if exists(&slot) && wait_until(FIRST_SCAN, || is_up_and_running(&slot)).is_ok() {
             return Ok(());
         }
         Err(ServiceError::NoSuchGateway { profile: profile.clone() })
+    }
+
+    /// Waits until `s6-svscan` runs on the scan directory. A boot lays the slots out before, and a tree that was killed comes back.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) fn wait_for_the_tree(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+        let control = self.scandir.join(".s6-svscan/control");
+        wait_until(TREE, || is_listening(&control)).map_err(|limit| ServiceError::TimedOut {
+            profile: profile.clone(),
+            awaited: "supervised",
+            limit,
+        })
     }
 
     fn forget_crashes(&self, operation: &'static str, profile: &ProfileName) -> Result<(), ServiceError> {
@@ -213,17 +240,24 @@ impl ServiceManager for S6 {
 
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.must_be_registered(profile)?;
-        let state = self.state(profile)?;
-        let mut orders: &[&str] = &["-U"];
-        if !state.is_some_and(|state| state.ready) {
-            // One that failed and is up now waits for its next try, or is in it. It begins afresh: that is what "start" means
-            // to who sees it failing.
-            if state.is_some_and(|state| state.up) && self.crashes(profile).has_failed() {
-                orders = &["-U", "-r"];
+        let awaited = match self.state(profile)? {
+            // It was told to end: the one that comes after it is meant.
+            Some(state) if state.up && !state.wanted_up => Awaited::ReadyAgain,
+            Some(state) if state.ready => Awaited::Ready,
+            _ => {
+                // One that failed waits for its next try, is in it, or is being given up. It begins afresh, once it is down: that
+                // is what "start" means to who sees it failing, and its `finish` must not speak of it any more.
+                if self.crashes(profile).has_failed() {
+                    match (self.take_down(profile, Wait::AtMost(wait.limit().unwrap_or(MARGIN))), wait) {
+                        (Err(ServiceError::TimedOut { .. }), Wait::No) => {}
+                        (down, _) => down?,
+                    }
+                }
+                self.forget_crashes("start", profile)?;
+                Awaited::Ready
             }
-            self.forget_crashes("start", profile)?;
-        }
-        self.order("start", profile, orders, Awaited::Ready, wait)
+        };
+        self.order("start", profile, &["-U"], awaited, wait)
     }
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
@@ -253,6 +287,7 @@ impl ServiceManager for S6 {
             since: Some(state.since),
             restarts: crashes.restarts,
             restarted_ago: crashes.restarted_ago(Crashes::now()),
+            comes_back: crashes.comes_back(&state),
             gave_up: crashes.gave_up,
         }))
     }

@@ -15,6 +15,8 @@ use hermes_core::whole_file::{self, ReadError, WriteError};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use super::status::SlotState;
+
 /// The file in the slot.
 const FILE: &str = "crashes.json";
 /// The longest file that is taken, in bytes: hundreds of crashes.
@@ -149,6 +151,11 @@ impl Crashes {
     /// Whether it crashed, or was given up, since the operator last started it.
     pub(super) fn has_failed(&self) -> bool {
         self.restarts > 0 || !self.at.is_empty() || self.gave_up.is_some()
+    }
+
+    /// Whether a gateway in that state is about to be started without having crashed: `finish` runs, or s6 waits for its second.
+    pub fn comes_back(&self, state: &SlotState) -> bool {
+        !state.up && state.wanted_up && !self.has_failed()
     }
 
     /// How long ago each restart of the last hour was, oldest first.

@@ -23,8 +23,10 @@ impl S6 {
         let file_error = |error: SlotError| error.of("register", profile);
         let maker = self.slot_maker().map_err(file_error)?;
         let slot = maker.path(profile);
+        self.wait_for_the_tree(profile)?;
         let lock = self.lock().map_err(file_error)?;
-        if !maker.make(profile, action).map_err(file_error)? && is_up_and_running(&slot) {
+        let made = maker.make(profile, action).map_err(file_error)?;
+        if !made && is_up_and_running(&slot) {
             return Ok(());
         }
         let taken_up = self.rescan("-a").map_err(|source| ServiceError::Tool {
@@ -39,7 +41,8 @@ impl S6 {
                 limit,
             })
         });
-        if taken_up.is_err() {
+        // What was there before is somebody else's: a boot's, above all.
+        if taken_up.is_err() && made {
             // Whatever comes of it: the first failure is the one to tell.
             let _ = self.put_away(profile);
         }
@@ -51,6 +54,7 @@ impl S6 {
     pub(super) fn unregister(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let maker = self.slot_maker().map_err(|error| error.of("unregister", profile))?;
         let slot = maker.path(profile);
+        self.wait_for_the_tree(profile)?;
         if is_supervised(&slot) {
             self.take_down(profile, Wait::AtMost(self.longest_stop(&slot)))?;
         }
@@ -96,7 +100,7 @@ impl S6 {
 }
 
 /// Whether both the slot and its logger are supervised and have written their state: `s6-supervise` listens a moment earlier.
-fn is_up_and_running(slot: &Path) -> bool {
+pub(super) fn is_up_and_running(slot: &Path) -> bool {
     [slot.to_owned(), slot.join("log")]
         .iter()
         .all(|directory| is_supervised(directory) && exists(&directory.join("supervise/status")))
@@ -104,7 +108,7 @@ fn is_up_and_running(slot: &Path) -> bool {
 
 /// Waits for what s6 offers nothing to wait on: that a supervisor is there, or gone. Looks with pauses that grow from a fifth of a
 /// millisecond to two. The error is the limit that passed.
-fn wait_until(limit: Duration, is_so: impl Fn() -> bool) -> Result<(), Duration> {
+pub(super) fn wait_until(limit: Duration, is_so: impl Fn() -> bool) -> Result<(), Duration> {
     let deadline = Instant::now() + limit;
     let mut pause = Duration::from_micros(200);
     while !is_so() {

@@ -93,8 +93,13 @@ pub fn slot_state(directory: &Path, now: SystemTime) -> Result<SlotState, Status
 
 /// Whether an `s6-supervise` listens to the slot: what s6-svok(1) tests.
 pub(super) fn is_supervised(directory: &Path) -> bool {
+    is_listening(&directory.join("supervise/control"))
+}
+
+/// Whether a program of s6's reads its FIFO: without a reader, none can be opened to be written at once.
+pub(super) fn is_listening(control: &Path) -> bool {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(directory.join("supervise/control"), flags, Mode::empty()).is_ok()
+    rustix::fs::open(control, flags, Mode::empty()).is_ok()
 }
 
 pub(super) fn exists(path: &Path) -> bool {

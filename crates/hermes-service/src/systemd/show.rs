@@ -101,6 +101,7 @@ impl Shown {
             restarts: self.restarts,
             restarted_ago: Vec::new(),
             gave_up,
+            comes_back: false,
         }
     }
 
@@ -200,6 +201,7 @@ SubState=dead
             restarts: 2,
             restarted_ago: Vec::new(),
             gave_up: None,
+            comes_back: false,
         };
         assert_eq!(status(RUNNING), up);
         let unready = status(&with(RUNNING, &[("MainPID", "4712")]));

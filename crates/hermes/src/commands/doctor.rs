@@ -9,6 +9,7 @@ mod ports;
 mod supervisor;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -16,6 +17,7 @@ use hermes_core::chain;
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::waiting;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -65,10 +67,16 @@ struct Report {
 pub(crate) fn findings(context: &Context) -> Result<Vec<Finding>, CommandError> {
     let manager = context.service_manager()?;
     let mut findings = supervisor::check(context, manager.as_ref());
-    match context.home.profiles() {
-        Ok(profiles) => {
-            findings.extend(gateways::check(context, manager.as_ref(), &profiles));
-            findings.extend(ports::check(context, manager.as_ref(), &profiles.names));
+    let looked = settled(|| {
+        context.home.profiles().map(|profiles| {
+            let mut found = gateways::check(context, manager.as_ref(), &profiles);
+            found.extend(ports::check(context, manager.as_ref(), &profiles.names));
+            (profiles, found)
+        })
+    });
+    match looked {
+        Ok((profiles, found)) => {
+            findings.extend(found);
             findings.extend(config_version::check(context, &profiles.names));
             findings.extend(files::check(context, &profiles.names));
         }
@@ -80,6 +88,22 @@ pub(crate) fn findings(context: &Context) -> Result<Vec<Finding>, CommandError> 
     findings.extend(dashboard::check(context));
     findings.extend(disk::check(context.home.root()));
     Ok(findings)
+}
+
+/// How long somebody may be at work on a profile: what is half done is not what is wrong.
+const AT_WORK: Duration = Duration::from_millis(500);
+
+/// What `look` finds: nothing, or what it still finds when nobody can be at work on it any more.
+fn settled<T, E>(mut look: impl FnMut() -> Result<(T, Vec<Finding>), E>) -> Result<(T, Vec<Finding>), E> {
+    let mut looked = look();
+    waiting::until(AT_WORK, || {
+        let is_well = looked.as_ref().map_or(true, |(_, findings)| findings.is_empty());
+        if !is_well {
+            looked = look();
+        }
+        is_well
+    });
+    looked
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
@@ -100,4 +124,29 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         }
     }
     Ok(if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    fn found_after(looks_until_well: u32) -> (u32, Vec<Finding>) {
+        let mut looks = 0;
+        let look = || {
+            looks += 1;
+            let findings =
+                if looks > looks_until_well { vec![] } else { vec![Finding::broken("it", "mend it")] };
+            Ok::<_, Infallible>((looks, findings))
+        };
+        settled(look).unwrap()
+    }
+
+    #[test]
+    fn what_is_half_done_is_looked_at_again_and_what_stays_wrong_is_told() {
+        assert_eq!(found_after(0), (1, vec![]));
+        assert_eq!(found_after(2), (3, vec![]));
+        assert_eq!(found_after(u32::MAX).1, [Finding::broken("it", "mend it")]);
+    }
 }

@@ -3,13 +3,16 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use hermes_core::boot_log;
+use hermes_core::gateway_log::{self, Followed, Tail};
+use hermes_core::{ProfileName, boot_log};
+use hermes_service::ServiceManager as _;
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
-use hermes_core::gateway_log::{self, Followed, Tail};
+use crate::waiting;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -74,9 +77,21 @@ fn cannot(path: Option<&str>, error: io::Error) -> CommandError {
     CommandError::new(exit, what).caused_by(error)
 }
 
+/// How long the logger of a gateway that runs may take until it has begun its first file.
+const BEGINS: Duration = Duration::from_secs(2);
+
+/// Whether s6 runs it, whose logger then writes what is printed here. Where nobody tells, it does not.
+fn is_running(context: &Context, profile: &ProfileName) -> bool {
+    context.s6().is_some_and(|s6| s6.is_running(profile).unwrap_or_default())
+}
+
 fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let profile = context.existing_profile()?;
     let current = context.home.gateway_log(&profile);
+    if !current.exists() && is_running(context, &profile) {
+        // Its logger was started with it, and may be slower.
+        waiting::until(BEGINS, || current.exists());
+    }
     let nothing = || {
         CommandError::new(Exit::Failed, format!("the gateway '{profile}' has no log yet"))
             .hint(format!("start it: hermes {}gateway start", selecting(&profile)))

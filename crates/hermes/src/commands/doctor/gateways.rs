@@ -111,6 +111,7 @@ mod tests {
             restarts,
             restarted_ago: Vec::new(),
             gave_up: None,
+            comes_back: false,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Ports that two gateways want, or that somebody else has; configurations that say nothing because they are broken.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
 
 use hermes_core::ProfileName;
 use hermes_core::config::GatewayConfig;
@@ -12,6 +14,9 @@ use crate::context::Context;
 use crate::failures::selecting;
 use crate::gateways;
 use hermes_core::chain;
+
+/// How long a program of this machine takes to be called.
+const ANSWERS: Duration = Duration::from_millis(500);
 
 pub(super) fn check(
     context: &Context,
@@ -33,9 +38,7 @@ pub(super) fn check(
         }
     }
     // Of a gateway that is up the port is its own.
-    let is_free = |name: &ProfileName, host: &str, port: u16| {
-        manager.is_running(name).unwrap_or(true) || TcpListener::bind((host, port)).is_ok()
-    };
+    let is_up = |name: &ProfileName| manager.is_running(name).unwrap_or(true);
     for (&port, holders) in &holders {
         let Some((last, host)) = holders.last() else { continue };
         let mend = format!("give it another: hermes {}config set gateway.port N", selecting(last));
@@ -43,12 +46,31 @@ pub(super) fn check(
             let list: Vec<_> = holders.iter().map(|(name, _)| format!("'{name}'")).collect();
             let what = format!("the gateways {} have the same port, {port}", list.join(" and "));
             findings.push(Finding::broken(what, mend));
-        } else if !is_free(last, host, port) {
+        } else if !is_up(last) && is_taken(host, port) && !is_up(last) {
             let what = format!("the port {port} of the gateway '{last}' is taken by another program");
             findings.push(Finding::broken(what, mend));
         }
     }
     findings
+}
+
+/// Whether somebody listens there. Asked by calling: who tries to listen instead takes the port from a gateway that starts at this
+/// moment, which is then given up.
+fn is_taken(host: &str, port: u16) -> bool {
+    let Ok(addresses) = (host, port).to_socket_addrs() else { return false };
+    addresses.into_iter().any(|mut address| {
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        match TcpStream::connect_timeout(&address, ANSWERS) {
+            // Nobody listens, and the kernel gave this socket the very port that it calls: then it has reached itself.
+            Ok(called) => called.local_addr().ok() != called.peer_addr().ok(),
+            // Its queue is full: there is one.
+            Err(error) => error.kind() == io::ErrorKind::TimedOut,
+        }
+    })
 }
 
 fn settings(context: &Context, name: &ProfileName) -> Result<GatewayConfig, String> {
@@ -57,6 +79,8 @@ fn settings(context: &Context, name: &ProfileName) -> Result<GatewayConfig, Stri
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use hermes_core::{Home, config};
     use hermes_service::none::NoServiceManager;
 
@@ -91,5 +115,23 @@ mod tests {
         );
         drop(taken);
         assert!(findings(&[("coder", port)]).is_empty());
+    }
+
+    #[test]
+    fn who_looks_whether_a_port_is_taken_does_not_take_it() {
+        // None of those that the kernel gives to who calls.
+        let port = (20_000..30_000).find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    is_taken("127.0.0.1", port);
+                }
+            });
+            // Without a pause, as a gateway that starts: nothing that looks may be in its way.
+            let refused = (0..500).find_map(|_| TcpListener::bind(("127.0.0.1", port)).err());
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(refused.is_none(), "{refused:?}");
+        });
     }
 }

@@ -1,16 +1,15 @@
 //! `hermes gateway start`.
 
 use std::process::ExitCode;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead};
+use hermes_core::{DesiredState, GatewayState, Home, ObservedState, ProfileName, StateFile, StateRead};
 use hermes_service::{ServiceError, ServiceManager, Wait};
 
 use super::each;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::foreground;
+use crate::{foreground, waiting};
 use hermes_core::gateway_log;
 
 #[derive(clap::Args)]
@@ -50,6 +49,7 @@ pub(super) fn started_by(
     foreground::must_not_run(&context.home, manager, profile)?;
     StateFile::of(&context.home, profile).set_desired(DesiredState::Running)?;
     let log_before = gateway_log::end(&context.home, profile);
+    let said_before = last_word(context, profile);
     let result = match start(manager) {
         Err(ServiceError::NoSuchGateway { .. }) if manager.supports_runtime_registration() => {
             manager.register_profile_gateway(profile)?;
@@ -66,7 +66,7 @@ pub(super) fn started_by(
         let error = CommandError::from(error);
         if comes_from_the_gateway {
             // What the gateway itself recorded: the log may not have it yet.
-            let error = match startup_failure(context, profile) {
+            let error = match startup_failure(context, profile, &said_before) {
                 Some(reason) => error.cause(reason),
                 None => error,
             };
@@ -77,11 +77,27 @@ pub(super) fn started_by(
     })
 }
 
-/// Why the gateway could not start, as it says itself.
-fn startup_failure(context: &Context, profile: &ProfileName) -> Option<String> {
+/// What tells one word of a gateway about itself from another: who said it, and when.
+type LastWord = (Option<u32>, Option<u64>, Option<String>);
+
+fn word_of(state: &GatewayState) -> LastWord {
+    (state.pid(), state.start_time(), state.updated_at().map(str::to_owned))
+}
+
+/// What it has said so far.
+fn last_word(context: &Context, profile: &ProfileName) -> Option<LastWord> {
+    match StateFile::of(&context.home, profile).read() {
+        StateRead::Read(state) => Some(word_of(&state)),
+        _ => None,
+    }
+}
+
+/// Why the gateway could not start, as it says itself; what it had said `before` this start is not the reason.
+fn startup_failure(context: &Context, profile: &ProfileName, before: &Option<LastWord>) -> Option<String> {
     let StateRead::Read(state) = StateFile::of(&context.home, profile).read() else { return None };
     let failed = state.observed().known() == Some(ObservedState::StartupFailed);
-    state.exit_reason().filter(|_| failed).map(str::to_owned)
+    let is_new = before.as_ref() != Some(&word_of(&state));
+    state.exit_reason().filter(|_| failed && is_new).map(str::to_owned)
 }
 
 /// How long the logger has for what it was given: it writes within milliseconds, unless the machine is busy.
@@ -89,12 +105,8 @@ const LOGGED: Duration = Duration::from_secs(2);
 
 /// The slot's `finish` says that it gives the gateway up before s6 does; the logger may be slower than both.
 fn wait_for_the_last_words(home: &Home, profile: &ProfileName, before: Option<gateway_log::End>) {
-    let deadline = Instant::now() + LOGGED;
-    let is_said = || {
+    waiting::until(LOGGED, || {
         gateway_log::end(home, profile) != before
             && gateway_log::last_lines(home, profile, 1).iter().any(|line| line.contains("is given up"))
-    };
-    while !is_said() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(2));
-    }
+    });
 }

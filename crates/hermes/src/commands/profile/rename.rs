@@ -170,6 +170,7 @@ mod tests {
                 restarts: 0,
                 restarted_ago: Vec::new(),
                 gave_up: None,
+                comes_back: false,
             }))
         }
         fn supports_runtime_registration(&self) -> bool {

@@ -5,118 +5,22 @@
 
 #![expect(clippy::unwrap_used, reason = "these are tests: what is not as expected is a failure")]
 
+mod moments;
+mod tree;
+
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hermes_core::config::RestartPolicy;
-use hermes_core::{BootAction, Home, ProfileName};
-use hermes_service::s6::{Crashes, Ending, S6, SlotMaker};
+use hermes_core::{BootAction, ProfileName};
+use hermes_service::s6::{Crashes, Ending, SlotMaker};
 use hermes_service::{ServiceError, ServiceManager, Wait};
-use rustix::fs::{Mode, OFlags};
 
-const TOOLS: &str = "/usr/bin";
-const SOON: Wait = Wait::AtMost(Duration::from_secs(20));
-
-/// A gateway that says that it is ready and stays.
-const READY: &str = "#!/bin/sh\necho >&3; exec 3>&-; exec sleep 1000\n";
-/// One that cannot start.
-const FAILS: &str = "#!/bin/sh\nexit 78\n";
-
-struct Tree {
-    folder: tempfile::TempDir,
-    svscan: Child,
-    s6: S6,
-}
-
-impl Tree {
-    /// A tree without slots, whose slots will run `run`. Nothing where s6 is not installed.
-    fn start(run: &str) -> Option<Self> {
-        if !Path::new(TOOLS).join("s6-svscan").exists() {
-            assert!(std::env::var_os("HERMES_NEED_S6").is_none(), "s6 is not installed");
-            eprintln!("not checked: s6 is not installed");
-            return None;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        for directory in ["home", "scan", "parts", "tools"] {
-            fs::create_dir(path(directory)).unwrap();
-        }
-        for tool in ["s6-svc", "s6-svscanctl"] {
-            symlink(Path::new(TOOLS).join(tool), path("tools").join(tool)).unwrap();
-        }
-        fs::write(path("parts/type"), "longrun\n").unwrap();
-        fs::write(path("parts/notification-fd"), "3\n").unwrap();
-        fs::write(path("parts/timeout-kill"), "3000\n").unwrap();
-        executable(&path("parts/run"), run);
-        executable(&path("parts/finish"), "#!/bin/sh\ntest \"$1\" != 78 || exit 125\n");
-        executable(&path("parts/log-run"), "#!/bin/sh\nexec cat\n");
-        let svscan = Command::new(Path::new(TOOLS).join("s6-svscan"))
-            .arg("--")
-            .arg(path("scan"))
-            .stdin(Stdio::null())
-            .stdout(fs::File::create(path("stdout")).unwrap())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let s6 = S6::new(Home::new(path("home")).unwrap(), path("scan"), path("tools"), path("parts"));
-        let tree = Self { folder, svscan, s6 };
-        // The FIFO is there before anybody reads it; without a reader, it cannot be opened to be written at once.
-        let control = tree.scan().join(".s6-svscan/control");
-        let to_write = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        until("s6-svscan listens", || rustix::fs::open(&control, to_write, Mode::empty()).is_ok());
-        Some(tree)
-    }
-
-    fn scan(&self) -> PathBuf {
-        self.folder.path().join("scan")
-    }
-
-    /// What is in the scan directory, `s6-svscan`'s own and the lock apart.
-    fn entries(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.scan()).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<_> = names.filter(|name| name != ".s6-svscan" && name != ".lock").collect();
-        names.sort();
-        names
-    }
-
-    /// The `s6-supervise`s that are children of this tree's `s6-svscan`.
-    fn supervisors(&self) -> usize {
-        let id = self.svscan.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-        children.split_ascii_whitespace().count()
-    }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        let _ = Command::new(Path::new(TOOLS).join("s6-svscanctl")).arg("-t").arg(self.scan()).status();
-        let _ = self.svscan.wait();
-    }
-}
-
-fn executable(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-#[track_caller]
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within 20 s: {what}");
-        thread::yield_now();
-    }
-}
-
-fn coder() -> ProfileName {
-    ProfileName::new("coder").unwrap()
-}
+use tree::{FAILS, READY, SOON, TOOLS, Tree, coder, executable, until};
 
 #[test]
 fn a_gateway_is_registered_down_and_is_gone_without_a_trace_when_it_is_unregistered() {

@@ -1,0 +1,128 @@
+//! Orders that come at an odd moment: before anybody supervises, while a gateway ends, while it is being given up.
+
+use std::fs;
+use std::thread;
+
+use hermes_core::BootAction;
+use hermes_core::config::RestartPolicy;
+use hermes_service::s6::{Crashes, Ending};
+use hermes_service::{Condition, ServiceManager, Wait};
+
+use crate::tree::{READY, SOON, TOOLS, Tree, coder, executable, until};
+
+/// A gateway that says that it is ready, and goes on until the file `end` is there once it was told to end.
+const ENDS_LATE: &str = "#!/bin/sh\ntrap 'until [ -e ../../end ]; do sleep 0.01; done; exit 0' TERM\n\
+                         echo >&3; exec 3>&-; while :; do sleep 0.01; done\n";
+
+/// As a boot leaves it: the slot lies there, to be up, and `s6-svscan` is still to come.
+fn laid_out_to_be_up(run: &str) -> Option<Tree> {
+    let tree = Tree::laid_out(run)?;
+    assert!(tree.s6.slot_maker().unwrap().make(&coder(), BootAction::Start).unwrap());
+    Some(tree)
+}
+
+#[test]
+fn a_stop_before_the_tree_is_there_holds_when_it_has_come() {
+    let Some(mut tree) = laid_out_to_be_up(READY) else { return };
+    let s6 = tree.s6.clone();
+    let stop = thread::spawn(move || s6.stop(&coder(), SOON));
+    tree.supervise();
+    stop.join().unwrap().unwrap();
+    let status = tree.s6.status(&coder()).unwrap().unwrap();
+    assert!(!status.up && !status.wanted_up, "{status:?}");
+}
+
+#[test]
+fn a_start_or_a_registration_before_the_tree_is_there_keeps_the_slot_of_the_boot() {
+    for starts in [true, false] {
+        let Some(mut tree) = laid_out_to_be_up(READY) else { return };
+        let s6 = tree.s6.clone();
+        let order = thread::spawn(move || match starts {
+            true => s6.start(&coder(), SOON),
+            false => s6.register_profile_gateway(&coder()),
+        });
+        tree.supervise();
+        order.join().unwrap().unwrap();
+        until("it is ready", || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.ready));
+        assert_eq!(tree.entries(), ["gateway-coder"]);
+    }
+}
+
+#[test]
+fn a_start_while_the_former_one_ends_waits_for_the_new_one() {
+    let Some(tree) = Tree::start(ENDS_LATE) else { return };
+    tree.s6.register_profile_gateway(&coder()).unwrap();
+    tree.s6.start(&coder(), SOON).unwrap();
+    let former = tree.s6.status(&coder()).unwrap().unwrap();
+    tree.s6.stop(&coder(), Wait::No).unwrap();
+    let ending = || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.up && !status.wanted_up);
+    until("it ends", ending);
+    let s6 = tree.s6.clone();
+    let start = thread::spawn(move || {
+        s6.start(&coder(), SOON).unwrap();
+        s6.status(&coder()).unwrap().unwrap()
+    });
+    let wanted = || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.wanted_up);
+    until("it is told to come up again", || wanted() || start.is_finished());
+    fs::write(tree.folder.path().join("end"), "").unwrap();
+    let started = start.join().unwrap();
+    assert!(started.ready && started.pid != former.pid, "{started:?}, and before: {former:?}");
+}
+
+/// `finish` has said that the gateway is given up, and has not ended yet.
+#[test]
+fn a_start_while_it_is_being_given_up_begins_afresh() {
+    let Some(tree) =
+        Tree::start("#!/bin/sh\n[ -e ../../mended ] || exit 78\necho >&3; exec 3>&-; exec sleep 1000\n")
+    else {
+        return;
+    };
+    let file = |name: &str| tree.folder.path().join(name);
+    executable(
+        &file("parts/finish"),
+        "#!/bin/sh\ntest \"$1\" = 78 || exit 0\ntouch ../../ending\nuntil [ -e ../../ordered ]; do sleep 0.01; done\nexit 125\n",
+    );
+    tree.s6.register_profile_gateway(&coder()).unwrap();
+    tree.s6.start(&coder(), Wait::No).unwrap();
+    until("it is being given up", || file("ending").exists());
+    let mut crashes = Crashes::default();
+    crashes.ended(Ending::Code(78), true, &RestartPolicy::default(), Crashes::now());
+    assert!(crashes.gave_up.is_some(), "{crashes:?}");
+    crashes.save(&tree.s6.slot(&coder())).unwrap();
+    let condition = || Condition::of(tree.s6.status(&coder()).unwrap().as_ref(), None);
+    assert_eq!(condition(), Condition::Crashed, "it is not given up before it is down");
+
+    fs::write(file("mended"), "").unwrap();
+    // `finish` goes on once an order was given.
+    let svc = file("tools/s6-svc");
+    fs::remove_file(&svc).unwrap();
+    executable(
+        &svc,
+        &format!(
+            "#!/bin/sh\n( sleep 0.1; touch {} ) &\nexec {TOOLS}/s6-svc \"$@\"\n",
+            file("ordered").display()
+        ),
+    );
+    tree.s6.start(&coder(), SOON).unwrap();
+    let status = tree.s6.status(&coder()).unwrap().unwrap();
+    assert!(status.ready && status.gave_up.is_none(), "{status:?}");
+    assert_eq!(condition(), Condition::Running);
+}
+
+#[test]
+fn one_that_is_restarted_is_not_taken_for_one_that_crashed() {
+    let Some(tree) = Tree::start(READY) else { return };
+    let file = |name: &str| tree.folder.path().join(name);
+    executable(
+        &file("parts/finish"),
+        "#!/bin/sh\ntouch ../../ending\nuntil [ -e ../../go-on ]; do sleep 0.01; done\n",
+    );
+    tree.s6.register_profile_gateway(&coder()).unwrap();
+    tree.s6.start(&coder(), SOON).unwrap();
+    tree.s6.restart(&coder(), Wait::No).unwrap();
+    until("the former one has ended", || file("ending").exists());
+    let status = tree.s6.status(&coder()).unwrap().unwrap();
+    assert_eq!(Condition::of(Some(&status), None), Condition::Starting, "{status:?}");
+    fs::write(file("go-on"), "").unwrap();
+    until("it is ready", || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.ready));
+}
