@@ -213,7 +213,7 @@ async fn without_any_capability_root_is_told_which_are_needed() -> Result<()> {
 #[docker_test]
 async fn each_missing_capability_is_noticed_and_named() -> Result<()> {
     for missing in CAPABILITIES {
-        let none = Container::builder().cap_drop("ALL").deadline(secs(10));
+        let none = Container::builder().cap_drop("ALL").deadline(secs(30));
         let rest = CAPABILITIES.iter().filter(|capability| **capability != missing);
         let builder = rest.fold(none, |builder, capability| builder.cap_add(capability));
         let outcome = builder.run(["true"]).await?.either_way();

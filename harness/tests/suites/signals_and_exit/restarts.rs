@@ -65,9 +65,13 @@ async fn five_restarts_in_a_row_are_five_whole_boots() -> Result<()> {
         };
         container.wait_until(format!("everything runs again ({round})"), command_again, secs(10)).await?;
     }
-    let last = container.processes().await?;
-    let (before, after) = (process_table(&first), process_table(&last));
-    ensure!(shape(&first) == shape(&last), "after five restarts\n{after}before\n{before}");
+    let before = process_table(&first);
+    let as_before = async |container: &Container| {
+        let now = container.processes().await?;
+        let after = process_table(&now);
+        Ok(Look::holds(shape(&first) == shape(&now), || format!("{after}before\n{before}")))
+    };
+    container.wait_until("the same processes after five restarts", as_before, secs(10)).await?;
     container.exec(["hermes", "health"]).await?.success();
     Ok(())
 }
