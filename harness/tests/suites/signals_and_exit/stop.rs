@@ -9,6 +9,7 @@ use hermes_harness::{Container, docker_test, secs};
 use predicates::str::contains;
 
 use super::{TELLS_SIGNALS, WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
+use crate::driving::is_healthy;
 use crate::own_services::{DEAF, FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
@@ -59,7 +60,7 @@ async fn a_signal_that_asks_for_no_stop_stops_nothing() -> Result<()> {
     }
     // A look at the boot takes a round through the container: whatever the signals did is done then.
     container.ready().await?;
-    container.exec(["hermes", "health"]).await?.success();
+    is_healthy(&container).await?;
     timed_stop(&container).await?;
     let (stdout, _) = container.logs().await?;
     ensure!(stdout == "trapped\ngot TERM\n", "the command saw\n{stdout}");
@@ -184,7 +185,7 @@ async fn a_stop_that_docker_cuts_short_is_no_obstacle_to_the_next_start() -> Res
     ensure!(container.wait_exit(secs(10)).await? == 137, "exit code {}", container.state().await?.exit_code);
     container.start().await?;
     container.ready().await?;
-    container.exec(["hermes", "health"]).await?.success();
+    is_healthy(&container).await?;
     Ok(())
 }
 
