@@ -149,7 +149,7 @@ async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_
     let lived = beats[18].duration_since(beats[0])?;
     ensure!(lived > Duration::from_secs(u64::from(TTL)), "beaten for {lived:?} alone");
     here.wait_until("it takes over", slot_ready(GATEWAY), secs(30)).await?;
-    let ready = last_ready(&here).await?;
+    let ready = ready_after(&here, beats[0]).await?;
     let waited = ready.duration_since(beats[18]).context("it took over while the other lived")?;
     ensure!(
         waited >= Duration::from_secs(u64::from(TTL) - 1),
@@ -158,17 +158,17 @@ async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_
     owner_is(&here, "here").await
 }
 
-/// When the gateway was last ready, by its log: how long this test takes to look is not its affair.
-async fn last_ready(container: &Container) -> Result<SystemTime> {
+/// When the gateway was ready after this moment, by its log: how long this test takes to look is not its affair.
+async fn ready_after(container: &Container, moment: SystemTime) -> Result<SystemTime> {
     let ready = async |container: &Container| {
         let log = look(container, "cat /opt/data/logs/gateways/default/current").await?;
-        // The line of the life that the volume had before is the first one.
-        let lines: Vec<_> = log.lines().filter(|line| line.contains("is ready")).collect();
-        let time = lines.get(1).and_then(|line| line.split_once("  ")).map(|(time, _)| time.to_owned());
+        let lines = log.lines().filter(|line| line.contains("is ready"));
+        let times = lines.filter_map(|line| humantime::parse_rfc3339_weak(line.split_once("  ")?.0).ok());
+        // There may be lines of the life that the volume had before.
+        let time = times.filter(|time| *time > moment).last();
         Ok(Look::from_option(time, || log))
     };
-    let time = container.wait_until("the gateway's second life in its log", ready, secs(10)).await?;
-    humantime::parse_rfc3339_weak(&time).with_context(|| time)
+    Ok(container.wait_until("the gateway is ready in its log", ready, secs(10)).await?)
 }
 
 #[docker_test]
