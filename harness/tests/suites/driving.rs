@@ -79,8 +79,13 @@ pub(crate) async fn slot(container: &Container, profile: &str) -> Result<Slot> {
 
 /// Waits until `hermes health` finds the container well, which it does not before every gateway is supervised.
 pub(crate) async fn is_healthy(container: &Container) -> Result<()> {
+    is_healthy_to(container, "hermes").await
+}
+
+/// The same, asked by this user.
+pub(crate) async fn is_healthy_to(container: &Container, user: &str) -> Result<()> {
     let healthy = async |container: &Container| {
-        let health = hermes(container, "health").await?.either_way();
+        let health = hermes(container, "health").user(user).await?.either_way();
         Ok(Look::holds(health.exit_code() == 0, || health.report("exit code 0")))
     };
     Ok(container.wait_until("hermes health finds it well", healthy, secs(10)).await?)

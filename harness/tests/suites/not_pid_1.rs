@@ -9,6 +9,7 @@ use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 
+use crate::driving::is_healthy;
 use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 /// A command that ends with its own code when it is told to by SIGTERM.
@@ -35,7 +36,7 @@ async fn is_supervised(container: &Container) -> Result<()> {
     for name in ["main-hermes", "polite", "/run/s6/scandir/system-polite"] {
         container.wait_until(format!("{name} is up"), slot_up(name), secs(10)).await?;
     }
-    container.exec(["hermes", "health"]).await?.success();
+    is_healthy(container).await?;
     container.exec(["hermes"]).await?.success().stdout_matches(contains("Supervised by s6"));
     container.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
     Ok(())
