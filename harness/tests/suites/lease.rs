@@ -163,9 +163,9 @@ async fn ready_after(container: &Container, moment: SystemTime) -> Result<System
     let ready = async |container: &Container| {
         let log = look(container, "cat /opt/data/logs/gateways/default/current").await?;
         let lines = log.lines().filter(|line| line.contains("is ready"));
-        let times = lines.filter_map(|line| humantime::parse_rfc3339_weak(line.split_once("  ")?.0).ok());
+        let mut times = lines.filter_map(|line| humantime::parse_rfc3339_weak(line.split_once("  ")?.0).ok());
         // There may be lines of the life that the volume had before.
-        let time = times.filter(|time| *time > moment).next_back();
+        let time = times.rfind(|time| *time > moment);
         Ok(Look::from_option(time, || log))
     };
     Ok(container.wait_until("the gateway is ready in its log", ready, secs(10)).await?)
