@@ -28,7 +28,8 @@
 //!
 //! # A container
 //!
-//! [`Container::builder`] describes it, and whatever is not said is the image's own. Then one of:
+//! [`Container::builder`] describes it, and whatever is not said is the image's own, but for the health check,
+//! which nobody asks unless the test does. Then one of:
 //!
 //! | | |
 //! | --- | --- |

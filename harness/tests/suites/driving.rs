@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, Slot, process_table};
-use hermes_harness::{Container, ExecRequest};
+use hermes_harness::{Container, ExecRequest, Look, secs};
 use serde_json::Value;
 
 /// The account `hermes`: UID and GID.
@@ -67,10 +67,28 @@ pub(crate) async fn wanted_and_said(container: &Container, profile: &str) -> Res
     Ok((field("desired_state"), field("gateway_state")))
 }
 
-/// The slot of a profile's gateway, which has to be supervised.
+/// The slot of a profile's gateway, which has to be supervised: a boot may be complete a moment before it is.
 pub(crate) async fn slot(container: &Container, profile: &str) -> Result<Slot> {
     let name = format!("gateway-{profile}");
-    container.slot(&name).await?.with_context(|| format!("nothing supervises {name}"))
+    let supervised = async |container: &Container| {
+        let slot = container.slot(&name).await?;
+        Ok(Look::from_option(slot, || format!("nothing supervises {name}")))
+    };
+    Ok(container.wait_until(format!("{name} is supervised"), supervised, secs(10)).await?)
+}
+
+/// Waits until `hermes health` finds the container well, which it does not before every gateway is supervised.
+pub(crate) async fn is_healthy(container: &Container) -> Result<()> {
+    is_healthy_to(container, "hermes").await
+}
+
+/// The same, asked by this user.
+pub(crate) async fn is_healthy_to(container: &Container, user: &str) -> Result<()> {
+    let healthy = async |container: &Container| {
+        let health = hermes(container, "health").user(user).await?.either_way();
+        Ok(Look::holds(health.exit_code() == 0, || health.report("exit code 0")))
+    };
+    Ok(container.wait_until("hermes health finds it well", healthy, secs(10)).await?)
 }
 
 /// The slot, which has to be ready; its process.

@@ -54,16 +54,22 @@ async fn the_command(container: &Container) -> Result<Process> {
     Ok(gateway)
 }
 
+/// Waits until the command has said all of these on stderr: its gateway may serve before it says so.
+async fn on_stderr(container: &Container, words: &[&str]) -> Result<()> {
+    let said = async |container: &Container| {
+        let (_, stderr) = container.logs().await?;
+        Ok(Look::holds(words.iter().all(|word| stderr.contains(word)), || stderr))
+    };
+    Ok(container.wait_until(format!("{words:?} on stderr"), said, secs(10)).await?)
+}
+
 #[docker_test]
 async fn the_default_gateway_is_supervised_and_the_container_stays_up_and_says_how_to_opt_out() -> Result<()>
 {
     let container = run("gateway run").start_ready().await?;
     let first = one_supervised_gateway(&container, "default").await?;
     answers_at_both_doors(&container, "default", 8642).await?;
-    let (_, stderr) = container.logs().await?;
-    for word in [SUPERVISED, "--no-supervise", "HERMES_GATEWAY_NO_SUPERVISE"] {
-        ensure!(stderr.contains(word), "{word:?} is not on stderr:\n{stderr}");
-    }
+    on_stderr(&container, &[SUPERVISED, "--no-supervise", "HERMES_GATEWAY_NO_SUPERVISE"]).await?;
     // It is killed, and the container has another one: that is what supervision is for.
     container.kill_process(first.pid, "KILL").await?;
     let back = async |container: &Container| {
@@ -76,8 +82,11 @@ async fn the_default_gateway_is_supervised_and_the_container_stays_up_and_says_h
     container.restart().await?;
     container.ready().await?;
     one_supervised_gateway(&container, "default").await?;
-    let said = container.logs().await?.1.matches(SUPERVISED).count();
-    ensure!(said == 2, "said {said} times in two lives");
+    let once_in_each_life = async |container: &Container| {
+        let (_, stderr) = container.logs().await?;
+        Ok(Look::holds(stderr.matches(SUPERVISED).count() == 2, || stderr))
+    };
+    container.wait_until("it says so in its second life, too", once_in_each_life, secs(10)).await?;
 
     container.stop().await?;
     // As of the `sleep infinity` that stays in its place.
@@ -156,10 +165,7 @@ async fn the_gateway_of_a_profile_runs_in_the_same_way() -> Result<()> {
         .await?;
     one_supervised_gateway(&container, "coder").await?;
     must_be_down_for_good(&container, "default").await?;
-    let (_, stderr) = container.logs().await?;
-    for word in ["'coder' runs under s6 supervision", "hermes -p coder gateway status"] {
-        ensure!(stderr.contains(word), "{word:?} is not on stderr:\n{stderr}");
-    }
+    on_stderr(&container, &["'coder' runs under s6 supervision", "hermes -p coder gateway status"]).await?;
     ensure!(wanted_and_said(&container, "coder").await? == ("running".into(), "running".into()));
     Ok(())
 }

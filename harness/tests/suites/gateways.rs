@@ -138,12 +138,34 @@ pub(crate) async fn last_boot_in(container: &Container, home: &str) -> Result<Ve
     Ok(boot)
 }
 
-/// Sends half of a request to the gateway, which is then in its hands until it drains, and keeps the connection.
-pub(crate) async fn hold_a_request(container: &Container, gateway: &Gateway) -> Result<()> {
-    let port = gateway.port.context("it has a port")?;
-    const SCRIPT: &str = r#"exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET /health HTTP/1.1\r\nHost' >&3 || exit
-        setsid sleep 300 <&3 >/dev/null 2>&1 & echo held"#;
-    container.exec(["bash", "-c", SCRIPT, "bash", &port.to_string()]).await?.success().stdout_is("held");
+/// Sends half of a request to each of these gateways and keeps the connections; when the gateways have them in their hands,
+/// gives an order to the last of them, and waits until that one has written that it drains.
+///
+/// All in one command: a gateway waits ten seconds for the rest, and on a busy machine some ways into the container take
+/// as long.
+pub(crate) async fn drain_with_a_request(
+    container: &Container,
+    gateways: &[Gateway],
+    order: &str,
+) -> Result<()> {
+    const SCRIPT: &str = r#"order=$1 state=$2; shift 2
+        for port; do
+            exec 3<>"/dev/tcp/127.0.0.1/$port" && printf 'GET /health HTTP/1.1\r\nHost' >&3 || exit
+            setsid sleep 300 <&3 >/dev/null 2>&1 3>&- &
+            until exec 4<>"/dev/tcp/127.0.0.1/$port" &&
+                printf 'GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&4 &&
+                grep -q '^hermes_gateway_connections_in_flight 2' <&4
+            do sleep 0.02; done
+        done
+        eval "$order" || exit
+        until grep -Eq '"gateway_state": ?"draining"' "$state"; do sleep 0.02; done
+        echo draining"#;
+    let last = gateways.last().context("a gateway to drain")?;
+    let state = format!("{}/gateway_state.json", directory(&last.profile));
+    let ports = gateways.iter().map(|gateway| Some(gateway.port?.to_string()));
+    let ports: Vec<_> = ports.collect::<Option<_>>().context("they have ports")?;
+    let words = ["bash", "-c", SCRIPT, "bash", order, &state].map(str::to_owned);
+    container.exec(words.into_iter().chain(ports)).await?.success().stdout_is("draining");
     Ok(())
 }
 

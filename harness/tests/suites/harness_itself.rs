@@ -51,7 +51,7 @@ async fn a_command_past_its_deadline_is_told_with_what_it_wrote() -> Result<()> 
     let container = up().await?;
     let error = container
         .exec_sh("echo so far; exec sleep 60")
-        .deadline(Duration::from_secs(3))
+        .deadline(secs(10))
         .await
         .map(|outcome| outcome.either_way())
         .expect_err("sleep takes longer");
@@ -120,7 +120,7 @@ async fn a_run_to_the_end_keeps_code_and_streams_apart() -> Result<()> {
 async fn waiting_says_what_was_seen_last_and_ends_when_the_container_dies() -> Result<()> {
     let container = up().await?;
     let error = container
-        .wait_until("slot no-such-slot up", slot_up("no-such-slot"), secs(3))
+        .wait_until("slot no-such-slot up", slot_up("no-such-slot"), secs(10))
         .await
         .expect_err("there is none");
     ensure!(

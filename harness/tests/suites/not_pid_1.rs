@@ -9,6 +9,7 @@ use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 
+use crate::driving::is_healthy;
 use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 /// A command that ends with its own code when it is told to by SIGTERM.
@@ -35,7 +36,7 @@ async fn is_supervised(container: &Container) -> Result<()> {
     for name in ["main-hermes", "polite", "/run/s6/scandir/system-polite"] {
         container.wait_until(format!("{name} is up"), slot_up(name), secs(10)).await?;
     }
-    container.exec(["hermes", "health"]).await?.success();
+    is_healthy(container).await?;
     container.exec(["hermes"]).await?.success().stdout_matches(contains("Supervised by s6"));
     container.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
     Ok(())
@@ -197,10 +198,14 @@ async fn as_the_child_of_a_platforms_own_init_it_ends_what_is_its_own_and_nothin
     // To the supervisor, which is not the container's main process here.
     container.kill_process(supervisor, "TERM").await?;
     container.wait_until("/init has ended", log_says("the platform saw 7"), secs(10)).await?;
-    let left = container.processes().await?;
-    let mut commands: Vec<_> = left.iter().map(|process| process.argv.join(" ")).collect();
-    commands.sort();
-    ensure!(commands == ["sleep 4242", "sleep infinity"], "left are\n{}", process_table(&left));
+    // It says so before it becomes the `sleep`.
+    let only_the_platforms = async |container: &Container| {
+        let left = container.processes().await?;
+        let mut commands: Vec<_> = left.iter().map(|process| process.argv.join(" ")).collect();
+        commands.sort();
+        Ok(Look::holds(commands == ["sleep 4242", "sleep infinity"], || process_table(&left)))
+    };
+    container.wait_until("the platform's own are left alone", only_the_platforms, secs(10)).await?;
     let (stdout, _) = container.logs().await?;
     ensure!(stdout.contains(FINISHED) && stdout.contains("got TERM"), "no orderly stop:\n{stdout}");
     Ok(())

@@ -7,6 +7,8 @@ use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
+use crate::driving::is_healthy_to;
+
 /// What the documentation names for `--cap-drop ALL`.
 const CAPABILITIES: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];
 
@@ -67,8 +69,7 @@ async fn is_whole(container: &Container, trees: Trees, log: &str) -> Result<()> 
     for process in processes.iter().filter(|process| ["sh", "sleep"].contains(&process.comm.as_str())) {
         ensure!(process.uid == uid, "{:?} of {}, expected {uid}:\n{table}", process.argv, process.uid);
     }
-    container.exec(["hermes", "health"]).user(uid.to_string()).await?.success();
-    Ok(())
+    is_healthy_to(container, &uid.to_string()).await
 }
 
 fn read_only(run: &str) -> ContainerBuilder {
@@ -213,7 +214,7 @@ async fn without_any_capability_root_is_told_which_are_needed() -> Result<()> {
 #[docker_test]
 async fn each_missing_capability_is_noticed_and_named() -> Result<()> {
     for missing in CAPABILITIES {
-        let none = Container::builder().cap_drop("ALL").deadline(secs(10));
+        let none = Container::builder().cap_drop("ALL").deadline(secs(30));
         let rest = CAPABILITIES.iter().filter(|capability| **capability != missing);
         let builder = rest.fold(none, |builder, capability| builder.cap_add(capability));
         let outcome = builder.run(["true"]).await?.either_way();

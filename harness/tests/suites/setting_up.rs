@@ -49,6 +49,25 @@ pub(crate) async fn said(container: &Container) -> Result<Vec<String>> {
     Ok(words_of(&stderr))
 }
 
+/// Waits until what the set-up said in all boots is as it should be: the engine may take a line a moment after it was
+/// written.
+pub(crate) async fn until_said(
+    container: &Container,
+    what: &str,
+    as_it_should_be: impl Fn(&[String]) -> bool,
+) -> Result<()> {
+    let said = async |container: &Container| {
+        let words = said(container).await?;
+        Ok(Look::holds(as_it_should_be(&words), || format!("{words:#?}")))
+    };
+    Ok(container.wait_until(format!("the set-up said {what}"), said, secs(10)).await?)
+}
+
+/// Waits until it has said these lines, in this order, and nothing else.
+pub(crate) async fn has_said(container: &Container, expected: &[&str]) -> Result<()> {
+    until_said(container, &format!("{expected:#?}"), |words| words == expected).await
+}
+
 /// The lines of the set-up, without its name.
 fn words_of(stderr: &str) -> Vec<String> {
     stderr.lines().filter_map(|line| line.strip_prefix("hermes-setup: ")).map(str::to_owned).collect()

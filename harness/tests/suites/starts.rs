@@ -1,8 +1,8 @@
 //! Ways to start a container in which something is not as the image has it: another mount over the program, no `/init`, a
 //! volume that nobody may write. It works, or ends at once, and says in either case what is missing and how to mend it.
 
-use anyhow::{Context, Result, ensure};
-use hermes_harness::probe::log_says;
+use anyhow::{Result, ensure};
+use hermes_harness::probe::{log_says, slot_up};
 use hermes_harness::{Container, ContainerBuilder, Outcome, Volume, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
@@ -181,6 +181,7 @@ async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Resul
 async fn a_boot_on_a_read_only_volume_goes_on_and_names_the_path_and_the_mend_once() -> Result<()> {
     for booted in [false, true] {
         let container = read_only_volume(booted).await?.cmd(["sleep", "infinity"]).start_ready().await?;
+        container.wait_until("it is told", log_says("mount it read-write"), secs(10)).await?;
         let (_, stderr) = container.logs().await?;
         let said: Vec<&str> =
             stderr.lines().filter(|line| line.to_lowercase().contains("read-only")).collect();
@@ -192,8 +193,7 @@ async fn a_boot_on_a_read_only_volume_goes_on_and_names_the_path_and_the_mend_on
         for noise in ["panicked", "backtrace", "cannot keep the lease", "container-boot.log"] {
             ensure!(!stderr.contains(noise), "{noise}:\n{stderr}");
         }
-        let slot = container.slot("volume-lease").await?.context("the keeper of the lease")?;
-        ensure!(slot.up, "{slot}");
+        container.wait_until("the keeper of the lease", slot_up("volume-lease"), secs(10)).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A terminal reaches the program as if nothing stood between: its size, its keys, its signals, its job control
 //! (`contract.md` §2). Without `-t` nothing pretends to be one.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::process_table;
@@ -204,13 +204,15 @@ async fn a_program_that_control_z_stops_does_not_hang_the_container() -> Result<
 
 #[docker_test]
 async fn an_interactive_bash_is_stopped_at_once() -> Result<()> {
-    // At its prompt bash ignores SIGTERM: what ends it before its grace time is over (3 s) is SIGHUP.
-    let (container, mut terminal) = interactive_bash().open_terminal(80, 24).await?;
+    // At its prompt bash ignores SIGTERM: what ends it before its grace time is over is SIGHUP. That time is a long one here,
+    // so that no machine is too slow to tell the two apart.
+    let builder = interactive_bash().env("S6_SERVICES_GRACETIME", "40000");
+    let (container, mut terminal) = builder.open_terminal(80, 24).await?;
     terminal.wait_for(PROMPT.trim_end(), secs(20)).await?;
     let started = Instant::now();
-    container.stop().await?;
+    container.stop_within(secs(60)).await?;
     let took = started.elapsed();
-    ensure!(took < Duration::from_millis(2900), "the stop took {took:?}");
+    ensure!(took < secs(10), "the stop took {took:?}");
     Ok(())
 }
 

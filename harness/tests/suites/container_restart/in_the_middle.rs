@@ -5,7 +5,7 @@ use hermes_harness::{Container, Look, Looked, docker_test, secs};
 
 use super::{WAYS, Way};
 use crate::gateways::{
-    create_and_start, directory, gateway, gateway_is, gateways, hermes, hold_a_request, last_boot,
+    create_and_start, directory, drain_with_a_request, gateway, gateway_is, gateways, hermes, last_boot,
     no_process_of, state_file,
 };
 
@@ -82,13 +82,10 @@ async fn a_drain_that_the_restart_cuts_off_changes_nobodys_intent() -> Result<()
     make_patient(&container, "idle").await?;
     for way in [Way::KillAndStart, Way::Restart] {
         hermes(&container, "idle", &["gateway", "start"]).await?.success();
-        for gateway in gateways(&container).await? {
-            hold_a_request(&container, &gateway).await?;
-        }
         // One drains since it is to stop; the other does when the container goes down, if that leaves it the time.
-        hermes(&container, "idle", &["gateway", "stop", "--no-wait"]).await?.success();
-        container.wait_until("it drains", gateway_is("idle", "draining"), secs(10)).await?;
-        container.wait_until("it says so", says("idle", "draining"), secs(10)).await?;
+        let order = r#"hermes -p idle gateway stop --no-wait >&2 || exit
+            until hermes -p idle gateway status --json | grep -Eq '"state": ?"draining"'; do sleep 0.02; done"#;
+        drain_with_a_request(&container, &gateways(&container).await?, order).await?;
         way.go(&container).await?;
         let up = container.wait_until(format!("{way:?}"), gateway_is("default", "running"), secs(10)).await?;
         ensure!(up.desired_state.as_deref() == Some("running"), "{way:?}: {up:?}");
@@ -111,10 +108,9 @@ async fn a_profile_is_whole_or_gone_when_the_container_goes_down_while_it_is_del
     make_patient(&container, "doomed").await?;
     let before = container.exec_sh("cd /opt/data/profiles/doomed && sha256sum SOUL.md config.yaml").await?;
     let before = before.success().stdout();
-    hold_a_request(&container, &gateway(&container, "doomed").await?).await?;
+    // Which waits for the drain.
     let delete = "setsid hermes profile delete doomed --yes >/dev/null 2>&1 &";
-    container.exec_sh(delete).await?.success();
-    container.wait_until("the delete waits for the drain", says("doomed", "draining"), secs(10)).await?;
+    drain_with_a_request(&container, &[gateway(&container, "doomed").await?], delete).await?;
     Way::KillAndStart.go(&container).await?;
     // The delete had not come to the directory: nothing of the profile is lost, and it runs as before.
     let up = container.wait_until("it is back", gateway_is("doomed", "running"), secs(10)).await?;

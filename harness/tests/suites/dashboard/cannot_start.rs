@@ -26,9 +26,16 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
     };
     container.wait_until("it is down for good", given_up, secs(10)).await?;
     let told = log_says("dashboard: it is given up: it cannot run with its configuration (exit code 78)");
-    container.wait_until("it is given up", told, secs(5)).await?;
+    container.wait_until("it is given up", told, secs(10)).await?;
+    // It says so on stdout, through its logger, and why on stderr: whichever comes first.
+    let all = ["error: the dashboard does not run", cause, mend];
+    let said = async |container: &Container| {
+        let log = container.log().await?;
+        Ok(Look::holds(all.iter().all(|words| log.contains(words)), || log))
+    };
+    container.wait_until(format!("{all:?} in its log"), said, secs(10)).await?;
     let log = container.log().await?;
-    for words in ["error: the dashboard does not run", cause, mend] {
+    for words in all {
         ensure!(log.matches(words).count() == 1, "not once {words:?}:\n{log}");
     }
     let deaths = look(&container, "/command/s6-svdt /run/service/dashboard").await?;

@@ -96,21 +96,30 @@ async fn on_a_volume_that_takes_nothing_the_link_is_for_this_start_alone_and_wor
     Container::builder().volume(&volume, "/opt/data").run(["true"]).await?.success();
     let container = serving(wanted().volume_read_only(&volume, "/opt/data")).await?;
     let warning = "dashboard: warning: the link below is for this start alone";
-    container.wait_until("it warns", log_says(warning), secs(5)).await?;
-    let links = async || -> Result<Vec<String>> {
-        let log = container.log().await?;
-        let links = log.lines().filter_map(|line| line.strip_prefix("dashboard: open "));
-        Ok(links.map(str::to_owned).collect())
+    container.wait_until("it warns", log_says(warning), secs(10)).await?;
+    // That of this start, which may be in the log a moment after the port is bound.
+    let link_of_start = async |start: usize| -> Result<String> {
+        let link = async |container: &Container| {
+            let log = container.log().await?;
+            let links: Vec<_> =
+                log.lines().filter_map(|line| line.strip_prefix("dashboard: open ")).collect();
+            Ok(match links[..] {
+                [.., link] if links.len() == start => Look::Value(link.to_owned()),
+                _ if links.len() > start => Look::Never(format!("{links:?} at start {start}")),
+                _ => Look::NotYet(log),
+            })
+        };
+        Ok(container.wait_until(format!("link {start} in its log"), link, secs(10)).await?)
     };
     let told = hermes(&container, "dashboard link").await?.code(1).stderr();
     ensure!(told.contains("the volume takes no token") && told.contains("docker logs"), "{told}");
-    let first = links().await?.pop().context("a link")?;
+    let first = link_of_start(1).await?;
     let cookie = session_of(&container.http_get(PORT, path_of(&first)?, &[]).await?)?;
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200);
     container.restart().await?;
     container.ready().await?;
     bound(&container).await?;
-    let second = links().await?.pop().context("a link")?;
+    let second = link_of_start(2).await?;
     ensure!(second != first, "the link outlived its start");
     ensure!(container.http_get(PORT, path_of(&first)?, &[]).await?.status == 401, "the old link lets in");
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 401, "the login outlived its start");

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::program::Program;
 use super::{
-    From, SECRETS, addition, folder, healthy, only_the_gateway_has_the_secret, read,
-    the_dashboard_asks_for_its_password,
+    From, SECRETS, addition, folder, healthy, healthy_with_its_gateway, only_the_gateway_has_the_secret,
+    read, the_dashboard_asks_for_its_password,
 };
 use crate::gateways::gateway_is;
 
@@ -77,7 +77,7 @@ async fn compose_starts_a_healthy_container_with_a_dashboard_on_the_loopback_alo
 -> Result<()> {
     let project = Project::up("compose.yaml", &[]).await?;
     let container = project.container().await?;
-    healthy(&container).await?;
+    healthy_with_its_gateway(&container).await?;
     let health = container.http_get(8642, "/health", &[]).await?;
     ensure!(health.status == 200 && health.text().contains(r#""profile":"default""#), "{}", health.text());
     let ports = container.inspect().await?.network_settings.and_then(|settings| settings.ports);

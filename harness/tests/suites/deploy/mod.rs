@@ -17,6 +17,7 @@ use hermes_harness::{Container, Look, secs};
 use serde_json::{Value, json};
 
 use crate::driving::only_gateway;
+use crate::gateways::gateway_is;
 
 /// A secret as a user has it in a file, with the newline that an editor leaves.
 const SECRET_FILE: &str = "sk-or-never-to-be-seen-0815\n";
@@ -69,6 +70,13 @@ async fn healthy(container: &Container) -> Result<()> {
         Ok(Look::holds(health.as_deref() == Some("healthy"), || format!("{health:?}")))
     };
     Ok(container.wait_until("the container is healthy", is_healthy, secs(60)).await?)
+}
+
+/// Waits until it is, and its gateway runs: a container whose gateway has not come up yet is no ill one.
+async fn healthy_with_its_gateway(container: &Container) -> Result<()> {
+    healthy(container).await?;
+    container.wait_until("its gateway runs", gateway_is("default", "running"), secs(15)).await?;
+    Ok(())
 }
 
 /// The gateway has the secret, without the newline of its file, and neither the engine nor the log tells it.

@@ -8,7 +8,9 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::docker_test;
 
 use super::compose::Project;
-use super::{From, healthy, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password};
+use super::{
+    From, healthy_with_its_gateway, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password,
+};
 use crate::driving::only_gateway;
 
 /// What the set-up of the volume may not touch: whose it is, its mode, and when it was last changed in any way.
@@ -41,7 +43,7 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let project = Project::up("compose.nas.yaml", &variables).await?;
     let container = project.container().await?;
-    healthy(&container).await?;
+    healthy_with_its_gateway(&container).await?;
 
     let gateway = only_gateway(&container).await?;
     ensure!(gateway.uid == account.0, "not {account:?}: {gateway:?}");

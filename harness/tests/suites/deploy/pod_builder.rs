@@ -2,7 +2,7 @@
 //! this module does not know how to reproduce is an error, never passed over.
 
 use anyhow::{Context, Result, bail, ensure};
-use bollard::models::{HealthConfig, Mount, MountType, MountVolumeOptions};
+use bollard::models::{Mount, MountType, MountVolumeOptions};
 use hermes_harness::{Container, ContainerBuilder, ExecRequest, Volume};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Container as PodContainer, PodSecurityContext, PodSpec, SecurityContext};
@@ -60,9 +60,8 @@ async fn builder(set: &StatefulSet, empty_dirs: EmptyDirs) -> Result<(ContainerB
     let pod = pod_spec(set)?;
     let spec = container(pod)?;
     let name = set.metadata.name.as_deref().context("it has a name")?;
-    // The image's health check is Docker's; Kubernetes does not know it.
-    let none = HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() };
-    let mut builder = Container::builder().hostname(format!("{name}-0")).healthcheck(none);
+    // The image's health check is Docker's; Kubernetes does not know it, and the builder leaves it out.
+    let mut builder = Container::builder().hostname(format!("{name}-0"));
     ensure!(spec.image.as_deref() == Some("hermes:dev"), "not the image that is tested: {:?}", spec.image);
     ensure!(spec.working_dir.is_none() && spec.env_from.is_none() && spec.lifecycle.is_none());
     if let Some(command) = &spec.command {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::program::Program;
 use super::{
-    From, SECRETS, addition, folder, healthy, only_the_gateway_has_the_secret, read,
+    From, SECRETS, addition, folder, healthy_with_its_gateway, only_the_gateway_has_the_secret, read,
     the_dashboard_asks_for_its_password,
 };
 use crate::driving::{answers_at_both_doors, directory, hermes};
@@ -110,7 +110,7 @@ impl Stack {
 async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_trace() -> Result<()> {
     let stack = Stack::deploy("swarm.yaml").await?;
     let container = stack.container().await?;
-    healthy(&container).await?;
+    healthy_with_its_gateway(&container).await?;
     answers_at_both_doors(&container, "default", 8642).await?;
     only_the_gateway_has_the_secret(&container).await?;
     the_dashboard_asks_for_its_password(&container, From::Inside).await?;

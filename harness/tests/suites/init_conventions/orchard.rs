@@ -1,7 +1,8 @@
 //! The image of somebody who builds on ours: services of both trees, oneshots, bundles, a logger, scripts.
 //!
 //! Its parts print what they do on the container's standard output, which is one pipe: the order of the lines is the
-//! order of the events.
+//! order of the events. But what `web` prints goes through its logger, which may be late: by a file `database` sees that it
+//! is down.
 
 use anyhow::Result;
 use hermes_harness::{Container, ContainerBuilder, DerivedImage, ImageBuilder};
@@ -19,15 +20,16 @@ const ONESHOT: &str = "#!/bin/sh\nprintf '%s: %s as %s\\n' \"$1\" \"$2\" \"$(id 
 const DATABASE: &str = "#!/command/with-contenv sh\n\
     echo 'database: begins'\n\
     sleep infinity & child=$!\n\
-    trap 'kill $child; sleep 0.2; echo \"database: down\"; exit 0' TERM\n\
+    trap 'echo \"database: told with web $(cat /opt/data/web)\"; kill $child; sleep 0.2; echo \"database: down\"; exit 0' TERM\n\
     sleep 0.5; echo 'database: ready'; echo >&3\n\
     wait\n";
 
 /// Reads a file beside its `run`; what it prints goes to its logger.
 const WEB: &str = "#!/bin/sh\n\
-    printf 'web: up, %s\\n' \"$(cat data/greeting)\"\n\
+    echo up >/opt/data/web\n\
     sleep infinity & child=$!\n\
-    trap 'kill $child; sleep 0.2; echo \"web: down\"; exit 0' TERM\n\
+    trap 'kill $child; sleep 0.2; echo down >/opt/data/web; echo \"web: down\"; exit 0' TERM\n\
+    printf 'web: up, %s\\n' \"$(cat data/greeting)\"\n\
     wait\n";
 
 const WEB_LOGGER: &str =

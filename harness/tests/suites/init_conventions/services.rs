@@ -50,12 +50,13 @@ async fn the_services_of_an_image_built_from_ours_come_up_in_the_order_of_their_
         &[
             "command: runs",
             "report: down as hermes",
-            "web: down",
+            "database: told with web down",
             "database: down",
             "migrate: down as hermes",
             "own finish: runs",
         ],
     );
+    in_order(&stdout, &["report: down as hermes", "web: down"]);
     in_order(&stdout, &["command: runs", "clock: down", "own finish: runs"]);
     ensure!(!stdout.contains("spare: up") && !stdout.contains("unused: up"), "not to be started:\n{stdout}");
     ensure!(stderr.is_empty(), "stderr of a boot without faults:\n{stderr}");

@@ -1,10 +1,10 @@
 //! A volume from when the account had other IDs.
 
 use anyhow::{Result, ensure};
-use hermes_harness::{Container, Volume, docker_test};
+use hermes_harness::{Container, Volume, docker_test, secs};
 
 use crate::driving::look;
-use crate::gateways::{create_and_start, gateway, gateways};
+use crate::gateways::{create_and_start, gateway_is, gateways};
 use crate::setting_up::{idle, on_volume, said};
 
 /// In directories that both use: some of the account's, some of others', in each other.
@@ -67,8 +67,8 @@ async fn what_the_account_had_goes_along_to_its_new_ids_and_what_others_have_sta
         "cd /opt/data; find profiles logs cron pairing ! -user hermes; stat -c %u:%g photo.jpg . config.yaml";
     let whole = look(&container, whole).await?;
     ensure!(whole == "1234:10000\n1000:1000\n1000:1000", "{whole}");
-    let coder = gateway(&container, "coder").await?;
-    ensure!(coder.pid.is_some() && coder.desired_state.as_deref() == Some("running"), "{coder:?}");
+    let coder = container.wait_until("coder runs", gateway_is("coder", "running"), secs(10)).await?;
+    ensure!(coder.desired_state.as_deref() == Some("running"), "{coder:?}");
     create_and_start(&container, &["writer"]).await?;
     ensure!(gateways(&container).await?.len() == 3);
     // And the next boots have nothing to do.

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Volume, docker_test};
 
 use crate::driving::create;
-use crate::setting_up::{idle, on_volume, owners, said};
+use crate::setting_up::{has_said, idle, on_volume, owners, said, until_said};
 
 #[docker_test]
 async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_on() -> Result<()> {
@@ -19,7 +19,7 @@ async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_
             PGID=1000",
         "3 files and directories are the account's now (10000:10000)",
     ];
-    ensure!(said(&container).await? == expected, "{:#?}", said(&container).await?);
+    has_said(&container, &expected).await?;
     create(&container, &["coder"]).await?;
     let owners = owners(&container, "/opt/data", &["profiles/coder", "profiles/old/SOUL.md"]).await?;
     ensure!(
@@ -39,11 +39,12 @@ async fn where_a_tool_of_the_system_fails_its_words_are_told_and_the_boot_goes_o
     // As from a package that is half removed.
     let fails = "#!/bin/sh\necho \"usermod: cannot lock /etc/passwd; try again later.\" >&2\nexit 1\n";
     let container = idle().file("/usr/sbin/usermod", 0o755, fails).env("PUID", "1000").start_ready().await?;
-    let words = said(&container).await?;
     let expected =
         "the account stays 10000:10000: /usr/sbin/usermod -o -u 1000 -d /nonexistent/hermes-remap hermes";
-    ensure!(words.len() == 1 && words[0].starts_with(expected), "{words:#?}");
-    ensure!(words[0].contains("usermod: cannot lock /etc/passwd; try again later."), "{words:#?}");
+    let why = "usermod: cannot lock /etc/passwd; try again later.";
+    let is_told =
+        |words: &[String]| words.len() == 1 && words[0].starts_with(expected) && words[0].contains(why);
+    until_said(&container, &format!("once {expected:?} and {why:?}"), is_told).await?;
     container.exec(["id", "-u"]).await?.success().stdout_is("10000");
     create(&container, &["coder"]).await?;
     Ok(())

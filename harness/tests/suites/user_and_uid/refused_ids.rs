@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
 
 use crate::driving::create;
-use crate::setting_up::{idle, owners, said, says, set_up};
+use crate::setting_up::{has_said, idle, owners, says, set_up};
 
 #[docker_test]
 async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default() -> Result<()> {
@@ -13,7 +13,7 @@ async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default(
         r#"PUID="0" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#,
         r#"PGID="abc" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#,
     ];
-    ensure!(said(&container).await? == expected, "{:#?}", said(&container).await?);
+    has_said(&container, &expected).await?;
     container
         .exec(["id"])
         .await?

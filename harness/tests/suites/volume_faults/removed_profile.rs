@@ -1,6 +1,7 @@
 //! The directory of a profile is removed by hand while its gateway runs.
 
 use anyhow::{Context, Result, ensure};
+use hermes_harness::probe::log_says;
 use hermes_harness::{Container, Look, docker_test, secs};
 use predicates::str::contains;
 
@@ -27,9 +28,11 @@ async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result
         let given_up = slot.as_ref().is_some_and(|slot| !slot.up && !slot.wanted_up);
         Ok(Look::holds(given_up, || format!("{slot:?}")))
     };
-    container.wait_until("it is given up", given_up, secs(5)).await?;
+    container.wait_until("it is given up", given_up, secs(10)).await?;
+    let told = "the gateway does not run";
+    container.wait_until("it is told", log_says(told), secs(10)).await?;
     let log = container.log().await?;
-    ensure!(log.matches("the gateway does not run").count() == 1, "{log}");
+    ensure!(log.matches(told).count() == 1, "{log}");
     ensure!(container.file(&format!("{PROFILES}/removed")).await?.is_none(), "somebody made its directory");
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test};
 
 use crate::gateways::{create_and_start, gateway};
-use crate::setting_up::{EVERYTHING, LeftBehind, idle, owners, said, set_up, until_settled};
+use crate::setting_up::{EVERYTHING, LeftBehind, idle, owners, said, set_up, until_said, until_settled};
 
 /// A directory of the host, made and looked at through containers: so it takes no root here.
 struct Bound(tempfile::TempDir);
@@ -105,8 +105,7 @@ async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_i
         .await?;
     let auth = "/opt/data/auth.json is a directory where a file belongs; remove it (an engine makes a directory where \
         a file that is to be mounted does not exist)";
-    let words = said(&container).await?;
-    ensure!(words.contains(&auth.to_owned()), "{words:#?}");
+    until_said(&container, auth, |words| words.iter().any(|word| word == auth)).await?;
     let hosts = bound.run("stat -c '%n %u:%g %a' config.yaml").await?;
     ensure!(hosts == "config.yaml 1234:1234 644\n", "{hosts}");
     ensure!(gateway(&container, "default").await?.port == Some(9321));

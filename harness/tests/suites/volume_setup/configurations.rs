@@ -5,7 +5,7 @@ use hermes_harness::{Container, Volume, docker_test};
 
 use crate::driving::look;
 use crate::gateways::PROFILES;
-use crate::setting_up::{LeftBehind, idle, on_volume, said, says, set_up};
+use crate::setting_up::{LeftBehind, idle, on_volume, said, says, set_up, until_said};
 
 /// As somebody wrote it, with what no Hermes of today knows.
 const OLD: &str = "# mine\ngateway:\n  port: 9321 # chosen\nunknown: {kept: [1, ä]}\n";
@@ -40,11 +40,12 @@ async fn an_old_configuration_gets_its_version_and_a_backup_and_keeps_every_word
         ensure!(rest.trim() == OLD.trim() && text.contains("version: 1\n"), "{directory}: {text}");
         ensure!(backups(&container, directory).await? == [OLD], "{directory}");
     }
-    let words = said(&container).await?;
     for path in ["/opt/data/config.yaml", "/opt/data/profiles/coder/config.yaml"] {
         let line = format!("{path} had version 0 and has version 1 now; what it was is in {path}.");
-        ensure!(words.iter().filter(|word| word.starts_with(&line)).count() == 1, "{words:#?}");
+        let once = |words: &[String]| words.iter().filter(|word| word.starts_with(&line)).count() == 1;
+        until_said(&container, &format!("once {line:?}"), once).await?;
     }
+    let words = said(&container).await?;
     container.restart().await?;
     container.ready().await?;
     ensure!(said(&container).await? == words, "{:#?}", said(&container).await?);

@@ -1,10 +1,10 @@
 //! `HERMES_HOME` elsewhere, and where it cannot be.
 
 use anyhow::{Result, ensure};
-use hermes_harness::docker_test;
+use hermes_harness::{docker_test, secs};
 
 use crate::driving::look;
-use crate::gateways::{create_and_start, gateway};
+use crate::gateways::{create_and_start, gateway_is};
 use crate::setting_up::{EVERYTHING, idle, owners, said, says, set_up};
 
 #[docker_test]
@@ -29,7 +29,7 @@ async fn a_home_that_only_root_can_make_is_made_with_the_way_to_it_and_works() -
             container.ready().await?;
         }
     }
-    ensure!(gateway(&container, "coder").await?.pid.is_some(), "it did not come back");
+    container.wait_until("it comes back", gateway_is("coder", "running"), secs(10)).await?;
     container.exec(["find", "/opt/data", "-mindepth", "1"]).await?.success().stdout_is("");
     ensure!(said(&container).await?.is_empty(), "{:#?}", said(&container).await?);
     Ok(())

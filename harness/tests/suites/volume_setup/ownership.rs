@@ -5,7 +5,7 @@ use hermes_harness::{Volume, docker_test};
 
 use crate::driving::look;
 use crate::gateways::{create_and_start, hermes};
-use crate::setting_up::{EVERYTHING, idle, on_volume, owners, said, says, set_up};
+use crate::setting_up::{EVERYTHING, has_said, idle, on_volume, owners, says, set_up, until_said};
 
 /// Root's, at each place where Hermes has something: made by a `docker exec` as root, or by a restored backup.
 const OF_ROOT: &str = "umask 022
@@ -119,8 +119,7 @@ async fn what_root_made_is_repaired_at_the_next_boot_and_gateways_can_use_it() -
     container.ready().await?;
     let strange = container.exec_sh("find /opt/data/profiles ! -user hermes").as_root().await?.success();
     strange.stdout_is("");
-    let says = said(&container).await?;
-    ensure!(says == ["6 files and directories are the account's now (10000:10000)"], "{says:#?}");
+    has_said(&container, &["6 files and directories are the account's now (10000:10000)"]).await?;
     hermes(&container, "coder", &["gateway", "restart"]).await?.success();
     container
         .exec_sh("cat deep/er/file config.yaml .env")
@@ -180,9 +179,9 @@ async fn what_is_mounted_inside_stays_whose_it_is_at_each_boot() -> Result<()> {
         .await?;
     let line = "/opt/data/workspace is mounted from elsewhere, with somebody's files in it: it stays 1234:1234's; \
         if agents are to write there, change its owner where it comes from";
-    let words: Vec<_> =
-        said(&container).await?.into_iter().filter(|word| !word.contains("the account's now")).collect();
-    ensure!(words == [line], "{words:#?}");
+    let is_told =
+        |words: &[String]| words.iter().filter(|word| !word.contains("the account's now")).eq([line]);
+    until_said(&container, line, is_told).await?;
     for boot in 0..2 {
         let given = owners(&container, "/opt/data", &["memories", "profiles/coder"]).await?;
         let expected = ["memories 10000:10000 755", "profiles/coder 10000:10000 755"];

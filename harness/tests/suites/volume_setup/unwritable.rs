@@ -7,7 +7,7 @@ use predicates::str::contains;
 use crate::driving::look;
 use crate::gateways::create_and_start;
 use crate::own_services::OwnServices;
-use crate::setting_up::{SET_UP, idle, on_volume, said, says, set_up};
+use crate::setting_up::{SET_UP, has_said, idle, on_volume, says, set_up};
 
 /// Runs what follows as root without the capability to give files away: what a rootless engine, a NAS with `root_squash`
 /// and SMB come to. A whole container without it `/init` refuses.
@@ -45,7 +45,6 @@ async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is()
         format!("#!/command/with-contenv sh\nexec {} {}\n", WITHOUT_CHOWN.join(" "), SET_UP.join(" "));
     let container = idle().volume(&volume, "/opt/data").env("HERMES_SKIP_CONFIG_MIGRATION", "1");
     let container = container.init_script("01-hermes-setup", &script).start_ready().await?;
-    let words = said(&container).await?;
     let expected = [
         "cannot give /opt/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
             with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1235",
@@ -54,7 +53,7 @@ async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is()
             PGID=1235",
         "cannot close /opt/data/profiles/coder/.env to others: Operation not permitted; chmod 600 it where it comes from",
     ];
-    ensure!(words == expected, "{words:#?}");
+    has_said(&container, &expected).await?;
     // What it can it does all the same.
     create_and_start(&container, &["writer"]).await?;
     // The mend is one.

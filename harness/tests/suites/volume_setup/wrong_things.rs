@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
 
 use crate::driving::look;
-use crate::setting_up::{EVERYTHING, LeftBehind, idle, said, says, set_up};
+use crate::setting_up::{EVERYTHING, LeftBehind, has_said, idle, says, set_up};
 
 /// A thing that is wrong at a place: what makes it, and what is said of it.
 type Wrong = (&'static str, &'static str);
@@ -110,8 +110,7 @@ async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Res
         "/opt/data/config.yaml is a directory where a file belongs; remove it (an engine makes a directory where a \
             file that is to be mounted does not exist)",
     ];
-    let words = said(&container).await?;
-    ensure!(words == expected, "{words:#?}");
+    has_said(&container, &expected).await?;
     let shadow = look(&container, "stat -c '%a %U:%G' /etc/shadow /etc/skel /etc").await?;
     ensure!(shadow == "640 root:shadow\n755 root:root\n755 root:root", "{shadow}");
     container.exec(["hermes", "profile", "create", "coder"]).await?.success();
