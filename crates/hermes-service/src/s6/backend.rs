@@ -10,7 +10,7 @@ use super::crashes::Crashes;
 use super::register::{is_up_and_running, wait_until};
 use super::scandir::{self, SCANDIR};
 use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
-use super::status::{StatusError, exists, is_listening, slot_state};
+use super::status::{StatusError, exists, is_scanned, slot_state};
 use crate::error::ServiceError;
 use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
 use crate::tool::{Tool, ToolError};
@@ -141,8 +141,7 @@ impl S6 {
     /// # Errors
     /// It does not.
     pub(super) fn wait_for_the_tree(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        let control = self.scandir.join(".s6-svscan/control");
-        wait_until(TREE, || is_listening(&control)).map_err(|limit| ServiceError::TimedOut {
+        wait_until(TREE, || is_scanned(&self.scandir)).map_err(|limit| ServiceError::TimedOut {
             profile: profile.clone(),
             awaited: "supervised",
             limit,

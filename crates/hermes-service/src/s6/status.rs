@@ -4,6 +4,7 @@
 //! that of `s6_svstatus_pack` (s6's `src/libs6/s6_svstatus_pack.c`); the tests hold it against s6-svstat itself.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -93,13 +94,19 @@ pub fn slot_state(directory: &Path, now: SystemTime) -> Result<SlotState, Status
 
 /// Whether an `s6-supervise` listens to the slot: what s6-svok(1) tests.
 pub(super) fn is_supervised(directory: &Path) -> bool {
-    is_listening(&directory.join("supervise/control"))
+    open_control(&directory.join("supervise/control")).is_ok()
 }
 
-/// Whether a program of s6's reads its FIFO: without a reader, none can be opened to be written at once.
-pub(super) fn is_listening(control: &Path) -> bool {
+/// Whether an `s6-svscan` runs on the scan directory. Where its FIFO cannot be opened for another reason than that nobody reads it,
+/// it does: what it is then told fails with that reason.
+pub(super) fn is_scanned(scandir: &Path) -> bool {
+    !matches!(open_control(&scandir.join(".s6-svscan/control")), Err(Errno::NXIO | Errno::NOENT))
+}
+
+/// Opens the FIFO of a program of s6's: without a reader, none can be opened to be written at once.
+fn open_control(control: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(control, flags, Mode::empty()).is_ok()
+    rustix::fs::open(control, flags, Mode::empty())
 }
 
 pub(super) fn exists(path: &Path) -> bool {
