@@ -120,6 +120,39 @@ fn more_than_a_profile_may_hold_is_refused_before_anything_is_written() {
     assert!(matches!(Archive::check_within(make(), 1002, 2).unwrap_err(), ArchiveError::TooMany));
 }
 
+/// Removes a directory when the first byte of the archive is written: what the top holds is listed by then.
+struct Removes<'d> {
+    directory: &'d Path,
+    archive: Vec<u8>,
+}
+
+impl Write for Removes<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _ = fs::remove_dir_all(self.directory);
+        self.archive.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_directory_that_its_agent_removes_meanwhile_is_not_exported_and_the_rest_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("SOUL.md"), "x").unwrap();
+    let directory = &folder.path().join("tmp");
+    fs::create_dir_all(directory.join("deeper")).unwrap();
+    let source = Source { directory: folder.path(), name: "coder", is_root: false, with_secrets: false };
+    let mut to = Removes { directory, archive: Vec::new() };
+    source.write(&mut to).unwrap();
+    assert!(!directory.exists(), "it was there to the end: this test shows nothing");
+    let mut read = tar::Archive::new(flate2::read::GzDecoder::new(to.archive.as_slice()));
+    let names: Vec<_> =
+        read.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned()).collect();
+    assert_eq!(names, [Path::new("coder/"), Path::new("coder/SOUL.md")]);
+}
+
 #[test]
 fn no_file_lends_rights_and_secrets_are_their_owners_alone() {
     let folder = tempfile::tempdir().unwrap();

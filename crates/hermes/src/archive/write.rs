@@ -59,8 +59,9 @@ impl Source<'_> {
         let mut archive = Builder::new(GzEncoder::new(to, Compression::default()));
         let mut left = Left::default();
         let top = Path::new(self.name);
+        let entries = entries_of(self.directory)?;
         add_directory(&mut archive, self.directory, top)?;
-        self.add_entries(&mut archive, self.directory, Path::new(""), &mut left)?;
+        self.add_entries(&mut archive, entries, Path::new(""), &mut left)?;
         archive.into_inner()?.finish()?.flush()?;
         Ok(left)
     }
@@ -68,16 +69,11 @@ impl Source<'_> {
     fn add_entries(
         &self,
         archive: &mut Builder<impl Write>,
-        directory: &Path,
+        entries: Vec<fs::DirEntry>,
         inside: &Path,
         left: &mut Left,
     ) -> io::Result<()> {
         let at_the_top = inside.as_os_str().is_empty();
-        let mut entries = fs::read_dir(directory)
-            .and_then(Iterator::collect::<io::Result<Vec<_>>>)
-            .map_err(|error| about(directory, &error))?;
-        // The same profile makes the same archive.
-        entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let (name, path) = (entry.file_name(), entry.path());
             let (place, is) = (inside.join(&name), |test: fn(&str) -> bool| name.to_str().is_some_and(test));
@@ -96,8 +92,17 @@ impl Source<'_> {
             }
             let in_archive = Path::new(self.name).join(&place);
             if kind.is_dir() {
-                add_directory(archive, &path, &in_archive)?;
-                self.add_entries(archive, &path, &place, left)?;
+                let entries = match entries_of(&path) {
+                    Ok(entries) => entries,
+                    // An agent that works removes directories, too.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error),
+                };
+                match add_directory(archive, &path, &in_archive) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    other => other?,
+                }
+                self.add_entries(archive, entries, &place, left)?;
             } else if kind.is_file() {
                 add_file(archive, &path, &in_archive)?;
             } else {
@@ -106,6 +111,15 @@ impl Source<'_> {
         }
         Ok(())
     }
+}
+
+/// What a directory holds, in an order that makes the same archive of the same profile.
+fn entries_of(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    let mut entries = fs::read_dir(directory)
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        .map_err(|error| about(directory, &error))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    Ok(entries)
 }
 
 fn is_empty(entry: &fs::DirEntry) -> bool {

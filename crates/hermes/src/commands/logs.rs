@@ -78,7 +78,7 @@ fn cannot(path: Option<&str>, error: io::Error) -> CommandError {
 }
 
 /// How long the logger of a gateway that runs may take until it has begun its first file.
-const BEGINS: Duration = Duration::from_secs(2);
+const BEGINS: Duration = Duration::from_secs(5);
 
 /// Whether s6 runs it, whose logger then writes what is printed here. Where nobody tells, it does not.
 fn is_running(context: &Context, profile: &ProfileName) -> bool {

@@ -209,3 +209,17 @@ async fn a_deleted_profile_leaves_no_process_no_slot_and_no_file_and_can_be_made
     hermes(&container, "-p coder gateway start").await?.success();
     Ok(())
 }
+
+#[docker_test]
+async fn the_log_of_a_gateway_can_be_read_the_moment_that_it_was_first_started() -> Result<()> {
+    let container = up().await?;
+    for number in 0..5 {
+        let script = format!(
+            "hermes profile create agent-{number} && hermes -p agent-{number} gateway start --no-wait \
+             && until hermes -p agent-{number} gateway status --json | grep -q '\"pid\":[0-9]'; do :; done \
+             && hermes -p agent-{number} logs"
+        );
+        container.exec_sh(&script).deadline(secs(60)).await?.success();
+    }
+    Ok(())
+}
