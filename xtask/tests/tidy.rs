@@ -24,21 +24,13 @@ const SLEEPS: &[(&str, &str)] = &[
         "crates/hermes/src/commands/container/keep_lease.rs",
         "the pause between two looks at a condition, under a deadline",
     ),
-    (
-        "crates/hermes/src/commands/dashboard/link.rs",
-        "the pause between two looks at a condition, under a deadline",
-    ),
-    ("crates/hermes/src/waiting.rs", "the pause between two looks at a condition, under a deadline"),
+    ("crates/hermes-core/src/waiting.rs", "the pause between two looks at a condition, under a deadline"),
     (
         "crates/hermes-gateway/src/lock.rs",
         "the pause between two tries for a lock that others look at, under a deadline",
     ),
     ("crates/hermes-init/src/tree.rs", "the pause between two looks at a condition, under a deadline"),
     ("crates/hermes-init/src/user_tree.rs", "the pause between two looks at a condition, under a deadline"),
-    (
-        "crates/hermes-service/src/s6/register.rs",
-        "the pause between two looks at a condition, under a deadline",
-    ),
     (
         "crates/hermes-service/src/manager/readiness.rs",
         "the pause between two looks at a gateway, under a deadline",

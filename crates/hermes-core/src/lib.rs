@@ -20,6 +20,7 @@ pub mod secret_name;
 pub mod secrets;
 pub mod timestamp;
 mod truthy;
+pub mod waiting;
 pub mod whole_file;
 
 pub use chain::chain;

@@ -29,7 +29,7 @@ const FRESH_LOOKS: u32 = 10;
 const GONE_MAX: usize = 256;
 
 /// All agents, as they were at the last look.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     /// That of the last change.
     pub(crate) version: u64,
@@ -246,15 +246,7 @@ impl Snapshot {
     }
 
     fn failed(&self, failure: Failure) -> Self {
-        Self {
-            version: self.version,
-            rows: self.rows.clone(),
-            gone: self.gone.clone(),
-            forgotten: self.forgotten,
-            looked: self.looked,
-            took: self.took,
-            failure: Some(failure),
-        }
+        Self { failure: Some(failure), ..self.clone() }
     }
 
     /// The first change after what was seen; nothing when there is none.

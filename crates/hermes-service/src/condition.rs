@@ -73,17 +73,7 @@ mod tests {
     use super::*;
 
     fn status(up: bool, ready: bool, wanted_up: bool) -> ServiceStatus {
-        ServiceStatus {
-            up,
-            ready,
-            wanted_up,
-            pid: None,
-            since: None,
-            restarts: 0,
-            restarted_ago: Vec::new(),
-            gave_up: None,
-            comes_back: false,
-        }
+        ServiceStatus { up, ready, wanted_up, ..ServiceStatus::default() }
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Wait {
 }
 
 /// A gateway as its service manager sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ServiceStatus {
     /// The process runs.
     pub up: bool,

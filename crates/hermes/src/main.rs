@@ -14,7 +14,6 @@ mod output;
 mod ownership;
 mod supervised;
 mod table;
-mod waiting;
 
 use std::process::ExitCode;
 

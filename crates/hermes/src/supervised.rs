@@ -1,17 +1,16 @@
 //! What is supervised here, gathered once for `health` and the overview.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hermes_core::ProfileName;
 use hermes_core::boot_record::BOOT_JSON;
+use hermes_core::{ProfileName, waiting};
 use hermes_service::detect::Probe;
 use hermes_service::s6::{self, Crashes, Slot, SlotState};
 use serde::Serialize;
 
 use crate::error::{CommandError, Exit};
-use crate::waiting;
 
 /// A slot and its state; no state when nothing supervises it (yet).
 #[derive(Debug, Serialize)]
@@ -69,6 +68,16 @@ pub(crate) fn boot_is_complete() -> bool {
     Path::new(BOOT_JSON).exists()
 }
 
+/// The state of the dashboard's slot; nothing where nobody supervises it, or does so far.
+pub(crate) fn dashboard() -> Option<SlotState> {
+    s6::slot_state(&dashboard_slot(), SystemTime::now()).ok()
+}
+
+/// Where the dashboard's slot is.
+pub(crate) fn dashboard_slot() -> PathBuf {
+    Path::new(s6::SCANDIR).join("dashboard")
+}
+
 /// Every slot of the account's tree.
 ///
 /// # Errors
@@ -79,7 +88,7 @@ pub(crate) fn all() -> Result<Vec<Supervised>, CommandError> {
             .hint("run this in a container of the hermes image: docker exec CONTAINER hermes …"));
     }
     let mut looked = Ok(Vec::new());
-    waiting::until(TAKEN_UP, || {
+    waiting::until(TAKEN_UP, Duration::from_millis(20), || {
         looked = look_at_all();
         let is_supervised = |slot: &Supervised| slot.state.is_some();
         !boot_is_complete() || looked.as_ref().map_or(true, |slots| slots.iter().all(is_supervised))

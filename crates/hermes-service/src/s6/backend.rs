@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use hermes_core::whole_file::{self, WriteError};
-use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
+use hermes_core::{Home, ProfileName, StateFile, action_at_boot, waiting};
 
 use super::crashes::Crashes;
-use super::register::{is_up_and_running, wait_until};
+use super::register::{LOOK, is_up_and_running, wait_until};
 use super::scandir::{self, SCANDIR};
 use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
 use super::status::{StatusError, exists, is_scanned, slot_state};
@@ -130,7 +130,7 @@ impl S6 {
         }
         self.wait_for_the_tree(profile)?;
         // `s6-svscan` listens before it has taken up what lies there.
-        if exists(&slot) && wait_until(FIRST_SCAN, || is_up_and_running(&slot)).is_ok() {
+        if exists(&slot) && waiting::until(FIRST_SCAN, LOOK, || is_up_and_running(&slot)) {
             return Ok(());
         }
         Err(ServiceError::NoSuchGateway { profile: profile.clone() })
@@ -141,11 +141,7 @@ impl S6 {
     /// # Errors
     /// It does not.
     pub(super) fn wait_for_the_tree(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        wait_until(TREE, || is_scanned(&self.scandir)).map_err(|limit| ServiceError::TimedOut {
-            profile: profile.clone(),
-            awaited: "supervised",
-            limit,
-        })
+        wait_until(profile, "supervised", TREE, || is_scanned(&self.scandir))
     }
 
     fn forget_crashes(&self, operation: &'static str, profile: &ProfileName) -> Result<(), ServiceError> {

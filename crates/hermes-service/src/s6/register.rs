@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hermes_core::{BootAction, ProfileName, lock_file};
+use hermes_core::{BootAction, ProfileName, lock_file, waiting};
 
 use super::backend::S6;
 use super::slot::SlotError;
@@ -34,13 +33,8 @@ impl S6 {
             profile: profile.clone(),
             source,
         });
-        let taken_up = taken_up.and_then(|()| {
-            wait_until(TAKES_UP, || is_up_and_running(&slot)).map_err(|limit| ServiceError::TimedOut {
-                profile: profile.clone(),
-                awaited: "supervised",
-                limit,
-            })
-        });
+        let taken_up =
+            taken_up.and_then(|()| wait_until(profile, "supervised", TAKES_UP, || is_up_and_running(&slot)));
         // What was there before is somebody else's: a boot's, above all.
         if taken_up.is_err() && made {
             // Whatever comes of it: the first failure is the one to tell.
@@ -75,11 +69,7 @@ impl S6 {
         });
         let let_go = let_go.and_then(|()| {
             let gone = || !is_supervised(&hidden) && !is_supervised(&hidden.join("log"));
-            wait_until(TAKES_UP, gone).map_err(|limit| ServiceError::TimedOut {
-                profile: profile.clone(),
-                awaited: "unsupervised",
-                limit,
-            })
+            wait_until(profile, "unsupervised", TAKES_UP, gone)
         });
         maker.remove(&hidden).map_err(file_error)?;
         let_go
@@ -106,17 +96,21 @@ pub(super) fn is_up_and_running(slot: &Path) -> bool {
         .all(|directory| is_supervised(directory) && exists(&directory.join("supervise/status")))
 }
 
-/// Waits for what s6 offers nothing to wait on: that a supervisor is there, or gone. Looks with pauses that grow from a fifth of a
-/// millisecond to two. The error is the limit that passed.
-pub(super) fn wait_until(limit: Duration, is_so: impl Fn() -> bool) -> Result<(), Duration> {
-    let deadline = Instant::now() + limit;
-    let mut pause = Duration::from_micros(200);
-    while !is_so() {
-        if Instant::now() >= deadline {
-            return Err(limit);
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(2));
+/// How long one look at what s6 offers nothing to wait on may be after the other.
+pub(super) const LOOK: Duration = Duration::from_millis(2);
+
+/// Waits for what s6 offers nothing to wait on: that a supervisor is there, or gone.
+///
+/// # Errors
+/// It is not in time.
+pub(super) fn wait_until(
+    profile: &ProfileName,
+    awaited: &'static str,
+    limit: Duration,
+    is_so: impl Fn() -> bool,
+) -> Result<(), ServiceError> {
+    if waiting::until(limit, LOOK, is_so) {
+        return Ok(());
     }
-    Ok(())
+    Err(ServiceError::TimedOut { profile: profile.clone(), awaited, limit })
 }

@@ -13,11 +13,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use hermes_core::chain;
+use hermes_core::{chain, waiting};
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::waiting;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -96,7 +95,7 @@ const AT_WORK: Duration = Duration::from_millis(500);
 /// What `look` finds: nothing, or what it still finds when nobody can be at work on it any more.
 fn settled<T, E>(mut look: impl FnMut() -> Result<(T, Vec<Finding>), E>) -> Result<(T, Vec<Finding>), E> {
     let mut looked = look();
-    waiting::until(AT_WORK, || {
+    waiting::until(AT_WORK, Duration::from_millis(50), || {
         let is_well = looked.as_ref().map_or(true, |(_, findings)| findings.is_empty());
         if !is_well {
             looked = look();

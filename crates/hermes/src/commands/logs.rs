@@ -6,13 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hermes_core::gateway_log::{self, Followed, Tail};
-use hermes_core::{ProfileName, boot_log};
+use hermes_core::{ProfileName, boot_log, waiting};
 use hermes_service::ServiceManager as _;
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
-use crate::waiting;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -90,7 +89,7 @@ fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     let current = context.home.gateway_log(&profile);
     if !current.exists() && is_running(context, &profile) {
         // Its logger was started with it, and may be slower.
-        waiting::until(BEGINS, || current.exists());
+        waiting::until(BEGINS, Duration::from_millis(20), || current.exists());
     }
     let nothing = || {
         CommandError::new(Exit::Failed, format!("the gateway '{profile}' has no log yet"))

@@ -1,17 +1,16 @@
 //! `hermes dashboard link`.
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
+use hermes_core::waiting;
 use hermes_dashboard::{Credential, DashboardError, Record, SettingsError, TokenError};
 use hermes_service::detect::in_our_image;
-use hermes_service::s6::{self, SCANDIR, SlotState};
 
 use super::settings::{self, is_wanted};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::supervised;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -62,11 +61,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 
 /// The token on the volume. Where a container has just begun, its dashboard makes one in a moment.
 fn token(context: &Context) -> Result<Option<String>, TokenError> {
-    let deadline = Instant::now() + STARTS;
-    while_it_starts(
-        || is_starting() && Instant::now() < deadline,
-        || hermes_dashboard::token_of(&context.home),
-    )
+    while_it_starts(is_starting, || hermes_dashboard::token_of(&context.home))
 }
 
 /// What `read` finds, once it finds something or the dashboard starts no more. Whether it starts is asked first: a dashboard that was
@@ -75,28 +70,24 @@ fn while_it_starts<T, E>(
     is_starting: impl Fn() -> bool,
     read: impl Fn() -> Result<Option<T>, E>,
 ) -> Result<Option<T>, E> {
-    loop {
+    let mut found = Ok(None);
+    waiting::until(STARTS, LOOK, || {
         let starts = is_starting();
-        let found = read()?;
-        if found.is_some() || !starts {
-            return Ok(found);
-        }
-        thread::sleep(LOOK);
-    }
+        found = read();
+        !starts || !matches!(found, Ok(None))
+    });
+    found
 }
 
 /// Whether a dashboard of this container is on its way: wanted, and neither ready nor given up.
 fn is_starting() -> bool {
-    in_our_image() && is_wanted() && slot().is_none_or(|slot| !slot.ready && (slot.up || slot.wanted_up))
-}
-
-/// What supervises the dashboard here; nothing before the boot has come so far.
-fn slot() -> Option<SlotState> {
-    s6::slot_state(&Path::new(SCANDIR).join("dashboard"), SystemTime::now()).ok()
+    in_our_image()
+        && is_wanted()
+        && supervised::dashboard().is_none_or(|slot| !slot.ready && (slot.up || slot.wanted_up))
 }
 
 fn no_token() -> CommandError {
-    if slot().is_some_and(|slot| slot.ready) {
+    if supervised::dashboard().is_some_and(|slot| slot.ready) {
         return CommandError::new(
             Exit::Failed,
             "the volume takes no token: the link is another at each start",

@@ -1,11 +1,8 @@
 //! `hermes dashboard status`.
 
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use hermes_dashboard::{DashboardState, Record};
-use hermes_service::s6::{self, SCANDIR};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -43,8 +40,7 @@ impl Status {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let booting = !supervised::boot_is_complete();
-    let state = s6::slot_state(&Path::new(SCANDIR).join("dashboard"), SystemTime::now()).ok();
-    let word = match state {
+    let word = match supervised::dashboard() {
         _ if !supervised::s6_runs() => None,
         Some(state) if state.ready => Some("ready"),
         Some(state) if state.up => Some("up"),

@@ -1,18 +1,15 @@
 //! A dashboard that is wanted and does not run.
 
-use std::path::Path;
-use std::time::SystemTime;
-
 use hermes_dashboard::{DashboardState, Record};
-use hermes_service::s6::{self, Crashes, SCANDIR};
+use hermes_service::s6::Crashes;
 
 use super::Finding;
 use crate::context::Context;
+use crate::supervised;
 
 pub(super) fn check(context: &Context) -> Vec<Finding> {
-    let slot = Path::new(SCANDIR).join("dashboard");
-    let is_up = s6::slot_state(&slot, SystemTime::now()).is_ok_and(|state| state.up);
-    let gave_up = Crashes::load(&slot).unwrap_or_default().gave_up;
+    let is_up = supervised::dashboard().is_some_and(|state| state.up);
+    let gave_up = Crashes::load(&supervised::dashboard_slot()).unwrap_or_default().gave_up;
     of(Record::load(&context.home), is_up, gave_up).into_iter().collect()
 }
 

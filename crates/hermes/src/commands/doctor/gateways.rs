@@ -102,17 +102,7 @@ mod tests {
     use super::*;
 
     fn status(wanted_up: bool, ready: bool, restarts: u64) -> ServiceStatus {
-        ServiceStatus {
-            up: ready,
-            ready,
-            wanted_up,
-            pid: None,
-            since: None,
-            restarts,
-            restarted_ago: Vec::new(),
-            gave_up: None,
-            comes_back: false,
-        }
+        ServiceStatus { up: ready, ready, wanted_up, restarts, ..ServiceStatus::default() }
     }
 
     fn severity(status: Option<&ServiceStatus>, wanted: bool) -> Option<Severity> {

@@ -9,8 +9,8 @@ use hermes_service::{ServiceError, ServiceManager, Wait};
 use super::each;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::{foreground, waiting};
-use hermes_core::gateway_log;
+use crate::foreground;
+use hermes_core::{gateway_log, waiting};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -105,7 +105,7 @@ const LOGGED: Duration = Duration::from_secs(2);
 
 /// The slot's `finish` says that it gives the gateway up before s6 does; the logger may be slower than both.
 fn wait_for_the_last_words(home: &Home, profile: &ProfileName, before: Option<gateway_log::End>) {
-    waiting::until(LOGGED, || {
+    waiting::until(LOGGED, Duration::from_millis(2), || {
         gateway_log::end(home, profile) != before
             && gateway_log::last_lines(home, profile, 1).iter().any(|line| line.contains("is given up"))
     });

@@ -161,17 +161,8 @@ mod tests {
             Ok(())
         }
         fn status(&self, _: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
-            Ok(Some(ServiceStatus {
-                up: self.running,
-                ready: self.running,
-                wanted_up: self.running,
-                pid: None,
-                since: None,
-                restarts: 0,
-                restarted_ago: Vec::new(),
-                gave_up: None,
-                comes_back: false,
-            }))
+            let (up, ready, wanted_up) = (self.running, self.running, self.running);
+            Ok(Some(ServiceStatus { up, ready, wanted_up, ..ServiceStatus::default() }))
         }
         fn supports_runtime_registration(&self) -> bool {
             true
