@@ -134,7 +134,7 @@ pub(crate) async fn not_found(
 ) -> Response {
     let failure =
         Failure::new(FailureKind::NotFound, "there is nothing here").hint("go back to the overview");
-    answer(&site, identity, &request, failure)
+    guard::refuse(&site, &request, failure, identity.as_deref())
 }
 
 /// There is a page, and nothing that this method does to it.
@@ -149,11 +149,7 @@ pub(crate) async fn not_allowed(
     if let Some(route) = routes::table().into_iter().find(|route| Some(route.path) == path) {
         failure = failure.hint(format!("{} is answered", route.methods.join(" or ")));
     }
-    let mut response = answer(&site, identity, &request, failure);
+    let mut response = guard::refuse(&site, &request, failure, identity.as_deref());
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response
-}
-
-fn answer(site: &Site, identity: Option<Extension<Identity>>, request: &Request, told: Failure) -> Response {
-    if guard::is_of_api(request) { told.into_response() } else { failure(site, identity.as_deref(), &told) }
 }

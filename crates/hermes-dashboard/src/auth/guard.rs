@@ -103,12 +103,17 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
     next.run(with(Body::from(body))).await
 }
 
-/// The answer to a request that goes no further.
-fn refuse(site: &Arc<Site>, request: &Request, failure: Failure, identity: Option<&Identity>) -> Response {
+/// The answer to a request that goes no further: JSON to a program, a page to a person.
+pub(crate) fn refuse(
+    site: &Site,
+    request: &Request,
+    failure: Failure,
+    identity: Option<&Identity>,
+) -> Response {
     if is_of_api(request) { failure.into_response() } else { pages::failure(site, identity, &failure) }
 }
 
-pub(crate) fn is_of_api(request: &Request) -> bool {
+fn is_of_api(request: &Request) -> bool {
     request.uri().path().starts_with("/api/")
 }
 
