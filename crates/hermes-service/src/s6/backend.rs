@@ -24,6 +24,9 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// How long `s6-svscan` may be on its way. A script of the boot that takes longer is told of.
 const TREE: Duration = Duration::from_secs(20);
 
+/// Between two looks for a process that takes another's place.
+const LONGEST_LOOK: Duration = Duration::from_millis(5);
+
 /// How long it has, once it listens, to take up the slots that are there.
 const FIRST_SCAN: Duration = Duration::from_secs(1);
 
@@ -192,6 +195,37 @@ impl S6 {
         Err(ServiceError::Tool { operation, profile: profile.clone(), source })
     }
 
+    /// Gives orders that make another process take the place of `former`, and waits until that one is ready. Not with `s6-svc -wR`:
+    /// s6-svlisten1(1) that hears of the end and of the new one in one go waits for the end of that, for ever.
+    fn order_another(
+        &self,
+        operation: &'static str,
+        profile: &ProfileName,
+        orders: &[&str],
+        former: Option<u32>,
+        wait: Wait,
+    ) -> Result<(), ServiceError> {
+        self.order(operation, profile, orders, Awaited::Ready, Wait::No)?;
+        let Some(limit) = wait.limit() else { return Ok(()) };
+        let mut ended =
+            Err(ServiceError::TimedOut { profile: profile.clone(), awaited: Awaited::Ready.word(), limit });
+        waiting::until(limit, LONGEST_LOOK, || {
+            let found = match self.state(profile) {
+                Ok(Some(state)) if state.ready && state.pid != former => Ok(()),
+                Ok(Some(state)) if !state.up && !state.wanted_up => match self.crashes(profile).gave_up {
+                    Some(reason) => Err(ServiceError::GaveUp { profile: profile.clone(), reason }),
+                    None => return false,
+                },
+                Ok(Some(_)) => return false,
+                Ok(None) => Err(ServiceError::NoSuchGateway { profile: profile.clone() }),
+                Err(error) => Err(error),
+            };
+            ended = found;
+            true
+        });
+        ended
+    }
+
     pub(super) fn take_down(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.order("stop", profile, &["-D"], Awaited::Down, wait)
     }
@@ -207,7 +241,6 @@ impl S6 {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Awaited {
     Ready,
-    ReadyAgain,
     Down,
 }
 
@@ -215,14 +248,13 @@ impl Awaited {
     fn flag(self) -> &'static str {
         match self {
             Self::Ready => "-wU",
-            Self::ReadyAgain => "-wR",
             Self::Down => "-wD",
         }
     }
 
     fn word(self) -> &'static str {
         match self {
-            Self::Ready | Self::ReadyAgain => "ready",
+            Self::Ready => "ready",
             Self::Down => "down",
         }
     }
@@ -235,10 +267,12 @@ impl ServiceManager for S6 {
 
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.must_be_registered(profile)?;
-        let awaited = match self.state(profile)? {
+        match self.state(profile)? {
             // It was told to end: the one that comes after it is meant.
-            Some(state) if state.up && !state.wanted_up => Awaited::ReadyAgain,
-            Some(state) if state.ready => Awaited::Ready,
+            Some(state) if state.up && !state.wanted_up => {
+                return self.order_another("start", profile, &["-U"], state.pid, wait);
+            }
+            Some(state) if state.ready => {}
             _ => {
                 // One that failed waits for its next try, is in it, or is being given up. It begins afresh, once it is down: that
                 // is what "start" means to who sees it failing, and its `finish` must not speak of it any more.
@@ -249,10 +283,9 @@ impl ServiceManager for S6 {
                     }
                 }
                 self.forget_crashes("start", profile)?;
-                Awaited::Ready
             }
-        };
-        self.order("start", profile, &["-U"], awaited, wait)
+        }
+        self.order("start", profile, &["-U"], Awaited::Ready, wait)
     }
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
@@ -264,11 +297,11 @@ impl ServiceManager for S6 {
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.must_be_registered(profile)?;
-        if !self.state(profile)?.is_some_and(|state| state.up) {
+        let Some(state) = self.state(profile)?.filter(|state| state.up) else {
             return self.start(profile, wait);
-        }
+        };
         self.forget_crashes("restart", profile)?;
-        self.order("restart", profile, &["-r", "-U"], Awaited::ReadyAgain, wait)
+        self.order_another("restart", profile, &["-r", "-U"], state.pid, wait)
     }
 
     fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {

@@ -1,6 +1,7 @@
 //! Orders that come at an odd moment: before anybody supervises, while a gateway ends, while it is being given up.
 
 use std::fs;
+use std::process::Command;
 use std::thread;
 
 use hermes_core::BootAction;
@@ -125,4 +126,44 @@ fn one_that_is_restarted_is_not_taken_for_one_that_crashed() {
     assert_eq!(Condition::of(Some(&status), None), Condition::Starting, "{status:?}");
     fs::write(file("go-on"), "").unwrap();
     until("it is ready", || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.ready));
+}
+
+/// The `s6-svlisten1` that waits on the slot of this tree, if one does.
+fn listener(tree: &Tree) -> Option<String> {
+    let slot = tree.s6.slot(&coder()).display().to_string();
+    fs::read_dir("/proc").unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        let words = fs::read_to_string(path.join("cmdline")).ok()?;
+        let listens = words.split('\0').next()?.ends_with("s6-svlisten1") && words.contains(&slot);
+        listens.then(|| path.file_name().unwrap().to_str().unwrap().to_owned())
+    })
+}
+
+/// On a busy machine whoever listens to s6 gets to run when all of it is over.
+#[test]
+fn a_restart_ends_when_the_new_one_is_ready_however_late_it_is_heard_of() {
+    let Some(tree) = Tree::start(READY) else { return };
+    tree.s6.register_profile_gateway(&coder()).unwrap();
+    tree.s6.start(&coder(), SOON).unwrap();
+    let status = || tree.s6.status(&coder()).unwrap().unwrap();
+    let former = status().pid;
+    let s6 = tree.s6.clone();
+    let restart = thread::spawn(move || s6.restart(&coder(), SOON));
+    let signal = |name: &str, pid: &str| Command::new("kill").args([name, pid]).status().unwrap();
+    let mut held = None;
+    until("the new one is ready", || {
+        let now = status();
+        if held.is_none() {
+            held = listener(&tree);
+            if let Some(pid) = &held {
+                signal("-STOP", pid);
+            }
+        }
+        now.ready && now.pid != former
+    });
+    if let Some(pid) = held {
+        signal("-CONT", &pid);
+    }
+    restart.join().unwrap().unwrap();
+    assert!(status().ready && status().pid != former);
 }
