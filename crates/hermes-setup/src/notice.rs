@@ -154,6 +154,32 @@ pub enum Notice {
         /// Whose the first is.
         owner_gid: u32,
     },
+    /// Something lies in a place of Hermes's, and root does not hand it over: it is somebody's, or the account may have moved it there.
+    #[error(
+        "{}{} belongs to {owner_uid}:{owner_gid} and stays so; to give it to the account: docker exec -u root CONTAINER \
+         chown -hR hermes:hermes {}",
+        path.display(),
+        AndMore(*more),
+        path.display()
+    )]
+    OfSomebodyElse {
+        /// The first.
+        path: PathBuf,
+        /// How many others there are.
+        more: usize,
+        /// Whose the first is.
+        owner_uid: u32,
+        /// Whose the first is.
+        owner_gid: u32,
+    },
+    /// There are more files than a boot has time for.
+    #[error(
+        "looked at the owners of {looked_at} files and directories, and left the rest as it is; remove what is not needed"
+    )]
+    TooMany {
+        /// Files and directories.
+        looked_at: u64,
+    },
     /// Something cannot be looked into.
     #[error("cannot look at {}{}: {}; its owner is left as it is", path.display(), AndMore(*more), Said(*error))]
     CannotLook {
@@ -345,6 +371,11 @@ impl<T> First<T> {
         if self.first.is_none() {
             self.first = Some(value());
         }
+    }
+
+    /// Returns whether there is one.
+    pub(crate) fn is_some(&self) -> bool {
+        self.first.is_some()
     }
 
     /// The first, and how many others there are.

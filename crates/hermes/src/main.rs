@@ -2,6 +2,7 @@
 
 mod account;
 mod archive;
+mod boot_wait;
 mod build;
 mod cli;
 mod commands;

@@ -19,6 +19,7 @@ mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
 mod hostile_slots;
+mod hostile_volume;
 mod image_layout;
 mod immutable_install;
 mod init_conventions;
