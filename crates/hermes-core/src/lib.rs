@@ -16,6 +16,7 @@ pub mod lock_file;
 pub mod owned;
 pub mod profile_directories;
 pub mod profile_name;
+pub mod removal;
 pub mod secret_name;
 pub mod secrets;
 pub mod timestamp;

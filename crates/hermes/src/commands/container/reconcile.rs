@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use hermes_service::reconcile::{MayStart, reconcile};
 use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 
+use super::sweep;
 use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -24,6 +25,7 @@ pub(crate) struct Arguments {
 const LOOKS_ONLY: &str = "dashboard";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    sweep::start();
     if looks_only(&arguments.command) {
         return Ok(ExitCode::SUCCESS);
     }

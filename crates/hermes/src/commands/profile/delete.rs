@@ -1,10 +1,9 @@
 //! `hermes profile delete`.
 
-use std::fs;
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
-use hermes_core::{ProfileDirectories, ProfileName, active_profile};
+use hermes_core::{ProfileDirectories, ProfileName, active_profile, removal};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -98,7 +97,7 @@ fn confirmed(context: &Context, name: &ProfileName) -> Result<bool, CommandError
 
 fn remove_logs(context: &Context, name: &ProfileName) -> Result<(), CommandError> {
     let directory = context.home.gateway_logs_directory(name);
-    match fs::remove_dir_all(&directory) {
+    match removal::remove(&directory, removal::A_MINUTE) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => {

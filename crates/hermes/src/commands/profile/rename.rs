@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use hermes_core::{
-    DesiredState, Home, ProfileDirectories, ProfileName, StateFile, StateRead, active_profile,
+    DesiredState, Home, ProfileDirectories, ProfileName, StateFile, StateRead, active_profile, removal,
 };
 use hermes_service::ServiceManager;
 
@@ -111,7 +111,7 @@ fn move_logs(home: &Home, from: &ProfileName, to: &ProfileName) -> Result<(), Co
             .hint("look whether somebody else owns that directory")
     };
     // Logs of a profile that had this name once: they are nobody's, and a rename would not replace them.
-    match fs::remove_dir_all(&to) {
+    match removal::remove(&to, removal::A_MINUTE) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(cannot(error)),
