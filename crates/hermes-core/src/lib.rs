@@ -14,6 +14,7 @@ pub mod home;
 pub mod lease;
 pub mod lock_file;
 pub mod owned;
+pub mod printable;
 pub mod profile_directories;
 pub mod profile_name;
 pub mod removal;

@@ -93,7 +93,7 @@ fn just_run(arguments: &[OsString]) -> Result<ExitCode> {
         .into());
     };
     let error = Command::new(program).args(rest).exec();
-    eprintln!("init: error: cannot run {program:?}: {error}");
+    message::line(format_args!("error: cannot run {program:?}: {error}"));
     Ok(ExitCode::from(crate::command::code_of_failed_exec(&error)))
 }
 

@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
 
+use hermes_core::printable::printable;
 use rustix::io::Errno;
 
 /// Something that an operator should know.
@@ -338,7 +340,7 @@ impl Notices {
             }
         }
         if self.aloud {
-            eprintln!("hermes-setup: {notice}");
+            say(&notice.to_string());
         }
         self.list.push(notice);
     }
@@ -347,9 +349,15 @@ impl Notices {
     pub(crate) fn count_untold(&mut self) {
         let untold = self.refused.saturating_sub(TOLD_OF_A_KIND);
         if untold > 0 && self.aloud {
-            eprintln!("hermes-setup: {untold} more links were refused");
+            say(&format!("{untold} more links were refused"));
         }
     }
+}
+
+/// Prints a line on standard error, which a terminal may show: the names of files are the account's choice.
+fn say(text: &str) {
+    // Nobody can be told that it failed.
+    let _ = writeln!(std::io::stderr(), "hermes-setup: {}", printable(text.as_bytes()));
 }
 
 /// The first failure of a kind, and how many there are: a thousand files of a volume say one thing.

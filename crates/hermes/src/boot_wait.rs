@@ -7,6 +7,7 @@ use hermes_core::waiting;
 use hermes_service::detect::Probe;
 
 use crate::error::{CommandError, Exit};
+use crate::output::note;
 use crate::supervised;
 
 /// The time that a boot has. A script of an image's author may take long.
@@ -30,7 +31,7 @@ pub(crate) fn until_booted() -> Result<(), CommandError> {
     if waiting::until(SILENCE, PAUSE, is_over) {
         return Ok(());
     }
-    eprintln!("hermes: waiting for the boot of this container to end");
+    note!("hermes: waiting for the boot of this container to end");
     if waiting::until(LIMIT, PAUSE, is_over) {
         return Ok(());
     }

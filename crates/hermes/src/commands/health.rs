@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::error::CommandError;
+use crate::output::{self, say};
 use crate::supervised::{self, Supervised};
 
 #[derive(clap::Args)]
@@ -36,17 +37,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let healthy = !booting && tree_runs && slots.iter().all(Supervised::is_well);
     let health = Health { healthy, booting, tree_runs, slots };
     if arguments.json {
-        println!("{}", serde_json::json!(health));
+        output::json(&health);
     } else if health.healthy {
-        println!("healthy: {} slots are as they should be", health.slots.len());
+        say!("healthy: {} slots are as they should be", health.slots.len());
     } else if booting {
-        println!("unhealthy: the boot is not complete");
+        say!("unhealthy: the boot is not complete");
     } else if !tree_runs {
-        println!("unhealthy: nothing supervises /run/service");
+        say!("unhealthy: nothing supervises /run/service");
     } else {
         let ill = health.slots.iter().filter(|slot| !slot.is_well());
         let list: Vec<_> = ill.map(|slot| format!("{} is {}", slot.name, slot.word())).collect();
-        println!("unhealthy: {}", list.join(", "));
+        say!("unhealthy: {}", list.join(", "));
     }
     Ok(if health.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

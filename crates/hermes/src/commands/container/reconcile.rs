@@ -12,6 +12,7 @@ use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::{is_read_only, mend_of};
+use crate::output::note;
 use crate::ownership::{self, Note, Other};
 
 #[derive(clap::Args)]
@@ -81,7 +82,7 @@ fn has_the_volume(context: &Context) -> bool {
             }
         };
         if let Some(other) = &other {
-            eprintln!("hermes: {}; no gateway is started here until it is free", other.told());
+            note!("hermes: {}; no gateway is started here until it is free", other.told());
         }
         let may_start = other.is_none();
         Note { instance, other }.write()?;

@@ -13,6 +13,7 @@ use super::make;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::foreground;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,7 +39,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if active_profile::read(&context.home).is_ok_and(|active| active == *old) {
         active_profile::write(&context.home, new)?;
     }
-    println!("renamed the profile '{old}' to '{new}'");
+    say!("renamed the profile '{old}' to '{new}'");
     Ok(ExitCode::SUCCESS)
 }
 
