@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::whole_file;
+
 /// Between two looks at a lock that another process holds. Holders write one small file.
 const POLL: Duration = Duration::from_millis(1);
 
@@ -24,7 +26,9 @@ pub fn open(path: &Path) -> io::Result<File> {
         | OFlags::NONBLOCK
         | OFlags::CLOEXEC
         | OFlags::NOCTTY;
-    Ok(rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))?.into())
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let directory = whole_file::open_directory_of(path)?;
+    Ok(rustix::fs::openat(&directory, name, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
 /// A lock that is held until it is dropped.

@@ -4,11 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// Why a file was not written. What was there before is as it was.
@@ -256,12 +256,35 @@ fn is_dangling(path: &Path) -> bool {
     rustix::fs::lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
-fn open_directory_of(path: &Path) -> rustix::io::Result<OwnedFd> {
+/// Opens the directory that holds `path`. Root follows no symlink on the way: the account can plant one in every directory of its
+/// own, and what root writes would land where the account may not write.
+pub(crate) fn open_directory_of(path: &Path) -> rustix::io::Result<OwnedFd> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    rustix::fs::open(directory, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    if !rustix::process::geteuid().is_root() {
+        return rustix::fs::open(directory, flags, Mode::empty());
+    }
+    match rustix::fs::openat2(CWD, directory, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        // Before Linux 5.6, and in sandboxes that do not know the call.
+        Err(Errno::NOSYS | Errno::PERM) => open_step_by_step(directory, flags | OFlags::NOFOLLOW),
+        opened => opened,
+    }
+}
+
+fn open_step_by_step(directory: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let start = if directory.is_absolute() { "/" } else { "." };
+    let mut opened = rustix::fs::open(start, flags, Mode::empty())?;
+    for component in directory.components() {
+        if let Component::Normal(name) = component {
+            opened = rustix::fs::openat(&opened, name, flags, Mode::empty())?;
+        } else if component == Component::ParentDir {
+            opened = rustix::fs::openat(&opened, "..", flags, Mode::empty())?;
+        }
+    }
+    Ok(opened)
 }
 
 fn fill(file: File, contents: &[u8], mode: u32) -> io::Result<()> {

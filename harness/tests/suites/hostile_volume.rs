@@ -110,3 +110,32 @@ async fn a_volume_that_an_agent_prepared_before_an_upgrade_gives_it_nothing() ->
     }
     Ok(())
 }
+
+#[docker_test]
+async fn root_by_choice_writes_through_no_link_of_the_agent() -> Result<()> {
+    let container = idle().start_ready().await?;
+    let plant = "cd /opt/data; rm -rf dashboard logs/gateways profiles; ln -s /srv/precious dashboard; ln -s /srv/precious profiles";
+    look(
+        &container,
+        "mkdir -p /srv/precious/coder; echo x >/srv/precious/coder/SOUL.md; echo x >/srv/precious/token",
+    )
+    .await?;
+    container.exec_sh(plant).await?.success();
+    let everything = format!("{EVERYTHING} everything /srv /root");
+    let before = look(&container, &everything).await?;
+    for words in [
+        "dashboard logout --all",
+        "dashboard logout --all --new-token",
+        "-p coder config set a.b 1",
+        "profile use coder",
+        "profile create writer",
+        "profile delete coder --yes",
+    ] {
+        let mut command = vec!["hermes"];
+        command.extend(words.split(' '));
+        container.exec(command).as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1").await?.either_way();
+        let after = look(&container, &everything).await?;
+        ensure!(before == after, "{words}: before\n{before}after\n{after}");
+    }
+    Ok(())
+}

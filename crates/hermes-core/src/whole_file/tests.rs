@@ -176,3 +176,21 @@ fn a_file_that_comes_and_goes_is_there_or_is_not_and_never_an_error() {
         }
     });
 }
+
+#[test]
+fn root_writes_nothing_through_a_directory_that_is_a_link() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not checked: others may follow their own links");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("precious")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("precious"), folder.path().join("dashboard")).unwrap();
+    let path = folder.path().join("dashboard/sessions.json");
+    assert!(matches!(write(&path, b"x", 0o600), Err(WriteError::OpenDirectory { .. })));
+    assert!(crate::lock_file::open(&path).is_err());
+    assert_eq!(fs::read_dir(folder.path().join("precious")).unwrap().count(), 0);
+    let directory = rustix::fs::OFlags::PATH | rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY;
+    assert!(open_step_by_step(&folder.path().join("dashboard"), directory).is_err());
+    assert!(open_step_by_step(&folder.path().join("precious"), directory).is_ok());
+}

@@ -1,7 +1,7 @@
 //! The token: made at the first start where no password is configured, kept on the volume, readable for the account alone.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hermes_core::Home;
@@ -96,8 +96,15 @@ pub(crate) fn make_directory(home: &Home) -> Result<(), TokenError> {
 /// Somebody may have copied it, with other permissions.
 fn close(path: &Path) {
     let is_open = whole_file::mode_of(path).ok().flatten().is_some_and(|mode| mode & 0o077 != 0);
-    if is_open {
-        let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
+    // A link is not followed: it may lead to a file of somebody else.
+    let own = || {
+        std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path)
+    };
+    if is_open && let Ok(file) = own() {
+        let _ = file.set_permissions(std::fs::Permissions::from_mode(0o600));
     }
 }
 

@@ -7,7 +7,9 @@ use std::process::{self, Command, ExitCode};
 
 use hermes_core::config::{self, ConfigFileError};
 use hermes_core::{ProfileName, whole_file};
+use hermes_service::detect::in_our_image;
 
+use crate::account;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::output::{self, note, say};
@@ -24,6 +26,10 @@ const EXAMPLES: &str = "Examples:
 const EDITORS: &[&str] = &["nano", "vi"];
 
 pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
+    // An editor opens the copy by its path, and follows whatever the account puts there meanwhile.
+    if in_our_image() {
+        account::become_account()?;
+    }
     let profile = context.existing_profile()?;
     let path = context.home.config(&profile);
     let before = whole_file::read(&path, config::CONFIG_FILE_MAX)?;
