@@ -118,6 +118,14 @@ impl fmt::Display for Host {
     }
 }
 
+/// Decides a request whose `Host` is `text`. `configured` holds names, or `*` for any name. A malformed text is refused.
+#[must_use]
+pub fn is_allowed(text: &str, configured: &[String]) -> bool {
+    let Ok(Authority { host, .. }) = Authority::parse(text) else { return false };
+    let is_host = |word: &String| word == "*" || Authority::parse(word).is_ok_and(|known| known.host == host);
+    host.is_allowed(&[]) || configured.iter().any(is_host)
+}
+
 /// The port of a scheme that a URL does not spell out.
 #[must_use]
 pub fn default_port(scheme: &str) -> Option<u16> {
