@@ -1,25 +1,21 @@
 //! Taking connections in, and how long each may keep the dashboard waiting.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Request, Uri};
+use hermes_server::WriteTimeout;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::Sleep;
 
 use crate::say::warn;
 use crate::site::{Peer, STREAMS_MAX};
@@ -30,8 +26,6 @@ const CONNECTIONS_MAX: usize = STREAMS_MAX + 256;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// About how long a head may be, in bytes; and how much of an answer waits for a client that reads slowly.
 const BUFFER_MAX: usize = 16 * 1024;
-/// How long a client may take nothing of its answer.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the door waits when there is no descriptor or memory for another connection.
 const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
 
@@ -82,7 +76,7 @@ async fn serve(stream: TcpStream, peer: Peer, router: Router, base_path: Arc<str
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER_MAX)
-        .serve_connection(TokioIo::new(Impatient { stream, patience: None }), service)
+        .serve_connection(TokioIo::new(WriteTimeout::new(stream)), service)
         .await;
 }
 
@@ -100,67 +94,6 @@ fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::try_from(rest).ok()?);
     Uri::from_parts(parts).ok()
-}
-
-/// A connection that ends when its client takes nothing for too long.
-struct Impatient {
-    stream: TcpStream,
-    patience: Option<Pin<Box<Sleep>>>,
-}
-
-impl Impatient {
-    /// What a write came to, unless it has waited too long by now.
-    fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.patience = None;
-            return written;
-        }
-        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
-        match patience.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncRead for Impatient {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Impatient {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.judge(cx, written)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, parts);
-        this.judge(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use hermes_listen::ListenError;
+use hermes_server::ListenError;
 use tokio::net::TcpListener;
 
 use crate::error::DashboardError;
@@ -15,7 +15,7 @@ use crate::settings::Settings;
 pub(crate) fn bind(settings: &Settings) -> Result<(TcpListener, SocketAddr), DashboardError> {
     let host = settings.host.as_str();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let listener = hermes_listen::bind(bare, settings.port).map_err(|error| match error {
+    let listener = hermes_server::bind(bare, settings.port).map_err(|error| match error {
         ListenError::Resolve(source) => DashboardError::Resolve {
             host: settings.host.clone(),
             set_by: settings.host_set_by.clone(),

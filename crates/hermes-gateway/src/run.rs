@@ -37,6 +37,7 @@ struct Doors {
     listeners: Vec<Listener>,
     socket: SocketFile,
     drain_timeout: Duration,
+    allowed_hosts: Vec<String>,
 }
 
 /// Runs the gateway that `options` describe, until SIGTERM or SIGINT has told it to end and it has finished what was in flight. A
@@ -90,9 +91,14 @@ pub(crate) async fn live(
             return Err(error);
         }
     };
-    let Doors { listeners, socket, drain_timeout } = doors;
+    let Doors { listeners, socket, drain_timeout, allowed_hosts } = doors;
     let ready_line = ready_line(&options, &listeners);
-    let vitals = Arc::new(Vitals::new(options.profile.clone(), options.version.clone(), recorder.clone()));
+    let vitals = Arc::new(Vitals::new(
+        options.profile.clone(),
+        options.version.clone(),
+        allowed_hosts,
+        recorder.clone(),
+    ));
     let mut server = Server::open(listeners, &router(Arc::clone(&vitals)), &vitals);
 
     // In this order: whoever waited for readiness reads `running`.
@@ -143,7 +149,12 @@ fn open_doors(options: &Options, directory: &ProfileDirectory) -> Result<Doors, 
     if let Some(port) = settings.gateway.port {
         listeners.push(listen::bind_tcp(options, &settings, port)?);
     }
-    Ok(Doors { listeners, socket, drain_timeout: settings.gateway.drain_timeout })
+    Ok(Doors {
+        listeners,
+        socket,
+        drain_timeout: settings.gateway.drain_timeout,
+        allowed_hosts: settings.gateway.allowed_hosts,
+    })
 }
 
 fn ready_line(options: &Options, listeners: &[Listener]) -> String {

@@ -25,6 +25,8 @@ pub struct GatewayConfig {
     pub port: Option<u16>,
     /// `gateway.drain_timeout`, in seconds or as in `1m 30s`, else [`DEFAULT_DRAIN_TIMEOUT`].
     pub drain_timeout: Duration,
+    /// `API_SERVER_ALLOWED_HOSTS`, else `gateway.allowed_hosts`: the names with a dot that the TCP port answers to, or `*`.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// A setting that a gateway cannot start with.
@@ -41,6 +43,7 @@ pub struct GatewayConfigError {
 
 const HOST_RULE: &str = "the name or the address of this machine";
 const PORT_RULE: &str = "a number from 1 to 65535";
+const NAMES_RULE: &str = "names such as agents.example.org, without a scheme or a port, or * for any name";
 const DRAIN_RULE: &str = "a number of seconds from 0 to 3600, or a time such as 1m 30s";
 
 /// A text and where it stands.
@@ -67,12 +70,15 @@ impl GatewayConfig {
         let host = from_variable("API_SERVER_HOST").or_else(|| from_config(config, "host"));
         let port = from_variable("API_SERVER_PORT").or_else(|| from_config(config, "port"));
         let drain_timeout = from_config(config, "drain_timeout");
+        let allowed_hosts =
+            from_variable("API_SERVER_ALLOWED_HOSTS").or_else(|| from_config(config, "allowed_hosts"));
         let default_port = profile.is_default().then_some(DEFAULT_PROFILE_PORT);
         Ok(Self {
             host: host.map_or_else(|| Ok(DEFAULT_HOST.to_owned()), |found| found.read(host_of, HOST_RULE))?,
             port: port.map_or(Ok(default_port), |found| found.read(port_of, PORT_RULE).map(Some))?,
             drain_timeout: drain_timeout
                 .map_or(Ok(DEFAULT_DRAIN_TIMEOUT), |found| found.read(drain_timeout_of, DRAIN_RULE))?,
+            allowed_hosts: allowed_hosts.map_or(Ok(Vec::new()), |found| found.read(names_of, NAMES_RULE))?,
         })
     }
 }
@@ -102,6 +108,17 @@ fn host_of(text: &str) -> Option<String> {
     let fits =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | ':' | '-' | '_');
     (!text.is_empty() && text.len() <= 255 && text.chars().all(fits)).then(|| text.to_owned())
+}
+
+/// A list of YAML, or names between commas and spaces.
+fn names_of(text: &str) -> Option<Vec<String>> {
+    let words: Vec<String> = if text.starts_with('[') {
+        serde_json::from_str(text).ok()?
+    } else {
+        text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let is_name = |word: &String| word == "*" || host_of(word).is_some_and(|name| !name.contains(':'));
+    words.iter().all(is_name).then_some(words)
 }
 
 fn port_of(text: &str) -> Option<u16> {
@@ -146,6 +163,7 @@ mod tests {
     fn with_nothing_said_the_default_profile_has_its_port_and_another_has_none() {
         let default = resolve("default", "", &[]).unwrap();
         let expected = GatewayConfig {
+            allowed_hosts: Vec::new(),
             host: "127.0.0.1".into(),
             port: Some(8642),
             drain_timeout: Duration::from_secs(5),
@@ -162,10 +180,21 @@ mod tests {
         let yaml = "gateway:\n  host: 0.0.0.0\n  port: 9300\n  drain_timeout: 1m 30s\n";
         let config = resolve("coder", yaml, &[]).unwrap();
         let drain_timeout = Duration::from_secs(90);
-        assert_eq!(config, GatewayConfig { host: "0.0.0.0".into(), port: Some(9300), drain_timeout });
+        assert_eq!(
+            config,
+            GatewayConfig {
+                host: "0.0.0.0".into(),
+                port: Some(9300),
+                drain_timeout,
+                allowed_hosts: Vec::new()
+            }
+        );
         let config =
             resolve("coder", yaml, &[("API_SERVER_HOST", "::1"), ("API_SERVER_PORT", "80")]).unwrap();
-        assert_eq!(config, GatewayConfig { host: "::1".into(), port: Some(80), drain_timeout });
+        assert_eq!(
+            config,
+            GatewayConfig { host: "::1".into(), port: Some(80), drain_timeout, allowed_hosts: Vec::new() }
+        );
         let config = resolve("coder", yaml, &[("API_SERVER_HOST", ""), ("API_SERVER_PORT", "")]).unwrap();
         assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", Some(9300)));
     }

@@ -20,6 +20,8 @@ use crate::site::{Gate, Identity, Peer, Site};
 
 /// The longest body of a request, in bytes: a `SOUL.md` and its encoding.
 pub(crate) const BODY_MAX: usize = 1024 * 1024;
+/// The longest body of a request from a stranger, in bytes: a login form.
+pub(crate) const STRANGER_BODY_MAX: usize = 8 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(20);
 /// The header that carries what a form carries in its field.
@@ -31,7 +33,9 @@ pub(crate) const CSRF_FIELD: &str = "csrf";
 /// rebinding) sends such.
 pub(crate) async fn check_host(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     match host_of(&request) {
-        Some(host) if is_allowed(&host, &site.settings.allowed_hosts) => next.run(request).await,
+        Some(host) if hermes_server::authority::is_allowed(&host, &site.settings.allowed_hosts) => {
+            next.run(request).await
+        }
         host => {
             let host = host.unwrap_or_default();
             let failure = Failure::new(
@@ -76,12 +80,13 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
         return refuse(&site, &request, failure, identity.as_ref());
     }
     let (head, body) = request.into_parts();
-    let read = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, BODY_MAX)).await;
+    let body_max = if identity.is_some() { BODY_MAX } else { STRANGER_BODY_MAX };
+    let read = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, body_max)).await;
     let with = |body: Body| Request::from_parts(head.clone(), body);
     let body = match read {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
-            let what = format!("the request is longer than {BODY_MAX} bytes, or broke off");
+            let what = format!("the request is longer than {body_max} bytes, or broke off");
             let failure = Failure::new(FailureKind::TooLarge, what);
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }
@@ -212,22 +217,10 @@ pub(crate) fn is_encrypted(site: &Site, request: &Request) -> bool {
         && request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https")
 }
 
-/// The host that a request is for, without its port, in lower case.
+/// The value of `Host`, or the authority of a target in absolute form.
 fn host_of(request: &Request) -> Option<String> {
     let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    let authority = request.uri().authority().map(|authority| authority.as_str()).or(named)?;
-    let authority: axum::http::uri::Authority = authority.parse().ok()?;
-    Some(authority.host().to_ascii_lowercase())
-}
-
-/// Addresses cannot be bound to another machine, nor can names without a dot, which no registry of the Internet gives out.
-fn is_allowed(host: &str, allowed: &[String]) -> bool {
-    let host = host.trim_end_matches('.');
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare.parse::<IpAddr>().is_ok()
-        || !host.is_empty() && !host.contains('.')
-        || host.ends_with(".localhost")
-        || allowed.iter().any(|name| name == "*" || name.eq_ignore_ascii_case(host))
+    request.uri().authority().map(|authority| authority.as_str()).or(named).map(str::to_owned)
 }
 
 /// Whether the browser says that the request was made by a page from here; a program says nothing.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
+use hermes_server::WriteTimeout;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -36,6 +37,10 @@ impl Activity {
     /// Whether a request has begun and its head is not complete.
     pub(crate) fn is_half_received(&self) -> bool {
         self.phase.load(Ordering::Relaxed) == RECEIVING
+    }
+
+    pub(crate) fn door(&self) -> Door {
+        self.door
     }
 
     pub(crate) fn vitals(&self) -> &Arc<Vitals> {
@@ -88,7 +93,7 @@ impl Drop for Answering {
 /// head is seen.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    pub(crate) stream: Stream,
+    pub(crate) stream: WriteTimeout<Stream>,
     pub(crate) activity: Arc<Activity>,
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
+use hermes_server::WriteTimeout;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -47,6 +48,7 @@ pub(crate) async fn serve(stream: Stream, activity: Arc<Activity>, router: Route
             if refused {
                 request.extensions_mut().insert(Refused);
             }
+            request.extensions_mut().insert(activity.door());
             let answering = activity.answering();
             let drains = Arc::clone(activity.vitals());
             let answer = router.call(request);
@@ -59,7 +61,7 @@ pub(crate) async fn serve(stream: Stream, activity: Arc<Activity>, router: Route
             }
         })
     };
-    let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
+    let io = TokioIo::new(Watched { stream: WriteTimeout::new(stream), activity: Arc::clone(&activity) });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

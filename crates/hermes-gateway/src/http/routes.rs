@@ -10,10 +10,12 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
+use hermes_server::authority::is_allowed;
 use serde::Serialize;
 
 use super::metrics;
 use super::vitals::Vitals;
+use crate::listen::Door;
 
 /// The longest body of a request, in bytes.
 pub(crate) const REQUEST_BODY_MAX: usize = 1024 * 1024;
@@ -51,7 +53,11 @@ async fn admit(State(vitals): State<Arc<Vitals>>, request: Request, next: Next) 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let refused = request.extensions().get::<Refused>().is_some();
-    let response = if refused && !ALWAYS.contains(&route) {
+    let response = if let Some(host) = wrong_host(&request, &vitals.allowed_hosts) {
+        let error = format!("this gateway does not answer to the name {host:?}");
+        let hint = "allow it: API_SERVER_ALLOWED_HOSTS=NAME, or gateway.allowed_hosts in config.yaml";
+        json(StatusCode::MISDIRECTED_REQUEST, &serde_json::json!({ "error": error, "hint": hint }))
+    } else if refused && !ALWAYS.contains(&route) {
         let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is going down");
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         response
@@ -62,6 +68,21 @@ async fn admit(State(vitals): State<Arc<Vitals>>, request: Request, next: Next) 
     };
     vitals.count_answer(route, response.status().as_u16());
     response
+}
+
+/// The name on a request through the TCP port that the gateway does not answer to. A page whose name was bound to this address
+/// (DNS rebinding) sends one. No browser leaves `Host` out, and no page reaches the Unix socket.
+fn wrong_host(request: &Request, allowed: &[String]) -> Option<String> {
+    if request.extensions().get::<Door>() != Some(&Door::Tcp) {
+        return None;
+    }
+    let named = request.headers().get_all(header::HOST).iter().map(|value| value.as_bytes());
+    let target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    named
+        .chain(target)
+        .map(String::from_utf8_lossy)
+        .find(|host| !is_allowed(host, allowed))
+        .map(std::borrow::Cow::into_owned)
 }
 
 #[derive(Serialize)]

@@ -29,6 +29,8 @@ type Answer = (String, u16);
 pub(crate) struct Vitals {
     pub(crate) profile: ProfileName,
     pub(crate) version: String,
+    /// The names with a dot that the TCP port answers to.
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) recorder: Recorder,
     started: Instant,
     state: AtomicU8,
@@ -41,10 +43,16 @@ pub(crate) struct Vitals {
 
 impl Vitals {
     /// Those of a gateway that starts now.
-    pub(crate) fn new(profile: ProfileName, version: String, recorder: Recorder) -> Self {
+    pub(crate) fn new(
+        profile: ProfileName,
+        version: String,
+        allowed_hosts: Vec<String>,
+        recorder: Recorder,
+    ) -> Self {
         Self {
             profile,
             version,
+            allowed_hosts,
             recorder,
             started: Instant::now(),
             state: AtomicU8::new(0),

@@ -1,6 +1,6 @@
 //! The TCP port, where one is configured.
 
-use hermes_listen::ListenError;
+use hermes_server::ListenError;
 use tokio::net::TcpListener;
 
 use super::Listener;
@@ -15,7 +15,7 @@ use crate::settings::{self, Settings, Source};
 pub(crate) fn bind(options: &Options, settings: &Settings, port: u16) -> Result<Listener, GatewayError> {
     let host = settings.gateway.host.as_str();
     let place = |source: Source| SettingPlace::new(source, options.home.dot_env(&options.profile));
-    let listener = hermes_listen::bind(host, port).map_err(|error| match error {
+    let listener = hermes_server::bind(host, port).map_err(|error| match error {
         ListenError::Resolve(source) => GatewayError::Resolve {
             profile: options.profile.clone(),
             host: host.to_owned(),

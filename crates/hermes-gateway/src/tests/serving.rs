@@ -192,3 +192,30 @@ fn the_port_that_is_configured_is_served_on_too() {
     gateway.stop();
     home.start().stop();
 }
+
+#[test]
+fn the_port_answers_only_to_names_that_are_allowed() {
+    let home = TestHome::new();
+    let port = free_port();
+    home.configure("coder", &format!("gateway:\n  port: {port}\n  allowed_hosts: [agents.example]\n"));
+    let gateway = home.start();
+    let ask = |host: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        write!(stream, "GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    for host in ["127.0.0.1:1", "localhost", "[::1]:80", "hermes-0", "Agents.Example.:443"] {
+        assert!(ask(host).starts_with("HTTP/1.1 200"), "{host}");
+    }
+    for host in ["evil.example", "127.0.0.1.evil.example", ""] {
+        let answer = ask(host);
+        assert!(answer.starts_with("HTTP/1.1 421"), "{host}: {answer}");
+        assert!(answer.contains("API_SERVER_ALLOWED_HOSTS"), "{answer}");
+    }
+    let mut client = gateway.connect();
+    client.send("GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    assert_eq!(client.answer().status, 200, "no page reaches the Unix socket");
+    gateway.stop();
+}
