@@ -41,6 +41,9 @@ pub(crate) const SUPERVISOR: &str = "/run/s6/supervisor";
 /// tree may start: it is the gate that the tree waits at.
 pub(crate) const BOOTER: &str = "/run/s6/booter";
 
+/// The socket of the forwarder: what a logger writes to a connection goes to the container's log.
+pub(crate) const LOG_SOCKET: &str = "/run/s6/log-socket";
+
 /// Holds an empty file for each longrun that a script of this boot keeps down.
 pub(crate) const KEPT_DOWN: &str = "/run/s6/down";
 

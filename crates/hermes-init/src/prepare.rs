@@ -268,7 +268,7 @@ fn become_supervisor(environment: &Environment, streams: &Inlets) -> anyhow::Err
 }
 
 /// A logged slot costs `s6-svscan` two descriptors: as many as are allowed.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
     {

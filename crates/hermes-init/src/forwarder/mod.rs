@@ -9,11 +9,13 @@
 //! account can neither end nor trace it. It opens no file. It ends when nobody can write to the pipes any more.
 
 mod queue;
+mod source;
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::fchown;
+use std::os::unix::fs::{PermissionsExt, fchown};
+use std::os::unix::net::UnixListener;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,16 +28,12 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{self, Pid};
 
 use self::queue::Queue;
+use self::source::Source;
 use crate::account::Account;
 use crate::message;
+use crate::paths;
+use crate::prepare;
 use crate::spawn;
-
-/// The most that waits in a pipe, in bytes: the limit of Linux for those who are not root. Two loggers whose lines find room
-/// never cut each other's.
-const PIPE_SIZE: i32 = 1 << 20;
-
-/// A begin of a line that is followed by nothing for so long is forwarded as it is.
-const LINE_ENDS_WITHIN: Duration = Duration::from_millis(100);
 
 /// The log reader has this long to take the rest, once nobody writes any more.
 const REST_TAKEN_WITHIN: Duration = Duration::from_secs(1);
@@ -45,6 +43,9 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(1);
 
 /// The most chunks that are taken from a queue at once.
 const CHUNKS_AT_ONCE: usize = 16;
+
+/// The pipes and the loggers that are read at most: as many as the trees hold.
+const MOST_SOURCES: usize = 20_480;
 
 /// The stack of a thread that does nothing but write.
 const STACK: usize = 64 * 1024;
@@ -83,20 +84,34 @@ impl Inlets {
 pub(crate) struct Outlets {
     out: File,
     err: File,
+    /// Each logger of a gateway connects here. `None` where the file system holds no sockets: loggers use the pipe then.
+    listener: Option<UnixListener>,
 }
 
 /// Makes the pipes between what is supervised and the forwarder. No program that is started inherits them by accident.
 pub(crate) fn pipes() -> Result<(Inlets, Outlets)> {
     let ((out_outlet, out), (err_outlet, err)) = (pipe()?, pipe()?);
-    Ok((Inlets { out, err }, Outlets { out: out_outlet.into(), err: err_outlet.into() }))
+    Ok((Inlets { out, err }, Outlets { out: out_outlet.into(), err: err_outlet.into(), listener: listen() }))
+}
+
+/// Makes the socket that loggers connect to. A connection keeps the lines of one logger apart from those of all others: two
+/// that write to one full pipe cut each other's.
+fn listen() -> Option<UnixListener> {
+    let made = UnixListener::bind(paths::LOG_SOCKET).and_then(|listener| {
+        fs::set_permissions(paths::LOG_SOCKET, Permissions::from_mode(0o666))?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    made.inspect_err(|error| {
+        message::warning(format_args!("failed to listen on {}: {error}", paths::LOG_SOCKET));
+    })
+    .ok()
 }
 
 fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     let (outlet, inlet) = unistd::pipe2(OFlag::O_CLOEXEC).context("failed to make a pipe")?;
     // The account can open the pipe and read from it: the forwarder must not wait for what somebody else took.
     fcntl(&outlet, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).context("failed to set up a pipe")?;
-    // Refused where the user's pipes hold too much already: a smaller one does, too.
-    let _ = fcntl(&inlet, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
     Ok((outlet, inlet))
 }
 
@@ -153,7 +168,10 @@ fn become_forwarder(outlets: &Outlets) {
     if let Ok(nothing) = File::open("/dev/null") {
         let _ = unistd::dup2_stdin(nothing);
     }
-    spawn::close_all_but(&[0, 1, 2, outlets.out.as_raw_fd(), outlets.err.as_raw_fd()]);
+    let mut kept = vec![0, 1, 2, outlets.out.as_raw_fd(), outlets.err.as_raw_fd()];
+    kept.extend(outlets.listener.as_ref().map(AsRawFd::as_raw_fd));
+    spawn::close_all_but(&kept);
+    prepare::raise_descriptor_limit();
 }
 
 /// A queue, and news about it.
@@ -170,7 +188,7 @@ struct State {
 
 impl Shared {
     fn new() -> Self {
-        Self { state: Mutex::new(State { queue: Queue::new(), writing: false }), changed: Condvar::new() }
+        Self { state: Mutex::new(State { queue: Queue::default(), writing: false }), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -236,7 +254,7 @@ fn is_gone(error: &io::Error) -> bool {
     error.kind() != ErrorKind::StorageFull
 }
 
-/// Forwards until no writer is left.
+/// Forwards until nobody can write to the pipes any more.
 fn forward(outlets: &Outlets, [_, out, err]: [BorrowedFd<'static>; 3]) -> Result<()> {
     let (for_out, for_err): (&Shared, &Shared) =
         (Box::leak(Box::new(Shared::new())), Box::leak(Box::new(Shared::new())));
@@ -246,41 +264,68 @@ fn forward(outlets: &Outlets, [_, out, err]: [BorrowedFd<'static>; 3]) -> Result
             .spawn(move || shared.write_to(stream))
             .context("failed to start a thread")?;
     }
-    let mut sources = vec![(&outlets.out, for_out), (&outlets.err, for_err)];
+    let copied = || "failed to copy a descriptor";
+    let mut pipes = vec![
+        Source::new(outlets.out.try_clone().with_context(copied)?, for_out),
+        Source::new(outlets.err.try_clone().with_context(copied)?, for_err),
+    ];
+    let mut loggers: Vec<Source> = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
-    while !sources.is_empty() {
-        let unfinished = sources.iter().any(|(_, shared)| shared.lock().queue.has_unfinished());
-        let patience = if unfinished { LINE_ENDS_WITHIN.try_into()? } else { PollTimeout::NONE };
-        let mut polled: Vec<_> =
-            sources.iter().map(|(source, _)| PollFd::new(source.as_fd(), PollFlags::POLLIN)).collect();
-        let ready = match poll(&mut polled, patience) {
+    // Descriptors may run out: then the next logger waits until another one has ended.
+    let mut accepts = true;
+    while !pipes.is_empty() {
+        let sources = pipes.len() + loggers.len();
+        let listener = outlets.listener.as_ref().filter(|_| accepts && sources < MOST_SOURCES);
+        let patience = pipes.iter().chain(&loggers).filter_map(Source::patience).min();
+        let patience = patience.map_or(Ok(PollTimeout::NONE), PollTimeout::try_from)?;
+        let descriptors =
+            pipes.iter().chain(&loggers).map(Source::descriptor).chain(listener.map(AsFd::as_fd));
+        let mut polled: Vec<_> = descriptors.map(|each| PollFd::new(each, PollFlags::POLLIN)).collect();
+        match poll(&mut polled, patience) {
             Err(nix::errno::Errno::EINTR) => continue,
             ready => ready.context("failed to wait for the services' output")?,
         };
-        let quiet: Vec<bool> = polled.iter().map(|each| !each.any().unwrap_or(true)).collect();
-        if ready == 0 {
-            sources.iter().for_each(|(_, shared)| shared.change(Queue::settle_unfinished));
-            continue;
-        }
-        let mut quiet = quiet.into_iter();
-        sources.retain(|&(mut source, shared)| {
-            quiet.next().unwrap_or(true)
-                || match source.read(&mut buffer) {
-                    Ok(0) => false,
-                    Ok(count) => {
-                        shared.change(|queue| queue.feed(&buffer[..count]));
-                        true
-                    }
-                    Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        let mut readable =
+            polled.iter().map(|each| each.any().unwrap_or(false)).collect::<Vec<_>>().into_iter();
+        let mut take = |source: &mut Source| {
+            if readable.next().unwrap_or(false) {
+                return source.read(&mut buffer, sources);
+            }
+            source.settle();
+            true
+        };
+        pipes.retain_mut(&mut take);
+        loggers.retain_mut(&mut take);
+        accepts |= pipes.len() + loggers.len() < sources;
+        if let Some(listener) = listener.filter(|_| readable.next().unwrap_or(false)) {
+            match listener.accept() {
+                Ok((logger, _)) if logger.set_nonblocking(true).is_ok() => {
+                    loggers.push(Source::new(File::from(OwnedFd::from(logger)), for_out));
                 }
-        });
+                Ok(_) => {}
+                Err(error) => accepts = error.kind() == ErrorKind::WouldBlock,
+            }
+        }
     }
     let deadline = Instant::now() + REST_TAKEN_WITHIN;
+    take_the_rest(loggers, &mut buffer, deadline);
     for shared in [for_out, for_err] {
-        shared.change(Queue::settle_unfinished);
         shared.wait_until_written(deadline);
     }
     Ok(())
+}
+
+/// Reads what loggers that have ended left behind. Somebody else may keep a connection open: nothing is waited for.
+fn take_the_rest(mut loggers: Vec<Source>, buffer: &mut [u8], deadline: Instant) {
+    let sources = loggers.len();
+    for logger in &mut loggers {
+        let more = |logger: &Source| {
+            let polled = poll(&mut [PollFd::new(logger.descriptor(), PollFlags::POLLIN)], PollTimeout::ZERO);
+            Instant::now() < deadline && matches!(polled, Ok(1..))
+        };
+        while more(logger) && logger.read(buffer, sources) {}
+        logger.finish();
+    }
 }
 
 /// Makes the container's streams blocking again, as the engine made them: a set-up script may have left them otherwise.

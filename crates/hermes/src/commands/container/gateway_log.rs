@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -18,6 +20,9 @@ pub(crate) struct Arguments {
 }
 
 const S6_LOG: &str = "/command/s6-log";
+
+/// Where the forwarder of `/init` takes lines for the container's log.
+const LOG_SOCKET: &str = "/run/s6/log-socket";
 
 /// Ten old files beside the current one, of a megabyte each.
 const ROTATION: [&str; 2] = ["n10", "s1000000"];
@@ -52,11 +57,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     Err(CommandError::new(Exit::CannotRun, format!("cannot run {S6_LOG}")).caused_by(error))
 }
 
-/// Opens the standard output anew. `s6-log` makes it non-blocking, and that flag belongs to the open file description, which
-/// other services share: their writes would fail where they should wait. Fails where there is no pipe, file or terminal; there
-/// `s6-log` takes the shared one.
-fn own_stdout() -> io::Result<File> {
-    File::options().append(true).open("/proc/self/fd/1")
+/// Connects to the forwarder of `/init`, or opens the standard output anew. `s6-log` makes its output non-blocking, and that
+/// flag belongs to the open file description, which other services share: their writes would fail where they should wait.
+/// A connection also keeps lines whole: loggers that write to one full pipe cut each other's.
+fn own_stdout() -> io::Result<OwnedFd> {
+    let connected = UnixStream::connect(LOG_SOCKET).map(OwnedFd::from);
+    connected.or_else(|_| File::options().append(true).open("/proc/self/fd/1").map(OwnedFd::from))
 }
 
 /// Makes the directory, and finds out whether `s6-log` could write there: it would end where it cannot, and what the gateway
