@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
-use hermes_harness::probe::{Process, process_table, slot_ready};
+use hermes_harness::probe::{Process, log_says, process_table, slot_pid_other_than};
 use hermes_harness::wait::wait_until;
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use tokio::io::AsyncReadExt;
@@ -246,7 +246,9 @@ async fn a_service_cannot_make_the_commands_streams_non_blocking() -> Result<()>
 
 #[docker_test]
 async fn hermes_cannot_end_the_forwarder_and_a_killed_one_comes_back() -> Result<()> {
-    let container = up_with(&[]).await?;
+    let container = up_with(&["coder"]).await?;
+    hermes(&container, "-p coder gateway start").await?.success();
+    let first_logger = logger(&container, "coder").await?;
     let before = forwarder(&container).await?;
     ensure!(before.uid == 0, "{}", process_table(&[before]));
     let pid = before.pid;
@@ -258,11 +260,21 @@ async fn hermes_cannot_end_the_forwarder_and_a_killed_one_comes_back() -> Result
         Ok(Look::holds(back, || process_table(&found)))
     };
     container.wait_until("another forwarder", another, secs(10)).await?;
+    // Loggers that were there before have their lines in the log again, as new ones have.
+    let slot = "/run/service/gateway-coder/log";
+    container.wait_until("another logger", slot_pid_other_than(slot, first_logger), secs(10)).await?;
+    print(&container, "coder", 10).await?;
+    container.wait_until("lines of the old gateway", log_says(&line("coder", 10)), secs(10)).await?;
     hermes(&container, "gateway start").await?.success();
-    container.wait_until("the gateway is ready", slot_ready("gateway-default"), secs(10)).await?;
-    let said = hermes_harness::probe::log_says("gateway-default: gateway 'default' is ready");
-    container.wait_until("its first line", said, secs(10)).await?;
+    let said = log_says("gateway-default: gateway 'default' is ready");
+    container.wait_until("the first line of the new gateway", said, secs(10)).await?;
     container.stop().await?;
-    ensure!(container.log().await?.ends_with("gateway-default: stopped\n"), "its last line");
+    let log = container.log().await?;
+    for profile in ["coder", "default"] {
+        ensure!(
+            log.contains(&format!("gateway-{profile}: stopped\n")),
+            "the last line of {profile} in {log}"
+        );
+    }
     Ok(())
 }

@@ -24,7 +24,7 @@ use anyhow::{Context, Result};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{self, Pid};
 
 use self::queue::Queue;
@@ -33,6 +33,8 @@ use crate::account::Account;
 use crate::message;
 use crate::paths;
 use crate::prepare;
+use crate::process_identity::ProcessIdentity;
+use crate::processes::{Processes, signal_all};
 use crate::spawn;
 
 /// The log reader has this long to take the rest, once nobody writes any more.
@@ -131,7 +133,9 @@ impl Forwarder {
         Ok(Self { outlets, running: Some(running), started: Instant::now() })
     }
 
-    /// Starts it again when it was this child that ended, or when the last try failed. The pipes keep what nobody read.
+    /// Starts it again when it was this child that ended, or when the last try failed. The pipes keep what nobody read. The
+    /// connections of loggers are lost, and `s6-log` does without one from then on: loggers are told to end, and their
+    /// supervisors start new ones, which connect.
     pub(crate) fn ended(&mut self, child: Option<Pid>) {
         if self.running.is_some() && self.running != child {
             return;
@@ -143,6 +147,10 @@ impl Forwarder {
             })
             .ok();
         self.started = Instant::now();
+        if let Some(supervisor) = ProcessIdentity::read_alive(paths::SUPERVISOR) {
+            let loggers = Processes::now().named_below(supervisor.pid(), b"s6-log");
+            signal_all(loggers, Signal::SIGTERM);
+        }
     }
 }
 
