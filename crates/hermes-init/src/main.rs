@@ -18,6 +18,7 @@ mod environment;
 mod forwarder;
 mod handlers;
 mod install;
+mod leftovers;
 mod message;
 mod paths;
 mod prepare;

@@ -6,17 +6,18 @@
 
 mod account;
 mod directory;
+mod former_ids;
 mod furnish;
 mod groups;
 mod home;
 mod ids;
 mod notice;
 mod ownership;
-mod record;
 mod root;
 mod roots_own;
 mod secret_files;
 mod seeds;
+mod trust;
 mod variables;
 
 pub use furnish::furnish;
