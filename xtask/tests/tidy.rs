@@ -29,6 +29,10 @@ const SLEEPS: &[(&str, &str)] = &[
         "crates/hermes-gateway/src/lock.rs",
         "the pause between two tries for a lock that others look at, under a deadline",
     ),
+    (
+        "crates/hermes-init/src/forwarder/mod.rs",
+        "the back-off of a forwarder that ended at once: the time itself is the promise",
+    ),
     ("crates/hermes-init/src/tree.rs", "the pause between two looks at a condition, under a deadline"),
     ("crates/hermes-init/src/user_tree.rs", "the pause between two looks at a condition, under a deadline"),
     (

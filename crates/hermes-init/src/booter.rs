@@ -15,6 +15,7 @@ use crate::boot_record::BootRecord;
 use crate::children::{Children, Waited, code_of_signal};
 use crate::command;
 use crate::environment::Environment;
+use crate::forwarder::{Forwarder, Inlets, Outlets};
 use crate::message::{self, EX_CONFIG};
 use crate::paths;
 use crate::prepare;
@@ -37,6 +38,10 @@ pub(crate) struct Booter {
     pub(crate) arguments: Vec<OsString>,
     /// The locked file that the user tree waits at.
     pub(crate) gate: File,
+    /// The streams of whatever belongs to the trees.
+    pub(crate) inlets: Inlets,
+    /// What the forwarder reads; `None` once it has them.
+    pub(crate) outlets: Option<Outlets>,
 }
 
 /// How the boot came out.
@@ -76,6 +81,14 @@ impl Booter {
                 return EX_CONFIG;
             }
         };
+        match self.outlets.take().map(Forwarder::start) {
+            Some(Ok(forwarder)) => children.keep(forwarder),
+            Some(Err(error)) => {
+                message::fatal(&error.context("failed to start the log forwarder"));
+                return EX_CONFIG;
+            }
+            None => {}
+        }
         let mut plans = Plans::default();
         let mut program = None;
         let mut code = None;
@@ -106,8 +119,12 @@ impl Booter {
             }
         }
         let asked_by = children.stop_requested();
-        let stop =
-            Stop { settings: &self.settings, environment: &self.tree_environment, account: &self.account };
+        let stop = Stop {
+            settings: &self.settings,
+            environment: &self.tree_environment,
+            account: &self.account,
+            inlets: &self.inlets,
+        };
         let ended = stop.run(&mut children, &plans, program);
         let code = code.or(ended).or(asked_by.map(|signal| code_of_signal(signal as i32))).unwrap_or(0);
         stop::store_exit_code(code);
@@ -128,7 +145,7 @@ impl Booter {
             Some(&mut self.record),
             || {
                 if settled.is_ok() {
-                    settled = settle_account(&mut account);
+                    settled = settle_account(&mut account, &self.inlets);
                 }
             },
         );
@@ -198,7 +215,7 @@ impl Booter {
         let gate = &self.gate;
         // Told now: the worker may have left root behind.
         let supervisor = Tree::supervisor();
-        let worker = Worker::start(account, self.record.clone(), |record| {
+        let worker = Worker::start(account, &self.inlets, self.record.clone(), |record| {
             let tree_starts = || match supervisor {
                 // The user tree waits at the gate until its slots are in place.
                 Tree::Root if tree == Tree::User => Ok(gate.unlock()?),
@@ -232,7 +249,7 @@ impl Booter {
 }
 
 /// A set-up script may have given the account other IDs: hands over what is the account's, before the next script becomes it.
-fn settle_account(account: &mut Account) -> Result<()> {
+fn settle_account(account: &mut Account, inlets: &Inlets) -> Result<()> {
     let settled = account::resolve()?;
     if (settled.uid, settled.gid) != (account.uid, account.gid) {
         let uid = settled.uid.as_raw();
@@ -245,6 +262,7 @@ fn settle_account(account: &mut Account) -> Result<()> {
             chown(entry.with_context(failed)?.path(), None, Some(gid)).with_context(failed)?;
         }
         prepare::hand_over_streams(&settled);
+        inlets.hand_over(&settled);
     }
     *account = settled;
     Ok(())

@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 use rustix::process::{WaitOptions, wait};
 use std::os::fd::AsFd;
 
+use crate::forwarder::Forwarder;
+
 /// The signals that ask for an orderly stop.
 pub(crate) const STOP_SIGNALS: [Signal; 4] =
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
@@ -40,6 +42,7 @@ pub(crate) struct Children {
     stop: Option<Signal>,
     tree_ended: bool,
     none_left: bool,
+    forwarder: Option<Forwarder>,
 }
 
 impl Drop for Children {
@@ -66,7 +69,19 @@ impl Children {
         set.thread_block().context("cannot block signals")?;
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .context("cannot watch signals")?;
-        Ok(Self { signals, ended: HashMap::new(), stop: None, tree_ended: false, none_left: false })
+        Ok(Self {
+            signals,
+            ended: HashMap::new(),
+            stop: None,
+            tree_ended: false,
+            none_left: false,
+            forwarder: None,
+        })
+    }
+
+    /// From now on the forwarder is started again when it ends.
+    pub(crate) fn keep(&mut self, forwarder: Forwarder) {
+        self.forwarder = Some(forwarder);
     }
 
     /// The signal that asked for a stop, if one did.
@@ -178,6 +193,11 @@ impl Children {
                 }
                 Ok(None) | Err(_) => return,
             };
+            if status.stopping_signal().is_none()
+                && let Some(forwarder) = &mut self.forwarder
+            {
+                forwarder.ended(Some(child));
+            }
             if let Some(code) = status.exit_status() {
                 self.ended.insert(child, u8::try_from(code & 0xff).unwrap_or(u8::MAX));
             } else if let Some(signal) = status.terminating_signal() {

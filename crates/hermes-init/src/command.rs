@@ -7,6 +7,7 @@ use std::process::Command;
 use nix::unistd::Pid;
 
 use crate::environment::Environment;
+use crate::forwarder;
 use crate::spawn::{self, Traits};
 
 /// Starts the command: its own process group, in the foreground of the terminal
@@ -16,6 +17,7 @@ pub(crate) fn start(
     arguments: &[OsString],
     environment: &Environment,
 ) -> io::Result<Pid> {
+    forwarder::make_streams_blocking();
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(environment.iter());
     spawn::spawn(command, Traits { own_group: true, foreground: true, ..Traits::default() })

@@ -15,6 +15,7 @@ use nix::unistd;
 use crate::account;
 use crate::children::{Children, TREE_ENDED};
 use crate::environment::Environment;
+use crate::forwarder;
 use crate::message::{self, Hinted};
 use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
@@ -25,6 +26,9 @@ use crate::tree::Tree;
 
 /// How long a killed process may take to disappear before the container ends without it.
 const KILLED_GRACE: Duration = Duration::from_secs(1);
+
+/// The forwarder of an idle container ends within this time.
+const FORWARDER_ENDS: Duration = Duration::from_millis(20);
 
 /// The exit code of a container whose booter was killed before it could tell one.
 const EXIT_LOST_BOOTER: u8 = 1;
@@ -88,7 +92,9 @@ pub(crate) fn crash() -> Result<ExitCode> {
 
 /// Ends what neither s6 nor the booter knew of: orphans of the command and of services.
 fn end_the_rest(children: &mut Children, grace: Duration) {
-    if children.none_left() {
+    forwarder::release_inlets();
+    // Where no orphan can write, the forwarder is the only one left, and about to end.
+    if children.wait_until(Some(Instant::now() + FORWARDER_ENDS), Children::none_left) {
         return;
     }
     signal_all(Processes::now().below(unistd::getpid()), Signal::SIGTERM);

@@ -15,6 +15,7 @@ mod capabilities;
 mod children;
 mod command;
 mod environment;
+mod forwarder;
 mod handlers;
 mod install;
 mod leftovers;

@@ -42,6 +42,9 @@ pub(crate) const BOOTER: &str = "/run/s6/booter";
 /// The gate that the user tree waits at: the booter has it locked until the tree may start. Root's alone.
 pub(crate) const GATE: &str = "/run/s6/gate";
 
+/// The socket of the forwarder: what a logger writes to a connection goes to the container's log.
+pub(crate) const LOG_SOCKET: &str = "/run/s6/log-socket";
+
 /// Holds an empty file for each longrun that a script of this boot keeps down.
 pub(crate) const KEPT_DOWN: &str = "/run/s6/down";
 

@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -21,6 +22,7 @@ use crate::booter::Booter;
 use crate::capabilities;
 use crate::children::STOP_SIGNALS;
 use crate::environment::Environment;
+use crate::forwarder::{self, Inlets};
 use crate::install;
 use crate::leftovers;
 use crate::message::{self, Hinted};
@@ -60,9 +62,12 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     Tree::supervisor().write()?;
     symlink(paths::BASEDIR_IN_IMAGE, paths::BASEDIR)
         .with_context(|| format!("cannot create the link {}", paths::BASEDIR))?;
+    let (inlets, outlets) = forwarder::pipes()?;
     if as_root {
         hand_over_streams(&account);
+        inlets.hand_over(&account);
     }
+    let supervised_streams = inlets.try_clone()?;
     let supervisor = ProcessIdentity::of(unistd::getpid()).context("cannot read /proc: is it mounted?")?;
     supervisor.write(paths::SUPERVISOR)?;
     let gate = closed_gate()?;
@@ -73,12 +78,25 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     let tree_environment = tree_environment.fitted_to(&account, as_root);
     let booter = spawn::fork({
         let tree_environment = tree_environment.clone();
-        move || Booter { account, settings, record, environment, tree_environment, arguments, gate }.run()
+        move || {
+            Booter {
+                account,
+                settings,
+                record,
+                environment,
+                tree_environment,
+                arguments,
+                gate,
+                inlets,
+                outlets: Some(outlets),
+            }
+            .run()
+        }
     })?;
     if let Some(identity) = ProcessIdentity::of(booter) {
         identity.write(paths::BOOTER)?;
     }
-    let failed = become_supervisor(&tree_environment);
+    let failed = become_supervisor(&tree_environment, &supervised_streams);
     let _ = kill(booter, Signal::SIGKILL);
     Err(failed)
 }
@@ -207,13 +225,17 @@ fn closed_gate() -> Result<File> {
 }
 
 /// Becomes `s6-svscan`; what comes back is why that failed.
-fn become_supervisor(environment: &Environment) -> anyhow::Error {
+fn become_supervisor(environment: &Environment, streams: &Inlets) -> anyhow::Error {
     if unistd::getpid() != Pid::from_raw(1)
         && let Err(error) = prctl::set_child_subreaper(true)
     {
         message::warning(format_args!("orphans will not be reaped: {error}"));
     }
     raise_descriptor_limit();
+    let own_stderr = io::stderr().as_fd().try_clone_to_owned();
+    if let Err(error) = streams.become_own() {
+        return error;
+    }
     let error = Command::new(tool::S6_SVSCAN)
         .args(["-C", SERVICES_MAX, "--", Tree::supervisor().scandir()])
         .stdin(Stdio::null())
@@ -221,12 +243,16 @@ fn become_supervisor(environment: &Environment) -> anyhow::Error {
         .envs(environment.iter())
         .current_dir("/")
         .exec();
+    // Nothing forwards the message when the container ends now.
+    if let Ok(own_stderr) = own_stderr {
+        let _ = unistd::dup2_stderr(own_stderr);
+    }
     let hint = "the image needs Debian's packages s6 and execline, linked below /command";
     anyhow::Error::new(error).context(Hinted::new(format!("cannot run {}", tool::S6_SVSCAN), hint))
 }
 
 /// A logged slot costs `s6-svscan` two descriptors: as many as are allowed.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
     {

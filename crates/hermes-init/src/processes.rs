@@ -43,6 +43,12 @@ impl Processes {
         self.0.iter().filter(|(_, process)| wanted(process)).map(|(pid, _)| *pid).collect()
     }
 
+    /// The processes below a process that have this name.
+    pub(crate) fn named_below(&self, ancestor: Pid, name: &[u8]) -> Vec<i32> {
+        let below = self.below(ancestor).into_iter();
+        below.filter(|pid| self.0.get(pid).is_some_and(|process| process.name == name)).collect()
+    }
+
     /// The services below a process: whatever an `s6-supervise` has started.
     pub(crate) fn supervised_below(&self, ancestor: Pid) -> Vec<i32> {
         let is_supervise = |pid: i32| self.0.get(&pid).is_some_and(|process| process.name == b"s6-supervise");

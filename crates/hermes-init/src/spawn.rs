@@ -2,11 +2,14 @@
 //! fork and exec, and forking the booter and its workers.
 #![expect(unsafe_code, reason = "fork(2) and the time between fork and exec; each block is argued")]
 
+use std::fs;
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::unistd::{self, ForkResult, Pid};
 
@@ -65,6 +68,18 @@ pub(crate) fn streams() -> [std::os::fd::BorrowedFd<'static>; 3] {
     // SAFETY: 0, 1 and 2 are open for the whole life of the process: the Rust runtime opens
     // /dev/null in place of any that is closed, and nothing here closes them.
     [0, 1, 2].map(|number| unsafe { std::os::fd::BorrowedFd::borrow_raw(number) })
+}
+
+/// Closes every descriptor but these, in a process that was [forked](fork) and shall not keep what its parent has open.
+pub(crate) fn close_all_but(kept: &[RawFd]) {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let open: Vec<RawFd> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in open.into_iter().filter(|number| !kept.contains(number)) {
+        // SAFETY: the objects that own these descriptors are the parent's copies; the forked process uses none of them and
+        // ends without dropping them. The directory's own one is closed already: closing that again fails, and nothing else
+        // opens descriptors meanwhile, since the process has one thread.
+        unsafe { libc::close(number) };
+    }
 }
 
 fn unblock_signals() -> io::Result<()> {

@@ -17,6 +17,7 @@ use crate::boot_record::BootRecord;
 use crate::booter::Plans;
 use crate::children::Children;
 use crate::environment::Environment;
+use crate::forwarder::Inlets;
 use crate::message;
 use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
@@ -35,6 +36,8 @@ pub(crate) struct Stop<'a> {
     /// Of the trees and their scripts.
     pub(crate) environment: &'a Environment,
     pub(crate) account: &'a Account,
+    /// The streams of whatever belongs to the trees.
+    pub(crate) inlets: &'a Inlets,
 }
 
 impl Stop<'_> {
@@ -77,7 +80,7 @@ impl Stop<'_> {
         }
         let account = (tree == Tree::User).then_some(self.account);
         let environment = self.environment.clone().fitted_to(self.account, tree == Tree::Root);
-        let worker = Worker::start(account, BootRecord::start(), |_| {
+        let worker = Worker::start(account, self.inlets, BootRecord::start(), |_| {
             services::take_down(plan, tree, &environment, deadline);
             true
         });

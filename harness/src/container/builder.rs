@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType, PortBinding, ResourcesUlimits,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding,
+    ResourcesUlimits,
 };
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 
@@ -317,6 +318,14 @@ impl ContainerBuilder {
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(String::new()) };
         self.host.port_bindings.get_or_insert_default().insert(key.clone(), Some(vec![binding]));
         self.body.exposed_ports.get_or_insert_default().push(key);
+        self
+    }
+
+    /// `--log-driver` and `--log-opt`. The engine keeps no log for most drivers but its own: [`Container::logs`] fails then.
+    pub fn log_driver(mut self, driver: &str, options: &[(&str, &str)]) -> Self {
+        let pairs = options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        self.host.log_config =
+            Some(HostConfigLogConfig { typ: Some(driver.to_owned()), config: Some(pairs.collect()) });
         self
     }
 

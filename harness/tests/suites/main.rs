@@ -19,6 +19,7 @@ mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
 mod hostile_boot;
+mod hostile_log;
 mod hostile_slots;
 mod hostile_terminal;
 mod hostile_volume;

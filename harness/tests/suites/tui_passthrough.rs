@@ -49,6 +49,28 @@ async fn without_a_terminal_nothing_pretends_to_be_one() -> Result<()> {
 }
 
 #[docker_test]
+async fn a_running_gateway_leaves_the_terminals_input_alone() -> Result<()> {
+    let script = "until [ -s /opt/data/logs/gateways/default/current ]; do sleep 0.01; done
+        echo begins; read line; echo \"read $line\"; cat; echo \"cat: $?\"";
+    let (_container, mut terminal) = Container::builder()
+        .env("HERMES_GATEWAY_BOOTSTRAP_STATE", "running")
+        .cmd(["sh", "-c", script])
+        .open_terminal(100, 24)
+        .await?;
+    terminal.wait_for("begins", secs(20)).await?;
+    terminal.type_line("one").await?;
+    terminal.wait_for("read one", secs(10)).await?;
+    // Its echo, and what `cat` makes of it.
+    terminal.type_line("two").await?;
+    let twice = |screen: &str| screen.matches("two").count() == 2;
+    terminal.wait_screen("two, twice", twice, secs(10)).await?;
+    terminal.control('d').await?;
+    terminal.wait_for("cat: 0", secs(10)).await?;
+    ensure!(terminal.wait_exit(secs(10)).await? == 0, "{terminal:?}");
+    Ok(())
+}
+
+#[docker_test]
 async fn the_size_of_the_terminal_is_the_programs() -> Result<()> {
     for (columns, rows) in [(80, 24), (217, 61)] {
         // The engine tells the size a moment after the start: that is what `read` waits for.

@@ -13,6 +13,7 @@ use nix::unistd::{self, Pid};
 use crate::account::Account;
 use crate::boot_record::{BootRecord, Phase};
 use crate::children::{Children, Waited, watched_signals};
+use crate::forwarder::Inlets;
 use crate::message;
 use crate::spawn::{self, Traits};
 
@@ -27,9 +28,10 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts the work as `account`, or as who this process is. The work returns
-    /// whether all of it succeeded, and tells what it did in the record.
+    /// whether all of it succeeded, and tells what it did in the record. The oneshots that it runs print into the `inlets`.
     pub(crate) fn start(
         account: Option<&Account>,
+        inlets: &Inlets,
         mut record: BootRecord,
         work: impl FnOnce(&mut BootRecord) -> bool,
     ) -> Result<Self> {
@@ -39,6 +41,9 @@ impl Worker {
         let pid = spawn::fork(|| {
             let _ = unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
             let _ = watched_signals().thread_unblock();
+            if let Err(error) = inlets.become_own() {
+                message::warning(format_args!("{error:#}"));
+            }
             if let Some(Err(error)) = account.map(Account::assume) {
                 message::warning(format_args!("cannot become the account of the user tree: {error}"));
                 return 1;

@@ -60,6 +60,38 @@ async fn a_large_output_is_not_cut() -> Result<()> {
 }
 
 #[docker_test]
+async fn the_output_of_the_command_is_whole_while_a_gateway_runs() -> Result<()> {
+    // The gateway's logger has started when there is a log.
+    let script = "until [ -s /opt/data/logs/gateways/default/current ]; do sleep 0.01; done; seq 1 300000";
+    for user in [None, Some("10000:10000")] {
+        let mut builder = Container::builder().env("HERMES_GATEWAY_BOOTSTRAP_STATE", "running");
+        if let Some(user) = user {
+            // Without root nobody seeds the volume.
+            builder = builder
+                .user(user)
+                .owned_file(
+                    "/opt/data/gateway_state.json",
+                    0o600,
+                    (10000, 10000),
+                    r#"{"desired_state":"running"}"#,
+                )
+                .owned_file("/opt/data/SOUL.md", 0o600, (10000, 10000), "x");
+        }
+        let output = builder.run(["sh", "-c", script]).await?.success();
+        // A line of the gateway stands wherever the command's own writes left room for it.
+        let stdout = output.stdout();
+        let mut pieces = stdout.split("gateway-default: ");
+        let first = pieces.next().unwrap_or_default();
+        let others = pieces.map(|piece| piece.split_once('\n').map_or("", |(_, rest)| rest));
+        let own: String = [first].into_iter().chain(others).collect();
+        let count = own.lines().count();
+        let wrong = (1..=300_000).zip(own.lines()).find(|(number, line)| *line != number.to_string());
+        ensure!(count == 300_000 && wrong.is_none(), "{user:?}: {count} lines, {wrong:?}");
+    }
+    Ok(())
+}
+
+#[docker_test]
 async fn the_command_has_three_descriptors_and_no_more() -> Result<()> {
     // And without -i the first of them is empty.
     run(&["sh", "-c", "ls /proc/$$/fd; cat; echo end"]).await?.success().stdout_is("0\n1\n2\nend");

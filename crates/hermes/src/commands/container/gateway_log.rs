@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -19,14 +21,25 @@ pub(crate) struct Arguments {
 
 const S6_LOG: &str = "/command/s6-log";
 
+/// Where the forwarder of `/init` takes lines for the container's log.
+const LOG_SOCKET: &str = "/run/s6/log-socket";
+
 /// Ten old files beside the current one, of a megabyte each.
 const ROTATION: [&str; 2] = ["n10", "s1000000"];
+
+/// `s6-log` reads no more before it has written all that it read. Without this it takes whatever comes, keeps it in memory
+/// as long as one of its outputs is slower, and writes it at one go to a file, however large the file gets.
+const ONE_PORTION_AT_A_TIME: &str = "-b";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let slot = arguments.slot.strip_suffix("/log").unwrap_or(&arguments.slot);
     let profile = profile_of(slot)?;
     let directory = context.home.gateway_logs_directory(&profile);
     let mut logger = Command::new(S6_LOG);
+    logger.arg(ONE_PORTION_AT_A_TIME);
+    if let Ok(stdout) = own_stdout() {
+        logger.stdout(stdout);
+    }
     match prepare(&directory) {
         Ok(()) => {
             logger.args(ROTATION).arg("T").arg(&directory);
@@ -42,6 +55,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     logger.args([OsString::from(format!("p{slot}:")), "1".into()]);
     let error = logger.exec();
     Err(CommandError::new(Exit::CannotRun, format!("cannot run {S6_LOG}")).caused_by(error))
+}
+
+/// Connects to the forwarder of `/init`, or opens the standard output anew. `s6-log` makes its output non-blocking, and that
+/// flag belongs to the open file description, which other services share: their writes would fail where they should wait.
+/// A connection also keeps lines whole: loggers that write to one full pipe cut each other's.
+fn own_stdout() -> io::Result<OwnedFd> {
+    let connected = UnixStream::connect(LOG_SOCKET).map(OwnedFd::from);
+    connected.or_else(|_| File::options().append(true).open("/proc/self/fd/1").map(OwnedFd::from))
 }
 
 /// Makes the directory, and finds out whether `s6-log` could write there: it would end where it cannot, and what the gateway
