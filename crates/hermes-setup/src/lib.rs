@@ -5,6 +5,7 @@
 //! configurations; what goes wrong there can reach no further than the account itself.
 
 mod account;
+mod auth_home;
 mod directory;
 mod furnish;
 mod groups;
@@ -12,6 +13,7 @@ mod home;
 mod ids;
 mod notice;
 mod ownership;
+mod password;
 mod record;
 mod root;
 mod roots_own;
@@ -21,5 +23,6 @@ mod variables;
 
 pub use furnish::furnish;
 pub use notice::{Notice, Notices};
+pub use password::{Hasher, finish_password};
 pub use root::{Prepared, prepare};
 pub use variables::Variables;

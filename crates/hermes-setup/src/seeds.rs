@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use hermes_account::withheld::AUTH_JSON;
 use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{DesiredState, Home, ProfileName, StateFile, chain};
 use rustix::io::Errno;
 
+use crate::auth_home;
 use crate::notice::{Notice, Notices};
-use crate::secret_files::AUTH_JSON;
 use crate::variables::Variables;
 
 /// The templates, and the permission bits of what is made from them.
@@ -36,7 +37,9 @@ pub(crate) fn plant(home: &Home, templates: &Path, variables: &Variables, notice
         if serde_json::from_slice::<serde_json::Value>(auth.as_encoded_bytes())
             .is_ok_and(|auth| auth.is_object())
         {
-            all &= make(&home.root().join("auth.json"), auth.as_encoded_bytes(), 0o600, notices);
+            if let Some(path) = auth_home::auth_json(home, variables, notices) {
+                all &= make(&path, auth.as_encoded_bytes(), 0o600, notices);
+            }
         } else {
             // Nothing of it is shown: it is secret, whatever it is.
             notices.add(Notice::Failed {
