@@ -11,6 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::file_system;
+
+mod in_place;
+
 /// Why a file was not written. What was there before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -129,7 +133,7 @@ impl ReadError {
 }
 
 /// Writes `contents` to `path` with the permission bits `mode`, whatever the umask is: into a temporary file in the same
-/// directory, synced, renamed. A reader sees the old file or the new one. Whatever lies at `path` and is no regular file is left
+/// directory, synced, renamed. A reader sees the old file or the new one. A file that is a mount point of its own is written in place. Whatever lies at `path` and is no regular file is left
 /// alone, a symlink included.
 ///
 /// # Errors
@@ -266,11 +270,11 @@ fn open_directory_of(path: &Path) -> rustix::io::Result<OwnedFd> {
 
 fn fill(file: File, contents: &[u8], mode: u32) -> io::Result<()> {
     put(&file, contents, mode)?;
-    file.sync_all()
+    file_system::sync(&file)
 }
 
 fn put(mut file: &File, contents: &[u8], mode: u32) -> io::Result<()> {
-    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    file_system::set_mode(file, mode)?;
     file.write_all(contents)
 }
 
@@ -299,9 +303,15 @@ impl Temporary {
     }
 
     fn replace(mut self, target: &OsStr) -> rustix::io::Result<()> {
-        rustix::fs::renameat(&self.directory, &self.name, &self.directory, target)?;
-        self.renamed = true;
-        Ok(())
+        match rustix::fs::renameat(&self.directory, &self.name, &self.directory, target) {
+            Ok(()) => {
+                self.renamed = true;
+                Ok(())
+            }
+            Err(Errno::BUSY) => in_place::overwrite(&self.directory, &self.name, target)
+                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::BUSY)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Becomes a file that is not there yet.

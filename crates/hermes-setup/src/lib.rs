@@ -11,6 +11,7 @@ mod furnish;
 mod groups;
 mod home;
 mod ids;
+mod lacks;
 mod notice;
 mod ownership;
 mod password;
@@ -22,6 +23,7 @@ mod seeds;
 mod variables;
 
 pub use furnish::furnish;
+pub use lacks::report_lacks;
 pub use notice::{Notice, Notices};
 pub use password::{Hasher, finish_password};
 pub use root::{Prepared, prepare};

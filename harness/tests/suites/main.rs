@@ -24,6 +24,7 @@ mod image_layout;
 mod immutable_install;
 mod init_conventions;
 mod lease;
+mod limited_volumes;
 mod logs;
 mod main_invocation;
 mod not_pid_1;

@@ -6,11 +6,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use hermes_core::ProfileName;
+use nix::unistd::{AccessFlags, access};
 
 use super::Finding;
 use crate::context::Context;
 
-pub(super) fn check(context: &Context, profiles: &[ProfileName]) -> Vec<Finding> {
+pub(super) fn check(context: &Context, profiles: &[ProfileName], can_chown: bool) -> Vec<Finding> {
     let home = &context.home;
     let me = nix::unistd::geteuid().as_raw();
     let mut findings = Vec::new();
@@ -32,7 +33,7 @@ pub(super) fn check(context: &Context, profiles: &[ProfileName]) -> Vec<Finding>
     own.extend(secret.iter().cloned());
     own.sort();
     own.dedup();
-    findings.extend(own.iter().filter_map(|path| owner(path, me)));
+    findings.extend(own.iter().filter_map(|path| owner(path, me, can_chown)));
     secret.sort();
     secret.dedup();
     findings.extend(secret.iter().filter_map(|path| mode(path)));
@@ -40,8 +41,19 @@ pub(super) fn check(context: &Context, profiles: &[ProfileName]) -> Vec<Finding>
 }
 
 /// Root's gift to an agent that cannot use it.
-fn owner(path: &Path, me: u32) -> Option<Finding> {
+fn owner(path: &Path, me: u32, can_chown: bool) -> Option<Finding> {
     match fs::symlink_metadata(path) {
+        // The mount shows all files as somebody's. What counts there is what the kernel lets this account do.
+        Ok(found) if found.uid() != me && !can_chown => {
+            let wanted =
+                if found.is_dir() { AccessFlags::W_OK | AccessFlags::X_OK } else { AccessFlags::W_OK };
+            access(path, wanted).is_err().then(|| {
+                Finding::broken(
+                    format!("{} belongs to the user {}, and hermes ({me}) cannot write it", path.display(), found.uid()),
+                    format!("mount the volume with the owner {me} (for SMB: -o uid={me}), or use a volume of the engine"),
+                )
+            })
+        }
         Ok(found) if found.uid() != me => Some(Finding::broken(
             format!(
                 "{} belongs to the user {}, and not to the account that runs hermes ({me})",
@@ -83,9 +95,16 @@ mod tests {
     fn what_belongs_to_another_is_found_and_what_is_missing_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let me = nix::unistd::geteuid().as_raw();
-        assert_eq!(owner(folder.path(), me), None);
-        assert!(owner(folder.path(), me + 1).unwrap().what.contains(&format!("belongs to the user {me}")));
-        assert_eq!(owner(&folder.path().join("missing"), me), None);
+        assert_eq!(owner(folder.path(), me, true), None);
+        assert!(
+            owner(folder.path(), me + 1, true).unwrap().what.contains(&format!("belongs to the user {me}"))
+        );
+        assert_eq!(
+            owner(folder.path(), me + 1, false),
+            None,
+            "a mount that cannot chown, and can be written"
+        );
+        assert_eq!(owner(&folder.path().join("missing"), me, true), None);
     }
 
     #[test]
