@@ -6,6 +6,7 @@
 
 mod account;
 mod auth_home;
+mod devices;
 mod directory;
 mod furnish;
 mod groups;
