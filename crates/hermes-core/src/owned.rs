@@ -21,7 +21,6 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
     ("platforms/pairing", 0o700),
     // The token that opens the dashboard, and who is logged in.
     ("dashboard", 0o700),
-    // The last: that it is there tells that a first boot was.
     (PROFILES, 0o755),
 ];
 
@@ -47,7 +46,7 @@ pub const STATE_FILES: &[&str] = &[
 ];
 
 /// Those of `HERMES_HOME` alone.
-const OF_THE_HOME: &[&str] = &["active_profile", "lease.json", "lease.lock"];
+const OF_THE_HOME: &[&str] = &["active_profile", "lease.json", "lease.lock", SEEDS];
 
 /// The files of a profile that hold secrets: nobody else may read them.
 pub const SECRET_FILES: &[&str] = &[".env", "auth.json"];
@@ -66,10 +65,12 @@ pub fn is_state_file(name: &str) -> bool {
         || replaced().is_some_and(is_known)
         || name.strip_prefix("config.yaml.").is_some_and(|rest| rest.ends_with(".bak"))
         || name.starts_with("state.db-")
-        || name == OWNERSHIP_RECORD
 }
 
-/// What the boot remembers of who owns what.
+/// The account's list of the seeds that the boot planted.
+pub const SEEDS: &str = ".seeds";
+
+/// Root's record of the account's IDs at the last boot.
 pub const OWNERSHIP_RECORD: &str = ".ownership";
 
 #[cfg(test)]
@@ -111,14 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_comes_behind_the_one_that_it_lies_in_and_profiles_come_last() {
+    fn a_directory_comes_behind_the_one_that_it_lies_in() {
         let names: Vec<_> = DIRECTORIES.iter().map(|(name, _)| *name).collect();
         for (place, name) in names.iter().enumerate() {
             if let Some((parent, _)) = name.rsplit_once('/') {
                 assert!(names[..place].contains(&parent), "{name}");
             }
         }
-        assert_eq!(names.last(), Some(&PROFILES));
         for name in WHOLE {
             assert!(names.contains(name), "{name}");
         }

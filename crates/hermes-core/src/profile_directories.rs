@@ -16,6 +16,7 @@ use crate::dot_env;
 use crate::home::{Home, HomeError};
 use crate::lock_file::LockFile;
 use crate::profile_name::ProfileName;
+use crate::removal;
 
 /// The lock, and the beginnings of what is on its way.
 pub(crate) const LOCK: &str = ".lock";
@@ -109,7 +110,7 @@ impl<'h> ProfileDirectories<'h> {
         for entry in fs::read_dir(&path).into_iter().flatten().flatten() {
             if entry.file_name().to_str().is_some_and(is_on_its_way) {
                 // What cannot be removed is no profile either, and hinders nobody.
-                let _ = fs::remove_dir_all(entry.path());
+                let _ = removal::remove(&entry.path(), removal::A_MINUTE);
             }
         }
         Ok(Self { home, _lock: lock })
@@ -144,7 +145,8 @@ impl<'h> ProfileDirectories<'h> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(source) => return Err(DirectoriesError::Rename { from, to, source }),
         }
-        fs::remove_dir_all(&to).map_err(|source| DirectoriesError::Remove { path: to, source })
+        removal::remove(&to, removal::A_MINUTE)
+            .map_err(|source| DirectoriesError::Remove { path: to, source })
     }
 
     /// The ports that profiles hold. A configuration that cannot be read holds none that anybody knows.
@@ -203,7 +205,7 @@ impl UnfinishedProfile<'_> {
 impl Drop for UnfinishedProfile<'_> {
     fn drop(&mut self) {
         // One that became a profile is no longer there.
-        let _ = fs::remove_dir_all(&self.path);
+        let _ = removal::remove(&self.path, removal::A_MINUTE);
     }
 }
 

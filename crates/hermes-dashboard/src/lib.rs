@@ -14,7 +14,6 @@ mod events;
 mod follow_log;
 mod listen;
 mod pages;
-mod printable;
 mod process_usage;
 mod profile_files;
 mod record;

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use hermes_core::config::{self, ConfigFileError};
+use hermes_core::printable::printable;
 use hermes_core::secrets::{Secrets, is_secret_name, mask_json};
 use hermes_core::{ProfileName, chain, dot_env, gateway_log, whole_file};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,6 @@ use utoipa::ToSchema;
 
 use crate::agents::{Failure, FailureKind};
 use crate::auth::of_text;
-use crate::printable::printable;
 use crate::site::Site;
 
 /// The longest `SOUL.md` that can be changed here, in bytes.

@@ -228,7 +228,7 @@ impl Booter {
         match command::start(program, arguments, &environment) {
             Ok(pid) => Ok(Some(pid)),
             Err(error) => {
-                eprintln!("init: error: cannot run {program:?}: {error}");
+                message::line(format_args!("error: cannot run {program:?}: {error}"));
                 Err(command::code_of_failed_exec(&error))
             }
         }

@@ -15,7 +15,7 @@ use nix::unistd;
 use crate::account;
 use crate::children::{Children, TREE_ENDED};
 use crate::environment::Environment;
-use crate::message::Hinted;
+use crate::message::{self, Hinted};
 use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
 use crate::processes::{Processes, signal_all};
@@ -82,7 +82,7 @@ pub(crate) fn finish() -> Result<ExitCode> {
 
 /// `s6-svscan` met something that it cannot handle.
 pub(crate) fn crash() -> Result<ExitCode> {
-    eprintln!("init: error: the supervision tree crashed; the container ends");
+    message::line(format_args!("error: the supervision tree crashed; the container ends"));
     finish()
 }
 

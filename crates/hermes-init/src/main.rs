@@ -17,6 +17,7 @@ mod command;
 mod environment;
 mod handlers;
 mod install;
+mod leftovers;
 mod message;
 mod paths;
 mod prepare;

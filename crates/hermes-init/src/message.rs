@@ -1,6 +1,7 @@
 //! What `/init` says on stderr, in one form.
 
 use std::fmt;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The exit code of a boot that has no point: `EX_CONFIG` of sysexits(3).
@@ -27,17 +28,22 @@ impl fmt::Display for Hinted {
 
 impl std::error::Error for Hinted {}
 
+/// Prints one line. Standard error that is closed or full ends nothing.
+pub(crate) fn line(text: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "init: {text}");
+}
+
 /// An error that ends the boot: the chain of causes, then the hint.
 pub(crate) fn fatal(error: &anyhow::Error) {
     let mut causes = error.chain();
     if let Some(first) = causes.next() {
-        eprintln!("init: error: {first}");
+        line(format_args!("error: {first}"));
     }
     for cause in causes {
-        eprintln!("init: caused by: {cause}");
+        line(format_args!("caused by: {cause}"));
     }
     if let Some(hinted) = error.downcast_ref::<Hinted>() {
-        eprintln!("init: hint: {}", hinted.hint);
+        line(format_args!("hint: {}", hinted.hint));
     }
 }
 
@@ -52,13 +58,13 @@ pub(crate) fn set_verbosity(verbosity: u8) {
 /// Something that went wrong and that the boot survives.
 pub(crate) fn warning(text: impl fmt::Display) {
     if VERBOSITY.load(Ordering::Relaxed) >= 2 {
-        eprintln!("init: warning: {text}");
+        line(format_args!("warning: {text}"));
     }
 }
 
 /// Progress.
 pub(crate) fn info(text: impl fmt::Display) {
     if VERBOSITY.load(Ordering::Relaxed) >= 3 {
-        eprintln!("init: info: {text}");
+        line(format_args!("info: {text}"));
     }
 }

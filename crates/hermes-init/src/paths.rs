@@ -37,9 +37,10 @@ pub(crate) const BASEDIR_IN_IMAGE: &str = "/opt/hermes/docker/basedir";
 pub(crate) const BOOT_JSON: &str = "/run/s6/boot.json";
 /// PID and start time of the process that is `s6-svscan`.
 pub(crate) const SUPERVISOR: &str = "/run/s6/supervisor";
-/// PID and start time of the booter. The booter has it locked until the user
-/// tree may start: it is the gate that the tree waits at.
+/// PID and start time of the booter.
 pub(crate) const BOOTER: &str = "/run/s6/booter";
+/// The gate that the user tree waits at: the booter has it locked until the tree may start. Root's alone.
+pub(crate) const GATE: &str = "/run/s6/gate";
 
 /// Holds an empty file for each longrun that a script of this boot keeps down.
 pub(crate) const KEPT_DOWN: &str = "/run/s6/down";

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, fchown, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -23,6 +23,7 @@ use crate::capabilities;
 use crate::children::STOP_SIGNALS;
 use crate::environment::Environment;
 use crate::install;
+use crate::leftovers;
 use crate::message::{self, Hinted};
 use crate::paths::{self, tool};
 use crate::process_identity::ProcessIdentity;
@@ -103,7 +104,7 @@ fn just_run(arguments: &[OsString]) -> Result<ExitCode> {
         .into());
     };
     let error = Command::new(program).args(rest).exec();
-    eprintln!("init: error: cannot run {program:?}: {error}");
+    message::line(format_args!("error: cannot run {program:?}: {error}"));
     Ok(ExitCode::from(crate::command::code_of_failed_exec(&error)))
 }
 
@@ -118,11 +119,14 @@ fn clear_run(account: &Account) -> Result<()> {
         let id = |of_account: u32| if root_owned { 0 } else { of_account };
         as_root.then(|| (id(account.uid.as_raw()), id(account.gid.as_raw())))
     };
-    empty_directory(Path::new(paths::RUN_S6), owner(true))?;
-    empty_directory(Path::new(paths::RESULTS), owner(true))?;
-    empty_directory(Path::new(paths::SERVICE), owner(false))?;
+    if as_root {
+        leftovers::remove_swept(Path::new("/run"));
+    }
+    fresh_directory(Path::new(paths::RUN_S6), owner(true))?;
+    fresh_directory(Path::new(paths::RESULTS), owner(true))?;
+    fresh_directory(Path::new(paths::SERVICE), owner(false))?;
     if fs::symlink_metadata(paths::RUN_S6_RC).is_ok() {
-        empty_directory(Path::new(paths::RUN_S6_RC), owner(true))?;
+        fresh_directory(Path::new(paths::RUN_S6_RC), owner(true))?;
     }
     Ok(())
 }
@@ -141,18 +145,9 @@ fn keep_others_out_of(directory: &str) -> Result<()> {
     }
 }
 
-/// Makes `path` an empty directory of `owner` (UID and GID; `None` leaves it as
-/// it is), whatever lies there: a link, a file, a directory of somebody else.
-fn empty_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
-    let result = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => fs::create_dir(path),
-        Err(error) => Err(error),
-        Ok(found) if !found.is_dir() => fs::remove_file(path).and_then(|()| fs::create_dir(path)),
-        Ok(_) => Ok(()),
-    };
-    // Owned first: nobody else adds anything while it is emptied.
-    let usable = result.and_then(|()| own(path, owner)).and_then(|()| Ok(access(path, AccessFlags::W_OK)?));
-    usable.and_then(|()| remove_contents(path)).map_err(|error| {
+/// Makes `path` an empty directory of `owner` (UID and GID; `None` leaves it as it is), whatever lies there.
+fn fresh_directory(path: &Path, owner: Option<(u32, u32)>) -> Result<()> {
+    leftovers::fresh_directory(path).and_then(|()| own(path, owner)).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::ReadOnlyFilesystem => {
                 "a read-only container needs a writable /run: docker run --read-only --tmpfs /run …"
@@ -199,18 +194,6 @@ fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     Ok(())
 }
 
-fn remove_contents(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?;
-        } else {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
 /// Lets the account open `/dev/stdout` and its like: the terminal and the pipes
 /// behind them belong to the user that the engine started, root.
 pub(crate) fn hand_over_streams(account: &Account) {
@@ -225,10 +208,11 @@ pub(crate) fn hand_over_streams(account: &Account) {
     }
 }
 
-/// The gate that the user tree waits at, locked.
+/// The gate that the user tree waits at, locked. Nobody but its owner can open it: whoever can open a file can lock it, flock(2).
 fn closed_gate() -> Result<File> {
-    let failed = || format!("cannot lock {}", paths::BOOTER);
-    let gate = File::create(paths::BOOTER).with_context(failed)?;
+    let failed = || format!("cannot lock {}", paths::GATE);
+    let gate = File::options().write(true).create(true).truncate(true).mode(0o600).open(paths::GATE);
+    let gate = gate.with_context(failed)?;
     gate.lock().with_context(failed)?;
     Ok(gate)
 }
@@ -258,44 +242,5 @@ fn raise_descriptor_limit() {
         && soft < hard
     {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case::missing(|_: &Path| ())]
-    #[case::file(|path: &Path| fs::write(path, "x").unwrap())]
-    #[case::dangling_link(|path: &Path| symlink("/nowhere", path).unwrap())]
-    #[case::full(|path: &Path| {
-        fs::create_dir_all(path.join("a/b")).unwrap();
-        fs::write(path.join("a/b/file"), "x").unwrap();
-        symlink("/", path.join("link")).unwrap();
-        nix::unistd::mkfifo(&path.join("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
-        fs::set_permissions(path.join("a/b"), Permissions::from_mode(0o700)).unwrap();
-    })]
-    fn whatever_an_earlier_boot_left_becomes_an_empty_directory(#[case] leave: fn(&Path)) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("service");
-        leave(&path);
-        empty_directory(&path, None).unwrap();
-        assert!(fs::symlink_metadata(&path).unwrap().is_dir());
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_link_to_a_directory_is_removed_and_its_target_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("target");
-        fs::create_dir(&target).unwrap();
-        fs::write(target.join("precious"), "x").unwrap();
-        let path = folder.path().join("service");
-        symlink(&target, &path).unwrap();
-        empty_directory(&path, None).unwrap();
-        assert!(target.join("precious").exists());
-        assert!(fs::symlink_metadata(&path).unwrap().is_dir());
     }
 }

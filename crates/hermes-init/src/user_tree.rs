@@ -20,9 +20,8 @@ use crate::tree::SERVICES_MAX;
 
 /// Becomes the user tree. The gate opens when the booter unlocks it, or dies.
 pub(crate) fn exec() -> Result<ExitCode> {
-    let gate =
-        std::fs::File::open(paths::BOOTER).with_context(|| format!("cannot open {}", paths::BOOTER))?;
-    gate.lock_shared().with_context(|| format!("cannot wait at {}", paths::BOOTER))?;
+    let gate = std::fs::File::open(paths::GATE).with_context(|| format!("cannot open {}", paths::GATE))?;
+    gate.lock_shared().with_context(|| format!("cannot wait at {}", paths::GATE))?;
     drop(gate);
 
     // Resolved only now: the set-up may have given the account other IDs.

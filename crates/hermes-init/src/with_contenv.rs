@@ -4,6 +4,7 @@
 //! `S6_KEEP_ENV` the environment is there already, and this changes nothing.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -39,7 +40,8 @@ pub(crate) fn exec(arguments: &[OsString]) -> Result<ExitCode> {
     let error = command.exec();
     let line_ends = program.to_string_lossy().ends_with('\r');
     let mend = if line_ends { ": the script has Windows line ends (CRLF)" } else { "" };
-    eprintln!("with-contenv: error: cannot run {program:?}: {error}{mend}");
+    // Standard error that is closed or full changes nothing.
+    let _ = writeln!(std::io::stderr(), "with-contenv: error: cannot run {program:?}: {error}{mend}");
     Ok(ExitCode::from(code_of_failed_exec(&error)))
 }
 

@@ -19,6 +19,9 @@ pub struct Probe {
     pub supervisor: PathBuf,
 }
 
+/// The number of ancestors that are looked at.
+const ANCESTORS_MAX: u32 = 1000;
+
 impl Default for Probe {
     fn default() -> Self {
         Self {
@@ -35,6 +38,32 @@ impl Probe {
     pub fn s6_runs(&self) -> bool {
         self.basedir.is_dir()
             && (self.is_svscan("1") || self.recorded().is_some_and(|pid| self.is_svscan(&pid)))
+    }
+
+    /// Returns whether this process was started from inside the container: the supervisor is among its ancestors. What `docker exec`
+    /// starts has its parent outside. Any doubt means yes.
+    pub fn is_below_the_supervisor(&self, pid: u32) -> bool {
+        let mut pid = pid.to_string();
+        for _ in 0..ANCESTORS_MAX {
+            let Some(parent) = self.parent(&pid) else { return true };
+            if parent == "0" {
+                return false;
+            }
+            if self.is_svscan(&parent) {
+                return true;
+            }
+            pid = parent;
+        }
+        true
+    }
+
+    /// Reads the parent of a process: the fourth field of `/proc/PID/stat`, proc_pid_stat(5). The second one, the name, may hold any
+    /// byte.
+    fn parent(&self, pid: &str) -> Option<String> {
+        let stat = fs::read(self.proc.join(pid).join("stat")).ok()?;
+        let end_of_name = stat.iter().rposition(|&byte| byte == b')')?;
+        let rest = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;
+        rest.split_ascii_whitespace().nth(1).map(str::to_owned)
     }
 
     fn is_svscan(&self, pid: &str) -> bool {
@@ -92,6 +121,13 @@ mod tests {
             fs::create_dir_all(&directory).unwrap();
             fs::write(directory.join("comm"), format!("{comm}\n")).unwrap();
             self
+        }
+
+        fn child(self, pid: &str, name: &str, parent: &str) -> Self {
+            let machine = self.process(pid, name);
+            let stat = format!("{pid} ({name}) S {parent} 1 1 0 -1\n");
+            fs::write(machine.0.path().join("proc").join(pid).join("stat"), stat).unwrap();
+            machine
         }
 
         fn recorded(self, text: &str) -> Self {
@@ -192,5 +228,18 @@ mod tests {
     #[test]
     fn no_proc_means_no() {
         assert!(!Machine::new().probe().s6_runs());
+    }
+
+    #[test]
+    fn a_process_from_outside_has_no_supervisor_among_its_ancestors() {
+        let machine = Machine::new()
+            .child("1", "s6-svscan", "0")
+            .child("20", "init", "1")
+            .child("30", "odd) 1 (name", "20")
+            .child("40", "sh", "0")
+            .child("41", "hermes", "40");
+        assert!(machine.probe().is_below_the_supervisor(30));
+        assert!(!machine.probe().is_below_the_supervisor(41));
+        assert!(machine.probe().is_below_the_supervisor(99), "nothing is known of it");
     }
 }

@@ -21,7 +21,7 @@ const NO_HOME: &str = "/nonexistent/hermes-remap";
 const HOME: &str = "/opt/data";
 
 /// The account's UID in the image.
-const UID_OF_THE_IMAGE: u32 = 10000;
+pub(crate) const UID_OF_THE_IMAGE: u32 = 10000;
 
 /// What was found, and what it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,13 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
+use std::ops::ControlFlow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, StatxAttributes, StatxFlags, Uid};
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, RawDir, ResolveFlags, SeekFrom, StatxAttributes, StatxFlags, Uid,
+};
 use rustix::io::Errno;
 
 /// Who something belongs to.
@@ -26,8 +29,6 @@ pub(crate) struct Facts {
     pub(crate) links: u64,
     pub(crate) device: (u32, u32),
     pub(crate) inode: u64,
-    /// Seconds and nanoseconds of the last change of the inode; of a directory: of what is in it.
-    pub(crate) changed: (i64, u32),
     /// Whether something is mounted here; nothing where the kernel (before 5.8) does not say.
     pub(crate) is_mount: Option<bool>,
 }
@@ -62,6 +63,10 @@ const OPEN: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
 
+/// The rules for what lies in a directory of the volume.
+const BENEATH: ResolveFlags =
+    ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
+
 impl Directory {
     /// `/`.
     pub(crate) fn root() -> rustix::io::Result<Self> {
@@ -74,14 +79,37 @@ impl Directory {
         let mut directory = Self::root().map_err(|error| Stuck { path: so_far.clone(), error })?;
         for name in names_of(path) {
             so_far.push(name);
-            directory = directory.child(name).map_err(|error| Stuck { path: so_far.clone(), error })?;
+            directory = directory.step(name).map_err(|error| Stuck { path: so_far.clone(), error })?;
         }
         Ok(directory)
     }
 
-    /// The directory `name` in this one. A symlink is `LOOP` or `NOTDIR`.
-    pub(crate) fn child(&self, name: impl rustix::path::Arg) -> rustix::io::Result<Self> {
-        Ok(Self(rustix::fs::openat(&self.0, name, OPEN, Mode::empty())?))
+    /// Opens the directory `name` in this one, which may be a mount point. A symlink is `LOOP` or `NOTDIR`.
+    pub(crate) fn step(&self, name: &OsStr) -> rustix::io::Result<Self> {
+        Ok(Self(self.open_beneath(name, OPEN, ResolveFlags::NO_SYMLINKS)?))
+    }
+
+    /// Opens the directory `name` in this one, on the same mount. A symlink is `LOOP` or `NOTDIR`, a mount point `XDEV`.
+    pub(crate) fn child(&self, name: &OsStr) -> rustix::io::Result<Self> {
+        Ok(Self(self.open_beneath(name, OPEN, BENEATH)?))
+    }
+
+    /// Opens one name, openat2(2). Before Linux 5.6, and in sandboxes that do not know the call, `NOFOLLOW` and the check of the name
+    /// do the same but for mount points, which every caller looks at first.
+    fn open_beneath(
+        &self,
+        name: &OsStr,
+        flags: OFlags,
+        resolve: ResolveFlags,
+    ) -> rustix::io::Result<OwnedFd> {
+        use std::os::unix::ffi::OsStrExt;
+        if name.is_empty() || name == ".." || name.as_bytes().contains(&b'/') {
+            return Err(Errno::INVAL);
+        }
+        match rustix::fs::openat2(&self.0, name, flags, Mode::empty(), resolve) {
+            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&self.0, name, flags, Mode::empty()),
+            opened => opened,
+        }
     }
 
     /// What lies at `name` in this directory, itself and not what it leads to; nothing where there is nothing.
@@ -98,17 +126,23 @@ impl Directory {
         facts(self.0.as_fd(), "", AtFlags::EMPTY_PATH)
     }
 
-    /// What is in it, `.` and `..` left out.
-    pub(crate) fn entries(&self) -> rustix::io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for entry in Dir::read_from(&self.0)? {
+    /// Calls `visit` with each name in it but `.` and `..`, until it breaks off. Memory does not grow with the directory.
+    pub(crate) fn for_each(
+        &self,
+        mut visit: impl FnMut(&OsStr) -> ControlFlow<()>,
+    ) -> rustix::io::Result<()> {
+        use std::os::unix::ffi::OsStrExt;
+        rustix::fs::seek(&self.0, SeekFrom::Start(0))?;
+        let mut buffer = Vec::with_capacity(READ_AT_ONCE);
+        let mut entries = RawDir::new(&self.0, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
             let entry = entry?;
-            let name = entry.file_name();
-            if !matches!(name.to_bytes(), b"." | b"..") {
-                entries.push(Entry { name: name.to_owned() });
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") && visit(OsStr::from_bytes(name)).is_break() {
+                break;
             }
         }
-        Ok(entries)
+        Ok(())
     }
 
     /// Makes the directory `name`; whether it was not there before.
@@ -145,6 +179,11 @@ impl Directory {
         chown(self.0.as_fd(), owner)
     }
 
+    /// Sets the permission bits of the directory itself.
+    pub(crate) fn set_mode(&self, mode: u32) -> rustix::io::Result<()> {
+        rustix::fs::fchmod(&self.0, Mode::from_raw_mode(mode))
+    }
+
     /// The whole of the regular file `name` of at most `limit` bytes; nothing where there is anything else.
     pub(crate) fn read_small(&self, name: &str, limit: u64) -> Option<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
@@ -160,22 +199,17 @@ impl Directory {
 
     /// Whether nothing is in it but what a file system puts there itself.
     pub(crate) fn is_empty(&self) -> rustix::io::Result<bool> {
-        Ok(self.entries()?.iter().all(|entry| entry.name.as_bytes() == b"lost+found"))
+        let mut is_empty = true;
+        self.for_each(|name| {
+            is_empty = name == "lost+found";
+            if is_empty { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        Ok(is_empty)
     }
 }
 
-/// Something in a directory.
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) name: std::ffi::CString,
-}
-
-impl Entry {
-    pub(crate) fn name(&self) -> &OsStr {
-        use std::os::unix::ffi::OsStrExt;
-        OsStr::from_bytes(self.name.as_bytes())
-    }
-}
+/// The size of the buffer for getdents64(2), in bytes.
+const READ_AT_ONCE: usize = 16 * 1024;
 
 /// The names on the way from `/` to an absolute path.
 pub(crate) fn names_of(path: &Path) -> impl Iterator<Item = &OsStr> {
@@ -201,7 +235,6 @@ fn facts(at: BorrowedFd<'_>, name: impl rustix::path::Arg, flags: AtFlags) -> ru
             links: found.stx_nlink.into(),
             device: (found.stx_dev_major, found.stx_dev_minor),
             inode: found.stx_ino,
-            changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
             is_mount: found
                 .stx_attributes_mask
                 .contains(StatxAttributes::MOUNT_ROOT)
@@ -218,7 +251,6 @@ fn facts(at: BorrowedFd<'_>, name: impl rustix::path::Arg, flags: AtFlags) -> ru
                 links: found.st_nlink as u64,
                 device: (rustix::fs::major(device), rustix::fs::minor(device)),
                 inode: found.st_ino,
-                changed: (found.st_ctime, u32::try_from(found.st_ctime_nsec).unwrap_or(0)),
                 is_mount: None,
             })
         }

@@ -1,25 +1,28 @@
 //! The half of the set-up that the account does itself: directories, seeds, modes, configurations of earlier versions.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
+use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hermes_core::config::{self, CONFIG_FILE_MAX, Migration, is_surely_current};
-use hermes_core::{Home, ProfileName, chain, owned, whole_file};
-use rustix::fs::{FileType, Mode, OFlags};
+use hermes_core::{Home, ProfileName, chain, owned};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Facts};
 use crate::home::kind_name;
 use crate::notice::{First, Notice, Notices};
-use crate::record::Record;
 use crate::root::Prepared;
 use crate::seeds;
 use crate::variables::Variables;
 
 /// A profile's configuration, in its directory.
 const CONFIG: &str = "config.yaml";
+
+/// The number of state files, their backups included, that a boot looks at.
+const NAMES_MAX: usize = 10_000;
 
 /// Leaves every configuration as it is.
 const SKIP_MIGRATION: &str = "HERMES_SKIP_CONFIG_MIGRATION";
@@ -48,36 +51,29 @@ fn furnish_from(
             return notices.add(Notice::CannotMake { path: stuck.path, more: 0, error: stuck.error });
         }
     };
-    let is_first_boot = matches!(directory.look(owned::PROFILES), Ok(None));
-    let planted = !is_first_boot || seeds::plant(home, templates, variables, notices);
-    // Without all of its seeds a volume has its first boot still before it, and `profiles/` tells.
-    let directories = owned::DIRECTORIES.iter().filter(|(name, _)| planted || *name != owned::PROFILES);
-    make_directories(&directory, home.root(), directories, notices);
+    seeds::plant(home, templates, variables, notices);
+    make_directories(&directory, home.root(), notices);
     name_what_is_no_file(&directory, home.root(), notices);
+    remove_record_of_earlier_version(&directory);
     close_secrets(&directory, home.root(), notices);
-    if let Ok(profiles) = directory.child(owned::PROFILES) {
-        for entry in profiles.entries().unwrap_or_default() {
-            if let Ok(profile) = profiles.child(entry.name()) {
-                close_secrets(&profile, &home.profiles_directory().join(entry.name()), notices);
+    if let Ok(profiles) = directory.step(OsStr::new(owned::PROFILES)) {
+        let closed = profiles.for_each(|name| {
+            if let Ok(profile) = profiles.step(name) {
+                close_secrets(&profile, &home.profiles_directory().join(name), notices);
             }
-        }
+            ControlFlow::Continue(())
+        });
+        // Reconciliation tells of a directory that cannot be read.
+        let _ = closed;
     }
     if !variables.is_truthy(SKIP_MIGRATION) {
         migrate(home, &directory, notices);
     }
-    if let Some(record) = prepared.record {
-        remember(home, &record);
-    }
 }
 
-fn make_directories<'d>(
-    home: &Directory,
-    path: &Path,
-    directories: impl Iterator<Item = &'d (&'d str, u32)>,
-    notices: &mut Notices,
-) {
+fn make_directories(home: &Directory, path: &Path, notices: &mut Notices) {
     let mut failed = First::default();
-    for (name, mode) in directories {
+    for (name, mode) in owned::DIRECTORIES {
         let path = path.join(name);
         match make_directory(home, name, *mode) {
             Ok(FileType::Directory) => {}
@@ -103,7 +99,7 @@ fn make_directories<'d>(
 /// Makes it, unless something lies there; what that is.
 fn make_directory(home: &Directory, name: &str, mode: u32) -> rustix::io::Result<FileType> {
     let (parent, last) = match name.rsplit_once('/') {
-        Some((way, last)) => (Some(home.child(way)?), last),
+        Some((way, last)) => (Some(home.step(OsStr::new(way))?), last),
         None => (None, name),
     };
     let parent = parent.as_ref().unwrap_or(home);
@@ -117,12 +113,17 @@ fn make_directory(home: &Directory, name: &str, mode: u32) -> rustix::io::Result
 
 /// Says of the default profile's files which of them are none. Nothing reads or writes through them.
 fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
-    let mut names: Vec<_> = home.entries().unwrap_or_default();
-    names.retain(|entry| entry.name().to_str().is_some_and(owned::is_state_file));
-    names.sort_unstable_by(|one, other| one.name().cmp(other.name()));
-    for entry in names {
-        let Ok(Some(facts)) = home.look(entry.name()) else { continue };
-        let path = path.join(entry.name());
+    let mut names: Vec<OsString> = Vec::new();
+    let _ = home.for_each(|name| {
+        if name.to_str().is_some_and(owned::is_state_file) {
+            names.push(name.to_owned());
+        }
+        if names.len() < NAMES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    names.sort_unstable();
+    for name in names {
+        let Ok(Some(facts)) = home.look(&*name) else { continue };
+        let path = path.join(&name);
         match facts.kind {
             FileType::Symlink => {
                 notices.add(Notice::Symlink { path, mend: "put the file itself there, or mount it there" });
@@ -135,6 +136,16 @@ fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
             }),
             _ => {}
         }
+    }
+}
+
+/// Removes the record that an earlier version kept as the account's own file. Root's record is not the account's to remove.
+fn remove_record_of_earlier_version(home: &Directory) {
+    let me = rustix::process::geteuid().as_raw();
+    let is_own = |facts: Facts| facts.kind == FileType::RegularFile && facts.owner.uid == me;
+    if me != 0 && home.look(owned::OWNERSHIP_RECORD).is_ok_and(|found| found.is_some_and(is_own)) {
+        // It does no harm where it stays.
+        let _ = rustix::fs::unlinkat(home, owned::OWNERSHIP_RECORD, AtFlags::empty());
     }
 }
 
@@ -167,12 +178,12 @@ fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
     // `profiles/` that cannot be read is for reconciliation to tell.
     let profiles =
         home.profiles().map(|found| found.names).unwrap_or_else(|_| vec![ProfileName::default_profile()]);
-    let named = directory.child(owned::PROFILES).ok();
+    let named = directory.step(OsStr::new(owned::PROFILES)).ok();
     for profile in profiles {
         let needs_none = if profile.is_default() {
             needs_no_migration(directory)
         } else {
-            let its_own = named.as_ref().and_then(|named| named.child(profile.as_str()).ok());
+            let its_own = named.as_ref().and_then(|named| named.step(OsStr::new(profile.as_str())).ok());
             its_own.is_some_and(|directory| needs_no_migration(&directory))
         };
         if needs_none {
@@ -208,17 +219,6 @@ fn newer(path: PathBuf, found: u64) -> Notice {
     Notice::Failed {
         what: format!("{} has version {found}, which this image does not know", path.display()),
         mend: "use the image that wrote it, or its backup beside it".into(),
-    }
-}
-
-/// Keeps the record. Without it the next boot looks at everything, which is no fault.
-fn remember(home: &Home, record: &Record) {
-    let path = home.root().join(owned::OWNERSHIP_RECORD);
-    let bytes = record.to_bytes();
-    let is_known =
-        whole_file::read(&path, bytes.len() as u64).is_ok_and(|known| known.as_ref() == Some(&bytes));
-    if !is_known {
-        let _ = whole_file::write_for_now(&path, &bytes, 0o600);
     }
 }
 

@@ -1,12 +1,13 @@
 //! `HERMES_HOME` itself: found or made without following a symlink, and handed over to the account.
 
 use std::ffi::OsStr;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use crate::account::{Settled, former_uids};
+use crate::account::{Settled, UID_OF_THE_IMAGE, former_uids};
 use crate::directory::{Directory, Facts, Owner, Stuck, names_of};
 use crate::notice::{Notice, Notices};
 
@@ -34,15 +35,14 @@ const SYSTEM: &[&str] = &[
 /// Directories that everybody shares: Hermes's can be below them, and cannot be one of them.
 const SHARED: &[&str] = &["/tmp", "/var/lib", "/var/tmp"];
 
-/// Opens `HERMES_HOME` as root, made where it is missing, and gives it to the account; nothing where it cannot be used, which was
-/// said.
+/// Opens `HERMES_HOME` as root, and makes it where it is missing. Returns `None` where it cannot be used, and says why.
 pub(crate) fn settle(path: &Path, settled: Settled, notices: &mut Notices) -> Option<Directory> {
     let account = settled.now;
     if is_of_the_system(path) {
         notices.add(Notice::SystemDirectory { path: path.to_owned() });
         return None;
     }
-    let (home, is_new) = match find_or_make(path, account) {
+    let home = match find_or_make(path, account) {
         Ok(found) => found,
         Err(stuck) => {
             notices.add(told(stuck));
@@ -53,7 +53,6 @@ pub(crate) fn settle(path: &Path, settled: Settled, notices: &mut Notices) -> Op
         notices.add(Notice::ReadOnlyVolume { path: path.to_owned() });
         return None;
     }
-    hand_over(&home, path, settled, is_new, notices);
     Some(home)
 }
 
@@ -81,43 +80,74 @@ fn is_of_the_system(path: &Path) -> bool {
         || SHARED.iter().any(holds)
 }
 
-fn find_or_make(path: &Path, account: Owner) -> Result<(Directory, bool), Stuck> {
+fn find_or_make(path: &Path, account: Owner) -> Result<Directory, Stuck> {
     let mut so_far = PathBuf::from("/");
     let stuck = |path: &Path, error| Stuck { path: path.to_owned(), error };
     let mut directory = Directory::root().map_err(|error| stuck(&so_far, error))?;
-    let mut is_new = false;
     for name in names_of(path) {
         so_far.push(name);
-        directory = match directory.child(name) {
+        directory = match directory.step(name) {
             Err(Errno::NOENT) => {
-                is_new = true;
                 make_on_the_way(&directory, name, account).map_err(|error| stuck(&so_far, error))?
             }
             found => found.map_err(|error| stuck(&so_far, error))?,
         };
     }
-    Ok((directory, is_new))
+    Ok(directory)
 }
 
 /// A directory that leads to `HERMES_HOME` is whose directory it lies in: the account's where that is its own, root's elsewhere.
 fn make_on_the_way(parent: &Directory, name: &OsStr, account: Owner) -> rustix::io::Result<Directory> {
     parent.make(name, 0o755)?;
-    let made = parent.child(name)?;
+    let made = parent.step(name)?;
     if parent.facts()?.owner.uid == account.uid {
         made.give_itself(account)?;
     }
     Ok(made)
 }
 
-fn hand_over(home: &Directory, path: &Path, settled: Settled, is_new: bool, notices: &mut Notices) {
+/// Returns whether this is the image's own directory, as an engine copies it into a new volume.
+pub(crate) fn is_of_an_engine(facts: &Facts) -> bool {
+    facts.owner == Owner { uid: UID_OF_THE_IMAGE, gid: 0 }
+}
+
+/// Returns whether something in the directory belongs to such a user.
+pub(crate) fn has_something_of(home: &Directory, is_user: impl Fn(u32) -> bool) -> bool {
+    let mut found = false;
+    let read = home.for_each(|name| {
+        let looked = home.look(name);
+        found = looked.map_or(true, |facts| facts.is_some_and(|facts| is_user(facts.owner.uid)));
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found || read.is_err()
+}
+
+/// Gives `HERMES_HOME` the owner that it needs. A directory of root's, or of the engine's, stays root's and is shared with the account
+/// by its group and the sticky bit: the account can make files there, and cannot rename or remove those of others. A directory of
+/// the account's stays the account's, since it is the operator's choice (PUID).
+///
+/// A volume on which something is not in order keeps its owner: the account may have put it there.
+pub(crate) fn hand_over(
+    home: &Directory,
+    path: &Path,
+    settled: Settled,
+    is_in_order: bool,
+    notices: &mut Notices,
+) {
     let account = settled.now;
-    let Ok(Facts { owner, .. }) = home.facts() else { return };
-    if owner.uid == account.uid {
-        return;
-    }
-    match home.give_itself(account) {
-        // Root's is what an engine makes for a new volume: nobody's. And the account's own it was under another ID.
-        Ok(()) if is_new || owner.uid == 0 || former_uids(settled).any(|uid| uid == owner.uid) => {}
+    let Ok(facts) = home.facts() else { return };
+    let owner = facts.owner;
+    let shared = Owner { uid: 0, gid: account.gid };
+    let given = if owner.uid == 0 || (is_of_an_engine(&facts) && is_in_order) {
+        share(home, &facts, shared, is_in_order)
+    } else if owner.uid == account.uid {
+        Ok(())
+    } else {
+        home.give_itself(account)
+    };
+    match given {
+        Ok(()) if owner.uid == 0 || owner.uid == account.uid => {}
+        Ok(()) if former_uids(settled).any(|uid| uid == owner.uid) => {}
         Ok(()) => notices.add(Notice::HomeTakenOver {
             path: path.to_owned(),
             from_uid: owner.uid,
@@ -135,6 +165,19 @@ fn hand_over(home: &Directory, path: &Path, settled: Settled, is_new: bool, noti
             owner_gid: owner.gid,
         }),
     }
+}
+
+/// Lets the account work in a directory that is root's. Without the sticky bit the next boot trusts nothing in it.
+fn share(home: &Directory, facts: &Facts, owner: Owner, is_in_order: bool) -> rustix::io::Result<()> {
+    let sticky = if is_in_order { 0o1000 } else { facts.mode & 0o1000 };
+    let mode = (facts.mode & 0o775) | 0o070 | sticky;
+    if facts.owner != owner {
+        home.give_itself(owner)?;
+    }
+    if facts.mode != mode {
+        home.set_mode(mode)?;
+    }
+    Ok(())
 }
 
 fn is_read_only(directory: &Directory) -> bool {

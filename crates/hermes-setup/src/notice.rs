@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use hermes_core::file_system::Ability;
+use hermes_core::printable::printable;
 use rustix::io::Errno;
 
 /// Something that an operator should know.
@@ -154,6 +156,32 @@ pub enum Notice {
         owner_uid: u32,
         /// Whose the first is.
         owner_gid: u32,
+    },
+    /// Something lies in a place of Hermes's, and root does not hand it over: it is somebody's, or the account may have moved it there.
+    #[error(
+        "{}{} belongs to {owner_uid}:{owner_gid} and stays so; to give it to the account: docker exec -u root CONTAINER \
+         chown -hR hermes:hermes {}",
+        path.display(),
+        AndMore(*more),
+        path.display()
+    )]
+    OfSomebodyElse {
+        /// The first.
+        path: PathBuf,
+        /// How many others there are.
+        more: usize,
+        /// Whose the first is.
+        owner_uid: u32,
+        /// Whose the first is.
+        owner_gid: u32,
+    },
+    /// There are more files than a boot has time for.
+    #[error(
+        "looked at the owners of {looked_at} files and directories, and left the rest as it is; remove what is not needed"
+    )]
+    TooMany {
+        /// Files and directories.
+        looked_at: u64,
     },
     /// Something cannot be looked into.
     #[error("cannot look at {}{}: {}; its owner is left as it is", path.display(), AndMore(*more), Said(*error))]
@@ -346,7 +374,7 @@ impl Notices {
             }
         }
         if self.aloud {
-            eprintln!("hermes-setup: {notice}");
+            say(&notice.to_string());
         }
         self.list.push(notice);
     }
@@ -355,9 +383,15 @@ impl Notices {
     pub(crate) fn count_untold(&mut self) {
         let untold = self.refused.saturating_sub(TOLD_OF_A_KIND);
         if untold > 0 && self.aloud {
-            eprintln!("hermes-setup: {untold} more links were refused");
+            say(&format!("{untold} more links were refused"));
         }
     }
+}
+
+/// Prints a line on standard error, which a terminal may show: the names of files are the account's choice.
+fn say(text: &str) {
+    // Nobody can be told that it failed.
+    let _ = writeln!(std::io::stderr(), "hermes-setup: {}", printable(text.as_bytes()));
 }
 
 /// The first failure of a kind, and how many there are: a thousand files of a volume say one thing.
@@ -379,6 +413,11 @@ impl<T> First<T> {
         if self.first.is_none() {
             self.first = Some(value());
         }
+    }
+
+    /// Returns whether there is one.
+    pub(crate) fn is_some(&self) -> bool {
+        self.first.is_some()
     }
 
     /// The first, and how many others there are.

@@ -1,13 +1,15 @@
-//! Who owns what: in the trees that are Hermes's own everything belongs to the account.
+//! Hands Hermes's own files over to the account, and nothing else.
 //!
 //! Root walks trees that the account can change under its feet. So each directory is held open, each thing in it is looked at
-//! without following it, and what is handed over is compared with what was looked at, while it is held (`Directory::give`).
+//! without following it, and root compares what it hands over with what it looked at, while it holds it (`Directory::give`). A
+//! directory is handed over after its contents: the account can move nothing into it while root is at work there.
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use hermes_core::owned;
 use rustix::fs::FileType;
@@ -15,325 +17,304 @@ use rustix::io::Errno;
 
 use crate::directory::{Directory, Facts, Owner};
 use crate::notice::{First, Notice, Notices};
-use crate::record::{DEPTH_MAX, Node};
+use crate::trust::{Control, Identities, Verdict};
 
-/// A directory that was changed this recently may be changed again without its `ctime` telling: clocks of file systems are coarse.
-const SETTLED: i64 = 2;
+/// The deepest directory that root enters.
+const DEPTH_MAX: usize = 128;
+
+/// The number of files and directories after which root stops looking: what an agent can make must not hold a boot up for ever.
+const LOOKS_MAX: u64 = 2_000_000;
 
 /// How long a walk is silent.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// What is handed over to whom.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule {
-    pub(crate) account: Owner,
-    /// A group that was the account's before: what is the account's and has it gets the new one. Any other group is somebody's wish.
-    pub(crate) former_gid: Option<u32>,
-    /// A UID that is the account's no more: then nobody else's files are handed over.
-    pub(crate) only_of: Option<u32>,
-}
-
-impl Rule {
-    /// Whether it has to be handed over.
-    pub(crate) fn applies_to(&self, owner: Owner) -> bool {
-        match self.only_of {
-            Some(uid) => owner.uid == uid && uid != self.account.uid,
-            None => {
-                owner.uid != self.account.uid
-                    || (self.former_gid == Some(owner.gid) && owner.gid != self.account.gid)
-            }
-        }
-    }
+/// The things in a tree that root hands over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Everything is Hermes's.
+    Whole,
+    /// The account shares the tree with others: only what it had under a former ID is its own.
+    FormerOnly,
 }
 
 /// One walk, or several one after the other, and what came of them.
 pub(crate) struct Walk<'n> {
-    pub(crate) rule: Rule,
+    identities: Identities,
     notices: &'n mut Notices,
     /// Mount points, where the kernel does not say of a directory that it is one.
     mounts: Option<HashSet<PathBuf>>,
-    now: i64,
     given: u64,
     looked_at: u64,
     last_word: Instant,
+    left: First<(PathBuf, Owner)>,
     cannot_give: First<(PathBuf, Errno, Owner)>,
     cannot_look: First<(PathBuf, Errno)>,
     too_deep: First<PathBuf>,
+    refused: bool,
 }
 
-/// What became of an entry.
+/// The result of a walk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    /// Root looked at everything.
+    pub(crate) is_complete: bool,
+    /// Root found everything in order, or put it in order.
+    pub(crate) is_in_order: bool,
+}
+
+/// The entries of a directory, as far as it matters for the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Became {
-    /// As it should be.
-    InOrder,
-    /// As it should not be, and told.
-    LeftAlone,
+enum Contents {
+    /// Mount points, and directories of which the same holds, at most.
+    Empty,
+    /// Something that belongs to somebody.
+    Something,
 }
 
 impl<'n> Walk<'n> {
-    pub(crate) fn new(rule: Rule, notices: &'n mut Notices) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    pub(crate) fn new(identities: Identities, notices: &'n mut Notices) -> Self {
         Self {
-            rule,
+            identities,
             notices,
             mounts: None,
-            now: i64::try_from(now).unwrap_or(i64::MAX),
             given: 0,
             looked_at: 0,
             last_word: Instant::now(),
+            left: First::default(),
             cannot_give: First::default(),
             cannot_look: First::default(),
             too_deep: First::default(),
+            refused: false,
         }
     }
 
-    /// Puts the directory `name` in `parent`, which lies at `path`, in order, and everything below it. What was `remembered` of it
-    /// saves looks. Gives what is to be remembered.
-    pub(crate) fn tree(
-        &mut self,
-        parent: &Directory,
-        name: &OsStr,
-        path: &mut PathBuf,
-        remembered: Option<&Node>,
-    ) -> Option<Node> {
-        let facts = match parent.look(name) {
-            Ok(facts) => facts.filter(Facts::is_directory)?,
-            Err(error) => {
-                self.cannot_look.note(|| (path.clone(), error));
-                return None;
-            }
+    /// Puts the directory `name` in order, and everything below it. It lies at `path`, in `parent`, over which the account has
+    /// `control`.
+    pub(crate) fn tree(&mut self, parent: &Directory, control: Control, name: &OsStr, path: &mut PathBuf) {
+        let looked = parent.look(name).and_then(|found| Ok((found, parent.facts()?)));
+        let (facts, parent_facts) = match looked {
+            Ok((Some(facts), parent_facts)) if facts.is_directory() => (facts, parent_facts),
+            // The account's half says what lies there instead.
+            Ok(_) => return,
+            Err(error) => return self.cannot_look.note(|| (path.clone(), error)),
         };
-        self.put_in_order(parent, name, &facts, path);
-        self.enter(parent, name, &facts, path, 0, remembered)
+        // The operator mounts; the account cannot.
+        let control = if self.is_mounted(&facts, &parent_facts, path) { Control::Root } else { control };
+        let opened = parent.step(name).and_then(|directory| Ok((directory.facts()?, directory)));
+        self.directory_and_contents(parent, control, Scope::Whole, name, (&facts, opened), path, 0);
     }
 
-    /// A directory that Hermes uses, itself and not what is in it; whether it is there. One that is mounted and not Hermes's `whole`
-    /// is handed over only where it is as an engine makes a new volume: root's, and empty.
-    pub(crate) fn directory(
-        &mut self,
-        parent: &Directory,
-        name: &OsStr,
-        path: &Path,
-        is_whole: bool,
-    ) -> bool {
+    /// Puts a directory that Hermes uses in order, itself and not what is in it. One that is mounted is handed over only where it is
+    /// as an engine makes a new volume: root's, and empty.
+    pub(crate) fn directory(&mut self, parent: &Directory, control: Control, name: &OsStr, path: &Path) {
         let looked = parent.look(name).and_then(|found| Ok((found, parent.facts()?)));
         let (found, parent_facts) = match looked {
             Ok((Some(found), parent_facts)) if found.is_directory() => (found, parent_facts),
-            // The other half says what lies there instead.
-            Ok(_) => return false,
-            Err(error) => {
-                self.cannot_look.note(|| (path.to_owned(), error));
-                return false;
-            }
+            // The account's half says what lies there instead.
+            Ok(_) => return,
+            Err(error) => return self.cannot_look.note(|| (path.to_owned(), error)),
         };
-        let owner = found.owner;
-        if !is_whole && self.rule.applies_to(owner) && self.is_mounted(&found, &parent_facts, path) {
-            let is_new = parent.child(name).and_then(|directory| directory.is_empty()).unwrap_or(false);
-            if owner.uid != 0 || !is_new {
-                let path = path.to_owned();
-                self.notices.add(Notice::MountLeftAlone { path, uid: owner.uid, gid: owner.gid });
-                return false;
+        if self.is_mounted(&found, &parent_facts, path) {
+            if !self.identities.is_own(found.owner.uid) || self.identities.is_repaired(found.owner) {
+                let is_new = || parent.step(name).and_then(|directory| directory.is_empty()).unwrap_or(false);
+                if found.owner.uid == 0 && is_new() {
+                    self.give(parent, name, &found, path);
+                } else {
+                    let Owner { uid, gid } = found.owner;
+                    self.notices.add(Notice::MountLeftAlone { path: path.to_owned(), uid, gid });
+                }
             }
+            return;
         }
-        self.put_in_order(parent, name, &found, path);
-        true
+        let verdict = match self.identities.verdict(control, &found) {
+            Verdict::GiveIfEmpty if self.is_skeleton(parent, name, path) => Verdict::Give,
+            verdict => verdict,
+        };
+        self.carry_out(verdict, parent, name, &found, path);
     }
 
-    /// What the account had in the directory `name` when it had another UID.
+    fn is_skeleton(&mut self, parent: &Directory, name: &OsStr, path: &Path) -> bool {
+        let mut lookup = Lookup { mounts: &mut self.mounts, looks_left: SKELETON_MAX };
+        parent.step(name).is_ok_and(|directory| lookup.is_skeleton(&directory, path, 0))
+    }
+
+    /// Returns the power of the account over the entries of a directory, which itself lies where the account has `control`.
+    pub(crate) fn control_below(&self, control: Control, directory: &Facts) -> Control {
+        self.identities.control_below(self.identities.verdict(control, directory), directory)
+    }
+
+    /// Hands over what the account had in the directory `name` under a former UID, if the directory itself was the account's.
     pub(crate) fn contents_of_former_account(
         &mut self,
         parent: &Directory,
         name: &OsStr,
         path: &mut PathBuf,
-        former_uid: u32,
     ) {
-        let is_its_own = |facts: &Facts| facts.is_directory() && facts.owner.uid == former_uid;
+        let is_former = |facts: &Facts| self.identities.former_uids.contains(&facts.owner.uid);
         if let Ok(Some(facts)) = parent.look(name)
-            && is_its_own(&facts)
+            && facts.is_directory()
+            && is_former(&facts)
+            && let Ok(directory) = parent.step(name)
+            && directory.facts().is_ok_and(|opened| opened.inode == facts.inode)
         {
-            self.rule.only_of = Some(former_uid);
-            self.enter(parent, name, &facts, path, 0, None);
-            self.rule.only_of = None;
+            self.contents(&directory, &facts, Control::Unknown, Scope::FormerOnly, path, 0);
         }
     }
 
-    /// Hands `name` over, if the rule says so.
-    fn put_in_order(&mut self, parent: &Directory, name: &OsStr, facts: &Facts, path: &Path) -> Became {
-        self.looked_at += 1;
-        if !self.rule.applies_to(facts.owner) {
-            return Became::InOrder;
-        }
-        match facts.kind {
-            FileType::Symlink => {
-                self.notices.add(Notice::Symlink {
-                    path: path.to_owned(),
-                    mend: "remove it, or give it to the account (chown -h)",
-                });
-                return Became::LeftAlone;
-            }
-            FileType::Directory => {}
-            FileType::RegularFile | FileType::Fifo | FileType::Socket if facts.links > 1 => {
-                self.notices.add(Notice::HardLink { path: path.to_owned() });
-                return Became::LeftAlone;
-            }
-            FileType::RegularFile | FileType::Fifo | FileType::Socket => {}
-            // Who has a device has what it stands for.
-            _ => return Became::InOrder,
-        }
-        match parent.give(name, facts, self.rule.account) {
-            Ok(()) => {
-                self.given += 1;
-                Became::InOrder
-            }
-            // Swapped, changed or removed meanwhile: whoever did that is at work here.
-            Err(Errno::STALE | Errno::NOENT) => Became::LeftAlone,
-            Err(error) => {
-                self.cannot_give.note(|| (path.to_owned(), error, facts.owner));
-                Became::LeftAlone
-            }
-        }
+    /// Puts one thing that is no directory in order.
+    fn file(&mut self, parent: &Directory, control: Control, name: &OsStr, facts: &Facts, path: &Path) {
+        let verdict = self.identities.verdict(control, facts);
+        self.carry_out(verdict, parent, name, facts, path);
     }
 
-    /// Goes into the directory `name`, which was looked at.
-    fn enter(
+    /// Does what was decided.
+    fn carry_out(
         &mut self,
+        verdict: Verdict,
         parent: &Directory,
         name: &OsStr,
-        looked_at: &Facts,
+        facts: &Facts,
+        path: &Path,
+    ) -> bool {
+        self.looked_at += 1;
+        if verdict == Verdict::InOrder {
+            return true;
+        }
+        if self.identities.is_repaired(facts.owner) {
+            match facts.kind {
+                FileType::Symlink => {
+                    self.refused = true;
+                    self.notices.add(Notice::Symlink {
+                        path: path.to_owned(),
+                        mend: "remove it, or give it to the account (chown -h)",
+                    });
+                    return false;
+                }
+                FileType::RegularFile | FileType::Fifo | FileType::Socket if facts.links > 1 => {
+                    self.refused = true;
+                    self.notices.add(Notice::HardLink { path: path.to_owned() });
+                    return false;
+                }
+                FileType::Directory | FileType::RegularFile | FileType::Fifo | FileType::Socket => {}
+                // The owner of a device has what it stands for.
+                _ => return false,
+            }
+        }
+        match verdict {
+            Verdict::Give => return self.give(parent, name, facts, path),
+            // The account can use it as it is.
+            Verdict::Leave if facts.is_directory() && self.identities.can_write(facts) => {}
+            _ => self.left.note(|| (path.to_owned(), facts.owner)),
+        }
+        false
+    }
+
+    fn give(&mut self, parent: &Directory, name: &OsStr, facts: &Facts, path: &Path) -> bool {
+        match parent.give(name, facts, self.identities.account) {
+            Ok(()) => {
+                self.given += 1;
+                return true;
+            }
+            // Swapped, changed or removed meanwhile: the account is at work here.
+            Err(Errno::STALE | Errno::NOENT) => {}
+            Err(error) => self.cannot_give.note(|| (path.to_owned(), error, facts.owner)),
+        }
+        false
+    }
+
+    /// Puts the contents of a directory in order, and then the directory itself.
+    #[expect(clippy::too_many_arguments, reason = "the place of an entry, and the rules for it")]
+    fn directory_and_contents(
+        &mut self,
+        parent: &Directory,
+        control: Control,
+        scope: Scope,
+        name: &OsStr,
+        (looked_at, opened): (&Facts, rustix::io::Result<(Facts, Directory)>),
         path: &mut PathBuf,
         depth: usize,
-        remembered: Option<&Node>,
-    ) -> Option<Node> {
-        if depth >= DEPTH_MAX {
-            self.too_deep.note(|| path.clone());
-            return None;
-        }
-        let opened = parent.child(name).and_then(|directory| Ok((directory.facts()?, directory)));
+    ) -> Contents {
         let (facts, directory) = match opened {
-            Ok((facts, directory)) if facts.inode == looked_at.inode && facts.device == looked_at.device => {
+            Ok((facts, directory)) if (facts.inode, facts.device) == (looked_at.inode, looked_at.device) => {
                 (facts, directory)
             }
-            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return None,
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
+                return Contents::Something;
+            }
             Err(error) => {
                 self.cannot_look.note(|| (path.clone(), error));
-                return None;
+                return Contents::Something;
             }
         };
-        let unchanged = remembered.filter(|node| {
-            node.inode == facts.inode && node.changed == Some(facts.changed) && facts.changed.0 <= self.now
-        });
-        if let Some(node) = unchanged
-            && let Some(node) = self.look_at_what_is_remembered(&directory, &facts, node, path, depth)
-        {
-            return Some(node);
-        }
-        Some(self.look_at_all(&directory, &facts, remembered, path, depth))
+        let verdict = self.identities.verdict(control, &facts);
+        let below = self.identities.control_below(verdict, &facts);
+        let contents = self.contents(&directory, &facts, below, scope, path, depth);
+        let verdict = match (verdict, contents) {
+            (Verdict::GiveIfEmpty, Contents::Empty) => Verdict::Give,
+            (verdict, _) => verdict,
+        };
+        let is_in_scope = scope == Scope::Whole || self.identities.former_uids.contains(&facts.owner.uid);
+        let is_given = is_in_scope && self.carry_out(verdict, parent, name, &facts, path);
+        if is_given && verdict == Verdict::Give { contents } else { Contents::Something }
     }
 
-    /// Nothing came into the directory: only what lies in its subdirectories may have changed. Nothing where that is not so.
-    fn look_at_what_is_remembered(
+    /// Puts everything below an open directory in order.
+    fn contents(
         &mut self,
         directory: &Directory,
         facts: &Facts,
-        node: &Node,
+        control: Control,
+        scope: Scope,
         path: &mut PathBuf,
         depth: usize,
-    ) -> Option<Node> {
-        let is_a_profile = path.parent().is_some_and(|parent| parent.ends_with(owned::PROFILES));
-        let mut in_order = true;
-        if is_a_profile {
-            // `chown` of a file leaves no trace in its directory. Those that a gateway needs are looked at one by one.
-            for name in owned::STATE_FILES {
-                path.push(name);
-                if let Ok(Some(found)) = directory.look(*name)
-                    && !self.is_mounted(&found, facts, path)
-                {
-                    in_order &=
-                        self.put_in_order(directory, OsStr::new(name), &found, path) == Became::InOrder;
-                }
-                path.pop();
-            }
+    ) -> Contents {
+        if depth >= DEPTH_MAX {
+            self.too_deep.note(|| path.clone());
+            return Contents::Something;
         }
-        let holds_profiles = path.ends_with(owned::PROFILES);
-        let mut children = Vec::with_capacity(node.children.len());
-        for (name, child) in &node.children {
-            let facts = directory.look(name.as_os_str()).ok()?.filter(Facts::is_directory)?;
-            path.push(name);
-            let is_leaf_as_it_was = !holds_profiles
-                && child.children.is_empty()
-                && child.inode == facts.inode
-                && child.changed == Some(facts.changed)
-                && !self.rule.applies_to(facts.owner);
-            let known = if is_leaf_as_it_was {
-                self.looked_at += 1;
-                Some(child.clone())
-            } else {
-                in_order &= self.put_in_order(directory, name, &facts, path) == Became::InOrder;
-                self.enter(directory, name, &facts, path, depth + 1, Some(child))
-            };
-            path.pop();
-            match known {
-                Some(child) => children.push((name.clone(), child)),
-                None => in_order = false,
-            }
-        }
-        Some(Node { inode: facts.inode, changed: node.changed.filter(|_| in_order), children })
-    }
-
-    fn look_at_all(
-        &mut self,
-        directory: &Directory,
-        facts: &Facts,
-        remembered: Option<&Node>,
-        path: &mut PathBuf,
-        depth: usize,
-    ) -> Node {
-        let mut node = Node { inode: facts.inode, changed: None, children: Vec::new() };
         self.say_that_it_goes_on(path);
-        let entries = match directory.entries() {
-            Ok(entries) => entries,
-            Err(error) => {
-                self.cannot_look.note(|| (path.clone(), error));
-                return node;
+        let mut contents = Contents::Empty;
+        let read = directory.for_each(|name| {
+            if self.looked_at >= LOOKS_MAX {
+                contents = Contents::Something;
+                return ControlFlow::Break(());
             }
-        };
-        let mut in_order = true;
-        for entry in entries {
-            let name = entry.name();
             path.push(name);
-            match directory.look(name) {
-                Ok(None) => {}
+            let found = match directory.look(name) {
+                Ok(None) => Contents::Empty,
                 Err(error) => {
                     self.cannot_look.note(|| (path.clone(), error));
-                    in_order = false;
+                    Contents::Something
                 }
                 // What is mounted here is not Hermes's, whoever mounted it.
-                Ok(Some(found)) if self.is_mounted(&found, facts, path) => {}
-                Ok(Some(found)) => {
-                    in_order &= self.put_in_order(directory, name, &found, path) == Became::InOrder;
-                    if found.is_directory() {
-                        let known = remembered
-                            .and_then(|node| node.children.iter().find(|(child, _)| child == name))
-                            .map(|(_, node)| node);
-                        match self.enter(directory, name, &found, path, depth + 1, known) {
-                            Some(child) => node.children.push((name.to_owned(), child)),
-                            None => in_order = false,
-                        }
-                    }
+                Ok(Some(found)) if self.is_mounted(&found, facts, path) => Contents::Empty,
+                Ok(Some(found)) if found.is_directory() => {
+                    let opened = directory.child(name).and_then(|child| Ok((child.facts()?, child)));
+                    let opened = (&found, opened);
+                    self.directory_and_contents(directory, control, scope, name, opened, path, depth + 1)
                 }
-            }
+                Ok(Some(found)) => {
+                    if scope == Scope::Whole || self.identities.former_uids.contains(&found.owner.uid) {
+                        self.file(directory, control, name, &found, path);
+                    }
+                    Contents::Something
+                }
+            };
             path.pop();
+            if found == Contents::Something {
+                contents = Contents::Something;
+            }
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = read {
+            self.cannot_look.note(|| (path.clone(), error));
+            return Contents::Something;
         }
-        // As it was before it was read: what came in meanwhile has changed it.
-        if in_order && self.now - facts.changed.0 >= SETTLED {
-            node.changed = Some(facts.changed);
-        }
-        node
+        contents
     }
 
     fn is_mounted(&mut self, found: &Facts, parent: &Facts, path: &Path) -> bool {
-        found.device != parent.device
-            || found.is_mount.unwrap_or_else(|| self.mounts.get_or_insert_with(mount_points).contains(path))
+        is_mounted(&mut self.mounts, found, parent, path)
     }
 
     fn say_that_it_goes_on(&mut self, path: &Path) {
@@ -343,38 +324,53 @@ impl<'n> Walk<'n> {
         }
     }
 
-    /// The files directly in `home` that are Hermes's by their names.
-    pub(crate) fn state_files(&mut self, home: &Directory, path: &mut PathBuf) {
-        let entries = match home.entries() {
-            Ok(entries) => entries,
+    /// Puts the files directly in `home` in order that are Hermes's by their names.
+    pub(crate) fn state_files(&mut self, home: &Directory, control: Control, path: &mut PathBuf) {
+        let home_facts = match home.facts() {
+            Ok(facts) => facts,
             Err(error) => return self.cannot_look.note(|| (path.clone(), error)),
         };
-        for entry in entries {
-            let Some(name) = entry.name().to_str().filter(|name| owned::is_state_file(name)) else {
-                continue;
-            };
+        let mut names = 0;
+        let read = home.for_each(|name| {
+            names += 1;
+            if names > LOOKS_MAX {
+                return ControlFlow::Break(());
+            }
+            if !name.to_str().is_some_and(owned::is_state_file) {
+                return ControlFlow::Continue(());
+            }
             path.push(name);
             match home.look(name) {
-                // The other half says what else lies there.
+                // The account's half says what else lies there.
                 Ok(Some(facts)) if facts.is_directory() || facts.kind == FileType::Symlink => {}
-                Ok(Some(facts)) => {
-                    self.put_in_order(home, OsStr::new(name), &facts, path);
-                }
+                // A file that is mounted on its own is the operator's.
+                Ok(Some(facts)) if self.is_mounted(&facts, &home_facts, path) => {}
+                Ok(Some(facts)) => self.file(home, control, name, &facts, path),
                 Ok(None) => {}
                 Err(error) => self.cannot_look.note(|| (path.clone(), error)),
             }
             path.pop();
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = read {
+            self.cannot_look.note(|| (path.clone(), error));
         }
     }
 
     /// Says what the walks came to.
-    pub(crate) fn end(self) {
-        let Owner { uid, gid } = self.rule.account;
+    pub(crate) fn end(self) -> Outcome {
+        let Owner { uid, gid } = self.identities.account;
+        let is_complete = self.looked_at < LOOKS_MAX;
+        let unsettled = self.left.is_some() || self.cannot_look.is_some() || self.too_deep.is_some();
+        let is_in_order = is_complete && !unsettled && !self.refused;
         let notices = self.notices;
         notices.count_untold();
         if let Some(((path, error, owner), more)) = self.cannot_give.take() {
             let (owner_uid, owner_gid) = (owner.uid, owner.gid);
             notices.add(Notice::CannotGive { path, more, error, uid, gid, owner_uid, owner_gid });
+        }
+        if let Some(((path, owner), more)) = self.left.take() {
+            notices.add(Notice::OfSomebodyElse { path, more, owner_uid: owner.uid, owner_gid: owner.gid });
         }
         if let Some(((path, error), more)) = self.cannot_look.take() {
             notices.add(Notice::CannotLook { path, more, error });
@@ -382,16 +378,53 @@ impl<'n> Walk<'n> {
         if let Some((path, _)) = self.too_deep.take() {
             notices.add(Notice::TooDeep { path });
         }
+        if self.looked_at >= LOOKS_MAX {
+            notices.add(Notice::TooMany { looked_at: self.looked_at });
+        }
         if self.given > 0 {
             notices.add(Notice::Given { count: self.given, uid, gid });
         }
+        Outcome { is_complete, is_in_order }
     }
+}
 
-    /// How many files and directories were looked at.
-    #[cfg(test)]
-    pub(crate) fn looked_at(&self) -> u64 {
-        self.looked_at
+/// The number of entries up to which root looks whether a directory is a mere way to mount points.
+const SKELETON_MAX: u32 = 10_000;
+
+/// A bounded look at directories that an engine made on the way to mount points.
+struct Lookup<'m> {
+    mounts: &'m mut Option<HashSet<PathBuf>>,
+    looks_left: u32,
+}
+
+impl Lookup<'_> {
+    /// Returns whether nothing is in the directory but mount points, and directories of root's of which the same holds.
+    fn is_skeleton(&mut self, directory: &Directory, path: &Path, depth: usize) -> bool {
+        let Ok(facts) = directory.facts() else { return false };
+        let mut is_skeleton = depth < DEPTH_MAX;
+        let read = directory.for_each(|name| {
+            self.looks_left = self.looks_left.saturating_sub(1);
+            let path = path.join(name);
+            is_skeleton &= self.looks_left > 0
+                && directory.look(name).is_ok_and(|found| {
+                    found.is_none_or(|found| {
+                        is_mounted(self.mounts, &found, &facts, &path)
+                            || (found.is_directory()
+                                && found.owner.uid == 0
+                                && directory
+                                    .child(name)
+                                    .is_ok_and(|child| self.is_skeleton(&child, &path, depth + 1)))
+                    })
+                });
+            if is_skeleton { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        is_skeleton && read.is_ok()
     }
+}
+
+fn is_mounted(mounts: &mut Option<HashSet<PathBuf>>, found: &Facts, parent: &Facts, path: &Path) -> bool {
+    found.device != parent.device
+        || found.is_mount.unwrap_or_else(|| mounts.get_or_insert_with(mount_points).contains(path))
 }
 
 /// The mount points of this process: the fifth field of each line of `/proc/self/mountinfo`, proc_pid_mountinfo(5).

@@ -6,26 +6,22 @@ use std::path::Path;
 use hermes_core::{Home, chain, owned};
 
 use crate::account;
-use crate::directory::Directory;
+use crate::directory::{Directory, Facts};
+use crate::former_ids;
 use crate::groups;
 use crate::home;
 use crate::ids::Wanted;
 use crate::notice::{Notice, Notices};
-use crate::ownership::{Rule, Walk};
-use crate::record::{RECORD_MAX, Record};
+use crate::ownership::Walk;
 use crate::secret_files;
+use crate::trust::{Control, Identities};
 use crate::variables::Variables;
-
-/// `full`: everything is looked at, whatever is remembered.
-const CHECK: &str = "HERMES_OWNERSHIP_CHECK";
 
 /// What the first half found, for the second.
 #[derive(Debug)]
 pub struct Prepared {
     /// Whether `HERMES_HOME` is there and can be written.
     pub(crate) usable: bool,
-    /// What is to be remembered of who owns what.
-    pub(crate) record: Option<Record>,
 }
 
 /// The half that root does; for whoever is not root, what is left of it.
@@ -37,7 +33,7 @@ pub fn prepare(home: &Home, variables: &mut Variables, notices: &mut Notices) ->
             let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             notices.add(Notice::RemapNeedsRoot { uid, gid });
         }
-        return Prepared { usable: home::find(home.root(), notices).is_some(), record: None };
+        return Prepared { usable: home::find(home.root(), notices).is_some() };
     }
     secret_files::load(variables, true, notices);
     let settled = match account::settle(wanted, notices) {
@@ -50,66 +46,74 @@ pub fn prepare(home: &Home, variables: &mut Variables, notices: &mut Notices) ->
                     hermes_account::PASSWD
                 ),
             });
-            return Prepared { usable: false, record: None };
+            return Prepared { usable: false };
         }
     };
     groups::give_that_of_the_docker_socket(variables, settled.now, notices);
     let Some(directory) = home::settle(home.root(), settled, notices) else {
-        return Prepared { usable: false, record: None };
+        return Prepared { usable: false };
     };
-    let known = remembered(&directory, variables);
-    let record = put_in_order(&directory, home.root(), settled, known, notices);
-    Prepared { usable: true, record: Some(record) }
+    put_in_order(&directory, home.root(), settled, notices);
+    Prepared { usable: true }
 }
 
-/// What the last set-up saw, unless everything is to be looked at.
-fn remembered(home: &Directory, variables: &Variables) -> Option<Record> {
-    if variables.get(CHECK) == Some(OsStr::new("full")) {
-        return None;
-    }
-    Record::parse(&home.read_small(owned::OWNERSHIP_RECORD, RECORD_MAX)?)
-}
-
-/// Gives the account what is its own.
-pub(crate) fn put_in_order(
-    home: &Directory,
-    path: &Path,
-    settled: account::Settled,
-    known: Option<Record>,
-    notices: &mut Notices,
-) -> Record {
-    let account = settled.now;
-    let former_gid = known.as_ref().map_or(settled.before.gid, |known| known.account.gid);
-    let rule = Rule { account, former_gid: (former_gid != account.gid).then_some(former_gid), only_of: None };
-    // What was in order for another account is not for this one.
-    let known = known.filter(|known| known.account == account);
-    let mut walk = Walk::new(rule, notices);
-    walk.state_files(home, &mut path.to_owned());
-    let mut trees = Vec::new();
-    for (name, _) in owned::DIRECTORIES {
-        let Some((parent, last)) = parent_of(home, name) else { continue };
+/// Gives the account what is its own, and then `HERMES_HOME` itself the owner that it needs.
+pub(crate) fn put_in_order(home: &Directory, path: &Path, settled: account::Settled, notices: &mut Notices) {
+    let Ok(facts) = home.facts() else { return };
+    let identities = identities(home, &facts, settled);
+    // The image's directory, which the engine copies for a new volume. The account has not been there while it is empty.
+    let is_of_an_engine = home::is_of_an_engine(&facts);
+    let is_untouched = is_of_an_engine && !home::has_something_of(home, |uid| identities.is_own(uid));
+    let control = if is_untouched { Control::Shared } else { identities.control_of(&facts) };
+    let account = identities.account;
+    let mut walk = Walk::new(identities, notices);
+    walk.state_files(home, control, &mut path.to_owned());
+    // A directory comes behind what lies in it: while root looks at the contents, the directory is whose it was.
+    for (name, _) in owned::DIRECTORIES.iter().rev() {
+        let Some((parent, control, last)) = parent_of(home, control, name, &walk) else { continue };
         let mut path = path.join(name);
-        let is_whole = owned::WHOLE.contains(name);
-        if !is_whole {
-            // The account is called otherwise now: what it had there goes with it, and what others have there stays. First what is in
-            // it, so that the next boot does it again where this one is interrupted.
-            for former in account::former_uids(settled) {
-                walk.contents_of_former_account(&parent, last, &mut path, former);
-            }
-        }
-        if walk.directory(&parent, last, &path, is_whole) && is_whole {
-            let known = known.as_ref().and_then(|known| known.tree(name));
-            trees.extend(walk.tree(&parent, last, &mut path, known).map(|node| (name.into(), node)));
+        if owned::WHOLE.contains(name) {
+            walk.tree(&parent, control, last, &mut path);
+        } else {
+            // First the contents, so that the next boot does it again where this one is interrupted.
+            walk.contents_of_former_account(&parent, last, &mut path);
+            walk.directory(&parent, control, last, &path);
         }
     }
-    walk.end();
-    Record { account, trees }
+    let outcome = walk.end();
+    home::hand_over(home, path, settled, outcome.is_in_order, notices);
+    if outcome.is_complete {
+        former_ids::write(home, account);
+    }
 }
 
-/// The open directory that `name`, relative to `home`, lies in, and its last name; nothing where the way there is not made yet.
-fn parent_of<'n>(home: &Directory, name: &'n str) -> Option<(Directory, &'n OsStr)> {
-    let (way, last) = name.rsplit_once('/').map_or((".", name), |(way, last)| (way, last));
-    Some((home.child(way).ok()?, OsStr::new(last)))
+/// The account, as it is and as it was: by `/etc/passwd` before this boot, by the image, by the record of the last boot, and by the
+/// owner of `HERMES_HOME`, whom nobody but root can have made that.
+fn identities(home: &Directory, facts: &Facts, settled: account::Settled) -> Identities {
+    let account = settled.now;
+    let recorded = former_ids::read(home);
+    let home_owner = Some(facts.owner.uid).filter(|uid| *uid != 0);
+    let recorded_uid = recorded.map(|former| former.uid).filter(|uid| *uid != account.uid);
+    let former_uids = account::former_uids(settled).chain(recorded_uid).collect();
+    let former_gid = recorded.map_or(settled.before.gid, |former| former.gid);
+    let former_gid = Some(former_gid).filter(|gid| *gid != account.gid);
+    Identities { account, former_uids, home_owner, former_gid }
+}
+
+/// Opens the directory that `name`, relative to `home`, lies in. Returns it with the power of the account over its entries, and with
+/// the last part of the name; `None` while the way there does not exist.
+fn parent_of<'n>(
+    home: &Directory,
+    control: Control,
+    name: &'n str,
+    walk: &Walk<'_>,
+) -> Option<(Directory, Control, &'n OsStr)> {
+    let Some((way, last)) = name.rsplit_once('/') else {
+        return Some((home.step(OsStr::new(".")).ok()?, control, OsStr::new(name)));
+    };
+    let parent = home.step(OsStr::new(way)).ok()?;
+    let control = walk.control_below(control, &parent.facts().ok()?);
+    Some((parent, control, OsStr::new(last)))
 }
 
 #[cfg(test)]

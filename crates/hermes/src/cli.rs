@@ -1,6 +1,7 @@
 //! The command line: which words there are, and whom they go to.
 
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use crate::commands::{
 };
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::{self, say};
 
 /// Runs personal AI agents under supervision.
 ///
@@ -122,18 +124,32 @@ pub(crate) fn run() -> Result<ExitCode, CommandError> {
     if called_as_main_wrapper() {
         return main_wrapper::run(std::env::args_os().skip(1).collect());
     }
-    run_arguments(Arguments::parse())
+    run_words(std::env::args_os().skip(1).collect())
 }
 
 /// The same for a command line that was passed on.
 pub(crate) fn run_words(words: Vec<OsString>) -> Result<ExitCode, CommandError> {
     let program = std::iter::once("hermes".into());
-    run_arguments(Arguments::parse_from(program.chain(words)))
+    match Arguments::try_parse_from(program.chain(words)) {
+        Ok(arguments) => run_arguments(arguments),
+        Err(answer) => answer_of_clap(&answer),
+    }
+}
+
+/// Prints a help text, the version, or what is wrong with a command line. Standard error that cannot be written tells nobody.
+fn answer_of_clap(answer: &clap::Error) -> Result<ExitCode, CommandError> {
+    match answer.print() {
+        Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+            return Err(output::cannot_print(&error));
+        }
+        _ => {}
+    }
+    Ok(ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2)))
 }
 
 fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
     if arguments.version {
-        println!("hermes {}", Build::of_this_program().line());
+        say!("hermes {}", Build::of_this_program().line());
         return Ok(ExitCode::SUCCESS);
     }
     let context = || Context::new(arguments.profile.clone());

@@ -14,6 +14,7 @@ use hermes_service::systemd::Systemd;
 use crate::account;
 use crate::error::{CommandError, Exit};
 use crate::failures::no_such_gateway;
+use crate::supervised;
 
 /// Where a verb works.
 pub(crate) struct Context {
@@ -23,7 +24,10 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// # Errors
+    /// `HERMES_HOME` names no directory, or this user may not look at it.
     pub(crate) fn new(named: Option<ProfileName>) -> Result<Self, CommandError> {
+        supervised::must_be_the_account()?;
         Ok(Self { home: Home::from_env()?, named })
     }
 

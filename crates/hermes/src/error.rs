@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::output::note;
+
 /// The exit codes of `hermes`, from sysexits(3) where they are not 0, 1 or 2.
 ///
 /// | code | meaning |
@@ -97,22 +99,17 @@ impl CommandError {
 
     /// Prints it on stderr and gives its exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        eprint!("{}", self.text());
+        for line in self.lines() {
+            note!("{line}");
+        }
         ExitCode::from(self.exit as u8)
     }
 
-    fn text(&self) -> String {
-        let mut text = format!("error: {}\n", self.what);
-        for cause in &self.causes {
-            text.push_str(&format!("caused by: {cause}\n"));
-        }
-        for line in &self.log {
-            text.push_str(&format!("log: {line}\n"));
-        }
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("hint: {hint}\n"));
-        }
-        text
+    fn lines(&self) -> Vec<String> {
+        let causes = self.causes.iter().map(|cause| format!("caused by: {cause}"));
+        let log = self.log.iter().map(|line| format!("log: {line}"));
+        let hint = self.hint.iter().map(|hint| format!("hint: {hint}"));
+        std::iter::once(format!("error: {}", self.what)).chain(causes).chain(log).chain(hint).collect()
     }
 }
 
@@ -125,6 +122,9 @@ mod tests {
         let cause = std::io::Error::other("the disk is full");
         let error =
             CommandError::new(Exit::CannotWrite, "cannot write /x").caused_by(cause).hint("make room");
-        assert_eq!(error.text(), "error: cannot write /x\ncaused by: the disk is full\nhint: make room\n");
+        assert_eq!(
+            error.lines(),
+            ["error: cannot write /x", "caused by: the disk is full", "hint: make room"]
+        );
     }
 }

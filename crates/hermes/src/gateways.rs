@@ -13,6 +13,7 @@ use hermes_service::{Condition, ServiceManager};
 use serde::Serialize;
 
 use crate::error::CommandError;
+use crate::output::say;
 
 /// One gateway.
 #[derive(Debug, Serialize)]
@@ -131,7 +132,7 @@ pub(crate) fn print(gateways: &[Gateway]) {
     crate::table::print(["PROFILE", "WANTED", "STATE", "UPTIME", "RESTARTS", "PORT"], &rows);
     for gateway in gateways {
         if let Some(problem) = &gateway.problem {
-            println!("{}: {problem}", gateway.profile);
+            say!("{}: {problem}", gateway.profile);
         }
     }
 }

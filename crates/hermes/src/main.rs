@@ -2,6 +2,7 @@
 
 mod account;
 mod archive;
+mod boot_wait;
 mod build;
 mod cli;
 mod commands;
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
     if let Err(error) = account::leave_root() {
         return error.report();
     }
-    match cli::run() {
+    // A command that failed says why, and its exit code is the one that counts.
+    match cli::run().and_then(|code| output::finish().map(|()| code)) {
         Ok(code) => code,
         Err(error) => error.report(),
     }

@@ -5,13 +5,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hermes_core::lease::{Holder, Lease, Obstacle, Volume};
-use hermes_core::{Home, whole_file};
+use hermes_core::{Home, waiting, whole_file};
 use hermes_service::s6::SCANDIR;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CommandError, Exit};
+use crate::output::note;
 
 /// What is known here of the volume.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +74,20 @@ impl Other {
             "drive its gateways from there, or stop that container: this one then takes over by itself, \
              at once or when the heartbeat is old",
         )
+    }
+}
+
+/// The longest time that a container waits for the volume of another: as long as it lives.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// Waits until this container has the volume, and says once who has it.
+pub(crate) fn wait_until_ours() {
+    let other = || Note::read().and_then(|note| note.other);
+    if let Some(other) = other() {
+        note!("hermes: {}; this container waits, and goes on when the volume is free", other.told());
+        waiting::until(FOR_EVER, Duration::from_secs(1), || {
+            Note::read().is_some_and(|note| note.other.is_none())
+        });
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is supervised here, gathered once for `health` and the overview.
 
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -32,8 +34,14 @@ pub(crate) struct Supervised {
 impl Supervised {
     /// Whether it is what it should be: up or not wanted up, and no crash loop.
     pub(crate) fn is_well(&self) -> bool {
-        let is_failing = self.gave_up.is_some() || self.is_in_a_crash_loop();
+        let is_failing = self.gave_up.is_some() || self.is_in_a_crash_loop() || self.is_missing();
         !is_failing && (self.comes_back || self.state.is_some_and(|state| state.up || !state.wanted_up))
+    }
+
+    /// Returns whether a service that starts by itself is down, and nobody starts it. A gateway that is down was stopped, or given up.
+    fn is_missing(&self) -> bool {
+        ProfileName::from_gateway_slot_name(&self.name).is_none()
+            && self.state.is_some_and(|state| !state.up && !state.wanted_up && state.normally_up)
     }
 
     /// It crashed, and has not become ready since.
@@ -48,6 +56,7 @@ impl Supervised {
             None => "unsupervised",
             Some(_) if self.gave_up.is_some() => "given up",
             Some(_) if self.is_in_a_crash_loop() => "crashing",
+            Some(_) if self.is_missing() => "down, although it is wanted",
             Some(state) if state.up && state.ready => "ready",
             Some(state) if state.up => "up",
             Some(_) if self.comes_back => "starting",
@@ -60,6 +69,13 @@ impl Supervised {
 /// Whether s6 supervises here.
 pub(crate) fn s6_runs() -> bool {
     Probe::default().s6_runs()
+}
+
+/// Returns whether the account's tree is supervised: `s6-svscan` reads the FIFO of its control, s6-svscanctl(8). Slots can be up without
+/// it, and nobody starts them again.
+pub(crate) fn tree_runs() -> bool {
+    let control = Path::new(s6::SCANDIR).join(".s6-svscan/control");
+    OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(control).is_ok()
 }
 
 /// Whether the boot of this container is complete: before, what has no slot may have one in a moment. To be asked before looking at
@@ -75,14 +91,37 @@ pub(crate) fn dashboard() -> Option<SlotState> {
 
 /// Where the dashboard's slot is.
 pub(crate) fn dashboard_slot() -> PathBuf {
-    Path::new(s6::SCANDIR).join("dashboard")
+    Path::new(s6::SCANDIR).join(DASHBOARD)
+}
+
+/// The name of the dashboard's slot.
+const DASHBOARD: &str = "dashboard";
+
+/// Refuses for a user who cannot look: to somebody else, what the account owns would be missing.
+///
+/// # Errors
+/// s6 supervises here, and neither root nor the account runs this.
+pub(crate) fn must_be_the_account() -> Result<(), CommandError> {
+    let me = nix::unistd::geteuid();
+    let owner = std::fs::symlink_metadata(s6::SCANDIR).map(|found| found.uid());
+    match owner {
+        Ok(owner) if !me.is_root() && me.as_raw() != owner && s6_runs() => {
+            let what = format!(
+                "the user {me} may not look at the agents of this container: they belong to the user {owner}"
+            );
+            Err(CommandError::new(Exit::NoPermission, what)
+                .hint("leave the user out: docker exec CONTAINER hermes …"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Every slot of the account's tree.
 ///
 /// # Errors
-/// When there is no s6 here, or the scan directory cannot be read.
+/// When there is no s6 here, the scan directory cannot be read, or somebody else than the account asks.
 pub(crate) fn all() -> Result<Vec<Supervised>, CommandError> {
+    must_be_the_account()?;
     if !s6_runs() {
         return Err(CommandError::new(Exit::NoServiceManager, "s6 does not supervise here")
             .hint("run this in a container of the hermes image: docker exec CONTAINER hermes …"));
@@ -110,8 +149,8 @@ fn look_at(slot: Slot, now: SystemTime) -> Option<Supervised> {
     if state.is_none() && !slot.directory.exists() {
         return None;
     }
-    let is_gateway = ProfileName::from_gateway_slot_name(&slot.name).is_some();
-    let crashes = is_gateway.then(|| Crashes::load(&slot.directory).unwrap_or_default());
+    let counts_crashes = ProfileName::from_gateway_slot_name(&slot.name).is_some() || slot.name == DASHBOARD;
+    let crashes = counts_crashes.then(|| Crashes::load(&slot.directory).unwrap_or_default());
     let comes_back = state.zip(crashes.as_ref()).is_some_and(|(state, crashes)| crashes.comes_back(&state));
     let restarts = crashes.as_ref().map(|crashes| crashes.restarts);
     let gave_up = crashes.and_then(|crashes| crashes.gave_up);

@@ -1,9 +1,13 @@
 //! A table for a person: columns as wide as what is in them.
 
-/// The lines of a table. The last column is not padded.
+use hermes_core::printable::printable;
+
+use crate::output::say;
+
+/// The lines of a table. The last column is not padded. A cell that a terminal shows as something else is as wide as that.
 pub(crate) fn lines<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Vec<String> {
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
+        let cells = rows.iter().map(|row| printable(row[column].as_bytes()).chars().count());
         cells.chain([head[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
@@ -21,7 +25,7 @@ pub(crate) fn lines<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Ve
 /// Prints it.
 pub(crate) fn print<const N: usize>(head: [&str; N], rows: &[[String; N]]) {
     for line in lines(head, rows) {
-        println!("{line}");
+        say!("{line}");
     }
 }
 

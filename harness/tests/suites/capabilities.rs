@@ -51,16 +51,15 @@ fn everything(socket: &PathBuf) -> ContainerBuilder {
         .profile("coder")
         .profile_file("coder", "gateway_state.json", r#"{"desired_state":"running"}"#)
         .owned_file("/opt/data/.env", 0o644, (0, 0), "A=1\n")
-        .directory("/opt/data/profiles/coder/of-55", 0o700, (55, 55))
-        .owned_file("/opt/data/profiles/coder/of-55/file", 0o600, (0, 0), "x")
+        .directory("/opt/data/profiles/coder/of-image", 0o700, (10000, 10000))
+        .owned_file("/opt/data/profiles/coder/of-image/file", 0o600, (10000, 10000), "x")
         .cmd(["sh", "-c", "echo \"key $OPENROUTER_API_KEY\" >/dev/stdout; exec sleep infinity"])
 }
 
 /// What is promised of it, seen from outside.
 async fn works(container: &Container) -> Result<()> {
     container.wait_until("coder is up", gateway_is("coder", "running"), secs(15)).await?;
-    let strangers =
-        "find /opt/data /run/service ! -user hermes; id -u; id -g; stat -c %a /opt/data/.env; id -nG";
+    let strangers = "find /opt/data /run/service -mindepth 1 ! -user hermes ! -name .ownership; id -u; id -g; stat -c %a /opt/data/.env; id -nG";
     let seen = container.exec_sh(strangers).await?.success();
     ensure!(
         seen.text().starts_with("1000\n100\n600\n"),

@@ -73,6 +73,25 @@ async fn the_second_container_starts_no_gateway_says_whose_the_volume_is_and_tak
 }
 
 #[docker_test]
+async fn gateway_run_waits_for_the_volume_of_another_container() -> Result<()> {
+    let volume = Volume::new().await?;
+    let first = on(&volume, "first").start_ready().await?;
+    let second = Container::builder().volume(&volume, "/opt/data").hostname("second").cmd(["gateway", "run"]);
+    let second = second.start_ready().await?;
+    let says = async |container: &Container| {
+        let (_, stderr) = container.logs().await?;
+        let line = "belongs to the container 'first'";
+        Ok(Look::holds(stderr.contains(line) && stderr.contains("this container waits"), || stderr))
+    };
+    second.wait_until("it says for whom it waits", says, secs(10)).await?;
+    let state = second.state().await?;
+    ensure!(state.running, "it ended: {state:?}");
+    first.stop().await?;
+    second.wait_until("its gateway serves", slot_ready(GATEWAY), secs(20)).await?;
+    Ok(())
+}
+
+#[docker_test]
 async fn a_holder_that_was_killed_is_no_obstacle_to_itself_or_to_another() -> Result<()> {
     let volume = Volume::new().await?;
     let (first, second) = two(&volume).await?;

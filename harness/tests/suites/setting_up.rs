@@ -3,7 +3,6 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, ExecRequest, Look, Output, Volume, secs};
 
-use crate::driving::look;
 use crate::own_services::OwnServices;
 
 /// A container in which nothing runs but what it supervises.
@@ -98,14 +97,3 @@ pub(crate) const EVERYTHING: &str = r#"everything() {
     find "$@" -type f -exec sha256sum {} + | sort
 }
 "#;
-
-/// Waits until the last change is so long ago that a clock can tell it from the next one.
-pub(crate) async fn until_settled(container: &Container) -> Result<()> {
-    let settled = async |container: &Container| {
-        let script = "newest=$(find /opt/data/profiles -type d -printf '%C@\\n' | sort -n | tail -n 1)
-            echo $(($(date +%s) - ${newest%.*}))";
-        let age = look(container, script).await?;
-        Ok(Look::holds(age.parse::<i64>()? >= 2, || format!("the last change is {age} s ago")))
-    };
-    Ok(container.wait_until("the volume has settled", settled, secs(10)).await?)
-}

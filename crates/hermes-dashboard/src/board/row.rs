@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
+use hermes_core::printable::printable;
 use hermes_core::timestamp;
 use hermes_service::Condition;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::agents::{Gateway, span};
-use crate::printable::printable;
 use crate::process_usage::Usage;
 
 /// How long the sparkline looks back, and how much of that one of its bars is, in seconds.

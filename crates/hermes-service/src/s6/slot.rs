@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hermes_core::{BootAction, ProfileName};
+use hermes_core::{BootAction, ProfileName, removal};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
@@ -107,7 +107,7 @@ impl SlotMaker {
             }
         });
         if !matches!(made, Ok(true)) {
-            let _ = std::fs::remove_dir_all(self.scandir.join(&hidden));
+            let _ = removal::remove(&self.scandir.join(&hidden), removal::A_MINUTE);
         }
         made
     }
@@ -121,7 +121,7 @@ impl SlotMaker {
         let slot = profile.gateway_slot_name();
         let made = self.fill(&slot, action);
         if made.is_err() {
-            let _ = std::fs::remove_dir_all(self.scandir.join(&slot));
+            let _ = removal::remove(&self.scandir.join(&slot), removal::A_MINUTE);
         }
         made
     }
@@ -170,7 +170,7 @@ impl SlotMaker {
 
     /// Removes a slot that [`hide`](Self::hide) put away.
     pub(super) fn remove(&self, hidden: &Path) -> Result<(), SlotError> {
-        std::fs::remove_dir_all(hidden).map_err(|source| SlotError {
+        removal::remove(hidden, removal::A_MINUTE).map_err(|source| SlotError {
             operation: "remove",
             path: hidden.to_owned(),
             source,

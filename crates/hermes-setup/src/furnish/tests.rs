@@ -39,7 +39,7 @@ impl Volume {
     /// A boot; what it says.
     fn boot<const N: usize>(&self, variables: [(&str, &str); N]) -> String {
         let mut notices = Notices::default();
-        let prepared = Prepared { usable: true, record: None };
+        let prepared = Prepared { usable: true };
         let templates = self.folder.path().join("templates");
         furnish_from(&templates, &self.home, &variables.into(), prepared, &mut notices);
         notices.text().replace(&self.home.root().display().to_string(), "HOME")
@@ -144,13 +144,42 @@ fn what_lies_where_something_else_belongs_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_volume_that_could_not_be_seeded_has_its_first_boot_still_before_it() {
+fn a_seed_that_failed_is_planted_at_the_next_boot_and_no_other_is() {
     let volume = Volume::new();
     let template = volume.folder.path().join("templates/SOUL.md");
     fs::remove_file(&template).unwrap();
     assert!(volume.boot([]).contains("SOUL.md"));
-    assert!(!volume.path("profiles").exists());
+    fs::remove_file(volume.path(".env")).unwrap();
     fs::write(template, "x").unwrap();
     assert_eq!(volume.boot([]), "");
-    assert!(volume.path("SOUL.md").exists() && volume.path("profiles").is_dir());
+    assert!(volume.path("SOUL.md").exists() && !volume.path(".env").exists());
+}
+
+#[test]
+fn a_profile_that_came_before_the_first_boot_costs_no_seed() {
+    let volume = Volume::new();
+    fs::create_dir_all(volume.path("profiles/coder")).unwrap();
+    fs::write(volume.path("profiles/coder/SOUL.md"), "x").unwrap();
+    let seeds = [("HERMES_AUTH_JSON_BOOTSTRAP", "{}"), ("HERMES_GATEWAY_BOOTSTRAP_STATE", "running")];
+    assert_eq!(volume.boot(seeds), "");
+    for name in [".env", "config.yaml", "SOUL.md", "auth.json", "gateway_state.json"] {
+        assert!(volume.path(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_volume_of_an_earlier_version_is_not_seeded_again() {
+    let volume = Volume::new();
+    fs::create_dir_all(volume.path("profiles")).unwrap();
+    fs::write(volume.path("config.yaml"), "version: 1\n").unwrap();
+    assert_eq!(volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "{}")]), "");
+    assert!(!volume.path("auth.json").exists() && !volume.path(".env").exists());
+}
+
+#[test]
+fn a_list_of_seeds_that_cannot_be_read_brings_nothing_back() {
+    let volume = Volume::new();
+    fs::create_dir(volume.path(".seeds")).unwrap();
+    assert!(volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "{}")]).contains("HOME/.seeds is a directory"));
+    assert!(!volume.path("auth.json").exists());
 }

@@ -1,14 +1,18 @@
 //! Walks through real trees. Changing owners takes root: for anybody else these tests say so and check nothing.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown, lchown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 
 const ACCOUNT: Owner = Owner { uid: 4711, gid: 4712 };
 
-const RULE: Rule = Rule { account: ACCOUNT, former_gid: None, only_of: None };
+const ROOT: Owner = Owner { uid: 0, gid: 0 };
+
+fn identities() -> Identities {
+    Identities { account: ACCOUNT, former_uids: vec![10000], home_owner: None, former_gid: None }
+}
 
 struct Volume(tempfile::TempDir);
 
@@ -45,37 +49,89 @@ impl Volume {
         Owner { uid: found.uid(), gid: found.gid() }
     }
 
-    /// A walk through `profiles/`, in a time when everything is settled: what it remembers, what it said, at how much it looked.
-    fn walk(&self, rule: Rule, known: Option<&Node>) -> (Option<Node>, String, u64) {
+    fn mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Makes a file of root's, and the directories on the way to it.
+    fn plant(&self, name: &str, mode: u32) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "x").unwrap();
+        self.mode(name, mode);
+    }
+
+    /// Walks through `profiles/` in a directory over which the account has `control`. Returns what it said.
+    fn walk_as(&self, identities: Identities, control: Control) -> String {
         let mut notices = Notices::default();
-        let mut walk = Walk::new(rule, &mut notices);
-        walk.now += 60;
+        let mut walk = Walk::new(identities, &mut notices);
         let home = Directory::open(self.0.path()).unwrap();
         let mut path = self.path("profiles");
-        let node = walk.tree(&home, OsStr::new("profiles"), &mut path, known);
+        walk.tree(&home, control, OsStr::new("profiles"), &mut path);
         assert_eq!(path, self.path("profiles"), "the path is as it was");
-        let looked_at = walk.looked_at();
         walk.end();
-        let text = notices.text().replace(&self.0.path().display().to_string(), "HOME");
-        (node, text, looked_at)
+        notices.text().replace(&self.0.path().display().to_string(), "HOME")
+    }
+
+    fn walk(&self) -> String {
+        self.walk_as(identities(), Control::Account)
     }
 }
 
 #[test]
-fn what_is_nested_and_not_the_accounts_is_handed_over() {
+fn a_tree_that_root_made_where_only_root_can_write_is_handed_over() {
     let Some(volume) = Volume::new() else { return };
-    fs::create_dir(volume.path("profiles/coder/of-root")).unwrap();
-    fs::write(volume.path("profiles/coder/of-root/file"), "x").unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, volume.path("profiles/coder/fifo"), rustix::fs::Mode::RUSR)
-        .unwrap();
-    volume.give("profiles/coder/a/b/file", Owner { uid: 1, gid: 1 });
-    let (_, text, _) = volume.walk(RULE, None);
-    assert_eq!(text, "4 files and directories are the account's now (4711:4712)\n");
-    for name in ["of-root", "of-root/file", "fifo", "a/b/file"] {
+    volume.plant("profiles/coder/of-root/file", 0o600);
+    volume.mode("profiles/coder/of-root", 0o700);
+    volume.give("profiles/coder/a/b/file", Owner { uid: 10000, gid: 1 });
+    for name in ["profiles", "profiles/coder"] {
+        volume.give(name, ROOT);
+    }
+    let text = volume.walk_as(identities(), Control::Root);
+    assert_eq!(text, "5 files and directories are the account's now (4711:4712)\n");
+    for name in ["", "/coder", "/coder/of-root", "/coder/of-root/file", "/coder/a/b/file"] {
+        assert_eq!(volume.owner(&format!("profiles{name}")), ACCOUNT, "{name}");
+    }
+    assert_eq!(volume.walk(), "");
+}
+
+#[test]
+fn a_private_thing_of_roots_that_the_account_may_have_moved_stays_roots() {
+    let Some(volume) = Volume::new() else { return };
+    volume.plant("profiles/coder/private", 0o600);
+    volume.plant("profiles/coder/public", 0o644);
+    volume.plant("profiles/coder/ops/key", 0o600);
+    volume.plant("profiles/coder/tools/public", 0o644);
+    fs::create_dir_all(volume.path("profiles/coder/way/to/mount")).unwrap();
+    let text = volume.walk();
+    assert!(text.contains("HOME/profiles/coder/"), "{text}");
+    assert!(
+        text.contains(" (and 4 more) belongs to 0:0 and stays so; to give it to the account: "),
+        "{text}"
+    );
+    assert!(text.ends_with("4 files and directories are the account's now (4711:4712)\n"), "{text}");
+    for name in ["private", "ops", "ops/key", "tools", "tools/public"] {
+        assert_eq!(volume.owner(&format!("profiles/coder/{name}")), ROOT, "{name}");
+    }
+    for name in ["public", "way", "way/to", "way/to/mount"] {
         assert_eq!(volume.owner(&format!("profiles/coder/{name}")), ACCOUNT, "{name}");
     }
-    let (_, text, _) = volume.walk(RULE, None);
-    assert_eq!(text, "");
+}
+
+#[test]
+fn a_thing_of_a_third_user_stays_that_users_in_every_place() {
+    let Some(volume) = Volume::new() else { return };
+    let somebody = Owner { uid: 1234, gid: 1234 };
+    volume.plant("profiles/theirs/file", 0o644);
+    for name in ["profiles/theirs", "profiles/theirs/file", "profiles/coder/a"] {
+        volume.give(name, somebody);
+    }
+    for control in [Control::Root, Control::Shared, Control::Account, Control::Unknown] {
+        volume.walk_as(identities(), control);
+        for name in ["profiles/theirs", "profiles/theirs/file", "profiles/coder/a"] {
+            assert_eq!(volume.owner(name), somebody, "{name} with {control:?}");
+        }
+    }
 }
 
 #[test]
@@ -94,7 +150,7 @@ fn links_and_devices_are_left_alone_and_links_are_named() {
         rustix::fs::Mode::RUSR,
         rustix::fs::makedev(1, 3),
     );
-    let (_, text, _) = volume.walk(RULE, None);
+    let text = volume.walk();
     let mut lines: Vec<_> = text.lines().collect();
     lines.sort_unstable();
     insta::assert_snapshot!(lines.join("\n"), @"
@@ -109,70 +165,11 @@ fn links_and_devices_are_left_alone_and_links_are_named() {
 }
 
 #[test]
-fn what_is_remembered_is_not_looked_at_and_what_came_since_is() {
-    let Some(volume) = Volume::new() else { return };
-    for number in 0..200 {
-        let name = format!("profiles/coder/a/b/{number}");
-        fs::write(volume.path(&name), "x").unwrap();
-        volume.give(&name, ACCOUNT);
-    }
-    let (known, text, all) = volume.walk(RULE, None);
-    assert_eq!((text.as_str(), all), ("", 206), "three directories, the tree itself, and 202 files");
-    let (again, _, few) = volume.walk(RULE, known.as_ref());
-    assert_eq!(again, known);
-    assert!(few <= 5, "it looked at {few}");
-
-    fs::create_dir(volume.path("profiles/coder/a/new")).unwrap();
-    fs::write(volume.path("profiles/coder/a/new/file"), "x").unwrap();
-    let (known, text, some) = volume.walk(RULE, known.as_ref());
-    assert_eq!(text, "2 files and directories are the account's now (4711:4712)\n");
-    assert!(some < 20, "it looked at {some}");
-    assert_eq!(volume.owner("profiles/coder/a/new/file"), ACCOUNT);
-
-    // The owner of a directory is looked at in any case, and so are the files that a gateway needs.
-    volume.give("profiles/coder/a/b", Owner { uid: 0, gid: 0 });
-    volume.give("profiles/coder/SOUL.md", Owner { uid: 0, gid: 0 });
-    let (known, text, _) = volume.walk(RULE, known.as_ref());
-    assert_eq!(text, "2 files and directories are the account's now (4711:4712)\n");
-    assert_eq!(volume.owner("profiles/coder/SOUL.md"), ACCOUNT);
-
-    // A file that replaces another, a directory that is another one.
-    fs::write(volume.path("profiles/coder/a/b/.tmp"), "x").unwrap();
-    fs::rename(volume.path("profiles/coder/a/b/.tmp"), volume.path("profiles/coder/a/b/7")).unwrap();
-    fs::rename(volume.path("profiles/coder/a/new"), volume.path("old")).unwrap();
-    fs::create_dir_all(volume.path("profiles/coder/a/new/deep")).unwrap();
-    let (_, text, _) = volume.walk(RULE, known.as_ref());
-    assert_eq!(text, "3 files and directories are the account's now (4711:4712)\n");
-}
-
-#[test]
-fn what_was_changed_a_moment_ago_is_not_remembered() {
-    let Some(volume) = Volume::new() else { return };
-    let mut notices = Notices::default();
-    let mut walk = Walk::new(RULE, &mut notices);
-    let home = Directory::open(volume.0.path()).unwrap();
-    let node = walk.tree(&home, OsStr::new("profiles"), &mut volume.path("profiles"), None).unwrap();
-    assert_eq!(node.changed, None);
-    assert_eq!(node.children[0].1.changed, None);
-}
-
-#[test]
-fn a_directory_in_which_something_was_refused_is_looked_at_again() {
-    let Some(volume) = Volume::new() else { return };
-    symlink("/etc", volume.path("profiles/coder/a/link")).unwrap();
-    let (known, text, _) = volume.walk(RULE, None);
-    assert!(text.contains("coder/a/link"), "{text}");
-    let (_, again, _) = volume.walk(RULE, known.as_ref());
-    assert_eq!(again, text);
-}
-
-#[test]
 fn another_group_than_the_former_one_is_somebodys_wish() {
     let Some(volume) = Volume::new() else { return };
     volume.give("profiles/coder/a/b/file", Owner { gid: 100, ..ACCOUNT });
     volume.give("profiles/coder/SOUL.md", Owner { gid: 10000, ..ACCOUNT });
-    let rule = Rule { former_gid: Some(10000), ..RULE };
-    volume.walk(rule, None);
+    volume.walk_as(Identities { former_gid: Some(10000), ..identities() }, Control::Account);
     assert_eq!(volume.owner("profiles/coder/a/b/file").gid, 100);
     assert_eq!(volume.owner("profiles/coder/SOUL.md"), ACCOUNT);
 }
@@ -186,12 +183,11 @@ fn of_a_directory_of_the_former_account_only_its_own_files_are_handed_over() {
     }
     volume.give("profiles/coder/a/b", Owner { uid: 55, gid: 55 });
     let mut notices = Notices::default();
-    let mut walk = Walk::new(RULE, &mut notices);
+    let mut walk = Walk::new(identities(), &mut notices);
     let home = Directory::open(volume.0.path()).unwrap();
-    let name = OsStr::new("profiles");
-    walk.contents_of_former_account(&home, name, &mut volume.path("profiles"), former.uid);
-    walk.contents_of_former_account(&home, name, &mut volume.path("profiles"), 56);
-    drop(walk);
+    walk.contents_of_former_account(&home, OsStr::new("profiles"), &mut volume.path("profiles"));
+    walk.end();
+    assert_eq!(notices.text(), "3 files and directories are the account's now (4711:4712)\n");
     assert_eq!(volume.owner("profiles"), former, "the directory itself comes last");
     assert_eq!(volume.owner("profiles/coder"), ACCOUNT);
     assert_eq!(volume.owner("profiles/coder/a/b"), Owner { uid: 55, gid: 55 });
@@ -204,9 +200,9 @@ fn directories_in_each_other_without_end_end_the_walk_and_not_the_boot() {
     let mut directory = Directory::open(&volume.path("profiles/coder")).unwrap();
     for _ in 0..2000 {
         directory.make("d", 0o755).unwrap();
-        directory = directory.child("d").unwrap();
+        directory = directory.child(OsStr::new("d")).unwrap();
     }
-    let (_, text, _) = volume.walk(RULE, None);
+    let text = volume.walk();
     assert!(text.contains("is too deep"), "{text}");
 }
 
@@ -255,7 +251,7 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
             for file in ["file", "b/file", "b/other", "b", ""] {
                 chown(precious.join(file), Some(7), Some(7)).unwrap();
             }
-            volume.walk(RULE, None);
+            volume.walk();
             for file in ["file", "b/file", "b/other", "b", ""] {
                 assert_eq!(fs::metadata(precious.join(file)).unwrap().uid(), 7, "{file}");
             }

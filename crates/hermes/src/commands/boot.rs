@@ -11,6 +11,7 @@ use hermes_core::boot_record::{self, BOOT_JSON, BootRecord, Phase, milliseconds}
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::mend_of;
+use crate::output::{self, say};
 
 /// The width of the bars of the table.
 const BAR: usize = 40;
@@ -50,14 +51,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         CommandError::new(Exit::Failed, format!("cannot read {BOOT_JSON}")).caused_by(error).hint(hint)
     })?;
     if arguments.json {
-        println!("{text}");
+        say!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
     let boot: BootRecord = serde_json::from_str(&text).map_err(|error| {
         CommandError::new(Exit::Failed, format!("cannot understand {BOOT_JSON}")).caused_by(error)
     })?;
     match &arguments.svg {
-        None => print!("{}", table(&boot)),
+        None => output::text(table(&boot).as_bytes()),
         Some(file) => {
             fs::write(file, picture(&boot)).map_err(|error| {
                 let mend = mend_of(Exit::CannotWrite, &error);
@@ -65,7 +66,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
                     .caused_by(error)
                     .hint(mend)
             })?;
-            println!("{}", file.display());
+            say!("{}", file.display());
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -78,7 +79,7 @@ fn history(context: &Context, json: bool) -> Result<ExitCode, CommandError> {
             .hint(format!("move it out of the way: mv {0} {0}.broken", context.home.boots().display()))
     })?;
     if json {
-        println!("{}", serde_json::json!(boots));
+        output::json(&boots);
         return Ok(ExitCode::SUCCESS);
     }
     let row = |boot: &BootRecord| {

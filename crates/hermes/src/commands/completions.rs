@@ -28,7 +28,7 @@ enum For {
 }
 
 pub(crate) fn run(command: Command, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    output::print(script(command, arguments.shell))?;
+    output::text(&script(command, arguments.shell));
     Ok(ExitCode::SUCCESS)
 }
 

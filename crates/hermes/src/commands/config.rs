@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::boot_wait;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -40,7 +41,19 @@ enum Command {
     Set(set::Arguments),
 }
 
+impl Command {
+    fn changes_the_volume(&self) -> bool {
+        match self {
+            Self::Edit(_) | Self::Set(_) => true,
+            Self::Get(_) | Self::List(_) | Self::Path(_) => false,
+        }
+    }
+}
+
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    if arguments.command.changes_the_volume() {
+        boot_wait::until_booted()?;
+    }
     match &arguments.command {
         Command::Edit(arguments) => edit::run(context, arguments),
         Command::Get(arguments) => get::run(context, arguments),

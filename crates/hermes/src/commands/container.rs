@@ -8,6 +8,7 @@ mod gateway_run;
 mod keep_lease;
 mod reconcile;
 mod setup;
+mod sweep;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Command {
     KeepLease(keep_lease::Arguments),
     /// Becomes the logger of a slot (its `log/run`).
     GatewayLog(gateway_log::Arguments),
+    /// Removes what the boot put away, while the container runs.
+    Sweep(sweep::Arguments),
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
@@ -61,6 +64,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Command::GatewayFinish(arguments) => gateway_finish::run(context, arguments),
         Command::KeepLease(arguments) => keep_lease::run(context, arguments),
         Command::GatewayLog(arguments) => gateway_log::run(context, arguments),
+        Command::Sweep(arguments) => sweep::run(arguments),
     }
 }
 

@@ -18,6 +18,7 @@ use hermes_core::{chain, waiting};
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -113,16 +114,16 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let report =
         Report { broken: findings.iter().any(|finding| finding.severity == Severity::Broken), findings };
     if arguments.json {
-        println!("{}", serde_json::json!(report));
+        output::json(&report);
     } else if report.findings.is_empty() {
-        println!("nothing is wrong");
+        say!("nothing is wrong");
     } else {
         for finding in &report.findings {
             let severity = match finding.severity {
                 Severity::Broken => "broken",
                 Severity::Warning => "warning",
             };
-            println!("{severity}: {}; mend: {}", finding.what, finding.mend);
+            say!("{severity}: {}; mend: {}", finding.what, finding.mend);
         }
     }
     Ok(if report.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -37,7 +37,7 @@ const BOOT_LINES: usize = 20;
 
 pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
     let text = secrets_of(&context.home).mask(&text(context));
-    output::print(text)?;
+    output::text(text.as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -18,6 +18,7 @@ use hermes_service::{Kind, ServiceManager, detect};
 
 pub(crate) use run::notification_fd;
 
+use crate::boot_wait;
 use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -64,7 +65,16 @@ impl Arguments {
     }
 }
 
+impl Command {
+    fn changes_the_volume(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Stop(_) | Self::Restart(_))
+    }
+}
+
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    if arguments.command.changes_the_volume() {
+        boot_wait::until_booted()?;
+    }
     match &arguments.command {
         Command::Start(arguments) => start::run(context, arguments),
         Command::Stop(arguments) => stop::run(context, arguments),

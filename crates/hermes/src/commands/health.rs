@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::error::CommandError;
+use crate::output::{self, say};
 use crate::supervised::{self, Supervised};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints one JSON object: healthy, booting, slots.
+    /// Prints one JSON object: healthy, booting, tree_runs, slots.
     #[arg(long)]
     json: bool,
 }
@@ -24,23 +25,29 @@ struct Health {
     healthy: bool,
     /// The boot is not complete yet.
     booting: bool,
+    /// The supervisor of the slots runs.
+    tree_runs: bool,
     slots: Vec<Supervised>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let booting = !supervised::boot_is_complete();
     let slots = supervised::all()?;
-    let health = Health { healthy: !booting && slots.iter().all(Supervised::is_well), booting, slots };
+    let tree_runs = supervised::tree_runs();
+    let healthy = !booting && tree_runs && slots.iter().all(Supervised::is_well);
+    let health = Health { healthy, booting, tree_runs, slots };
     if arguments.json {
-        println!("{}", serde_json::json!(health));
+        output::json(&health);
     } else if health.healthy {
-        println!("healthy: {} slots are as they should be", health.slots.len());
+        say!("healthy: {} slots are as they should be", health.slots.len());
     } else if booting {
-        println!("unhealthy: the boot is not complete");
+        say!("unhealthy: the boot is not complete");
+    } else if !tree_runs {
+        say!("unhealthy: nothing supervises /run/service");
     } else {
         let ill = health.slots.iter().filter(|slot| !slot.is_well());
         let list: Vec<_> = ill.map(|slot| format!("{} is {}", slot.name, slot.word())).collect();
-        println!("unhealthy: {}", list.join(", "));
+        say!("unhealthy: {}", list.join(", "));
     }
     Ok(if health.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -12,6 +12,7 @@ use hermes_service::ServiceManager as _;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
+use crate::output;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -43,7 +44,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Err(Failure::Io(path, error)) if error.kind() == io::ErrorKind::BrokenPipe && path.is_none() => {
             Ok(ExitCode::SUCCESS)
         }
-        Err(Failure::Io(path, error)) => Err(cannot(path.as_deref(), error)),
+        Err(Failure::Io(None, error)) => Err(output::cannot_print(&error)),
+        Err(Failure::Io(Some(path), error)) => Err(cannot(&path, error)),
         Err(Failure::Command(error)) => Err(error),
     }
 }
@@ -69,11 +71,10 @@ fn on_stdout(error: io::Error) -> Failure {
     Failure::Io(None, error)
 }
 
-fn cannot(path: Option<&str>, error: io::Error) -> CommandError {
+fn cannot(path: &str, error: io::Error) -> CommandError {
     let exit =
         if error.kind() == io::ErrorKind::PermissionDenied { Exit::NoPermission } else { Exit::Failed };
-    let what = path.map_or_else(|| "cannot print the log".to_owned(), |path| format!("cannot read {path}"));
-    CommandError::new(exit, what).caused_by(error)
+    CommandError::new(exit, format!("failed to read {path}")).caused_by(error)
 }
 
 /// How long the logger of a gateway that runs may take until it has begun its first file.
@@ -106,7 +107,7 @@ fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
         return Err(nothing().into());
     }
     // Not buffered by lines: `Stdout` would hold back the last one that has no end.
-    let mut stdout = io::stdout().lock();
+    let mut stdout = output::document();
     print(&mut stdout, &tail).map_err(on_stdout)?;
     let Some(mut followed) = followed else { return Ok(()) };
     if let Some((file, position)) = tail.current {
@@ -130,7 +131,7 @@ fn boot(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
             .hint("it is written when a container of the hermes image starts")
             .into());
     }
-    print(&mut io::stdout().lock(), &tail).map_err(on_stdout)
+    print(&mut output::document(), &tail).map_err(on_stdout)
 }
 
 fn print(to: &mut impl Write, tail: &Tail) -> io::Result<()> {

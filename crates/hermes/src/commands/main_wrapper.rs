@@ -15,6 +15,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::account;
 use crate::cli;
 use crate::error::{CommandError, Exit};
+use crate::output::say;
 
 /// Where programs are looked for when `PATH` does not say, or nothing is found there.
 const DEFAULT_PATH: &str = "/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -102,9 +103,10 @@ fn stay_up() -> Result<ExitCode, CommandError> {
     let failed = |error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
     ends.thread_block().map_err(failed)?;
     cli::run_words(Vec::new())?;
-    println!("\nThis container stays up until it is stopped. From outside:");
-    println!("  docker exec -it CONTAINER hermes");
-    println!("  docker stop CONTAINER");
+    say!();
+    say!("This container stays up until it is stopped. From outside:");
+    say!("  docker exec -it CONTAINER hermes");
+    say!("  docker stop CONTAINER");
     ends.wait().map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }

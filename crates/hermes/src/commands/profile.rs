@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::boot_wait;
 use crate::context::Context;
 use crate::error::CommandError;
 
@@ -52,7 +53,19 @@ enum Command {
     Use(use_::Arguments),
 }
 
+impl Command {
+    fn changes_the_volume(&self) -> bool {
+        match self {
+            Self::Create(_) | Self::Delete(_) | Self::Import(_) | Self::Rename(_) | Self::Use(_) => true,
+            Self::Export(_) | Self::List(_) | Self::Show(_) => false,
+        }
+    }
+}
+
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    if arguments.command.changes_the_volume() {
+        boot_wait::until_booted()?;
+    }
     match &arguments.command {
         Command::Create(arguments) => create::run(context, arguments),
         Command::Delete(arguments) => delete::run(context, arguments),

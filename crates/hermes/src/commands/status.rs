@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::gateways::{self, Gateway};
+use crate::output::{self, say};
 use crate::ownership::Note;
 
 #[derive(clap::Args)]
@@ -38,15 +39,15 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         gateways: Gateway::all(&context.home, manager.as_ref())?,
     };
     if arguments.json {
-        println!("{}", serde_json::json!(status));
+        output::json(&status);
         return Ok(ExitCode::SUCCESS);
     }
-    println!("Manager: {}", status.manager);
-    println!("Home: {}", status.home);
+    say!("Manager: {}", status.manager);
+    say!("Home: {}", status.home);
     if let Some(told) = &status.volume {
-        println!("Volume: {told}");
+        say!("Volume: {told}");
     }
-    println!();
+    say!();
     gateways::print(&status.gateways);
     Ok(ExitCode::SUCCESS)
 }

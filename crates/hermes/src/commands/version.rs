@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::build::Build;
 use crate::error::CommandError;
+use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -20,11 +21,11 @@ const EXAMPLES: &str = "Examples:
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let build = Build::of_this_program();
     if arguments.json {
-        println!("{}", serde_json::json!(build));
+        output::json(&build);
     } else {
-        println!("hermes {}", build.line());
-        println!("revision: {}", build.revision.as_deref().unwrap_or("(unknown)"));
-        println!("install method: {}", build.install_method.as_deref().unwrap_or("(none)"));
+        say!("hermes {}", build.line());
+        say!("revision: {}", build.revision.as_deref().unwrap_or("(unknown)"));
+        say!("install method: {}", build.install_method.as_deref().unwrap_or("(none)"));
     }
     Ok(ExitCode::SUCCESS)
 }

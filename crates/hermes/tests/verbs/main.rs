@@ -7,6 +7,7 @@ mod dashboard;
 mod dump;
 mod help;
 mod logs;
+mod output;
 mod profile;
 mod profile_archive;
 mod volume;

@@ -66,7 +66,11 @@ async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volu
     found.sort_unstable();
     // The set-up of the volume is every container's, and remembers what it saw.
     let expected = [
+        "/opt/data/.env",
         "/opt/data/.ownership",
+        "/opt/data/.seeds",
+        "/opt/data/SOUL.md",
+        "/opt/data/config.yaml",
         "/opt/data/profiles/coder/SOUL.md",
         "/opt/data/profiles/coder/gateway_state.json",
     ];

@@ -47,6 +47,10 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
     let status = hermes(&container, "dashboard status").await?.code(1);
     ensure!(status.stdout().contains(cause), "{}", status.report(cause));
 
+    // It was wanted, and is not up.
+    let health = hermes(&container, "health").await?.code(1);
+    ensure!(health.stdout().contains("dashboard is given up"), "{}", health.report("the dashboard by name"));
+
     // The container and its gateways go on.
     container
         .wait_until("the gateway", hermes_harness::probe::slot_ready("gateway-default"), secs(10))

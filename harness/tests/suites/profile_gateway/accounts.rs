@@ -39,7 +39,8 @@ async fn orders_of_root_leave_what_orders_of_hermes_leave() -> Result<()> {
     drive(&container, "of-root", true).await?;
     drive(&container, "of-hermes", false).await?;
     hermes(&container, "gateway restart --all").as_root().await?.success();
-    let strangers = look(&container, "find /opt/data /run/service ! -user hermes").await?;
+    let strangers =
+        look(&container, "find /opt/data /run/service -mindepth 1 ! -user hermes ! -name .ownership").await?;
     ensure!(strangers.is_empty(), "not hermes's:\n{strangers}");
     let (root, hermes_s) =
         (belongings(&container, "of-root").await?, belongings(&container, "of-hermes").await?);

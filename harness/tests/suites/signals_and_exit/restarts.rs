@@ -98,7 +98,7 @@ const LITTER_AS_HERMES: &str = "
 async fn what_an_earlier_boot_left_in_run_is_cleared() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
-    let look = "ls -A /run/service /run/s6 /run/s6/container_environment /run/s6/scandir; ls -A /run/s6-rc 2>/dev/null";
+    let look = "ls -A -I '.leftover-*' /run/service /run/s6 /run/s6/container_environment /run/s6/scandir; ls -A /run/s6-rc 2>/dev/null";
     let before = container.exec_sh(look).as_root().await?.either_way().stdout();
     container.exec_sh(LITTER_AS_HERMES).await?.success();
     container.exec_sh(LITTER_AS_ROOT).as_root().await?.success();

@@ -66,7 +66,7 @@ async fn what_the_account_had_goes_along_to_its_new_ids_and_what_others_have_sta
     let whole =
         "cd /opt/data; find profiles logs cron pairing ! -user hermes; stat -c %u:%g photo.jpg . config.yaml";
     let whole = look(&container, whole).await?;
-    ensure!(whole == "1234:10000\n1000:1000\n1000:1000", "{whole}");
+    ensure!(whole == "1234:10000\n0:1000\n1000:1000", "{whole}");
     let coder = container.wait_until("coder runs", gateway_is("coder", "running"), secs(10)).await?;
     ensure!(coder.desired_state.as_deref() == Some("running"), "{coder:?}");
     create_and_start(&container, &["writer"]).await?;

@@ -15,9 +15,9 @@ async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_
     let expected = [
         "giving the account other IDs is not possible: the root file system is read-only, and the account is in /etc; it \
             stays 10000:10000 (leave --read-only out, or start with --user)",
+        "3 files and directories are the account's now (10000:10000)",
         "/opt/data belonged to 1000:1000 and is the account's now (10000:10000); to keep its owner, set PUID=1000 and \
             PGID=1000",
-        "3 files and directories are the account's now (10000:10000)",
     ];
     has_said(&container, &expected).await?;
     create(&container, &["coder"]).await?;

@@ -60,9 +60,10 @@ async fn is_the_accounts(container: &Container, uid: u32, gid: u32) -> Result<()
     let trees: Vec<_> =
         processes.iter().filter(|process| process.comm == "s6-svscan").map(|tree| tree.uid).collect();
     ensure!(trees.contains(&uid) && trees.contains(&0), "{table}");
-    let strange = format!("find /opt/data -mindepth 1 ! -uid {uid} -o -mindepth 1 ! -gid {gid}");
-    let strange = look(container, &format!("{strange}; stat -c %u /opt/data")).await?;
-    ensure!(strange == uid.to_string(), "{strange}");
+    let strange =
+        format!("find /opt/data -mindepth 1 ! -name .ownership \\( ! -uid {uid} -o ! -gid {gid} \\)");
+    let strange = look(container, &format!("{strange}; stat -c '%u:%g %a' /opt/data")).await?;
+    ensure!(strange == format!("0:{gid} 1775"), "{strange}");
     let old =
         look(container, "find / -xdev \\( -uid 10000 -o -gid 10000 \\) ! -path '/proc/*' 2>/dev/null; true")
             .await?;

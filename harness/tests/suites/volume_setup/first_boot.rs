@@ -1,15 +1,16 @@
 //! What a first boot puts on the volume, and what a later one leaves as it is.
 
 use anyhow::{Result, ensure};
-use hermes_harness::{docker_test, secs};
+use hermes_harness::{Container, Look, docker_test, secs};
 
 use crate::driving::{look, must_be_down_for_good, wanted_and_said};
 use crate::gateways::{gateway_is, hermes};
+use crate::own_services::OwnServices;
 use crate::setting_up::{LeftBehind, has_said, idle, owners, said, says, set_up};
 
 /// Each directory that Hermes uses, and what it is seeded with.
 const MADE: [&str; 21] = [
-    ". 10000:0 775",
+    ". 0:10000 1775",
     ".env 10000:10000 600",
     "SOUL.md 10000:10000 644",
     "backups 10000:10000 700",
@@ -174,5 +175,40 @@ async fn only_the_word_running_seeds_the_state_of_the_default_gateway_and_only_a
         container.read_file("/srv/old/gateway_state.json").await? == b"{\"desired_state\":\"stopped\"}\n",
         "it was seeded over"
     );
+    Ok(())
+}
+
+#[docker_test]
+async fn a_command_during_the_first_boot_waits_and_costs_no_seed() -> Result<()> {
+    let container = idle()
+        .init_script("00-slow", "#!/bin/sh\nuntil [ -e /tmp/asked ]; do sleep 0.05; done\n")
+        .env("HERMES_AUTH_JSON_BOOTSTRAP", "{}")
+        .env("HERMES_GATEWAY_BOOTSTRAP_STATE", "running")
+        .start()
+        .await?;
+    let booting = async |container: &Container| {
+        let found = look(container, "ls /run/s6/basedir >/dev/null 2>&1 && echo yes || echo no").await?;
+        Ok(Look::holds(found == "yes", || "nothing supervises yet".to_owned()))
+    };
+    container.wait_until("the boot is under way", booting, secs(10)).await?;
+    // The command says that it waits, and only then the boot goes on.
+    let script =
+        "hermes profile create coder 2>/tmp/said & until grep -q waiting /tmp/said; do sleep 0.05; done
+        : >/tmp/asked; wait $!";
+    container.exec_sh(script).deadline(secs(60)).await?.success();
+    container.ready().await?;
+    container.exec_sh(LIKE_THE_TEMPLATE).workdir("/opt/data").await?.success();
+    ensure!(container.read_file("/opt/data/auth.json").await? == b"{}");
+    container.wait_until("the default gateway runs", gateway_is("default", "running"), secs(10)).await?;
+    hermes(&container, "coder", &["gateway", "start"]).await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn a_profile_that_came_before_the_first_boot_costs_no_seed() -> Result<()> {
+    let container =
+        idle().left_behind("mkdir -p profiles/coder; echo x >profiles/coder/SOUL.md").start_ready().await?;
+    container.exec_sh(LIKE_THE_TEMPLATE).workdir("/opt/data").await?.success();
+    hermes(&container, "coder", &["gateway", "start"]).await?.success();
     Ok(())
 }

@@ -19,7 +19,7 @@ async fn a_home_that_only_root_can_make_is_made_with_the_way_to_it_and_works() -
         let expected = [
             "my agents 0:0 755",
             "my agents/deep 0:0 755",
-            "my agents/deep/hermes home 1000:1000 755",
+            "my agents/deep/hermes home 0:1000 1775",
             "my agents/deep/hermes home/profiles 1000:1000 755",
         ];
         ensure!(seen == expected, "{seen:?}");
@@ -36,11 +36,11 @@ async fn a_home_that_only_root_can_make_is_made_with_the_way_to_it_and_works() -
 }
 
 #[docker_test]
-async fn a_home_below_the_accounts_own_directory_is_the_accounts_all_the_way() -> Result<()> {
+async fn a_home_below_another_home_is_shared_with_the_account() -> Result<()> {
     let container = idle().start_ready().await?;
     says(&set_up(&container).env("HERMES_HOME", "/opt/data/a/b").await?.success(), &[])?;
     let seen = owners(&container, "/opt/data", &["a", "a/b", "a/b/profiles"]).await?;
-    let expected = ["a 10000:10000 755", "a/b 10000:10000 755", "a/b/profiles 10000:10000 755"];
+    let expected = ["a 0:0 755", "a/b 0:10000 1775", "a/b/profiles 10000:10000 755"];
     ensure!(seen == expected, "{seen:?}");
     Ok(())
 }

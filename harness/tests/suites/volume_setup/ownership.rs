@@ -20,11 +20,9 @@ const OF_ROOT: &str = "umask 022
     do : >$file; done";
 
 /// What is handed over of it, and what stays.
-const ARE_HERMES: [&str; 45] = [
-    ".",
+const ARE_HERMES: [&str; 43] = [
     ".config.yaml.12-0.tmp",
     ".env",
-    ".ownership",
     "SOUL.md",
     "active_profile",
     "auth.json",
@@ -67,8 +65,9 @@ const ARE_HERMES: [&str; 45] = [
     "state.db-shm",
     "state.db-wal",
 ];
-const ARE_NOT: [&str; 9] = [
+const ARE_NOT: [&str; 10] = [
     ".bashrc",
+    ".ownership",
     "config.yaml.bak",
     "photo.jpg",
     "profiles/coder/a/null",
@@ -90,7 +89,7 @@ async fn what_is_hermes_own_is_handed_over_and_nothing_else() -> Result<()> {
         .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
         .await?
         .success();
-    let script = "find . -user hermes -printf '%P\\n' | sed 's/^$/./' | LC_ALL=C sort";
+    let script = "find . -user hermes ! -name .seeds -printf '%P\\n' | LC_ALL=C sort";
     let look = |script: &'static str| container.exec_sh(script).as_root().workdir("/srv/data");
     let given = look(script).await?.success();
     let mut expected: Vec<_> = ARE_HERMES
@@ -105,27 +104,38 @@ async fn what_is_hermes_own_is_handed_over_and_nothing_else() -> Result<()> {
 }
 
 #[docker_test]
-async fn what_root_made_is_repaired_at_the_next_boot_and_gateways_can_use_it() -> Result<()> {
+async fn public_files_of_root_are_repaired_and_gateways_can_use_them() -> Result<()> {
     let container = idle().start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
-    container.restart().await?;
-    container.ready().await?;
     // As an operator with `docker exec` and an editor does.
-    let by_hand =
-        "umask 077; cd profiles/coder; mkdir -p deep/er; echo x >deep/er/file; cp -a config.yaml /tmp/c
-        cp /tmp/c config.new; mv config.new config.yaml; chown root:root gateway_state.json; echo A=b >.env";
+    let by_hand = "umask 022; cd profiles/coder; mkdir -p way/to; cp config.yaml config.new; mv config.new config.yaml
+        chmod 644 config.yaml; rm gateway_state.json; echo '{\"desired_state\":\"running\"}' >gateway_state.json
+        echo A=b >.env; echo x >/opt/data/SOUL.md";
     container.exec_sh(by_hand).as_root().workdir("/opt/data").await?.success();
     container.restart().await?;
     container.ready().await?;
     let strange = container.exec_sh("find /opt/data/profiles ! -user hermes").as_root().await?.success();
     strange.stdout_is("");
-    has_said(&container, &["6 files and directories are the account's now (10000:10000)"]).await?;
+    has_said(&container, &["4 files and directories are the account's now (10000:10000)"]).await?;
     hermes(&container, "coder", &["gateway", "restart"]).await?.success();
-    container
-        .exec_sh("cat deep/er/file config.yaml .env")
-        .workdir("/opt/data/profiles/coder")
-        .await?
-        .success();
+    container.exec_sh("cat config.yaml .env").workdir("/opt/data/profiles/coder").await?.success();
+    Ok(())
+}
+
+#[docker_test]
+async fn private_files_of_root_stay_and_the_mend_that_is_told_works() -> Result<()> {
+    let container = idle().start_ready().await?;
+    create_and_start(&container, &["coder"]).await?;
+    let by_hand = "umask 077; cd profiles/coder; mkdir deep; echo x >deep/file";
+    container.exec_sh(by_hand).as_root().workdir("/opt/data").await?.success();
+    container.restart().await?;
+    container.ready().await?;
+    let line = "/opt/data/profiles/coder/deep belongs to 0:0 and stays so; to give it to the account: docker exec -u root \
+        CONTAINER chown -hR hermes:hermes /opt/data/profiles/coder/deep";
+    until_said(&container, line, |words| words.iter().any(|word| word.contains("/coder/deep"))).await?;
+    ensure!(look(&container, "stat -c %u /opt/data/profiles/coder/deep/file").await? == "0");
+    look(&container, "chown -hR hermes:hermes /opt/data/profiles/coder/deep").await?;
+    says(&set_up(&container).await?.success(), &[])?;
     Ok(())
 }
 

@@ -46,11 +46,11 @@ async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is()
     let container = idle().volume(&volume, "/opt/data").env("HERMES_SKIP_CONFIG_MIGRATION", "1");
     let container = container.init_script("01-hermes-setup", &script).start_ready().await?;
     let expected = [
-        "cannot give /opt/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
-            with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1235",
-        "cannot give /opt/data/config.yaml (and 7 more) to 10000:10000: Operation not permitted; where a volume's owner \
+        "cannot give /opt/data/config.yaml (and 5 more) to 10000:10000: Operation not permitted; where a volume's owner \
             cannot be changed (NFS with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 \
             PGID=1235",
+        "cannot give /opt/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
+            with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1235",
         "cannot close /opt/data/profiles/coder/.env to others: Operation not permitted; chmod 600 it where it comes from",
     ];
     has_said(&container, &expected).await?;
@@ -124,7 +124,7 @@ async fn a_directory_that_the_account_cannot_write_is_told_once_for_all_that_is_
         format!("cannot make /srv/data/.env: {mend}"),
         format!("cannot make /srv/data/config.yaml: {mend}"),
         format!("cannot make /srv/data/SOUL.md: {mend}"),
-        format!("cannot make /srv/data/backups (and 13 more): {mend}"),
+        format!("cannot make /srv/data/backups (and 14 more): {mend}"),
     ];
     says(&boot, &expected.each_ref().map(String::as_str))
 }

@@ -10,6 +10,7 @@ use hermes_core::{ProfileName, whole_file};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::output::{self, note, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -34,7 +35,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
             Ok(_) => break,
             Err(error @ ConfigFileError::Parse { .. }) => {
                 let ConfigFileError::Parse { source, .. } = &error else { return Err(error.into()) };
-                eprintln!("this is no configuration: {source}");
+                note!("this is no configuration: {source}");
                 if !again()? {
                     return Err(CommandError::new(
                         Exit::Configuration,
@@ -53,7 +54,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
     let after = whole_file::read(&copy, config::CONFIG_FILE_MAX)?.unwrap_or_default();
     if before.as_deref().unwrap_or_default() == after {
         let _ = std::fs::remove_file(&copy);
-        println!("nothing was changed");
+        say!("nothing was changed");
         return Ok(ExitCode::SUCCESS);
     }
     if whole_file::read(&path, config::CONFIG_FILE_MAX)? != before {
@@ -66,7 +67,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
     let mode = whole_file::mode_of(&path).ok().flatten().unwrap_or(0o600);
     whole_file::write(&path, &after, mode)?;
     let _ = std::fs::remove_file(&copy);
-    println!("wrote {}", path.display());
+    say!("wrote {}", path.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -113,7 +114,7 @@ fn again() -> Result<bool, CommandError> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
     }
-    eprint!("Edit again? [Y/n] ");
+    output::prompt("Edit again? [Y/n] ");
     let mut answer = String::new();
     let read = io::stdin()
         .lock()

@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         // Who asks for a collection has not asked for what is secret in it.
         None => masked_below(&arguments.key, setting.json()).to_string(),
     };
-    output::print(format!("{text}\n"))?;
+    output::text(format!("{text}\n").as_bytes());
     Ok(ExitCode::SUCCESS)
 }
 

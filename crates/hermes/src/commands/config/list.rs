@@ -6,7 +6,7 @@ use hermes_core::config::{self, Config};
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::output;
+use crate::output::{self, say};
 use hermes_core::secrets;
 
 #[derive(clap::Args)]
@@ -25,9 +25,11 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     let config = config::load(&context.home.config(&profile))?.unwrap_or_default();
     if arguments.json {
-        output::print(format!("{}\n", secrets::mask_json(config.to_json(), false)))?;
+        output::json(&secrets::mask_json(config.to_json(), false));
     } else {
-        output::print(lines(&config).iter().map(|line| format!("{line}\n")).collect::<String>())?;
+        for line in lines(&config) {
+            say!("{line}");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -13,6 +14,6 @@ const EXAMPLES: &str = "Examples:
   cp \"$(hermes -p coder config path)\" /tmp/copy.yaml";
 
 pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
-    println!("{}", context.home.config(&context.existing_profile()?).display());
+    say!("{}", context.home.config(&context.existing_profile()?).display());
     Ok(ExitCode::SUCCESS)
 }

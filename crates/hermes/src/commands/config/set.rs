@@ -7,6 +7,7 @@ use hermes_core::config::{self, CURRENT_VERSION, Config, GatewayConfig, Key, Ver
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::failures::selecting;
+use crate::output::{note, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -27,15 +28,15 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     let path = context.home.config(&profile);
     config::change(&path, |config| config.set(&arguments.key, &arguments.value))?;
-    println!("set {} in {}", arguments.key, path.display());
+    say!("set {} in {}", arguments.key, path.display());
     let config = config::load(&path)?.unwrap_or_default();
     if let Some(doubt) = doubt_of_version(&config) {
-        eprintln!("warning: {doubt}");
+        note!("warning: {doubt}");
     }
     if let Err(error) = GatewayConfig::resolve(&profile, &config, |_| None) {
-        eprintln!("warning: {error}; until that is mended the gateway does not start");
+        note!("warning: {error}; until that is mended the gateway does not start");
     } else if arguments.key.names().first().is_some_and(|name| name == "gateway") {
-        println!("next: hermes {}gateway restart", selecting(&profile));
+        say!("next: hermes {}gateway restart", selecting(&profile));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ use hermes_service::s6::{self, Crashes, Ending, SCANDIR, Verdict};
 use super::dashboard_run::{NOT_WANTED, policy};
 use super::gateway_finish::PERMANENT_FAILURE;
 use crate::error::CommandError;
+use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -41,13 +42,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Verdict::Told => ExitCode::SUCCESS,
         Verdict::Again { crashes: count, .. } => {
             let (most, window) = (policy.max_crashes, humantime::format_duration(policy.window));
-            println!(
+            say!(
                 "dashboard: it crashed ({ending}), {count} of {most} times within {window}: starting it again"
             );
             ExitCode::SUCCESS
         }
         Verdict::GivenUp { reason } => {
-            println!("dashboard: it is given up: {reason}; mend that, then restart the container");
+            say!("dashboard: it is given up: {reason}; mend that, then restart the container");
             ExitCode::from(PERMANENT_FAILURE)
         }
     })

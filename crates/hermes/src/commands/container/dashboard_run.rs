@@ -12,6 +12,7 @@ use crate::commands::dashboard;
 use crate::commands::gateway::notification_fd;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -32,7 +33,7 @@ pub(super) fn policy() -> RestartPolicy {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     // The slot is down then, and only somebody who brought it up by hand comes here.
     if !dashboard::is_wanted() {
-        println!("dashboard: HERMES_DASHBOARD is not 1, true or yes: it stays down");
+        say!("dashboard: HERMES_DASHBOARD is not 1, true or yes: it stays down");
         return Ok(ExitCode::from(NOT_WANTED));
     }
     let slot = Path::new(SCANDIR).join(&arguments.slot);

@@ -9,6 +9,7 @@ use super::gateway_run::{policy, profile_of};
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::failures::selecting;
+use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -51,14 +52,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
                 format!("in {}", humantime::format_duration(delay))
             };
             let (most, window) = (policy.max_crashes, humantime::format_duration(policy.window));
-            println!(
+            say!(
                 "gateway '{profile}' crashed ({ending}), {crashes} of {most} times within {window}: \
                  starting it again {delay}"
             );
             ExitCode::SUCCESS
         }
         Verdict::GivenUp { reason } => {
-            println!(
+            say!(
                 "gateway '{profile}' is given up: {reason}; mend that, then: hermes {}gateway start",
                 selecting(&profile)
             );

@@ -11,6 +11,7 @@ use hermes_service::s6::{Crashes, S6};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::gateways;
+use crate::output::say;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -75,7 +76,7 @@ fn drain_timeout(context: &Context, profile: &ProfileName) -> Duration {
 
 /// The growing delay. It is spent here, where a stop ends it at once: SIGTERM has its default effect.
 pub(super) fn wait_after_a_crash(delay: Duration) {
-    println!("waiting {} after a crash", humantime::format_duration(rounded(delay)));
+    say!("waiting {} after a crash", humantime::format_duration(rounded(delay)));
     std::thread::sleep(delay);
 }
 

@@ -18,6 +18,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::is_read_only;
+use crate::output::{note, say};
 use crate::ownership::{self, Note, Other};
 
 /// Between two looks at what another container has.
@@ -114,7 +115,7 @@ impl Keeper {
             };
             if Note::read().is_none_or(|note| note.other.is_some()) {
                 self.note(None)?;
-                println!("this container has the volume now: starting what is to run");
+                say!("this container has the volume now: starting what is to run");
                 self.start_what_is_to_run();
             }
             was_ours = true;
@@ -145,7 +146,7 @@ impl Keeper {
     fn leave_to(&self, obstacle: &Obstacle, was_ours: bool) -> Result<(), CommandError> {
         let other = Other::of(obstacle);
         if was_ours {
-            eprintln!("{}; no gateway is started here until it is free", other.told());
+            note!("{}; no gateway is started here until it is free", other.told());
         }
         self.note(Some(other))?;
         if was_ours {
@@ -206,12 +207,12 @@ impl Keeper {
         let before = self.trouble.replace(news.clone());
         match news {
             Some(what) if before.as_ref() != Some(&what) => {
-                eprintln!(
+                note!(
                     "cannot keep the lease of the volume: {what}; look whether {} has room and is writable",
                     self.home.root().display()
                 );
             }
-            None if before.is_some() => println!("the lease of the volume is kept again"),
+            None if before.is_some() => say!("the lease of the volume is kept again"),
             _ => {}
         }
         result.ok()
@@ -251,7 +252,7 @@ impl Keeper {
                 self.boot_is_kept.set(true);
                 // Of a read-only volume the boot has told.
                 if !is_read_only(&error) {
-                    eprintln!("this boot is not remembered: cannot {}", chain(&error));
+                    note!("this boot is not remembered: cannot {}", chain(&error));
                 }
             }
         }

@@ -7,10 +7,12 @@ use std::process::ExitCode;
 use hermes_service::reconcile::{MayStart, reconcile};
 use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 
+use super::sweep;
 use crate::cli;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::{is_read_only, mend_of};
+use crate::output::note;
 use crate::ownership::{self, Note, Other};
 
 #[derive(clap::Args)]
@@ -24,6 +26,7 @@ pub(crate) struct Arguments {
 const LOOKS_ONLY: &str = "dashboard";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    sweep::start();
     if looks_only(&arguments.command) {
         return Ok(ExitCode::SUCCESS);
     }
@@ -79,7 +82,7 @@ fn has_the_volume(context: &Context) -> bool {
             }
         };
         if let Some(other) = &other {
-            eprintln!("hermes: {}; no gateway is started here until it is free", other.told());
+            note!("hermes: {}; no gateway is started here until it is free", other.told());
         }
         let may_start = other.is_none();
         Note { instance, other }.write()?;

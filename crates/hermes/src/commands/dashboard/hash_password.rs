@@ -4,6 +4,7 @@ use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use crate::error::{CommandError, Exit};
+use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -14,7 +15,7 @@ const EXAMPLES: &str = "Examples:
 
 pub(crate) fn run(_: &Arguments) -> Result<ExitCode, CommandError> {
     if io::stdin().is_terminal() {
-        eprint!("Password (it is shown while you type): ");
+        output::prompt("Password (it is shown while you type): ");
     }
     let mut line = String::new();
     io::stdin()
@@ -28,6 +29,6 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode, CommandError> {
     }
     let hash = hermes_dashboard::hash_password(password)
         .map_err(|error| CommandError::new(Exit::Failed, "cannot hash the password").caused_by(error))?;
-    println!("{hash}");
+    say!("{hash}");
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::mend_of;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,6 +32,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         hermes_dashboard::new_token(&context.home).map_err(|error| cannot(&error))?;
     }
     hermes_dashboard::end_all_sessions(&context.home).map_err(|error| cannot(&error))?;
-    println!("everybody is logged out");
+    say!("everybody is logged out");
     Ok(ExitCode::SUCCESS)
 }

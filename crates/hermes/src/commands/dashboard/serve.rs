@@ -13,6 +13,7 @@ use crate::account;
 use crate::build::Build;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::output::note;
 
 #[derive(clap::Args, Default)]
 #[group(skip)]
@@ -79,6 +80,6 @@ fn open(link: &str) {
             // Reaped by a thread of its own: a browser may take its time.
             std::thread::spawn(move || child.wait());
         }
-        Err(error) => eprintln!("warning: cannot run {opener}: {error}; open the link above yourself"),
+        Err(error) => note!("warning: cannot run {opener}: {error}; open the link above yourself"),
     }
 }

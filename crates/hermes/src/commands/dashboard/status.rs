@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::{self, say};
 use crate::supervised;
 
 #[derive(clap::Args)]
@@ -50,14 +51,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let status = Status { slot: word, record: Record::load(&context.home) };
     let failed = status.failed();
     if arguments.json {
-        println!("{}", serde_json::json!(status));
+        output::json(&status);
     } else {
-        println!("slot: {}", status.slot.unwrap_or("not supervised here"));
+        say!("slot: {}", status.slot.unwrap_or("not supervised here"));
         if let Some(address) = status.record.as_ref().and_then(|record| record.address.as_deref()) {
-            println!("address: {address}");
+            say!("address: {address}");
         }
         if let Some(reason) = failed.and_then(|record| record.exit_reason.as_deref()) {
-            println!("it could not start: {reason}");
+            say!("it could not start: {reason}");
         }
     }
     Ok(if failed.is_some() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -11,6 +11,7 @@ use hermes_service::{ServiceManager, Wait};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::output::say;
 
 /// How many gateways are driven at one time.
 const AT_ONCE: usize = 8;
@@ -55,8 +56,8 @@ pub(crate) fn run(
     let manager = context.service_manager()?;
     let wait = arguments.wait();
     let done = |profile: &ProfileName, began: Instant| match wait {
-        Wait::No => println!("gateway '{profile}': ordered"),
-        Wait::AtMost(_) => println!("gateway '{profile}' is {said} ({:.1} s)", began.elapsed().as_secs_f64()),
+        Wait::No => say!("gateway '{profile}': ordered"),
+        Wait::AtMost(_) => say!("gateway '{profile}' is {said} ({:.1} s)", began.elapsed().as_secs_f64()),
     };
     if !arguments.all {
         let profile = context.existing_profile()?;

@@ -7,6 +7,7 @@ use hermes_service::ServiceManager;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::gateways::{self, Gateway};
+use crate::output;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -30,7 +31,7 @@ pub(super) fn show(
 ) -> Result<ExitCode, CommandError> {
     let gateways = Gateway::all(&context.home, manager)?;
     if json {
-        println!("{}", serde_json::json!(gateways));
+        output::json(&gateways);
     } else {
         gateways::print(&gateways);
     }

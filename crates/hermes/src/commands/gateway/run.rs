@@ -17,6 +17,8 @@ use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::{MOUNT_IT_READ_WRITE, is_read_only, selecting};
 use crate::gateways;
+use crate::output::note;
+use crate::ownership;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -89,14 +91,15 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 
 /// Starts the gateway under s6, says so, and stays as `sleep infinity` does: what a `docker run IMAGE gateway run` expects.
 fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, CommandError> {
-    eprintln!(
+    note!(
         "hermes: the gateway '{profile}' runs under s6 supervision: it is started again when it crashes, and after a \
          restart of the container."
     );
-    eprintln!(
+    note!(
         "hermes: opt out with `gateway run --no-supervise` or {NO_SUPERVISE}=1; look with `hermes {}gateway status`.",
         selecting(profile)
     );
+    ownership::wait_until_ours();
     start::start(context, context.service_manager()?.as_ref(), profile, Wait::No)?;
     let sleep = [c"sleep", c"infinity"].map(CString::from);
     match nix::unistd::execv(c"/usr/bin/sleep", &sleep) {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::gateways::{self, Gateway};
+use crate::output;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -29,7 +30,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     let gateway = Gateway::look(&context.home, manager.as_ref(), &profile)?;
     if arguments.json {
-        println!("{}", serde_json::json!(gateway));
+        output::json(&gateway);
     } else {
         gateways::print(&[gateway]);
     }

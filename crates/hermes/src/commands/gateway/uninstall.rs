@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:
@@ -15,6 +16,6 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
     let manager = context.service_manager()?;
     super::must_need_installation(manager.as_ref(), &profile)?;
     manager.uninstall(&profile)?;
-    println!("gateway '{profile}' is no longer installed: {}", manager.kind());
+    say!("gateway '{profile}' is no longer installed: {}", manager.kind());
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,7 @@ use hermes_core::{ProfileName, whole_file};
 use super::make;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -26,8 +27,8 @@ const SOUL: &str = "You are a helpful personal assistant.\n";
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let name = &arguments.name;
     create(context, name)?;
-    println!("created the profile '{name}' in {}", context.home.profile_directory(name).display());
-    println!("next: hermes -p {name} gateway start");
+    say!("created the profile '{name}' in {}", context.home.profile_directory(name).display());
+    say!("next: hermes -p {name} gateway start");
     Ok(ExitCode::SUCCESS)
 }
 

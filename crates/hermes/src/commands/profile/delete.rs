@@ -1,15 +1,15 @@
 //! `hermes profile delete`.
 
-use std::fs;
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
-use hermes_core::{ProfileDirectories, ProfileName, active_profile};
+use hermes_core::{ProfileDirectories, ProfileName, active_profile, removal};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::{must_not_be_mounted, no_such_gateway};
 use crate::foreground;
+use crate::output::{self, note, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -37,9 +37,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Err(CommandError::new(Exit::Failed, "that is not its name; nothing was deleted"))
     })?;
     if was_active {
-        println!("the active profile is now 'default'");
+        say!("the active profile is now 'default'");
     }
-    println!("deleted the profile '{name}'");
+    say!("deleted the profile '{name}'");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,7 +88,8 @@ fn confirmed(context: &Context, name: &ProfileName) -> Result<bool, CommandError
         return Err(CommandError::new(Exit::Failed, what)
             .hint(format!("say that you mean it: hermes profile delete {name} --yes")));
     }
-    eprint!("{what}.\nType the profile's name to go on: ");
+    note!("{what}.");
+    output::prompt("Type the profile's name to go on: ");
     let mut answer = String::new();
     io::stdin()
         .lock()
@@ -99,7 +100,7 @@ fn confirmed(context: &Context, name: &ProfileName) -> Result<bool, CommandError
 
 fn remove_logs(context: &Context, name: &ProfileName) -> Result<(), CommandError> {
     let directory = context.home.gateway_logs_directory(name);
-    match fs::remove_dir_all(&directory) {
+    match removal::remove(&directory, removal::A_MINUTE) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => {

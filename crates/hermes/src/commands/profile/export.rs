@@ -12,6 +12,7 @@ use hermes_core::{ProfileName, config, file_system, timestamp};
 use crate::archive::{Left, Source};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::output::{self, note, say};
 use hermes_core::secrets::is_secret_name;
 
 #[derive(clap::Args)]
@@ -55,20 +56,18 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         let date = &timestamp::rfc3339(SystemTime::now())[..10];
         let path = arguments.output.clone().unwrap_or_else(|| format!("{name}-{date}.tar.gz").into());
         let left = to_file(&source, &path, arguments.force)?;
-        println!("exported the profile '{name}' to {}", path.display());
+        say!("exported the profile '{name}' to {}", path.display());
         left
     };
     for path in &left.specials {
-        eprintln!("left out, since it is neither a file nor a directory: {}", path.display());
+        note!("left out, since it is neither a file nor a directory: {}", path.display());
     }
     for path in &left.secrets {
-        eprintln!("left out, since it holds secrets (--with-secrets takes it along): {}", path.display());
+        note!("left out, since it holds secrets (--with-secrets takes it along): {}", path.display());
     }
     if !arguments.with_secrets {
         for key in secret_settings(context, name) {
-            eprintln!(
-                "went along, though it looks like a secret: {key} in config.yaml (it belongs into .env)"
-            );
+            note!("went along, though it looks like a secret: {key} in config.yaml (it belongs into .env)");
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -90,7 +89,10 @@ fn to_stdout(source: &Source<'_>) -> Result<Left, CommandError> {
         return Err(CommandError::new(Exit::Failed, "an archive is nothing for a terminal")
             .hint("send it somewhere: -o - >FILE, or name the file with -o FILE"));
     }
-    source.write(BufWriter::new(stdout.lock())).map_err(|error| cannot(source, error))
+    source.write(BufWriter::new(stdout.lock())).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe | ErrorKind::StorageFull => output::cannot_print(&error),
+        _ => cannot(source, error),
+    })
 }
 
 /// Writes a file beside `path` that becomes it when it is whole.

@@ -13,6 +13,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::mend_of;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -54,8 +55,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         })?,
     };
     make::make(context, &name, |directory| archive.unpack(directory).map_err(refused))?;
-    println!("imported the profile '{name}' into {}", context.home.profile_directory(&name).display());
-    println!("next: hermes -p {name} gateway start");
+    say!("imported the profile '{name}' into {}", context.home.profile_directory(&name).display());
+    say!("next: hermes -p {name} gateway start");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::{self, note};
 use crate::table;
 
 #[derive(clap::Args)]
@@ -42,7 +43,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         })
         .collect();
     if arguments.json {
-        println!("{}", serde_json::json!(profiles));
+        output::json(&profiles);
         return Ok(ExitCode::SUCCESS);
     }
     let rows: Vec<_> = profiles
@@ -54,7 +55,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         .collect();
     table::print(["", "PROFILE", "DIRECTORY"], &rows);
     for stray in &found.strays {
-        eprintln!("not a profile: {stray}");
+        note!("not a profile: {stray}");
     }
     Ok(ExitCode::SUCCESS)
 }

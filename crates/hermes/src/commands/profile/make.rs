@@ -9,6 +9,7 @@ use hermes_core::{ProfileDirectories, ProfileName};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::occupied;
+use crate::output::note;
 
 /// Makes the profile `name`; `fill` puts into the directory that it is given what the profile is to hold.
 ///
@@ -66,16 +67,14 @@ fn give_port(
     let (by_variable, by_file) = match ports(name, directory) {
         Ok(ports) => ports,
         Err(problem) => {
-            eprintln!("warning: its gateway will not start before this is mended: {problem}");
+            note!("warning: its gateway will not start before this is mended: {problem}");
             return Ok(());
         }
     };
     // The variable is above the file: a change of the file would change nothing.
     if let Some(port) = by_variable {
         if taken.contains(&port) {
-            eprintln!(
-                "warning: API_SERVER_PORT in .env is {port}, which another profile holds; change it there"
-            );
+            note!("warning: API_SERVER_PORT in .env is {port}, which another profile holds; change it there");
         }
         return Ok(());
     }
@@ -87,7 +86,7 @@ fn give_port(
     // The lock beside it has no meaning under another name.
     let _ = std::fs::remove_file(directory.join("config.yaml.lock"));
     if let Some(had) = by_file {
-        eprintln!("the port {had} is another profile's; this one has {port}");
+        note!("the port {had} is another profile's; this one has {port}");
     }
     Ok(())
 }

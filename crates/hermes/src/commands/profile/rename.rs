@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use hermes_core::{
-    DesiredState, Home, ProfileDirectories, ProfileName, StateFile, StateRead, active_profile,
+    DesiredState, Home, ProfileDirectories, ProfileName, StateFile, StateRead, active_profile, removal,
 };
 use hermes_service::ServiceManager;
 
@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::must_not_be_mounted;
 use crate::foreground;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -39,7 +40,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if active_profile::read(&context.home).is_ok_and(|active| active == *old) {
         active_profile::write(&context.home, new)?;
     }
-    println!("renamed the profile '{old}' to '{new}'");
+    say!("renamed the profile '{old}' to '{new}'");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -113,7 +114,7 @@ fn move_logs(home: &Home, from: &ProfileName, to: &ProfileName) -> Result<(), Co
             .hint("look whether somebody else owns that directory")
     };
     // Logs of a profile that had this name once: they are nobody's, and a rename would not replace them.
-    match fs::remove_dir_all(&to) {
+    match removal::remove(&to, removal::A_MINUTE) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(cannot(error)),

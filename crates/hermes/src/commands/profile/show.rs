@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::gateways::Gateway;
+use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -66,11 +67,11 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         gateway: Gateway::look(home, context.service_manager()?.as_ref(), &name)?,
     };
     if arguments.json {
-        println!("{}", serde_json::json!(profile));
+        output::json(&profile);
         return Ok(ExitCode::SUCCESS);
     }
     for (what, value) in lines(&profile) {
-        println!("{what:<10} {value}");
+        say!("{what:<10} {value}");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use hermes_core::{ProfileName, active_profile};
 
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -22,6 +23,6 @@ const EXAMPLES: &str = "Examples:
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     context.must_exist(&arguments.name)?;
     active_profile::write(&context.home, &arguments.name)?;
-    println!("the active profile is now '{}'", arguments.name);
+    say!("the active profile is now '{}'", arguments.name);
     Ok(ExitCode::SUCCESS)
 }

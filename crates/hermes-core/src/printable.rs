@@ -1,8 +1,8 @@
-//! Texts of others' making, as a person may read them: a log may hold any bytes.
+//! Text that others wrote, made safe for a person's terminal or page: a log may hold any bytes.
 
-/// The text of `bytes`: colours and cursor movements of terminals are left out, other control characters and what would turn the
-/// direction of reading are shown as signs, and what is no UTF-8 becomes `�`. A tab stays.
-pub(crate) fn printable(bytes: &[u8]) -> String {
+/// Returns the text of `bytes` without the control sequences of terminals (ECMA-48). Other control characters, a newline included,
+/// and characters that turn the direction of reading become signs; bytes that are no UTF-8 become `�`. A tab stays.
+pub fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
@@ -26,6 +26,7 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
             '\u{0}'..='\u{1f}' => shown.extend(char::from_u32(0x2400 + u32::from(character))),
             '\u{7f}' => shown.push('\u{2421}'),
             '\u{80}'..='\u{9f}'
+            | '\u{61c}'
             | '\u{200e}'
             | '\u{200f}'
             | '\u{202a}'..='\u{202e}'
@@ -40,7 +41,18 @@ pub(crate) fn printable(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_reach_a_terminal_as_control_characters(bytes: Vec<u8>) {
+            let shown = printable(&bytes);
+            prop_assert!(shown.chars().all(|character| character == '\t' || !character.is_control()), "{:?}", shown);
+            prop_assert_eq!(printable(shown.as_bytes()), shown);
+        }
+    }
 
     #[test]
     fn whatever_a_log_holds_can_be_shown() {

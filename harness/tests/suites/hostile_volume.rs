@@ -1,0 +1,112 @@
+//! An agent that prepares the volume, and a restart: what belongs to root, or to somebody else, does not become the agent's.
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::{Container, docker_test};
+
+use crate::driving::look;
+use crate::setting_up::{EVERYTHING, idle, on_volume};
+
+/// The record of an earlier version, forged so that it names a path.
+const FORGED: &str = r#"cd /opt/data && rm -rf .ownership && set -- $(stat -c '%i %.9Z' cron) || exit
+    inode=$1 seconds=${2%.*} nanoseconds=$(printf '%s' "${2#*.}" | sed 's/^0*//')
+    printf 'hermes ownership 1 %s %s\n' "$(id -u)" "$(id -g)" >.ownership
+    printf '0 %s %s %s cron\0' "$inode" "$seconds" "${nanoseconds:-0}" >>.ownership
+    printf '1 1 0 0 %s\0' "$TARGET" >>.ownership"#;
+
+async fn restart(container: &Container) -> Result<()> {
+    container.restart().await?;
+    container.ready().await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_forged_record_moves_nothing_outside_the_volume() -> Result<()> {
+    let container = idle().start_ready().await?;
+    look(&container, "mkdir -p /srv/precious; echo x >/srv/precious/key; chmod 600 /srv/precious/key")
+        .await?;
+    // The kernel's own files, and those of the engine, change with every start.
+    let everything = format!(
+        "{EVERYTHING} everything /srv; ls -lnR /etc | grep -v -e resolv.conf -e hosts -e hostname -e ' \\.'"
+    );
+    let before = look(&container, &everything).await?;
+    for target in ["/etc", "/srv/precious", "..", "../../srv/precious", "/proc/1/root/srv/precious", "/"] {
+        // Root's record of this boot is in the way, as on a volume of an earlier version none is.
+        look(&container, "rm -f /opt/data/.ownership").await?;
+        container.exec_sh(FORGED).env("TARGET", target).await?.success();
+        restart(&container).await?;
+        let after = look(&container, &everything).await?;
+        ensure!(before == after, "{target}: before\n{before}after\n{after}");
+    }
+    Ok(())
+}
+
+/// Names of Hermes's, as the agent gives them to what it finds.
+const RENAME: &str = "cd /opt/data; for pair in ops:pairing theirs:cron public:hooks secret:auth.json
+    do rm -rf ${pair#*:}; mv ${pair%:*} ${pair#*:} 2>/dev/null; done; mv workspace/deep/secret .env; mv workspace/deep profiles/deep; true";
+
+/// What others keep in the same directory.
+const OTHERS: &str = "umask 077; mkdir ops theirs; echo key >ops/key; echo key >theirs/key; chown -R 1234:1234 theirs; chmod 755 theirs
+    mkdir -m 755 public; echo key >public/key; echo key >secret
+    mkdir -p workspace/deep/ops; echo key >workspace/deep/secret; echo key >workspace/deep/ops/key
+    chown $OWNER workspace workspace/deep; chmod 755 workspace workspace/deep";
+
+/// The agent reads none of it, and owns none of it.
+async fn gains_nothing(container: &Container) -> Result<()> {
+    container.exec_sh(RENAME).await?.success();
+    restart(container).await?;
+    let found = "find / /opt/data -xdev \\( -name key -o -path /opt/data/auth.json -o -path /opt/data/.env -o -name ops \
+        -o -name pairing \\) -type f -size -5c -user hermes -path '/opt/data/*' 2>/dev/null; true";
+    let stolen = look(container, found).await?;
+    ensure!(stolen.is_empty(), "the agent owns {stolen}");
+    let readable = "grep -rls '^key$' /opt/data --include=* | grep -v -e /hooks/ -e /public/ || true";
+    let readable = container.exec_sh(readable).await?.success();
+    readable.stdout_is("");
+    Ok(())
+}
+
+#[docker_test]
+async fn things_renamed_on_a_volume_of_the_engine_stay_their_owners() -> Result<()> {
+    let container = idle().start_ready().await?;
+    look(&container, &format!("cd /opt/data; OWNER=hermes; rm -rf workspace; {OTHERS}")).await?;
+    gains_nothing(&container).await?;
+    // The agent could not even rename what others have at the top.
+    let kept = look(&container, "cd /opt/data; stat -c '%n %u' ops theirs public secret").await?;
+    ensure!(kept == "ops 0\ntheirs 1234\npublic 0\nsecret 0", "{kept}");
+    Ok(())
+}
+
+#[docker_test]
+async fn things_renamed_in_a_bind_mount_stay_their_owners() -> Result<()> {
+    let folder = tempfile::tempdir().context("make a directory for the bind mount")?;
+    let builder = || idle().bind(folder.path(), "/opt/data").env("PUID", "1000").env("PGID", "1000");
+    let prepare = Container::builder().bind(folder.path(), "/opt/data").user("root").workdir("/opt/data");
+    let script = format!("chown 1000:1000 .; OWNER=1000; {OTHERS}");
+    prepare.entrypoint(["bash", "-euc", &script]).run(Vec::<String>::new()).await?.success();
+    let container = builder().start_ready().await?;
+    gains_nothing(&container).await?;
+    container
+        .exec(["hermes", "doctor"])
+        .await?
+        .code(1)
+        .stdout_matches(predicates::str::contains("chown -hR"));
+    look(&container, "find /opt/data -mindepth 1 -delete").await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_volume_that_an_agent_prepared_before_an_upgrade_gives_it_nothing() -> Result<()> {
+    let volume = hermes_harness::Volume::new().await?;
+    // As the engine and an earlier version left it: the account's, and not sticky.
+    let script = format!(
+        "chown 10000:0 .; chmod 775 .; mkdir profiles; touch config.yaml; OWNER=10000; {OTHERS}
+        chown 10000:10000 profiles config.yaml; mv ops pairing; mv theirs cron; mv secret auth.json"
+    );
+    on_volume(&volume, &script).await?;
+    let container = idle().volume(&volume, "/opt/data").start_ready().await?;
+    for _ in 0..2 {
+        let kept = look(&container, "cd /opt/data; stat -c '%n %u' pairing/key cron/key auth.json").await?;
+        ensure!(kept == "pairing/key 0\ncron/key 1234\nauth.json 0", "{kept}");
+        restart(&container).await?;
+    }
+    Ok(())
+}

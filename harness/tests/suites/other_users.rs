@@ -1,0 +1,38 @@
+//! Somebody who is neither root nor the account: told so, and not that nothing is there.
+
+use anyhow::Result;
+use hermes_harness::{Container, docker_test};
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::gateways::create_and_start;
+
+#[docker_test]
+async fn another_user_is_told_to_leave_the_user_out() -> Result<()> {
+    let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
+    create_and_start(&container, &["coder"]).await?;
+    for words in [
+        "status",
+        "profile list",
+        "profile show coder",
+        "gateway list",
+        "gateway status",
+        "doctor",
+        "config get gateway.port",
+        "config list",
+        "logs",
+        "dump",
+        "health",
+        "-p coder gateway stop",
+    ] {
+        let mut command = vec!["hermes"];
+        command.extend(words.split(' '));
+        let refused = container.exec(command).user("1000").await?.code(77);
+        let told = contains("the user 1000 may not look at the agents of this container")
+            .and(contains("hint: leave the user out: docker exec CONTAINER hermes"));
+        refused.stdout_is("").stderr_matches(told);
+    }
+    container.exec(["hermes", "--version"]).user("1000").await?.success();
+    container.exec(["hermes", "profile", "--help"]).user("1000").await?.success();
+    Ok(())
+}
