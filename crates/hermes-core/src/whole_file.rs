@@ -308,8 +308,13 @@ impl Temporary {
                 self.renamed = true;
                 Ok(())
             }
-            Err(Errno::BUSY) => in_place::overwrite(&self.directory, &self.name, target)
-                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::BUSY)),
+            // A mount point; or, in a directory with the sticky bit, a file of somebody else that this process may write all the same.
+            Err(error @ (Errno::BUSY | Errno::PERM)) => {
+                in_place::overwrite(&self.directory, &self.name, target).map_err(|failed| {
+                    let denied = failed.kind() == io::ErrorKind::PermissionDenied;
+                    Errno::from_io_error(&failed).filter(|_| !denied).unwrap_or(error)
+                })
+            }
             Err(error) => Err(error),
         }
     }
