@@ -1,7 +1,7 @@
 //! Everything that `hermes` prints goes through here.
 //!
 //! On a terminal, text that others wrote loses its control characters: a log or a state file could otherwise move the cursor, set the
-//! title, or forge lines. Pipes and files get the bytes as they are, and so does `--json`. A reader that went away is no failure; a
+//! title, or forge lines. Pipes and files get the bytes as they are. `--json` keeps every value: a terminal gets its escaped form. A reader that went away is no failure; a
 //! device that is full is one, and the exit code tells ([`finish`]). Nothing here panics, as `println!` does.
 
 use std::fmt;
@@ -43,12 +43,29 @@ pub(crate) fn print_note(text: fmt::Arguments<'_>) {
 
 /// Asks a question on standard error, without a newline behind it.
 pub(crate) fn prompt(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = io::stderr().lock().write_all(printable(text.as_bytes()).as_bytes());
 }
 
 /// Prints an object for a program.
 pub(crate) fn json(value: &impl serde::Serialize) {
-    write(&io::stdout(), &format!("{}\n", serde_json::json!(value)));
+    let stdout = io::stdout();
+    let json = serde_json::json!(value).to_string();
+    write(&stdout, &(if stdout.is_terminal() { escaped(&json) } else { json } + "\n"));
+}
+
+/// Writes what a terminal would obey as `\uXXXX`: JSON gives it the same value. Such a character stands in strings only.
+fn escaped(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        let mut bytes = [0; 4];
+        let is_obeyed = printable(character.encode_utf8(&mut bytes).as_bytes()) != character.to_string();
+        if is_obeyed {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
 }
 
 /// Prints a text of many lines. A terminal shows each line as [`say`] does.
@@ -200,7 +217,33 @@ impl<W: Write> Write for Cleaned<W> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn json_on_a_terminal_keeps_each_value_without_control_characters(value: String) {
+            let json = escaped(&serde_json::json!({ "value": &value }).to_string());
+            prop_assert_eq!(printable(json.as_bytes()), json.clone());
+            prop_assert_eq!(&serde_json::from_str::<serde_json::Value>(&json).unwrap()["value"], &value);
+        }
+
+        #[test]
+        fn a_text_on_a_terminal_has_no_control_character_but_newline(bytes: Vec<u8>) {
+            let text = String::from_utf8(Cleaned::new(Vec::new()).all(&bytes)).unwrap();
+            let is_ours = |character: char| matches!(character, '\n' | '\t') || !character.is_control();
+            prop_assert!(text.chars().all(is_ours), "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn json_escapes_what_a_terminal_obeys() {
+        assert_eq!(
+            escaped("{\"a\":\"x\u{9b}31m\u{202e}\u{7f}ä\"}"),
+            "{\"a\":\"x\\u009b31m\\u202e\\u007fä\"}"
+        );
+    }
 
     #[test]
     fn a_value_forges_no_line_on_a_terminal_and_a_pipe_gets_its_bytes() {

@@ -34,6 +34,8 @@ async fn text_of_an_agent_does_not_move_the_operators_terminal() -> Result<()> {
         "-p coder config list",
         "-p coder config get model.default",
         "-p coder logs",
+        "-p coder gateway status --json",
+        "-p coder config list --json",
     ] {
         // The screen would be cleared of what stands above.
         terminal.type_line(&format!("clear; echo be''fore; hermes {words}; echo af''ter")).await?;

@@ -32,6 +32,7 @@ async fn another_user_is_told_to_leave_the_user_out() -> Result<()> {
             .and(contains("hint: leave the user out: docker exec CONTAINER hermes"));
         refused.stdout_is("").stderr_matches(told);
     }
+    container.exec(["hermes"]).user("1000").await?.code(77).stdout_is("");
     container.exec(["hermes", "--version"]).user("1000").await?.success();
     container.exec(["hermes", "profile", "--help"]).user("1000").await?.success();
     Ok(())

@@ -42,12 +42,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         say!("healthy: {} slots are as they should be", health.slots.len());
     } else if booting {
         say!("unhealthy: the boot is not complete");
-    } else if !tree_runs {
-        say!("unhealthy: nothing supervises /run/service");
     } else {
-        let ill = health.slots.iter().filter(|slot| !slot.is_well());
-        let list: Vec<_> = ill.map(|slot| format!("{} is {}", slot.name, slot.word())).collect();
-        say!("unhealthy: {}", list.join(", "));
+        // A line for each: a slot that is given up stays so without its tree.
+        if !tree_runs {
+            say!("unhealthy: nothing supervises /run/service");
+        }
+        for slot in health.slots.iter().filter(|slot| !slot.is_well()) {
+            say!("unhealthy: {} is {}", slot.name, slot.word());
+        }
     }
     Ok(if health.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -8,6 +8,7 @@ use crate::output::say;
 use crate::supervised;
 
 pub(crate) fn run() -> Result<ExitCode, CommandError> {
+    supervised::must_be_the_account()?;
     say!("hermes {}", Build::of_this_program().line());
     if !supervised::s6_runs() {
         if hermes_service::detect::in_our_image() {

@@ -10,7 +10,7 @@ use hermes_service::detect::in_our_image;
 use super::settings::{self, is_wanted};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::output::say;
+use crate::output::{self, say};
 use crate::supervised;
 
 #[derive(clap::Args)]
@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok()).unwrap_or(settings.port);
     let link = format!("http://localhost:{port}{}/login?token={token}", settings.base_path);
     if arguments.json {
-        say!("{}", serde_json::json!({ "link": link }));
+        output::json(&serde_json::json!({ "link": link }));
     } else {
         say!("{link}");
     }
