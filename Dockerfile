@@ -53,6 +53,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
  && groupadd --gid 10000 hermes \
  && useradd --uid 10000 --gid 10000 --no-log-init --no-create-home \
             --home-dir /opt/data --shell /bin/bash hermes \
+ && sed -i 's|^\(ENV_\(SU\)\{0,1\}PATH[[:space:]]*PATH=\)|\1/opt/hermes/bin:|' /etc/login.defs \
  && rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- \
  && mkdir -p /command /etc/cont-init.d /etc/cont-finish.d /etc/s6-overlay/s6-rc.d \
  && for tool in $(dpkg -L s6 execline); do \
@@ -74,7 +75,7 @@ RUN mkdir -p /out/opt/hermes /out/etc/s6-overlay \
  && cp -R /src/docker /out/opt/hermes/docker \
  && cp /src/LICENSE /out/opt/hermes/LICENSE \
  && echo docker > /out/opt/hermes/.install_method \
- && for pair in cont-init.d:/out/etc/cont-init.d s6-rc.d:/out/etc/s6-overlay/s6-rc.d; do \
+ && for pair in cont-init.d:/out/etc/cont-init.d s6-rc.d:/out/etc/s6-overlay/s6-rc.d profile.d:/out/etc/profile.d; do \
       from="/out/opt/hermes/docker/${pair%%:*}"; \
       if [ -d "$from" ]; then mv "$from" "${pair#*:}"; fi; \
     done \

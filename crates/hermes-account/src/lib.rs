@@ -7,6 +7,7 @@
 
 mod credentials;
 mod files;
+pub mod withheld;
 
 use std::path::{Path, PathBuf};
 

@@ -1,13 +1,23 @@
 //! An advisory lock on a file beside the one that is to be changed. It ends with the process that holds it, so a dead one is no
 //! obstacle.
+//!
+//! A volume may have no locks: NFS without a lock daemon, some FUSE and desktop mounts. Then the lock is a file in the memory of this
+//! machine, with a name made of the path. It holds among the processes of one container. The lease of the volume
+//! ([`lease`](crate::lease)) keeps the gateways of other containers away; it never uses such a lock, which they cannot see.
 
-use std::fs::{File, TryLockError};
+use std::env;
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Access, Mode, OFlags};
+use sha2::{Digest, Sha256};
+
+use crate::file_system;
 
 use crate::whole_file;
 
@@ -31,6 +41,65 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::openat(&directory, name, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
+/// Takes the lock of the `file` that was opened at `path`, without waiting. On a volume without locks, `file` becomes the file that
+/// stands for it.
+///
+/// # Errors
+/// Another holds it, or there is no lock to be had.
+pub fn try_lock(path: &Path, file: &mut File) -> Result<(), TryLockError> {
+    try_with(path, file, File::try_lock)
+}
+
+/// The same for a lock that many share.
+///
+/// # Errors
+/// As [`try_lock`].
+pub fn try_lock_shared(path: &Path, file: &mut File) -> Result<(), TryLockError> {
+    try_with(path, file, File::try_lock_shared)
+}
+
+fn try_with(
+    path: &Path,
+    file: &mut File,
+    lock: fn(&File) -> Result<(), TryLockError>,
+) -> Result<(), TryLockError> {
+    match lock(file) {
+        Err(TryLockError::Error(error)) if file_system::is_lacking(&error) => {
+            let Some(place) = substitutes(rustix::process::geteuid().is_root()) else {
+                return Err(TryLockError::Error(error));
+            };
+            *file = open_substitute(&place, path).map_err(TryLockError::Error)?;
+            lock(file)
+        }
+        locked => locked,
+    }
+}
+
+/// The directory of the locks that stand for those of the volume: in a container beside the slots, elsewhere in the user's runtime
+/// directory. Every process of the account finds the same one. Root gets none: the account can change what lies there.
+fn substitutes(is_root: bool) -> Option<PathBuf> {
+    if is_root {
+        return None;
+    }
+    let is_usable = |place: &PathBuf| rustix::fs::access(place, Access::WRITE_OK).is_ok();
+    // s6-svscan takes no directory for a slot whose name begins with a dot.
+    let of_user = || env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|place| place.is_absolute());
+    let parent =
+        Some(PathBuf::from("/run/service")).filter(is_usable).or_else(|| of_user().filter(is_usable));
+    parent.map(|parent| parent.join(".locks"))
+}
+
+fn open_substitute(place: &Path, path: &Path) -> io::Result<File> {
+    match DirBuilder::new().mode(0o700).create(place) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let parent = path.parent().map_or_else(|| Ok(PathBuf::new()), fs::canonicalize)?;
+    let digest = Sha256::digest(parent.join(path.file_name().unwrap_or_default()).as_os_str().as_bytes());
+    let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    open(&place.join(name))
+}
+
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct LockFile {
@@ -43,15 +112,40 @@ impl LockFile {
     /// # Errors
     /// The file cannot be opened; or, of the kind `TimedOut`, another process held it until the deadline.
     pub fn take(path: &Path, deadline: Duration) -> io::Result<Self> {
-        let file = open(path)?;
+        let mut file = open(path)?;
         let give_up = Instant::now() + deadline;
         loop {
-            match file.try_lock() {
+            match try_lock(path, &mut file) {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up => thread::sleep(POLL),
                 Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::TimedOut.into()),
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_substitute_of_a_lock_is_the_same_by_every_way_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (volume, place) = (folder.path().join("volume"), folder.path().join("locks"));
+        fs::create_dir_all(volume.join("profiles")).unwrap();
+        std::os::unix::fs::symlink("volume", folder.path().join("link")).unwrap();
+        let one = open_substitute(&place, &volume.join("profiles/.lock")).unwrap();
+        one.try_lock().unwrap();
+        let same = open_substitute(&place, &folder.path().join("link/profiles/.lock")).unwrap();
+        assert!(matches!(same.try_lock(), Err(TryLockError::WouldBlock)));
+        open_substitute(&place, &volume.join(".lock")).unwrap().try_lock().unwrap();
+        drop(one);
+        same.try_lock().unwrap();
+    }
+
+    #[test]
+    fn root_uses_no_lock_that_the_account_can_change() {
+        assert_eq!(substitutes(true), None);
     }
 }

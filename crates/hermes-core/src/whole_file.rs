@@ -11,6 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use crate::file_system;
+
+mod in_place;
+
 /// Why a file was not written. What was there before is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -129,7 +133,7 @@ impl ReadError {
 }
 
 /// Writes `contents` to `path` with the permission bits `mode`, whatever the umask is: into a temporary file in the same
-/// directory, synced, renamed. A reader sees the old file or the new one. Whatever lies at `path` and is no regular file is left
+/// directory, synced, renamed. A reader sees the old file or the new one. A file that is a mount point of its own is written in place. Whatever lies at `path` and is no regular file is left
 /// alone, a symlink included.
 ///
 /// # Errors
@@ -289,11 +293,11 @@ fn open_step_by_step(directory: &Path, flags: OFlags) -> rustix::io::Result<Owne
 
 fn fill(file: File, contents: &[u8], mode: u32) -> io::Result<()> {
     put(&file, contents, mode)?;
-    file.sync_all()
+    file_system::sync(&file)
 }
 
 fn put(mut file: &File, contents: &[u8], mode: u32) -> io::Result<()> {
-    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    file_system::set_mode(file, mode)?;
     file.write_all(contents)
 }
 
@@ -322,9 +326,20 @@ impl Temporary {
     }
 
     fn replace(mut self, target: &OsStr) -> rustix::io::Result<()> {
-        rustix::fs::renameat(&self.directory, &self.name, &self.directory, target)?;
-        self.renamed = true;
-        Ok(())
+        match rustix::fs::renameat(&self.directory, &self.name, &self.directory, target) {
+            Ok(()) => {
+                self.renamed = true;
+                Ok(())
+            }
+            // A mount point; or, in a directory with the sticky bit, a file of somebody else that this process may write all the same.
+            Err(error @ (Errno::BUSY | Errno::PERM)) => {
+                in_place::overwrite(&self.directory, &self.name, target).map_err(|failed| {
+                    let denied = failed.kind() == io::ErrorKind::PermissionDenied;
+                    Errno::from_io_error(&failed).filter(|_| !denied).unwrap_or(error)
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Becomes a file that is not there yet.

@@ -30,7 +30,7 @@ pub use auth::{TokenError, end_all_sessions, hash_password, new_token, token_of}
 pub use error::DashboardError;
 pub use record::{DashboardState, Record};
 pub use run::{Options, failed_to_start, run};
-pub use settings::{Credential, Settings, SettingsError, Sources};
+pub use settings::{Credential, PASSWORD, PASSWORD_HASH, Settings, SettingsError, Sources};
 
 #[cfg(test)]
 mod fake;

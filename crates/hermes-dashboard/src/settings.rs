@@ -25,7 +25,10 @@ const BASE_PATH: &str = "HERMES_DASHBOARD_BASE_PATH";
 const ALLOWED_HOSTS: &str = "HERMES_DASHBOARD_ALLOWED_HOSTS";
 const TRUSTED_PROXIES: &str = "HERMES_DASHBOARD_TRUSTED_PROXIES";
 const USERNAME: &str = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME";
-const PASSWORD: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
+/// The password itself.
+pub const PASSWORD: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
+/// The hash of a password. The set-up of a container sets it from the password, which the dashboard there does not see.
+pub const PASSWORD_HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
 const PASSWORD_FILE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE";
 const INSECURE: &str = "HERMES_DASHBOARD_INSECURE";
 
@@ -287,6 +290,15 @@ fn credential(found: &Found<'_, '_>) -> Result<Credential, SettingsError> {
     if let Some((password, _)) = found.variable(PASSWORD) {
         return Ok(Credential::Password { user: name(), password: Password::Plain(password) });
     }
+    let hashed = |text: Option<&str>, place: String| {
+        let hash = text.and_then(|text| PasswordHash::parse(text).ok());
+        let rule = "what `hermes dashboard hash-password` prints";
+        let hash = hash.ok_or(SettingsError::Secret { place, rule })?;
+        Ok(Credential::Password { user: name(), password: Password::Hash(hash) })
+    };
+    if let Some((hash, place)) = found.variable(PASSWORD_HASH) {
+        return hashed(Some(&hash), place);
+    }
     if let Some((path, _)) = found.variable(PASSWORD_FILE) {
         let path = PathBuf::from(path);
         let none = |problem| SettingsError::NoPassword { path: path.clone(), problem };
@@ -302,14 +314,11 @@ fn credential(found: &Found<'_, '_>) -> Result<Credential, SettingsError> {
         return Ok(Credential::Password { user: name(), password: Password::Plain(password.to_owned()) });
     }
     if let Some((hash, place)) = found.setting("dashboard.password_hash") {
-        let hash = hash.as_str().and_then(|text| PasswordHash::parse(text).ok());
-        let rule = "what `hermes dashboard hash-password` prints";
-        let hash = hash.ok_or(SettingsError::Secret { place, rule })?;
-        return Ok(Credential::Password { user: name(), password: Password::Hash(hash) });
+        return hashed(hash.as_str(), place);
     }
     if let Some((_, place)) = user {
         // Somebody who names a user wants a password, and a typing mistake in its variable must not go unnoticed.
-        let rule = "accompanied by a password: HERMES_DASHBOARD_BASIC_AUTH_PASSWORD, …_PASSWORD_FILE, or \
+        let rule = "accompanied by a password: HERMES_DASHBOARD_BASIC_AUTH_PASSWORD, …_PASSWORD_FILE, …_PASSWORD_HASH, or \
                     dashboard.password_hash in config.yaml";
         return Err(SettingsError::Secret { place, rule });
     }

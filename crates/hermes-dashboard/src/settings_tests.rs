@@ -113,12 +113,16 @@ fn a_password_comes_from_a_variable_a_file_or_as_a_hash() {
     let hash = crate::auth::hash_password("x").unwrap();
     let yaml = format!("dashboard:\n  username: me\n  password_hash: '{hash}'\n");
     assert_eq!(of(&[], &yaml), ("me".into(), "(hash)".into()));
+    // The set-up of a container has read the file, which the dashboard may not.
+    let hashed = [(PASSWORD_HASH, hash.as_str()), (PASSWORD_FILE, "/no/such/file")];
+    assert_eq!(of(&hashed, ""), ("hermes".into(), "(hash)".into()));
 }
 
 #[rstest]
 #[case(&[(USERNAME, "me")], "")]
 #[case(&[(PASSWORD_FILE, "/dev/null")], "")]
 #[case(&[], "dashboard:\n  password_hash: hunter2\n")]
+#[case(&[(PASSWORD_HASH, "!")], "")]
 #[case(&[], "dashboard:\n  auth: off\n")]
 #[case(&[], "dashboard:\n  auth: false\n")]
 fn half_a_login_is_refused_and_no_secret_is_in_the_message(

@@ -81,6 +81,14 @@ pub enum GatewayError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The volume holds no Unix sockets, and there is no slot to hold them.
+    #[error("serve on {}: its file system has no Unix sockets", path.display())]
+    NoSockets {
+        /// The path of the socket on the volume.
+        path: PathBuf,
+        /// The answer of the kernel.
+        source: io::Error,
+    },
     /// The name of the host.
     #[error("find the address of '{host}'")]
     Resolve {
@@ -173,6 +181,7 @@ impl GatewayError {
             | Self::DotEnv(_)
             | Self::Setting(_)
             | Self::NotASocket { .. }
+            | Self::NoSockets { .. }
             | Self::PortTaken { .. } => true,
             Self::Bind { source, .. } => {
                 source.kind() == io::ErrorKind::AddrNotAvailable
@@ -212,6 +221,13 @@ impl GatewayError {
             Self::Lock { path, source } if is_symlink(source) => {
                 Some(format!("move {} away: a symlink is not followed there", path.display()))
             }
+            Self::NoSockets { .. } => Some(format!(
+                "give the gateway a port, {PORT_VARIABLE}=9200, or keep HERMES_HOME on a disk of this machine"
+            )),
+            Self::Lock { source, .. } if source.raw_os_error() == Some(Errno::NOLCK.raw_os_error()) => Some(
+                "the file system has no locks: keep HERMES_HOME on a disk of this machine, or set XDG_RUNTIME_DIR"
+                    .to_owned(),
+            ),
             Self::Directory { path, source }
             | Self::Lock { path, source }
             | Self::Socket { path, source }

@@ -31,13 +31,13 @@ impl GatewayLock {
     pub(crate) fn take(home: &Home, profile: &ProfileName) -> Result<Self, GatewayError> {
         let path = home.gateway_lock(profile);
         let lock_error = |source: io::Error| GatewayError::Lock { path: path.clone(), source };
-        let file = lock_file::open(&path).map_err(lock_error)?;
+        let mut file = lock_file::open(&path).map_err(lock_error)?;
         if !file.metadata().map_err(lock_error)?.is_file() {
             return Err(GatewayError::LockIsNoFile { path });
         }
         let give_up = Instant::now() + LOOKED_AT;
         loop {
-            match file.try_lock() {
+            match lock_file::try_lock(&path, &mut file) {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) if Instant::now() < give_up && is_only_looked_at(&file) => {
                     thread::sleep(LOOK);

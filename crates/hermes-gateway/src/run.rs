@@ -35,7 +35,8 @@ const WRITER_KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// What the gateway serves through, and what it was told about its end.
 struct Doors {
     listeners: Vec<Listener>,
-    socket: SocketFile,
+    /// `None` if the volume holds no sockets and there is no slot: then the port is the only door.
+    socket: Option<SocketFile>,
     drain_timeout: Duration,
     allowed_hosts: Vec<String>,
 }
@@ -92,7 +93,7 @@ pub(crate) async fn live(
         }
     };
     let Doors { listeners, socket, drain_timeout, allowed_hosts } = doors;
-    let ready_line = ready_line(&options, &listeners);
+    let ready_line = ready_line(&options, socket.as_ref(), &listeners);
     let vitals = Arc::new(Vitals::new(
         options.profile.clone(),
         options.version.clone(),
@@ -144,8 +145,18 @@ pub(crate) async fn live(
 /// Reads the settings and opens the doors that they name.
 fn open_doors(options: &Options, directory: &ProfileDirectory) -> Result<Doors, GatewayError> {
     let settings = settings::load(options)?;
-    let (unix, socket) = listen::bind_unix(directory)?;
-    let mut listeners = vec![unix];
+    let mut listeners = Vec::new();
+    let socket = match listen::bind_unix(directory, &options.profile) {
+        Ok((unix, socket)) => {
+            listeners.push(unix);
+            Some(socket)
+        }
+        Err(error @ GatewayError::NoSockets { .. }) if settings.gateway.port.is_some() => {
+            warn(format_args!("{}; the port is the only way in", hermes_core::chain(&error)));
+            None
+        }
+        Err(error) => return Err(error),
+    };
     if let Some(port) = settings.gateway.port {
         listeners.push(listen::bind_tcp(options, &settings, port)?);
     }
@@ -157,13 +168,11 @@ fn open_doors(options: &Options, directory: &ProfileDirectory) -> Result<Doors, 
     })
 }
 
-fn ready_line(options: &Options, listeners: &[Listener]) -> String {
-    let socket = options.home.gateway_socket(&options.profile);
-    let mut line = format!("gateway '{}' is ready: unix {}", options.profile, socket.display());
-    for address in listeners.iter().filter_map(Listener::tcp_address) {
-        line.push_str(&format!(", http://{address}"));
-    }
-    line
+fn ready_line(options: &Options, socket: Option<&SocketFile>, listeners: &[Listener]) -> String {
+    let unix = socket.map(|socket| format!("unix {}", socket.path().display()));
+    let tcp = listeners.iter().filter_map(Listener::tcp_address).map(|address| format!("http://{address}"));
+    let doors: Vec<String> = unix.into_iter().chain(tcp).collect();
+    format!("gateway '{}' is ready: {}", options.profile, doors.join(", "))
 }
 
 /// s6's way (`s6-supervise(8)`, `notification-fd`): a newline, then the end of the file.

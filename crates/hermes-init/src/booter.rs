@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use hermes_account::withheld;
 use nix::unistd::Pid;
 
 use crate::account::{self, Account};
@@ -150,6 +151,9 @@ impl Booter {
             },
         );
         self.account = account;
+        if let Err(error) = withheld::discard(Path::new(withheld::DIRECTORY)) {
+            message::warning(format_args!("failed to remove {}: {error}", withheld::DIRECTORY));
+        }
         settled?;
         self.record.ended("cont-init.d", start);
         match outcome {

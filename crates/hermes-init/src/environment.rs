@@ -32,6 +32,13 @@ impl Environment {
         Self(std::env::vars_os().collect())
     }
 
+    /// Splits off the variables that the account does not get ([`hermes_account::withheld`]).
+    pub(crate) fn split_withheld(self) -> (Self, Self) {
+        let (withheld, given) =
+            self.0.into_iter().partition(|(name, _)| hermes_account::withheld::is_withheld(name));
+        (Self(given), Self(withheld))
+    }
+
     /// `PATH` alone: what the trees and their scripts start with.
     pub(crate) fn minimal() -> Self {
         Self(BTreeMap::from([("PATH".into(), MINIMAL_PATH.into())]))

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result};
+use hermes_account::withheld;
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -44,7 +45,8 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     STOP_SIGNALS.into_iter().for_each(|signal| stop.add(signal));
     stop.thread_block().context("cannot block signals")?;
 
-    let environment = Environment::of_this_process();
+    let (environment, secrets) = Environment::of_this_process().split_withheld();
+    spawn::forget_variables(secrets.iter().map(|(name, _)| name));
     let settings = Settings::from(&environment);
     let as_root = unistd::geteuid().is_root();
     if as_root {
@@ -59,6 +61,9 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
         &account,
         as_root,
     )?;
+    let values = secrets.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+    withheld::hide(Path::new(withheld::DIRECTORY), values)
+        .with_context(|| format!("failed to write the secrets of the set-up to {}", withheld::DIRECTORY))?;
     Tree::supervisor().write()?;
     symlink(paths::BASEDIR_IN_IMAGE, paths::BASEDIR)
         .with_context(|| format!("cannot create the link {}", paths::BASEDIR))?;
@@ -79,6 +84,10 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
     let booter = spawn::fork({
         let tree_environment = tree_environment.clone();
         move || {
+            if !as_root {
+                // The kernel shows the environment that the engine gave to /init. Others of the account must not read it there.
+                let _ = prctl::set_dumpable(false);
+            }
             Booter {
                 account,
                 settings,

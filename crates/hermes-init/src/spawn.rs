@@ -2,6 +2,7 @@
 //! fork and exec, and forking the booter and its workers.
 #![expect(unsafe_code, reason = "fork(2) and the time between fork and exec; each block is argued")]
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::fd::RawFd;
@@ -84,6 +85,14 @@ pub(crate) fn close_all_but(kept: &[RawFd]) {
 
 fn unblock_signals() -> io::Result<()> {
     Ok(sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?)
+}
+
+/// Removes variables from the environment of this process, so that no program inherits them.
+pub(crate) fn forget_variables<'n>(names: impl Iterator<Item = &'n OsString>) {
+    for name in names {
+        // SAFETY: /init and its forked copies have one thread, so nobody reads the environment meanwhile.
+        unsafe { std::env::remove_var(name) };
+    }
 }
 
 /// Forks a copy of this process that runs `body` and exits with its result.

@@ -1,4 +1,5 @@
-//! Groups that the account gets: that of a mounted Docker socket, so that it is still there when root is left behind.
+//! Groups that the account gets, so that it still has them when root is left behind: that of a mounted Docker socket, and those of the
+//! devices that the operator handed in.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,6 +13,7 @@ use hermes_service::ToolError;
 use hermes_service::tool::Tool;
 
 use crate::account::etc_is_read_only;
+use crate::devices;
 use crate::directory::Owner;
 use crate::notice::{Notice, Notices};
 use crate::roots_own;
@@ -20,22 +22,33 @@ use crate::variables::Variables;
 /// Where the engine's socket is mounted when nothing names another place.
 const SOCKET: &str = "/var/run/docker.sock";
 
-/// Gives the account the group of the Docker socket, if one is mounted and it does not have it.
+/// Gives the account the group of the Docker socket, if one is mounted, and those of devices, unless it has them.
 pub(crate) fn give_that_of_the_docker_socket(variables: &Variables, account: Owner, notices: &mut Notices) {
-    let Some(gid) = group_of_socket(&socket(variables)) else { return };
-    // What the operator gave it by --group-add it keeps without any of this.
-    if Account::lookup().is_ok_and(|account| account.groups.iter().any(|group| group.as_raw() == gid)) {
+    let wanted = group_of_socket(&socket(variables)).map(|gid| (gid, "docker"));
+    give(wanted, "giving the account the group of the Docker socket", account, notices);
+    give(devices::groups(), "giving the account the group of a device", account, notices);
+}
+
+/// Makes the account a member of these groups, each with the first part of its name if it has none.
+fn give(
+    wanted: impl IntoIterator<Item = (u32, &'static str)>,
+    what: &'static str,
+    account: Owner,
+    notices: &mut Notices,
+) {
+    let mut wanted = wanted.into_iter().peekable();
+    if wanted.peek().is_none() {
         return;
     }
-    if etc_is_read_only() {
-        return notices.add(Notice::ReadOnlyRoot {
-            what: "giving the account the group of the Docker socket",
-            uid: account.uid,
-            gid: account.gid,
-        });
-    }
-    if let Err(error) = join(gid) {
-        notices.add(Notice::AccountTool { uid: account.uid, gid: account.gid, failure: chain(&error) });
+    // What the operator gave it by --group-add it keeps without any of this.
+    let has = Account::lookup().map_or_else(|_| Vec::new(), |account| account.groups);
+    for (gid, name) in wanted.filter(|(gid, _)| has.iter().all(|group| group.as_raw() != *gid)) {
+        if etc_is_read_only() {
+            return notices.add(Notice::ReadOnlyRoot { what, uid: account.uid, gid: account.gid });
+        }
+        if let Err(error) = join(gid, name) {
+            notices.add(Notice::AccountTool { uid: account.uid, gid: account.gid, failure: chain(&error) });
+        }
     }
 }
 
@@ -53,10 +66,10 @@ fn group_of_socket(path: &Path) -> Option<u32> {
 }
 
 /// Makes the account a member of the group with this ID, which gets a name if it has none.
-fn join(gid: u32) -> Result<(), ToolError> {
+fn join(gid: u32, name: &str) -> Result<(), ToolError> {
     let number = gid.to_string();
     if !hermes_account::is_group(gid) {
-        Tool::new("/usr/sbin/groupadd").args(["-g", &number, &format!("docker-{gid}")]).run()?;
+        Tool::new("/usr/sbin/groupadd").args(["-g", &number, &format!("{name}-{gid}")]).run()?;
     }
     Tool::new("/usr/sbin/usermod").args(["-a", "-G", &number, NAME]).run()?;
     Ok(())

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use hermes_core::file_system;
 use rustix::fs::{FileType, StatVfsMountFlags};
 use rustix::io::Errno;
 
@@ -139,7 +140,7 @@ pub(crate) fn hand_over(
     let owner = facts.owner;
     let shared = Owner { uid: 0, gid: account.gid };
     let given = if owner.uid == 0 || (is_of_an_engine(&facts) && is_in_order) {
-        share(home, &facts, shared, is_in_order)
+        share(home, &facts, shared, is_in_order, account)
     } else if owner.uid == account.uid {
         Ok(())
     } else {
@@ -168,14 +169,23 @@ pub(crate) fn hand_over(
 }
 
 /// Lets the account work in a directory that is root's. Without the sticky bit the next boot trusts nothing in it.
-fn share(home: &Directory, facts: &Facts, owner: Owner, is_in_order: bool) -> rustix::io::Result<()> {
+/// On a file system with one mode for all files the account cannot share it, and gets it.
+fn share(
+    home: &Directory,
+    facts: &Facts,
+    owner: Owner,
+    is_in_order: bool,
+    account: Owner,
+) -> rustix::io::Result<()> {
     let sticky = if is_in_order { 0o1000 } else { facts.mode & 0o1000 };
     let mode = (facts.mode & 0o775) | 0o070 | sticky;
     if facts.owner != owner {
         home.give_itself(owner)?;
     }
-    if facts.mode != mode {
-        home.set_mode(mode)?;
+    if facts.mode != mode
+        && let Err(error) = home.set_mode(mode)
+    {
+        return if file_system::is_lacking(&error.into()) { home.give_itself(account) } else { Err(error) };
     }
     Ok(())
 }

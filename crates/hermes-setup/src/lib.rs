@@ -5,14 +5,18 @@
 //! configurations; what goes wrong there can reach no further than the account itself.
 
 mod account;
+mod auth_home;
+mod devices;
 mod directory;
 mod former_ids;
 mod furnish;
 mod groups;
 mod home;
 mod ids;
+mod lacks;
 mod notice;
 mod ownership;
+mod password;
 mod root;
 mod roots_own;
 mod secret_files;
@@ -21,6 +25,8 @@ mod trust;
 mod variables;
 
 pub use furnish::furnish;
+pub use lacks::report_lacks;
 pub use notice::{Notice, Notices};
+pub use password::{Hasher, finish_password};
 pub use root::{Prepared, prepare};
 pub use variables::Variables;

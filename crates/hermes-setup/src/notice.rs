@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use hermes_core::file_system::Ability;
 use hermes_core::printable::printable;
 use rustix::io::Errno;
 
@@ -134,11 +135,11 @@ pub enum Notice {
     },
     /// The owner of something cannot be changed.
     #[error(
-        "cannot give {}{} to {uid}:{gid}: {}; where a volume's owner cannot be changed (NFS with root_squash, SMB, a rootless \
-         engine), set PUID and PGID to who owns it: PUID={owner_uid} PGID={owner_gid}",
+        "cannot give {}{} to {uid}:{gid}: {}; {}",
         path.display(),
         AndMore(*more),
-        Said(*error)
+        Said(*error),
+        OwnersMend { account: (*uid, *gid), owner: (*owner_uid, *owner_gid) }
     )]
     CannotGive {
         /// The first.
@@ -235,6 +236,16 @@ pub enum Notice {
         /// What the kernel said.
         error: Errno,
     },
+    /// The file system of the volume lacks something.
+    #[error("the file system of {} has no {} ({}); {}", path.display(), ability.noun(), Said(*error), ability.consequence())]
+    Lacks {
+        /// `HERMES_HOME`.
+        path: PathBuf,
+        /// The ability that is not there.
+        ability: Ability,
+        /// The answer of the kernel.
+        error: Errno,
+    },
     /// The mode of a file with secrets.
     #[error("cannot close {} to others: {}; chmod 600 it where it comes from", path.display(), Said(*error))]
     CannotClose {
@@ -273,6 +284,29 @@ pub enum Notice {
         /// What to do.
         mend: &'static str,
     },
+}
+
+/// The mend where a volume's owner cannot be changed. Root's IDs are not offered: the account may not have them.
+struct OwnersMend {
+    account: (u32, u32),
+    owner: (u32, u32),
+}
+
+impl fmt::Display for OwnersMend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((uid, gid), (owner_uid, owner_gid)) = (self.account, self.owner);
+        f.write_str(
+            "where a volume's owner cannot be changed (NFS with root_squash, SMB, a rootless engine), ",
+        )?;
+        if owner_uid == 0 || owner_gid == 0 {
+            write!(
+                f,
+                "mount it with that owner (for SMB: -o uid={uid},gid={gid}), or use a volume of the engine"
+            )
+        } else {
+            write!(f, "set PUID and PGID to who owns it: PUID={owner_uid} PGID={owner_gid}")
+        }
+    }
 }
 
 /// What to do about a file that cannot be made.

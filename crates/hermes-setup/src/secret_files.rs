@@ -3,17 +3,19 @@
 //! Root reads the file, which agents often may not, and stores the variable where services and the command get theirs from. A file
 //! in a place that the account can change is not read by root: a symlink there would turn any file of root's into a variable.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use hermes_account::withheld::{self, AUTH_JSON};
 use hermes_core::secret_name::is_secret_name;
 use rustix::fs::OFlags;
 
 use crate::notice::{Notice, Notices};
+use crate::password;
 use crate::roots_own;
 use crate::variables::Variables;
 
@@ -23,11 +25,22 @@ const STORED: &str = "/run/s6/container_environment";
 /// The longest secret, in bytes: the kernel takes no longer variable.
 const LONGEST: u64 = 128 * 1024 - 1;
 
-/// The seed of `auth.json`: a secret, whatever its name ends in.
-pub(crate) const AUTH_JSON: &str = "HERMES_AUTH_JSON_BOOTSTRAP";
-
-/// Sets each `NAME` from the file that `NAME_FILE` names, in `variables` and for all that the boot starts.
+/// Takes the variables that `/init` keeps from the account, then the secrets in files.
 pub(crate) fn load(variables: &mut Variables, as_root: bool, notices: &mut Notices) {
+    match withheld::take(Path::new(withheld::DIRECTORY)) {
+        Ok(taken) => taken.into_iter().for_each(|(name, value)| variables.set(name, value)),
+        Err(error) => notices.add(Notice::Failed {
+            what: format!("failed to take the secrets of the set-up from {}: {error}", withheld::DIRECTORY),
+            mend: "restart the container".into(),
+        }),
+    }
+    take_from_files(variables, as_root, notices);
+    password::start(variables);
+}
+
+/// Sets each `NAME` from the file that `NAME_FILE` names, in `variables` and, unless the account does not get it, for all that
+/// the boot starts.
+fn take_from_files(variables: &mut Variables, as_root: bool, notices: &mut Notices) {
     let names: Vec<String> = variables.names().filter_map(secret_of).map(str::to_owned).collect();
     for name in names {
         let named = format!("{name}_FILE");
@@ -40,7 +53,13 @@ pub(crate) fn load(variables: &mut Variables, as_root: bool, notices: &mut Notic
             ));
             continue;
         }
-        match read(&path, as_root).and_then(|value| store(&name, &value).map(|()| value)) {
+        let stored = |value: OsString| {
+            if !withheld::is_withheld(OsStr::new(&name)) {
+                store(&name, &value)?;
+            }
+            Ok(value)
+        };
+        match read(&path, as_root).and_then(stored) {
             Ok(value) => variables.set(&name, value),
             Err(error) => {
                 let mend = "mount it, readable for root, in a directory that only root can write";
@@ -92,7 +111,7 @@ fn read(path: &Path, as_root: bool) -> io::Result<OsString> {
 }
 
 /// Beside the variables of the container, with their mode; the directory gives it their group.
-fn store(name: &str, value: &OsString) -> io::Result<()> {
+pub(crate) fn store(name: &str, value: &OsString) -> io::Result<()> {
     let path = Path::new(STORED).join(name);
     // Empty there, where the container has it empty.
     match fs::remove_file(&path) {

@@ -5,12 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use hermes_account::withheld::AUTH_JSON;
 use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{DesiredState, Home, ProfileName, StateFile, chain, owned};
 use rustix::io::Errno;
 
+use crate::auth_home;
 use crate::notice::{Notice, Notices};
-use crate::secret_files::AUTH_JSON;
 use crate::variables::Variables;
 
 /// The templates, and the permission bits of what is made from them.
@@ -93,7 +94,8 @@ fn plant_auth(home: &Home, variables: &Variables, notices: &mut Notices) -> bool
     let Some(auth) = variables.get(AUTH_JSON) else { return true };
     let bytes = auth.as_encoded_bytes();
     if serde_json::from_slice::<serde_json::Value>(bytes).is_ok_and(|auth| auth.is_object()) {
-        return make(&home.root().join(AUTH), bytes, 0o600, notices);
+        let path = auth_home::auth_json(home, variables, notices);
+        return path.is_some_and(|path| make(&path, bytes, 0o600, notices));
     }
     // Nothing of it is shown: it is secret, whatever it is.
     notices.add(Notice::Failed {

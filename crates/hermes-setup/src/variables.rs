@@ -5,14 +5,28 @@ use std::ffi::{OsStr, OsString};
 
 use hermes_core::is_truthy;
 
+use crate::password::{Hasher, Hashing};
+
 /// The environment of the container. An empty variable counts as unset.
-#[derive(Clone, Debug, Default)]
-pub struct Variables(BTreeMap<OsString, OsString>);
+#[derive(Debug, Default)]
+pub struct Variables {
+    values: BTreeMap<OsString, OsString>,
+    /// Hashes the password of the dashboard. Without it the set-up leaves the password where it is.
+    pub(crate) hasher: Option<Hasher>,
+    /// The hash that a thread computes, or the reason why it does not.
+    pub(crate) hashing: Option<Result<Hashing, String>>,
+}
 
 impl Variables {
     /// Those of this process.
     pub fn of_this_process() -> Self {
-        Self(std::env::vars_os().collect())
+        Self { values: std::env::vars_os().collect(), ..Self::default() }
+    }
+
+    /// The same, with the function that hashes the password of the dashboard.
+    #[must_use]
+    pub fn hashing_with(self, hasher: Hasher) -> Self {
+        Self { hasher: Some(hasher), ..self }
     }
 
     /// The value of `name`, unless that is empty.
@@ -22,17 +36,22 @@ impl Variables {
 
     /// The value of `name`, an empty one included.
     pub(crate) fn raw(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+        self.values.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// Sets `name` for what comes after.
     pub(crate) fn set(&mut self, name: &str, value: OsString) {
-        self.0.insert(name.into(), value);
+        self.values.insert(name.into(), value);
+    }
+
+    /// Removes `name` for what comes after.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.values.remove(OsStr::new(name));
     }
 
     /// All names that are text.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().filter_map(|name| name.to_str())
+        self.values.keys().filter_map(|name| name.to_str())
     }
 
     /// Whether `name` is `1`, `true` or `yes`, in any case.
@@ -43,6 +62,7 @@ impl Variables {
 
 impl<const N: usize> From<[(&str, &str); N]> for Variables {
     fn from(pairs: [(&str, &str); N]) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let values = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { values, ..Self::default() }
     }
 }

@@ -2,7 +2,9 @@
 //! becomes the account `hermes` before it does anything, and ends where it cannot.
 
 use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
 
+use hermes_account::withheld::WITHHELD;
 use hermes_account::{Account, Credentials, LookupError, NAME, PASSWD};
 use hermes_core::is_truthy;
 
@@ -41,6 +43,7 @@ pub(crate) fn become_account() -> Result<(), CommandError> {
         set_home("/opt/data".into());
         return Ok(());
     }
+    withhold();
     let account = Account::lookup().map_err(|error| cannot_leave_root(&error))?;
     let failed = |error: nix::Error| {
         CommandError::new(Exit::NoPermission, format!("cannot leave root for the account '{NAME}'"))
@@ -71,6 +74,29 @@ fn cannot_leave_root(error: &LookupError) -> CommandError {
         }
     };
     CommandError::new(Exit::NoPermission, "cannot leave root").because(error).hint(mend)
+}
+
+/// The withheld variables that root left to this process.
+static TAKEN: OnceLock<Vec<(&'static str, OsString)>> = OnceLock::new();
+
+/// Moves the variables that the account does not get out of the environment, so that no program inherits them. This process keeps
+/// the values. Others of the account cannot read them: the kernel closes `/proc/PID` of a process that left root, until it executes
+/// another program.
+fn withhold() {
+    let taken = WITHHELD.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
+    for (name, _) in TAKEN.get_or_init(|| taken.collect()) {
+        #[expect(unsafe_code, reason = "std::env::remove_var")]
+        // SAFETY: this is the start of main, and no other thread exists yet.
+        unsafe {
+            std::env::remove_var(name);
+        }
+    }
+}
+
+/// Returns the value of a variable that this process was given as root, and does not pass on.
+pub(crate) fn withheld(name: &str) -> Option<&'static OsStr> {
+    let (_, value) = TAKEN.get()?.iter().find(|(taken, _)| *taken == name)?;
+    Some(value)
 }
 
 /// The engine makes `HOME` up from `/etc/passwd` of the user it starts; what the

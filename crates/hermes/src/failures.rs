@@ -4,7 +4,6 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use hermes_core::ProfileName;
 use hermes_core::active_profile::ActiveProfileError;
 use hermes_core::config::{ConfigFileError, GatewayConfigError};
 use hermes_core::dot_env::DotEnvError;
@@ -12,7 +11,9 @@ use hermes_core::gateway_state::{StateFileError, Unusable};
 use hermes_core::home::HomeError;
 use hermes_core::profile_directories::DirectoriesError;
 use hermes_core::whole_file::{ReadError, WriteError};
+use hermes_core::{Home, ProfileName, mounts};
 use hermes_service::ServiceError;
+use nix::errno::Errno;
 
 use crate::error::{CommandError, Exit};
 
@@ -63,8 +64,66 @@ pub(crate) fn mend_of(exit: Exit, error: &(dyn Error + 'static)) -> &'static str
         _ if is_read_only(error) => MOUNT_IT_READ_WRITE,
         Exit::NoPermission => "the files of HERMES_HOME must belong to the account that runs hermes",
         Exit::TryAgain => "another hermes is at work on that file; try again",
-        _ => "look whether the volume has room and is writable: df -h \"$HERMES_HOME\"",
+        _ => mend_of_errno(errno_of(error)),
     }
+}
+
+/// The number that the kernel gave to the deepest cause.
+fn errno_of(error: &(dyn Error + 'static)) -> Option<Errno> {
+    let io = |error: &(dyn Error + 'static)| {
+        let error = error.downcast_ref::<io::Error>()?;
+        match error.kind() {
+            io::ErrorKind::StorageFull => Some(Errno::ENOSPC),
+            _ => error.raw_os_error().map(Errno::from_raw),
+        }
+    };
+    std::iter::successors(Some(error), |&error| error.source()).filter_map(io).last()
+}
+
+/// The mend of a failure on the volume, by its number. Each names a command or an option that exists.
+fn mend_of_errno(errno: Option<Errno>) -> &'static str {
+    match errno {
+        Some(Errno::ENOSPC | Errno::EDQUOT) => {
+            "look whether the volume has room: df -h \"$HERMES_HOME\"; df -i \"$HERMES_HOME\""
+        }
+        Some(Errno::ENOLCK | Errno::ENOSYS | Errno::EOPNOTSUPP | Errno::EINVAL) => {
+            "the file system of the volume cannot do that: hermes doctor names what it lacks"
+        }
+        Some(Errno::EBUSY) => {
+            "that file or directory is mounted on its own: mount the directory that holds it instead"
+        }
+        Some(Errno::EIO) => {
+            "the disk or the server of the volume failed: read the log of the host's kernel, dmesg"
+        }
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            "too many files are open: start the container with a larger --ulimit nofile=…"
+        }
+        _ => "look at what is wrong with the volume: hermes doctor",
+    }
+}
+
+/// Refuses to move or remove a profile whose directory, or logs, are mounted on their own: the kernel keeps a mount point where it is.
+///
+/// # Errors
+/// There is such a mount.
+pub(crate) fn must_not_be_mounted(
+    home: &Home,
+    profile: &ProfileName,
+    verb: &str,
+) -> Result<(), CommandError> {
+    for directory in [home.profile_directory(profile), home.gateway_logs_directory(profile)] {
+        let mounts = mounts::at_or_below(&directory).map_err(|error| {
+            CommandError::new(Exit::Failed, "cannot read the list of mounts").caused_by(error)
+        })?;
+        if let Some(mount) = mounts.first() {
+            let what =
+                format!("cannot {verb} the profile '{profile}': {} is mounted on its own", mount.display());
+            return Err(CommandError::new(Exit::Failed, what).hint(format!(
+                "start the container without that mount, then: hermes profile {verb} {profile} …; nothing was changed"
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl From<HomeError> for CommandError {
@@ -236,5 +295,25 @@ mod tests {
         let full = WriteError::Write { path: "/x".into(), source: io::ErrorKind::StorageFull.into() };
         assert!(!is_read_only(&full));
         assert!(mend_of(Exit::CannotWrite, &full).contains("has room"));
+    }
+
+    #[test]
+    fn a_hint_fits_the_number_of_the_failure() {
+        let hint = |errno: Errno| {
+            let source = io::Error::from_raw_os_error(errno as i32);
+            mend_of(Exit::CannotWrite, &WriteError::Replace { path: "/opt/data/x".into(), source })
+        };
+        for (errno, word) in [
+            (Errno::ENOSPC, "has room"),
+            (Errno::EDQUOT, "has room"),
+            (Errno::ENOLCK, "what it lacks"),
+            (Errno::EBUSY, "mounted on its own"),
+            (Errno::EIO, "dmesg"),
+            (Errno::EROFS, "read-write"),
+            (Errno::ENOTDIR, "hermes doctor"),
+        ] {
+            assert!(hint(errno).contains(word), "{errno}: {}", hint(errno));
+            assert_eq!(hint(errno).contains("df -h"), word == "has room", "{errno}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 
-use hermes_core::{Home, ProfileName};
+use hermes_core::{Home, ProfileName, lock_file};
 use hermes_service::ServiceManager;
 
 use crate::error::{CommandError, Exit};
@@ -46,8 +46,9 @@ fn runs_unsupervised<E>(
 
 /// Whether a process holds the gateway's lock. Shared: two that look at once do not see each other.
 fn is_locked(home: &Home, name: &ProfileName) -> bool {
-    let Ok(file) = File::open(home.gateway_lock(name)) else { return false };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    let path = home.gateway_lock(name);
+    let Ok(mut file) = File::open(&path) else { return false };
+    matches!(lock_file::try_lock_shared(&path, &mut file), Err(TryLockError::WouldBlock))
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead, chain};
+use hermes_core::{
+    DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead, chain, gateway_socket,
+};
 use hermes_service::{Condition, ServiceManager};
 use serde::Serialize;
 
@@ -31,6 +34,8 @@ pub(crate) struct Gateway {
     pub(crate) restarts: u64,
     /// On which its HTTP API is, beside the socket in the profile's directory.
     pub(crate) port: Option<u16>,
+    /// The path of its socket, while it serves there.
+    pub(crate) socket: Option<PathBuf>,
     /// What is wrong with it, in words.
     pub(crate) problem: Option<String>,
 }
@@ -86,6 +91,7 @@ impl Gateway {
                 .map_or_else(Vec::new, |status| status.restarted_ago.iter().map(Duration::as_secs).collect()),
             restarts: status.as_ref().map_or(0, |status| status.restarts),
             port: port.unwrap_or(None),
+            socket: gateway_socket::find(home, profile),
             problem,
         })
     }

@@ -103,7 +103,9 @@ const DASHBOARD: &str = "dashboard";
 /// s6 supervises here, and neither root nor the account runs this.
 pub(crate) fn must_be_the_account() -> Result<(), CommandError> {
     let me = nix::unistd::geteuid();
-    let owner = std::fs::symlink_metadata(s6::SCANDIR).map(|found| found.uid());
+    // The tree's own directory, which the account makes at each boot; the scan directory itself may be the image's.
+    let control = Path::new(s6::SCANDIR).join(".s6-svscan");
+    let owner = std::fs::symlink_metadata(control).map(|found| found.uid());
     match owner {
         Ok(owner) if !me.is_root() && me.as_raw() != owner && s6_runs() => {
             let what = format!(

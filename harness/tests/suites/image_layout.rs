@@ -259,3 +259,30 @@ async fn the_health_check_of_the_image_finds_it_healthy() -> Result<()> {
     container.wait_until("healthy", healthy, secs(20)).await?;
     Ok(())
 }
+
+#[docker_test]
+async fn a_login_shell_finds_hermes_and_its_home() -> Result<()> {
+    let container = Container::builder()
+        .env("HERMES_HOME", "/opt/other")
+        .cmd(["sleep", "infinity"])
+        .start_ready()
+        .await?;
+    let asks = "command -v hermes; echo $HERMES_HOME; hermes profile list >/dev/null && echo works";
+    let expected = "/opt/hermes/bin/hermes\n/opt/other\nworks";
+    container.exec(["bash", "-lc", asks]).await?.success().stdout_is(expected);
+    container.exec(["bash", "-lc", asks]).as_root().await?.success().stdout_is(expected);
+    container.exec(["sh", "-lc", asks]).await?.success().stdout_is(expected);
+    container.exec(["su", "-", "hermes", "-c", asks]).as_root().await?.success().stdout_is(expected);
+    container
+        .exec(["su", "-", "-s", "/bin/sh", "hermes", "-c", asks])
+        .as_root()
+        .await?
+        .success()
+        .stdout_is(expected);
+    // A shell that reads no profile gets its PATH from su itself.
+    let plain = ["su", "-", "-s", "/usr/bin/env", "hermes"];
+    container.exec(plain).as_root().await?.success().stdout_matches(contains("PATH=/opt/hermes/bin:"));
+    let profile = container.exec(["stat", "-c", "%U %G %a", "/etc/profile.d/hermes.sh"]).await?.success();
+    profile.stdout_is("root root 644");
+    Ok(())
+}

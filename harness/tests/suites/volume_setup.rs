@@ -3,6 +3,7 @@
 
 mod bind_mounts;
 mod configurations;
+mod devices;
 mod docker_socket;
 mod first_boot;
 mod homes;

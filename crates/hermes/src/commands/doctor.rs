@@ -3,6 +3,7 @@
 mod config_version;
 mod dashboard;
 mod disk;
+mod file_system;
 mod files;
 mod gateways;
 mod ports;
@@ -67,6 +68,7 @@ struct Report {
 pub(crate) fn findings(context: &Context) -> Result<Vec<Finding>, CommandError> {
     let manager = context.service_manager()?;
     let mut findings = supervisor::check(context, manager.as_ref());
+    let (lacks, can_chown) = file_system::check(context.home.root());
     let looked = settled(|| {
         context.home.profiles().map(|profiles| {
             let mut found = gateways::check(context, manager.as_ref(), &profiles);
@@ -78,7 +80,7 @@ pub(crate) fn findings(context: &Context) -> Result<Vec<Finding>, CommandError> 
         Ok((profiles, found)) => {
             findings.extend(found);
             findings.extend(config_version::check(context, &profiles.names));
-            findings.extend(files::check(context, &profiles.names));
+            findings.extend(files::check(context, &profiles.names, can_chown));
         }
         Err(error) => findings.push(Finding::broken(
             chain(&error),
@@ -87,6 +89,7 @@ pub(crate) fn findings(context: &Context) -> Result<Vec<Finding>, CommandError> 
     }
     findings.extend(dashboard::check(context));
     findings.extend(disk::check(context.home.root()));
+    findings.extend(lacks);
     Ok(findings)
 }
 

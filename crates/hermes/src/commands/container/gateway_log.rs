@@ -1,7 +1,7 @@
 //! `hermes container gateway-log SLOT/log`: becomes the `s6-log` of a gateway's slot.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -69,7 +69,12 @@ fn own_stdout() -> io::Result<OwnedFd> {
 /// prints would fill the pipe until the gateway stands still.
 fn prepare(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
-    File::options().append(true).create(true).open(directory.join("lock"))?;
+    let lock = File::options().append(true).create(true).open(directory.join("lock"))?;
+    // s6-log locks this file, and changes the mode of `current`. Some file systems cannot do the one or the other.
+    if let Err(TryLockError::Error(error)) = lock.try_lock() {
+        return Err(error);
+    }
+    lock.set_permissions(lock.metadata()?.permissions())?;
     // Not made here: s6-log takes one that it has not finished itself for the leftover of a crash, and puts it away.
     match File::options().append(true).open(directory.join("current")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

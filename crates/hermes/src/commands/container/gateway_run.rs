@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let mut gateway = Command::new("/opt/hermes/bin/hermes");
     gateway.env(SUPERVISED_CHILD, "1");
     // What lets a person into the dashboard is no agent's business.
-    for secret in ["USERNAME", "PASSWORD", "PASSWORD_FILE"] {
+    for secret in ["USERNAME", "PASSWORD", "PASSWORD_FILE", "PASSWORD_HASH"] {
         gateway.env_remove(format!("HERMES_DASHBOARD_BASIC_AUTH_{secret}"));
     }
     if !profile.is_default() {

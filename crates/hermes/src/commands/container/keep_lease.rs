@@ -66,6 +66,9 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
         |error: nix::Error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
     signals.thread_block().map_err(failed)?;
     let stop = SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC).map_err(failed)?;
+    let home = context.home.clone();
+    // Here and not in the set-up: it waits for the disk, and the container's command does not wait for this service.
+    std::thread::spawn(move || hermes_setup::report_lacks(&home, &mut hermes_setup::Notices::aloud()));
     let Some(note) = Note::read() else {
         // Nothing reconciled here: no gateway runs, and the volume is not asked for.
         return stop.read_signal().map(|_| ExitCode::SUCCESS).map_err(failed);

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use hermes_setup::{Notices, Variables, furnish, prepare};
+use hermes_setup::{Notices, Variables, finish_password, furnish, prepare};
 
 use crate::account;
 use crate::context::Context;
@@ -17,11 +17,16 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let mut variables = Variables::of_this_process();
+    let mut variables = Variables::of_this_process().hashing_with(hash);
     let mut notices = Notices::aloud();
     let prepared = prepare(&context.home, &mut variables, &mut notices);
+    finish_password(&mut variables, &mut notices);
     // What is left to do is done with no more rights than what it is done for.
     account::become_account()?;
     furnish(&context.home, &variables, prepared, &mut notices);
     Ok(ExitCode::SUCCESS)
+}
+
+fn hash(password: &str) -> Result<String, String> {
+    hermes_dashboard::hash_password(password).map_err(|error| error.to_string())
 }

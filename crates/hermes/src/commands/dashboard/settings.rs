@@ -1,12 +1,21 @@
 //! The dashboard's settings, for whoever serves it and whoever tells of it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
 use hermes_core::{ProfileName, config, is_truthy};
-use hermes_dashboard::{DashboardError, Settings, Sources};
+use hermes_dashboard::{DashboardError, PASSWORD, PASSWORD_HASH, Settings, Sources};
 use hermes_service::detect::in_our_image;
 
+use crate::account;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::gateways;
+
+/// The variables of the container, one file each.
+const STORED: &str = "/run/s6/container_environment";
 
 /// Those of the command line, the environment and the default profile's configuration.
 ///
@@ -22,11 +31,27 @@ pub(super) fn resolve(
     let sources = Sources {
         host,
         port,
-        environment: gateways::environment(),
+        environment: environment(),
         config: config.as_ref(),
         in_container: in_our_image(),
     };
     Ok(Settings::resolve(&sources)?)
+}
+
+/// The variables of this process, with those of the password that it does not get from `docker exec`: the password, if root took it
+/// out of the environment, and the hash that the boot made of it.
+fn environment() -> BTreeMap<String, String> {
+    let mut environment = gateways::environment();
+    if let Some(password) = account::withheld(PASSWORD).and_then(OsStr::to_str) {
+        environment.insert(PASSWORD.to_owned(), password.to_owned());
+    }
+    if in_our_image()
+        && environment.get(PASSWORD_HASH).is_none_or(String::is_empty)
+        && let Ok(hash) = fs::read_to_string(Path::new(STORED).join(PASSWORD_HASH))
+    {
+        environment.insert(PASSWORD_HASH.to_owned(), hash);
+    }
+    environment
 }
 
 /// The container's switch. `/etc/cont-init.d/03-dashboard-toggle` goes by the same.

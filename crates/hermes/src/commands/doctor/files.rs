@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use hermes_core::{ProfileName, owned};
 use hermes_service::detect::in_our_image;
+use nix::unistd::{AccessFlags, access};
 
 use super::Finding;
 use crate::context::Context;
 
-pub(super) fn check(context: &Context, profiles: &[ProfileName]) -> Vec<Finding> {
+pub(super) fn check(context: &Context, profiles: &[ProfileName], can_chown: bool) -> Vec<Finding> {
     let home = &context.home;
-    let mut search = Search::of(nix::unistd::geteuid().as_raw());
+    let mut search = Search::of(nix::unistd::geteuid().as_raw(), can_chown);
     search.state_files(home.root());
     for name in owned::WHOLE {
         search.tree(&home.root().join(name), 0);
@@ -42,14 +43,16 @@ const DEPTH_MAX: u32 = 128;
 /// it there.
 struct Search {
     me: u32,
+    /// `false` on a mount that shows all files as somebody's: what counts there is what the kernel lets this account do.
+    can_chown: bool,
     looks_left: u32,
     found: Vec<(PathBuf, u32, u32)>,
     unreadable: Vec<(PathBuf, io::Error)>,
 }
 
 impl Search {
-    fn of(me: u32) -> Self {
-        Self { me, looks_left: LOOKS_MAX, found: Vec::new(), unreadable: Vec::new() }
+    fn of(me: u32, can_chown: bool) -> Self {
+        Self { me, can_chown, looks_left: LOOKS_MAX, found: Vec::new(), unreadable: Vec::new() }
     }
 
     /// Looks at the files at the top that are Hermes's by their names.
@@ -84,7 +87,9 @@ impl Search {
     fn look(&mut self, path: &Path) -> Option<Metadata> {
         self.looks_left = self.looks_left.checked_sub(1)?;
         match fs::symlink_metadata(path) {
-            Ok(found) if found.uid() == self.me => return Some(found),
+            Ok(found) if found.uid() == self.me || (!self.can_chown && is_usable(path, &found)) => {
+                return Some(found);
+            }
             Ok(found) => self.found.push((path.to_owned(), found.uid(), found.gid())),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => self.unreadable.push((path.to_owned(), error)),
@@ -105,7 +110,7 @@ impl Search {
     }
 
     fn findings(self) -> Vec<Finding> {
-        let me = self.me;
+        let (me, can_chown) = (self.me, self.can_chown);
         let more = self.found.len().saturating_sub(FINDINGS_MAX);
         let mut findings: Vec<_> = self
             .found
@@ -113,7 +118,9 @@ impl Search {
             .take(FINDINGS_MAX)
             .map(|(path, uid, gid)| {
                 let path = path.display();
-                let mend = if in_our_image() {
+                let mend = if !can_chown {
+                    format!("mount the volume with the owner {me} (for SMB: -o uid={me}), or use a volume of the engine")
+                } else if in_our_image() {
                     format!("docker exec -u root CONTAINER chown -hR {me} {path}")
                 } else {
                     format!("sudo chown -hR {me} {path}")
@@ -135,6 +142,13 @@ impl Search {
         }));
         findings
     }
+}
+
+/// Tells if this account can work with what belongs to somebody else.
+fn is_usable(path: &Path, found: &Metadata) -> bool {
+    // A link has no rights of its own.
+    let wanted = if found.is_dir() { AccessFlags::W_OK | AccessFlags::X_OK } else { AccessFlags::W_OK };
+    found.is_symlink() || access(path, wanted).is_ok()
 }
 
 fn mode(path: &Path) -> Option<Finding> {
@@ -165,12 +179,15 @@ mod tests {
         fs::create_dir_all(profiles.join("coder/deep")).unwrap();
         fs::write(profiles.join("coder/deep/file"), "x").unwrap();
         let findings = |me, path: &Path| {
-            let mut search = Search::of(me);
+            let mut search = Search::of(me, true);
             search.tree(path, 0);
             search.findings()
         };
         assert_eq!(findings(me, &profiles), []);
         assert_eq!(findings(me, &folder.path().join("missing")), []);
+        let mut search = Search::of(me + 1, false);
+        search.tree(&profiles, 0);
+        assert_eq!(search.findings(), [], "a mount that cannot chown, and can be written");
         let found = findings(me + 1, &profiles);
         assert_eq!(found.len(), 1, "only the topmost: {found:?}");
         assert!(found[0].what.contains(&format!("profiles belongs to {me}:")), "{found:?}");

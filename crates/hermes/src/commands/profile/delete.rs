@@ -7,7 +7,7 @@ use hermes_core::{ProfileDirectories, ProfileName, active_profile, removal};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::failures::no_such_gateway;
+use crate::failures::{must_not_be_mounted, no_such_gateway};
 use crate::foreground;
 use crate::output::{self, note, say};
 
@@ -58,6 +58,7 @@ pub(crate) fn delete(
     if !exists && !registered {
         return Err(no_such_gateway(name));
     }
+    must_not_be_mounted(home, name, "delete")?;
     confirm()?;
     foreground::must_not_run(home, manager.as_ref(), name)?;
     if manager.supports_runtime_registration() {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::SystemTime;
 
-use hermes_core::{ProfileName, config, timestamp};
+use hermes_core::{ProfileName, config, file_system, timestamp};
 
 use crate::archive::{Left, Source};
 use crate::context::Context;
@@ -127,7 +127,7 @@ fn to_file(source: &Source<'_>, path: &Path, force: bool) -> Result<Left, Comman
     let mut writer = BufWriter::new(file);
     let left = source.write(&mut writer).map_err(|error| cannot(source, error))?;
     writer.flush().map_err(cannot_write)?;
-    writer.get_ref().sync_all().map_err(cannot_write)?;
+    file_system::sync(writer.get_ref()).map_err(cannot_write)?;
     if force {
         fs::rename(&temporary.0, path).map_err(cannot_write)?;
         return Ok(left);

@@ -12,6 +12,7 @@ use hermes_service::ServiceManager;
 use super::make;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
+use crate::failures::must_not_be_mounted;
 use crate::foreground;
 use crate::output::say;
 
@@ -50,6 +51,7 @@ fn rename(
     old: &ProfileName,
     new: &ProfileName,
 ) -> Result<(), CommandError> {
+    must_not_be_mounted(home, old, "rename")?;
     foreground::must_not_run(home, manager, old)?;
     let registers = manager.supports_runtime_registration();
     // Before it is stopped: stopping may change what a gateway without an intent of its own would come back from.

@@ -1,0 +1,106 @@
+//! The variables of the container that no code of the account gets.
+//!
+//! The engine gives them to `/init` and to each `docker exec`. Both start as root. Both take these variables out of the environment
+//! before anything runs as the account. `/init` keeps the values for the set-up, in a directory that only root can open.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The password of the dashboard. The set-up hashes it at boot, and the dashboard verifies logins with the hash.
+pub const DASHBOARD_PASSWORD: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
+
+/// The content of `auth.json`. The set-up writes the file at the first boot, and nothing reads the variable after that.
+pub const AUTH_JSON: &str = "HERMES_AUTH_JSON_BOOTSTRAP";
+
+/// All of them, each with its reason above. The keys of model providers are not among them: agents use those themselves.
+pub const WITHHELD: [&str; 2] = [DASHBOARD_PASSWORD, AUTH_JSON];
+
+/// The directory that holds the values from the start of `/init` until the set-up has read them.
+pub const DIRECTORY: &str = "/run/s6/withheld";
+
+/// Tells if `name` is the name of such a variable.
+pub fn is_withheld(name: &OsStr) -> bool {
+    WITHHELD.iter().any(|withheld| name == *withheld)
+}
+
+/// Writes the values into `directory`, one file each, for the user of this process alone. Makes no directory for no value.
+///
+/// # Errors
+/// The directory exists, or the kernel refuses a step.
+pub fn hide<'v>(directory: &Path, values: impl Iterator<Item = (&'v OsStr, &'v OsStr)>) -> io::Result<()> {
+    let mut values = values.peekable();
+    if values.peek().is_none() {
+        return Ok(());
+    }
+    DirBuilder::new().mode(0o700).create(directory)?;
+    for (name, value) in values {
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(directory.join(name))?;
+        file.write_all(value.as_encoded_bytes())?;
+    }
+    Ok(())
+}
+
+/// Reads the values that [`hide`] wrote, and removes them.
+///
+/// # Errors
+/// The kernel refuses a step. A directory that does not exist holds no value.
+pub fn take(directory: &Path) -> io::Result<Vec<(&'static str, OsString)>> {
+    let mut values = Vec::new();
+    for name in WITHHELD {
+        match fs::read(directory.join(name)) {
+            Ok(value) => values.push((name, OsString::from_vec(value))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    discard(directory)?;
+    Ok(values)
+}
+
+/// Removes the values, if the set-up did not take them.
+///
+/// # Errors
+/// The kernel refuses it.
+pub fn discard(directory: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn values_are_readable_for_their_owner_and_taken_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("withheld");
+        hide(&directory, std::iter::empty()).unwrap();
+        assert!(!directory.exists(), "no value needs no directory");
+        assert_eq!(take(&directory).unwrap(), []);
+
+        let value = OsString::from_vec(b"two\nlines \xff\n".to_vec());
+        hide(&directory, [(OsStr::new(AUTH_JSON), value.as_os_str())].into_iter()).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().mode() & 0o777;
+        assert_eq!((mode(&directory), mode(&directory.join(AUTH_JSON))), (0o700, 0o600));
+        assert!(hide(&directory, [(OsStr::new(AUTH_JSON), value.as_os_str())].into_iter()).is_err());
+        assert_eq!(take(&directory).unwrap(), [(AUTH_JSON, value)]);
+        assert!(!directory.exists());
+    }
+
+    #[test]
+    fn keys_of_providers_stay_with_the_agents() {
+        assert!(is_withheld(OsStr::new("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD")));
+        for name in ["OPENAI_API_KEY", "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "API_SERVER_KEY", ""] {
+            assert!(!is_withheld(OsStr::new(name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Mount points, as the kernel lists them in `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// The list of this process.
+const MOUNTINFO: &str = "/proc/self/mountinfo";
+
+/// The number of the field that holds the mount point, counted from zero.
+const MOUNT_POINT: usize = 4;
+
+/// Returns the mount points at `path` and below it. Returns none where there is no such list, outside Linux.
+///
+/// # Errors
+/// The list cannot be read.
+pub fn at_or_below(path: &Path) -> io::Result<Vec<PathBuf>> {
+    // The list has no symlinks in it.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match fs::read(MOUNTINFO) {
+        Ok(list) => Ok(mount_points(&list).filter(|point| point.starts_with(&path)).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn mount_points(list: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let field = |line: &[u8]| line.split(|&byte| byte == b' ').nth(MOUNT_POINT).map(unescaped);
+    list.split(|&byte| byte == b'\n').filter_map(field).map(|point| PathBuf::from(OsString::from_vec(point)))
+}
+
+/// The kernel writes blanks, newlines and backslashes as a backslash and three octal digits.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        let digits =
+            after.first_chunk::<3>().filter(|digits| digits.iter().all(|d| (b'0'..=b'7').contains(d)));
+        match digits {
+            Some(digits) if first == b'\\' => {
+                let value = digits.iter().fold(0u32, |value, digit| value * 8 + u32::from(digit - b'0'));
+                // Three octal digits hold more than a byte does. The kernel writes none of those.
+                bytes.push(u8::try_from(value).unwrap_or(b'?'));
+                rest = &after[3..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIST: &[u8] = b"22 28 0:21 / /proc rw,nosuid - proc proc rw\n\
+        30 22 8:1 /x /opt/data rw shared:1 - ext4 /dev/sda1 rw\n\
+        31 30 8:1 /y /opt/data/profiles/a\\040b rw - ext4 /dev/sda1 rw\nshort line\n";
+
+    #[test]
+    fn the_fifth_field_is_the_mount_point_without_escapes() {
+        let points: Vec<_> = mount_points(LIST).collect();
+        assert_eq!(points, ["/proc", "/opt/data", "/opt/data/profiles/a b"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn this_machine_has_a_mount_point_at_proc_and_none_in_a_new_directory() {
+        assert!(at_or_below(Path::new("/proc")).unwrap().contains(&PathBuf::from("/proc")));
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(at_or_below(folder.path()).unwrap(), Vec::<PathBuf>::new());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_a_panic(list in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let points = mount_points(&list).count();
+            prop_assert!(points <= list.split(|&byte| byte == b'\n').count());
+        }
+
+        #[test]
+        fn escaped_bytes_come_back(name in proptest::collection::vec(1u8.., 0..20)) {
+            let escaped: Vec<u8> = name.iter().flat_map(|byte| format!("\\{byte:03o}").into_bytes()).collect();
+            prop_assert_eq!(unescaped(&escaped), name);
+        }
+    }
+}

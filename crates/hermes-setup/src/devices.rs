@@ -1,0 +1,113 @@
+//! The groups of devices that the operator handed in: `docker run --device /dev/dri/renderD128`.
+//!
+//! The engine makes a container's `/dev`, and only root can add to it. A device keeps the group that it has on the host. The account
+//! joins that group, but never one that gives more than the device: not root's, and of the groups with fixed numbers only those that
+//! exist for devices. So it never joins `disk`, `kmem`, `tty` or `shadow`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use rustix::thread::CapabilitySet;
+
+/// The devices of this container.
+const DEV: &str = "/dev";
+
+/// The names of directories in `/dev` that hold nothing of the operator's: terminals, and two that everybody can write.
+const NOT_HANDED_IN: [&str; 4] = ["pts", "shm", "mqueue", "fd"];
+
+/// The names of devices that every container has.
+const DEFAULTS: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tty", "console"];
+
+/// Debian gives numbers below this one to groups with a fixed meaning.
+const FIRST_DYNAMIC: u32 = 100;
+
+/// The fixed numbers of groups that exist for devices, on Debian and its relatives: dialout, cdrom, tape, audio, video, plugdev, lp.
+const FOR_DEVICES: [u32; 7] = [20, 24, 26, 29, 44, 46, 7];
+
+/// The kernel shows this number for a group that this user namespace does not have.
+const UNMAPPED: u32 = 65534;
+
+/// The depth and the number of entries of a `/dev` that is looked at. An engine makes a few dozen.
+const DEPTH: u32 = 4;
+const ENTRIES_MAX: usize = 2000;
+
+/// Returns the groups to join, each once, with the first part of a name for one that has none.
+///
+/// Returns none in a container that got all devices of the host (`--privileged`): nobody chose one there.
+pub(crate) fn groups() -> impl Iterator<Item = (u32, &'static str)> {
+    let mut gids = BTreeSet::new();
+    if !has_all_devices() {
+        let mut left = ENTRIES_MAX;
+        collect(Path::new(DEV), DEPTH, &mut left, &mut gids);
+    }
+    gids.into_iter().map(|gid| (gid, "device"))
+}
+
+/// Tells if this is a privileged container: raw access to the hardware is in no other one's bounding set.
+fn has_all_devices() -> bool {
+    let raw = rustix::thread::capability_is_in_bounding_set(CapabilitySet::SYS_RAWIO);
+    let admin = rustix::thread::capability_is_in_bounding_set(CapabilitySet::SYS_ADMIN);
+    raw.unwrap_or(false) && admin.unwrap_or(false)
+}
+
+fn collect(directory: &Path, depth: u32, left: &mut usize, gids: &mut BTreeSet<u32>) {
+    // A directory that others can change proves nothing about who made a device.
+    let is_roots = fs::symlink_metadata(directory)
+        .is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0);
+    if !is_roots {
+        return;
+    }
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if *left == 0 {
+            return;
+        }
+        *left -= 1;
+        let name = entry.file_name();
+        let is_named = |names: &[&str]| depth == DEPTH && names.iter().any(|other| name == **other);
+        let Ok(found) = fs::symlink_metadata(entry.path()) else { continue };
+        if found.is_dir() && depth > 0 && !is_named(&NOT_HANDED_IN) {
+            collect(&entry.path(), depth - 1, left, gids);
+        } else if found.file_type().is_char_device()
+            && !is_named(&DEFAULTS)
+            && found.mode() & 0o060 != 0
+            && may_be_joined(found.gid())
+        {
+            gids.insert(found.gid());
+        }
+    }
+}
+
+/// Tells if membership gives access to devices and to nothing else.
+fn may_be_joined(gid: u32) -> bool {
+    (gid >= FIRST_DYNAMIC && gid != UNMAPPED) || FOR_DEVICES.contains(&gid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_give_more_than_a_device_are_not_joined() {
+        // root, tty, disk, kmem, adm, shadow, staff, sudo, no number here.
+        for gid in [0, 5, 6, 15, 4, 42, 50, 27, 65534] {
+            assert!(!may_be_joined(gid), "{gid}");
+        }
+        // video, audio, dialout; render and kvm have numbers of the host's own.
+        for gid in [44, 29, 20, 104, 992, 4242] {
+            assert!(may_be_joined(gid), "{gid}");
+        }
+    }
+
+    #[test]
+    fn a_directory_of_others_is_not_looked_into() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(rustix::process::geteuid().as_raw()), None).unwrap();
+        fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let (mut left, mut gids) = (10, BTreeSet::new());
+        collect(folder.path(), DEPTH, &mut left, &mut gids);
+        assert_eq!((left, gids.len()), (10, 0));
+    }
+}

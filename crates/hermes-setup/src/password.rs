@@ -1,0 +1,112 @@
+//! The password of the dashboard: the set-up hashes it, and the account sees the hash alone.
+//!
+//! A hash takes tens of milliseconds of one processor by design. The set-up computes it in a thread beside its other work, and only if
+//! there is a password.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::thread::{self, JoinHandle};
+
+use hermes_account::withheld::DASHBOARD_PASSWORD;
+
+use crate::notice::{Notice, Notices};
+use crate::secret_files::store;
+use crate::variables::Variables;
+
+/// The variable with the hash, for the dashboard.
+const HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
+
+/// The value of [`HASH`] if there is a password and no hash of it. It is the hash of no password, and the dashboard refuses to start
+/// with it: without any value it would let others in with its token.
+const NO_HASH: &str = "!";
+
+/// Computes the hash of a password. The error is a text for a person.
+pub type Hasher = fn(&str) -> Result<String, String>;
+
+/// A hash that a thread computes.
+pub(crate) struct Hashing(JoinHandle<Result<String, String>>);
+
+impl fmt::Debug for Hashing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hashing(…)")
+    }
+}
+
+impl Hashing {
+    /// Starts the thread.
+    fn start(password: &OsStr, hasher: Hasher) -> Result<Self, String> {
+        let password = password.to_str().ok_or("it is not UTF-8 text")?.to_owned();
+        let thread = thread::Builder::new().name("hash-password".to_owned());
+        thread.spawn(move || hasher(&password)).map(Self).map_err(|error| error.to_string())
+    }
+
+    fn finish(self) -> Result<String, String> {
+        self.0.join().unwrap_or_else(|_| Err("the thread ended early".to_owned()))
+    }
+}
+
+/// Takes the password out of `variables`, and starts to hash it.
+pub(crate) fn start(variables: &mut Variables) {
+    if let Some(password) = variables.get(DASHBOARD_PASSWORD).map(OsStr::to_owned)
+        && let Some(hasher) = variables.hasher
+    {
+        variables.remove(DASHBOARD_PASSWORD);
+        variables.hashing = Some(Hashing::start(&password, hasher));
+    }
+}
+
+/// Waits for the hash that the set-up computes, and stores it for the dashboard.
+///
+/// Call it before this process leaves root: it ends the thread, and the directory of the variables is root's.
+pub fn finish_password(variables: &mut Variables, notices: &mut Notices) {
+    let Some(hashing) = variables.hashing.take() else { return };
+    let hash = hashing.and_then(Hashing::finish);
+    let value = OsString::from(hash.as_deref().unwrap_or(NO_HASH));
+    let stored = store(HASH, &value).map_err(|error| format!("failed to store its hash: {error}"));
+    if let Err(why) = hash.and(stored) {
+        notices.add(Notice::SecretFile {
+            name: DASHBOARD_PASSWORD.to_owned(),
+            what: format!("failed to hash the password: {why}"),
+            mend: "the dashboard does not start without its hash; set another password, then restart the container",
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    fn variables(password: OsString) -> Variables {
+        let mut variables = Variables::default().hashing_with(|password| match password {
+            "none" => Err("no salt".to_owned()),
+            "panic" => panic!("asked for"),
+            other => Ok(format!("hash of {other}")),
+        });
+        variables.set(DASHBOARD_PASSWORD, password);
+        start(&mut variables);
+        variables
+    }
+
+    #[test]
+    fn the_password_leaves_the_variables_and_its_hash_comes() {
+        let finished = |password: OsString| {
+            let mut variables = variables(password);
+            assert_eq!(variables.get(DASHBOARD_PASSWORD), None);
+            variables.hashing.take().unwrap().and_then(Hashing::finish)
+        };
+        assert_eq!(finished("s3cret".into()), Ok("hash of s3cret".to_owned()));
+        assert_eq!(finished("none".into()), Err("no salt".to_owned()));
+        assert_eq!(finished("panic".into()), Err("the thread ended early".to_owned()));
+        assert_eq!(finished(OsString::from_vec(vec![0xff])), Err("it is not UTF-8 text".to_owned()));
+    }
+
+    #[test]
+    fn no_password_starts_no_thread() {
+        assert!(variables(OsString::new()).hashing.is_none());
+        let mut notices = Notices::default();
+        finish_password(&mut Variables::default(), &mut notices);
+        assert!(notices.list().is_empty());
+    }
+}
