@@ -101,6 +101,7 @@ pub(crate) fn router(site: &Arc<Site>) -> Router {
     open.method_not_allowed_fallback(pages::not_allowed)
         .layer(from_fn_with_state(Arc::clone(site), guard::check_change))
         .merge(closed)
+        .layer(from_fn_with_state(Arc::clone(site), guard::check_site))
         .layer(from_fn_with_state(Arc::clone(site), guard::check_host))
         .layer(from_fn(security_headers::add))
         .with_state(Arc::clone(site))

@@ -30,26 +30,6 @@ fn the_client_is_the_last_address_that_no_trusted_proxy_has(
     assert_eq!(client_behind(peer.parse().unwrap(), &headers(pairs), &proxies).to_string(), client);
 }
 
-#[rstest]
-#[case(&[("host", "a:1"), ("origin", "http://a:1")], true)]
-#[case(&[("host", "a"), ("origin", "https://a")], true)]
-#[case(&[("host", "a:1")], true)]
-#[case(&[("host", "a:1"), ("sec-fetch-site", "same-origin")], true)]
-#[case(&[("host", "a:1"), ("sec-fetch-site", "none")], true)]
-#[case(&[("host", "a:1"), ("origin", "http://a:2")], false)]
-#[case(&[("host", "a:1"), ("origin", "http://b:1")], false)]
-#[case(&[("host", "a:1"), ("origin", "null")], false)]
-#[case(&[("host", "a:1"), ("origin", "")], false)]
-#[case(&[("origin", "http://a:1")], false)]
-#[case(&[("host", "a:1"), ("sec-fetch-site", "cross-site")], false)]
-#[case(&[("host", "a:1"), ("sec-fetch-site", "same-site"), ("origin", "http://a:1")], false)]
-fn a_change_comes_from_here_when_the_browser_says_so(
-    #[case] pairs: &[(&'static str, &'static str)],
-    #[case] is_from_here: bool,
-) {
-    assert_eq!(comes_from_here(&headers(pairs)), is_from_here);
-}
-
 #[test]
 fn names_with_a_dot_have_to_be_allowed() {
     let allowed = ["nas.example".to_owned()];

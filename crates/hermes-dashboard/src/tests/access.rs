@@ -44,7 +44,8 @@ async fn without_a_session_every_route_answers_401_or_sends_to_the_login() {
     let ended = dashboard.log_in();
     let session = dashboard.site.sessions.begin(SystemTime::now()).unwrap();
     dashboard.site.sessions.end(&session);
-    let cookie = |id: &str| LoggedIn { cookie: format!("hermes_session={id}"), csrf: String::new() };
+    let name = dashboard.site.sessions.cookie();
+    let cookie = |id: &str| LoggedIn { cookie: format!("{name}={id}"), csrf: String::new() };
     crate::auth::end_all_sessions(&dashboard.home).unwrap();
     let strangers = [
         ("nobody", None),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::link;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::mend_of;
@@ -13,7 +14,7 @@ pub(crate) struct Arguments {
     #[arg(long, required = true)]
     all: bool,
 
-    /// Makes another token, too: links with the old one log nobody in from the dashboard's next start on.
+    /// Makes another token, too, and prints the link with it: links with the old one log nobody in any more.
     #[arg(long)]
     new_token: bool,
 }
@@ -32,5 +33,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     hermes_dashboard::end_all_sessions(&context.home).map_err(|error| cannot(&error))?;
     println!("everybody is logged out");
+    if arguments.new_token {
+        match link::current(context) {
+            Ok(link) => println!("{link}"),
+            Err(reason) => {
+                eprintln!("warning: the token is another, and there is no link: {}", reason.what())
+            }
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
