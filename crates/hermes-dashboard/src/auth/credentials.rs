@@ -2,6 +2,7 @@
 //!
 //! Each look compares the versions of two files, and reads them only when they have changed.
 
+use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hermes_core::{Home, ProfileName, chain, config};
@@ -101,11 +102,16 @@ impl State {
                 other => Ok(other.clone()),
             },
         };
-        let problem =
-            credential.err().map(|error| format!("the login stays as it is: failed to {}", chain(&error)));
+        let problem = credential.err().map(|error| format!("the login stays as it is: {}", chain(&error)));
         let (gate, problem) = match gate {
             Ok(gate) => (gate, problem),
-            Err(error) => (Gate::Shut, Some(format!("nobody can log in: failed to {}", chain(&error)))),
+            Err(error) => (
+                Gate::Shut,
+                Some(format!(
+                    "nobody can log in: {}",
+                    error.source().map_or_else(|| error.to_string(), chain)
+                )),
+            ),
         };
         if problem != self.told {
             if let Some(problem) = &problem {

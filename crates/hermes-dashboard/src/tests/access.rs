@@ -11,8 +11,14 @@ use super::fixture::{Dashboard, LoggedIn, TOKEN, request};
 use crate::api::openapi::Document;
 use crate::routes::{Access, table};
 
-const OPEN: &[&str] =
-    &["/api/status", "/assets/dashboard.js", "/assets/icon.svg", "/assets/style.css", "/login"];
+const OPEN: &[&str] = &[
+    "/api/status",
+    "/assets/dashboard.js",
+    "/assets/icon.svg",
+    "/assets/stream.js",
+    "/assets/style.css",
+    "/login",
+];
 
 /// Each route with each of its methods, with real names in its path.
 fn all() -> Vec<(&'static str, String, Access)> {
