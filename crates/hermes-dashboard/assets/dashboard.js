@@ -40,7 +40,8 @@
   let lastWord = Date.now();
   const troubles = new Map();
   function showTroubles() {
-    const first = troubles.values().next().value;
+    // An agent that is gone explains all other troubles of its page.
+    const first = troubles.get("gone") || troubles.values().next().value;
     const text = first || "";
     if (banner.textContent !== text) banner.textContent = text;
     banner.hidden = !first;

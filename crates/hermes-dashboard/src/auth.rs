@@ -2,11 +2,13 @@
 
 pub(crate) mod admission;
 mod attempts;
+mod authority;
 pub(crate) mod cookie;
 mod credentials;
 mod digest;
 mod fetch_site;
 mod file_version;
+mod forwarded;
 pub(crate) mod guard;
 mod password;
 mod queue;

@@ -18,6 +18,7 @@ mod gateways;
 mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
+mod hostile_pages;
 mod hostile_slots;
 mod hostile_volume;
 mod image_layout;

@@ -5,6 +5,8 @@
 
 use axum::http::{HeaderMap, Method, header};
 
+use super::authority::is_same_site;
+
 /// Who made the request, as the browser tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Maker {
@@ -30,12 +32,55 @@ pub(crate) fn maker_of(method: &Method, headers: &HeaderMap) -> Maker {
         None => match headers.get(header::ORIGIN) {
             None => Maker::Ours,
             Some(origin) => {
-                let authority =
-                    origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, rest)| rest);
-                let is_ours = authority
-                    .is_some_and(|origin| text("host").is_some_and(|host| host.eq_ignore_ascii_case(origin)));
+                let is_ours = origin
+                    .to_str()
+                    .is_ok_and(|origin| text("host").is_some_and(|host| is_same_site(origin, host)));
                 if is_ours { Maker::Ours } else { Maker::Foreign }
             }
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("POST", &[("host", "a:1"), ("origin", "http://a:1")], Maker::Ours)]
+    #[case("POST", &[("host", "a"), ("origin", "https://a")], Maker::Ours)]
+    #[case("POST", &[("host", "localhost:443"), ("origin", "https://localhost")], Maker::Ours)]
+    #[case("POST", &[("host", "a:1")], Maker::Ours)]
+    #[case("POST", &[("host", "a:1"), ("sec-fetch-site", "same-origin")], Maker::Ours)]
+    // A proxy may change `Host`, and a policy of its own makes `Origin: null`.
+    #[case("POST", &[("host", "b"), ("origin", "https://a"), ("sec-fetch-site", "same-origin")], Maker::Ours)]
+    #[case("POST", &[("host", "a"), ("origin", "null"), ("sec-fetch-site", "same-origin")], Maker::Ours)]
+    #[case("POST", &[("host", "a:1"), ("sec-fetch-site", "none")], Maker::Ours)]
+    #[case("POST", &[("host", "a:1"), ("origin", "http://a:2")], Maker::Foreign)]
+    #[case("POST", &[("host", "a:1"), ("origin", "http://b:1")], Maker::Foreign)]
+    #[case("POST", &[("host", "a:1"), ("origin", "null")], Maker::Foreign)]
+    #[case("POST", &[("host", "a:1"), ("origin", "")], Maker::Foreign)]
+    #[case("POST", &[("origin", "http://a:1")], Maker::Foreign)]
+    #[case("POST", &[("host", "a:1"), ("sec-fetch-site", "cross-site")], Maker::Foreign)]
+    #[case("POST", &[("host", "a:1"), ("sec-fetch-site", "same-site"), ("origin", "http://a:1")], Maker::Foreign)]
+    #[case("POST", &[("host", "a:1"), ("sec-fetch-site", "Same-Origin ")], Maker::Foreign)]
+    #[case("POST", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], Maker::Foreign)]
+    #[case("GET", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")], Maker::Link)]
+    #[case("GET", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")], Maker::Foreign)]
+    #[case("GET", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")], Maker::Foreign)]
+    #[case("GET", &[("host", "a"), ("origin", "https://evil.example")], Maker::Foreign)]
+    #[case("GET", &[("host", "a")], Maker::Ours)]
+    fn the_browser_tells_who_made_a_request(
+        #[case] method: &str,
+        #[case] pairs: &[(&'static str, &'static str)],
+        #[case] maker: Maker,
+    ) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        assert_eq!(maker_of(&method.parse().unwrap(), &headers), maker);
     }
 }

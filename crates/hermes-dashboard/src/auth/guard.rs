@@ -11,11 +11,12 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
-use ipnet::IpNet;
 
 use super::admission::{Given, admits};
 use super::attempts::Way;
+use super::authority::Authority;
 use super::fetch_site::{Maker, maker_of};
+use super::forwarded::{client_behind, says_https};
 use super::{cookie, equal};
 use crate::agents::{Failure, FailureKind};
 use crate::pages;
@@ -36,7 +37,7 @@ pub(crate) async fn check_host(State(site): State<Arc<Site>>, request: Request, 
     match host_of(&request) {
         Some(host) if is_allowed(&host, &site.settings.allowed_hosts) => next.run(request).await,
         host => {
-            let host = host.unwrap_or_default();
+            let host = host.map(|host| host.host).unwrap_or_default();
             let failure = Failure::new(
                 FailureKind::WrongHost,
                 format!("this dashboard does not answer to the name {host:?}"),
@@ -168,49 +169,31 @@ pub(crate) fn client_of(site: &Site, request: &Request) -> IpAddr {
     client_behind(peer, request.headers(), &site.settings.trusted_proxies)
 }
 
-fn client_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
-    let is_proxy = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
-    if !is_proxy(&peer) {
-        return peer;
-    }
-    let named = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
-    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let mut client = peer;
-    for address in named.into_iter().rev() {
-        // What is no address was not written by a proxy that is to be believed.
-        let Ok(address) = address.parse::<IpAddr>() else { return client };
-        client = address.to_canonical();
-        if !is_proxy(&client) {
-            return client;
-        }
-    }
-    client
-}
-
 /// Whether the browser's connection is encrypted: the proxy in front says so.
 pub(crate) fn is_encrypted(site: &Site, request: &Request) -> bool {
     let Some(peer) = request.extensions().get::<Peer>() else { return false };
     let peer = peer.0.to_canonical();
-    site.settings.trusted_proxies.iter().any(|net| net.contains(&peer))
-        && request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https")
+    site.settings.trusted_proxies.iter().any(|net| net.contains(&peer)) && says_https(request.headers())
 }
 
-/// The host that a request is for, without its port, in lower case.
-fn host_of(request: &Request) -> Option<String> {
+/// The host that a request is for.
+fn host_of(request: &Request) -> Option<Authority> {
     let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
     let authority = request.uri().authority().map(|authority| authority.as_str()).or(named)?;
-    let authority: axum::http::uri::Authority = authority.parse().ok()?;
-    Some(authority.host().to_ascii_lowercase())
+    Authority::parse(authority)
 }
 
 /// Addresses cannot be bound to another machine, nor can names without a dot, which no registry of the Internet gives out.
-fn is_allowed(host: &str, allowed: &[String]) -> bool {
-    let host = host.trim_end_matches('.');
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare.parse::<IpAddr>().is_ok()
-        || !host.is_empty() && !host.contains('.')
+fn is_allowed(authority: &Authority, allowed: &[String]) -> bool {
+    let host = authority.host.as_str();
+    let named = |name: &String| {
+        let is_address = authority.address().is_some_and(|address| name.parse() == Ok(address));
+        name == "*" || is_address || name.eq_ignore_ascii_case(host)
+    };
+    authority.address().is_some()
+        || !host.contains('.')
         || host.ends_with(".localhost")
-        || allowed.iter().any(|name| name == "*" || name.eq_ignore_ascii_case(host))
+        || allowed.iter().any(named)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
