@@ -220,6 +220,64 @@ async fn behind_a_proxy_that_is_not_trusted_all_wait_together_and_no_cookie_is_s
 }
 
 #[docker_test]
+async fn a_client_whose_address_comes_with_a_port_is_no_proxy() -> Result<()> {
+    let builder = wanted()
+        .env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD)
+        .env("HERMES_DASHBOARD_TRUSTED_PROXIES", &trusted()?);
+    let container = serving(builder).await?;
+    let enter = async |header: &str, client: &str, password: &str| {
+        let form = Request::post("/login").header(header, client);
+        container.http(PORT, &form.form(&[("username", "hermes"), ("password", password)])).await
+    };
+    for (header, one, other) in [
+        ("X-Forwarded-For", "203.0.113.9:5000", "203.0.113.10:5000"),
+        ("X-Forwarded-For", "[2001:db8:1::1]:5000", "[2001:db8:2::1]:5000"),
+        ("Forwarded", "for=\"198.51.100.9:5000\";proto=https", "For=198.51.100.10"),
+    ] {
+        for attempt in 0..5 {
+            let client = one.replace("5000", &format!("500{attempt}"));
+            let refused = enter(header, &client, &format!("wrong {attempt}")).await?;
+            ensure!(refused.status == 401, "{client}: {}", refused.status);
+        }
+        let waits = enter(header, one, PASSWORD).await?;
+        ensure!(waits.status == 429, "{one}: {}", waits.status);
+        session_of(&enter(header, other, PASSWORD).await?)?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_default_port_that_is_spelled_out_is_the_same_site() -> Result<()> {
+    let container = serving(wanted()).await?;
+    let token = token(&container).await?;
+    let enter = async |headers: &[(&str, &str)]| {
+        let form =
+            headers.iter().fold(Request::post("/login"), |form, (name, value)| form.header(name, value));
+        Ok::<_, anyhow::Error>(
+            container.http(PORT, &form.form(&[("username", ""), ("password", &token)])).await?.status,
+        )
+    };
+    for headers in [
+        [("Host", "localhost:443"), ("Origin", "https://localhost"), ("Sec-Fetch-Site", "same-origin")]
+            .as_slice(),
+        &[("Host", "localhost:443"), ("Origin", "https://localhost")],
+        &[("Host", "localhost"), ("Origin", "http://localhost:80")],
+        // `Referrer-Policy: no-referrer` of a proxy.
+        &[("Host", "localhost"), ("Origin", "null"), ("Sec-Fetch-Site", "same-origin")],
+    ] {
+        ensure!(enter(headers).await? == 303, "{headers:?}");
+    }
+    for headers in [
+        [("Host", "localhost"), ("Origin", "https://localhost:444")].as_slice(),
+        &[("Host", "localhost"), ("Origin", "null")],
+        &[("Host", "localhost"), ("Origin", "http://localhost"), ("Sec-Fetch-Site", "cross-site")],
+    ] {
+        ensure!(enter(headers).await? == 403, "{headers:?}");
+    }
+    Ok(())
+}
+
+#[docker_test]
 async fn the_document_names_the_same_site_in_command_and_recipe() -> Result<()> {
     let variables = variables()?;
     let value =
