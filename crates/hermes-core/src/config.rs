@@ -13,6 +13,7 @@ mod migrate;
 mod port;
 mod restart;
 mod scalar;
+mod unset;
 mod version;
 
 pub use document::{Config, Setting, SyntaxError};

@@ -3,8 +3,8 @@
 (() => {
   const body = document.body;
   const base = body.dataset.base;
-  // Twice the time after which a quiet stream says that it is alive.
-  const SILENCE = 20000;
+  // Longer than the stream takes to find out by itself that it is lost.
+  const SILENCE = 30000;
 
   // --- What the visitor is told -----------------------------------------------------------------
   const told = document.getElementById("told");
@@ -40,7 +40,8 @@
   let lastWord = Date.now();
   const troubles = new Map();
   function showTroubles() {
-    const first = troubles.values().next().value;
+    // An agent that is gone explains all other troubles of its page.
+    const first = troubles.get("gone") || troubles.values().next().value;
     const text = first || "";
     if (banner.textContent !== text) banner.textContent = text;
     banner.hidden = !first;
@@ -55,44 +56,64 @@
     lastWord = Date.now();
     if (troubles.delete("lost")) showTroubles();
   }
-  function listen(url, handlers) {
-    let source;
+  // What this page does with the events of the stream (stream.js), which all pages of the browser share.
+  const handlers = {
+    pulse: () => {},
+    lost,
+    logout: () => location.assign(base + "login"),
+  };
+  function listen(version, log) {
+    let since = Number(version);
+    let port = null;
     let watchdog;
-    let again;
-    function open() {
-      source = new EventSource(url);
-      source.onopen = () => { alive(); watch(); };
-      source.onerror = () => {
-        lost();
-        // A browser gives up where the answer was no stream: then it is for us to try again.
-        if (source.readyState === EventSource.CLOSED) retry();
-      };
-      for (const [name, handle] of Object.entries(handlers)) {
-        source.addEventListener(name, (event) => { alive(); watch(); handle(JSON.parse(event.data)); });
-      }
-      source.addEventListener("pulse", () => { alive(); watch(); });
-      source.addEventListener("logout", () => { source.close(); clearTimeout(watchdog); location.assign(base + "login"); });
+    function take({ data: { event, data, id } }) {
+      if (document.hidden) return;
+      if (event !== "lost") alive();
       watch();
+      if (id > since) since = id;
+      const handle = handlers[event];
+      if (handle) handle(data);
+    }
+    function connect() {
+      const within = () => {
+        const channel = new MessageChannel();
+        globalThis.hermesStream(channel.port1);
+        return channel.port2;
+      };
+      try {
+        const worker = new SharedWorker(body.dataset.stream);
+        // A worker that cannot be loaded: this page goes on by itself.
+        worker.onerror = () => { if (port === worker.port) use(within()); };
+        use(worker.port);
+      } catch {
+        use(within());
+      }
+    }
+    function use(fresh) {
+      port = fresh;
+      port.onmessage = take;
+      shown();
+    }
+    function shown() {
+      if (document.hidden) {
+        clearTimeout(watchdog);
+        port.postMessage({ kind: "hide" });
+      } else {
+        watch();
+        port.postMessage({ kind: "show", base, since, log });
+      }
     }
     function watch() {
       clearTimeout(watchdog);
-      watchdog = setTimeout(() => { lost(); retry(); }, SILENCE);
+      watchdog = setTimeout(() => { lost(); shown(); }, SILENCE);
     }
-    function retry() {
-      source.close();
-      clearTimeout(again);
-      again = setTimeout(async () => {
-        // A stream says nothing of why it was refused; a request does.
-        try {
-          const answer = await fetch(url.split("?")[0].replace(/\/api\/.*/, "/api/facts"), { headers: { accept: "application/json" } });
-          if (answer.status === 401) { location.assign(base + "login"); return; }
-        } catch { /* still lost */ }
-        open();
-      }, 2000);
-    }
-    open();
-    window.addEventListener("pagehide", () => { clearTimeout(watchdog); clearTimeout(again); source.close(); });
+    connect();
+    setInterval(() => { if (!document.hidden) port.postMessage({ kind: "here" }); }, 15000);
+    document.addEventListener("visibilitychange", shown);
+    window.addEventListener("pagehide", () => { clearTimeout(watchdog); port.postMessage({ kind: "hide" }); });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) shown(); });
   }
+  const sinceOf = (url) => new URL(url, location.href).searchParams.get("since");
 
   // Replaces what may hold the focus by something of the same kind, and keeps the focus at the same place of it, or near.
   function replacing(old, replace) {
@@ -160,7 +181,7 @@
         none.hidden = [...rows.rows].some((row) => !row.hidden);
       });
     }
-    listen(table.dataset.live, {
+    Object.assign(handlers, {
       row: ({ name, html }) => { put(name, html); count(); },
       gone: ({ name }) => { const row = rowOf(name); if (row) row.remove(); count(); },
       all: ({ names }) => {
@@ -201,7 +222,7 @@
       problem.replaceChildren(p);
     };
     const gone = () => { troubles.set("gone", name + " was deleted."); showTroubles(); };
-    listen(watched.dataset.live, {
+    Object.assign(handlers, {
       row: (changed) => {
         if (changed.name !== name) return;
         show(rowOfHtml(changed.html));
@@ -245,12 +266,23 @@
       pause.textContent = paused ? "Go on" : "Pause";
       if (!paused) { add(held); held = []; }
     });
-    listen(log.dataset.live, {
-      tail: ({ lines }) => { if (paused) { held = []; } log.replaceChildren(); add(lines); log.scrollTop = log.scrollHeight; },
-      lines: ({ lines }) => take(lines),
-      trouble: (failure) => { troubles.set("log", failure.error); showTroubles(); },
+    Object.assign(handlers, {
+      // The end of the log comes again whenever the stream begins anew: a reader who has scrolled up stays where they are.
+      "log-tail": ({ lines }) => {
+        if (paused) { held = lines.slice(-KEPT); return; }
+        const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
+        const place = log.scrollTop;
+        log.replaceChildren();
+        add(lines);
+        log.scrollTop = atEnd ? log.scrollHeight : place;
+      },
+      "log-lines": ({ lines }) => take(lines),
+      "log-trouble": ({ failure }) => { troubles.set("log", failure.error); showTroubles(); },
     });
   }
+
+  if (table) listen(sinceOf(table.dataset.live), null);
+  else if (watched) listen(sinceOf(watched.dataset.live), log && log.dataset.live ? watched.dataset.watch : null);
 
   // --- Forms ------------------------------------------------------------------------------------
   async function send(method, path, value) {

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{future, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use utoipa::IntoParams;
 
 use crate::agents::{Failure, FailureKind};
 use crate::board::{Change, Seen, Snapshot};
+use crate::follow_log::{Follower, LogEvent};
 use crate::site::{Identity, Site};
 
 /// Nothing was sent for so long: the stream says that it is alive. The page takes twice as long without a word for a lost connection.
@@ -30,7 +31,13 @@ pub(crate) struct Since {
     /// The version of the page; what changed after it is sent.
     #[serde(default)]
     since: u64,
+    /// The profiles whose logs are followed as well, with commas between them; 16 at most.
+    #[serde(default)]
+    logs: String,
 }
+
+/// Logs in one stream.
+const LOGS_MAX: usize = 16;
 
 struct Stream {
     site: Arc<Site>,
@@ -42,6 +49,28 @@ struct Stream {
     begun: bool,
     checked: Instant,
     _place: OwnedSemaphorePermit,
+}
+
+/// All that a browser shows, in one stream: a browser has few connections for one host.
+struct Both {
+    rows: Stream,
+    logs: Vec<(String, Follower)>,
+    /// Events of logs that cannot be followed.
+    refused: Vec<Bytes>,
+}
+
+/// Lines of one log.
+#[derive(Serialize)]
+struct LogLines<'c> {
+    name: &'c str,
+    lines: &'c [String],
+}
+
+/// A log that cannot be followed.
+#[derive(Serialize)]
+struct LogTrouble<'c> {
+    name: &'c str,
+    failure: &'c Failure,
 }
 
 /// A change, as the page takes it.
@@ -62,9 +91,10 @@ struct AllThereIs<'c> {
 }
 
 /// Streams what changes: `row` (`name`, `html`), `gone` (`name`), `all` (`names`: whatever else was seen is gone; each row follows),
-/// `trouble` (a failure), `well`, `logout`.
+/// `trouble` (a failure), `well`, `logout`; of the logs `log-tail` (`name`, `lines`, in place of what was there), `log-lines` (`name`,
+/// `lines`, behind it), `log-trouble` (`name`, `failure`).
 #[utoipa::path(get, operation_id = "events", path = "/api/events", params(Since), tag = "live", responses(
-    (status = 200, content_type = "text/event-stream", description = "events `row`, `gone`, `all`, `trouble`, `well`, `logout`, data in JSON", body = String),
+    (status = 200, content_type = "text/event-stream", description = "events `row`, `gone`, `all`, `trouble`, `well`, `logout`, `log-tail`, `log-lines`, `log-trouble`, data in JSON", body = String),
     (status = 503, description = "too many streams", body = Failure)))]
 pub(crate) async fn stream(
     State(site): State<Arc<Site>>,
@@ -79,7 +109,14 @@ pub(crate) async fn stream(
     // A browser that comes back tells what it saw last.
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let latest = site.board.watch();
-    let stream = Stream {
+    let (mut logs, mut refused) = (Vec::new(), Vec::new());
+    for name in since.logs.split(',').filter(|name| !name.is_empty()).take(LOGS_MAX) {
+        match Follower::new(Arc::clone(&site), identity.clone(), name) {
+            Ok(follower) => logs.push((name.to_owned(), follower)),
+            Err(failure) => refused.push(event(None, "log-trouble", &LogTrouble { name, failure: &failure })),
+        }
+    }
+    let rows = Stream {
         identity,
         latest,
         seen: Seen::up_to(seen.unwrap_or(since.since)),
@@ -89,11 +126,41 @@ pub(crate) async fn stream(
         site,
         _place: place,
     };
-    answer(stream::unfold(Some(stream), |stream| async {
-        let mut stream = stream?;
-        let (bytes, goes_on) = stream.next().await;
-        Some((Ok::<_, Infallible>(bytes), goes_on.then_some(stream)))
+    answer(stream::unfold(Some(Both { rows, logs, refused }), |both| async {
+        let mut both = both?;
+        let (bytes, goes_on) = both.next().await;
+        Some((Ok::<_, Infallible>(bytes), goes_on.then_some(both)))
     }))
+}
+
+impl Both {
+    async fn next(&mut self) -> (Bytes, bool) {
+        if self.rows.begun
+            && let Some(refused) = self.refused.pop()
+        {
+            return (refused, true);
+        }
+        if self.logs.is_empty() || !self.rows.begun {
+            return self.rows.next().await;
+        }
+        let logs = self.logs.iter_mut().map(|(_, follower)| Box::pin(follower.next()));
+        let (place, log_event) = tokio::select! {
+            told = self.rows.next() => return told,
+            (log_event, place, _) = future::select_all(logs) => (place, log_event),
+        };
+        let name = self.logs[place].0.clone();
+        let told = match log_event {
+            LogEvent::Tail(lines) => event(None, "log-tail", &LogLines { name: &name, lines: &lines }),
+            LogEvent::Lines(lines) => event(None, "log-lines", &LogLines { name: &name, lines: &lines }),
+            LogEvent::Pulse => event(None, "pulse", &()),
+            LogEvent::Trouble(failure) => {
+                self.logs.swap_remove(place);
+                event(None, "log-trouble", &LogTrouble { name: &name, failure: &failure })
+            }
+            LogEvent::Logout => return (event(None, "logout", &()), false),
+        };
+        (told, true)
+    }
 }
 
 impl Stream {

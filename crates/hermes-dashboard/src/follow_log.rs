@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -35,7 +34,22 @@ struct Lines {
     lines: Vec<String>,
 }
 
-struct Follower {
+/// A step of a log that is followed.
+pub(crate) enum LogEvent {
+    /// The end of the log, in place of what was there.
+    Tail(Vec<String>),
+    /// Further lines.
+    Lines(Vec<String>),
+    /// Nothing happened.
+    Pulse,
+    /// The log cannot be followed any more.
+    Trouble(Failure),
+    /// The reader is no longer logged in.
+    Logout,
+}
+
+/// A log that is followed.
+pub(crate) struct Follower {
     site: Arc<Site>,
     identity: Identity,
     current: PathBuf,
@@ -61,7 +75,13 @@ pub(crate) async fn stream(
     match Follower::new(site, identity, &name) {
         Ok(follower) => answer(stream::unfold(Some(follower), |follower| async {
             let mut follower = follower?;
-            let (bytes, goes_on) = follower.next().await;
+            let (bytes, goes_on) = match follower.next().await {
+                LogEvent::Tail(lines) => (event(None, "tail", &Lines { lines }), true),
+                LogEvent::Lines(lines) => (event(None, "lines", &Lines { lines }), true),
+                LogEvent::Pulse => (event(None, "pulse", &()), true),
+                LogEvent::Trouble(failure) => (event(None, "trouble", &failure), false),
+                LogEvent::Logout => (event(None, "logout", &()), false),
+            };
             Some((Ok::<_, Infallible>(bytes), goes_on.then_some(follower)))
         })),
         Err(failure) => failure.into_response(),
@@ -69,7 +89,9 @@ pub(crate) async fn stream(
 }
 
 impl Follower {
-    fn new(site: Arc<Site>, identity: Identity, name: &str) -> Result<Self, Failure> {
+    /// # Errors
+    /// There is no such profile, or too many logs are followed.
+    pub(crate) fn new(site: Arc<Site>, identity: Identity, name: &str) -> Result<Self, Failure> {
         let profile: ProfileName = profile_named(name)?;
         site.must_have(&profile)?;
         let place = place(&site.log_streams)?;
@@ -86,30 +108,28 @@ impl Follower {
         })
     }
 
-    async fn next(&mut self) -> (Bytes, bool) {
-        match self.step().await {
-            Ok(Some(bytes)) => (bytes, true),
-            Ok(None) => (event(None, "logout", &()), false),
-            Err(error) => (event(None, "trouble", &unreadable("cannot follow the log", &error)), false),
-        }
+    /// Waits for the next event. To drop the wait loses nothing.
+    pub(crate) async fn next(&mut self) -> LogEvent {
+        self.step()
+            .await
+            .unwrap_or_else(|error| LogEvent::Trouble(unreadable("cannot follow the log", &error)))
     }
 
-    /// The next event; nothing when whoever reads is no longer logged in.
-    async fn step(&mut self) -> io::Result<Option<Bytes>> {
+    async fn step(&mut self) -> io::Result<LogEvent> {
         let quiet_since = Instant::now();
         loop {
             if self.checked.elapsed() >= LOOK {
                 self.checked = Instant::now();
                 if !self.site.still_knows(&self.identity) {
-                    return Ok(None);
+                    return Ok(LogEvent::Logout);
                 }
             }
             if quiet_since.elapsed() >= PULSE {
-                return Ok(Some(event(None, "pulse", &())));
+                return Ok(LogEvent::Pulse);
             }
             let Some(followed) = &mut self.followed else {
                 match self.begin()? {
-                    Some(tail) => return Ok(Some(tail)),
+                    Some(tail) => return Ok(LogEvent::Tail(tail)),
                     // Nothing was logged yet.
                     None => {
                         tokio::time::timeout(LOOK, std::future::pending::<()>()).await.unwrap_or_default();
@@ -136,13 +156,13 @@ impl Follower {
             self.has_more = followed.get_mut().catch_up_at_most(&mut self.unfinished, PIECE)?;
             let lines = self.finished_lines();
             if !lines.is_empty() {
-                return Ok(Some(event(None, "lines", &Lines { lines })));
+                return Ok(LogEvent::Lines(lines));
             }
         }
     }
 
     /// Begins to follow; gives the end of what is there. Nothing where there is no log yet.
-    fn begin(&mut self) -> io::Result<Option<Bytes>> {
+    fn begin(&mut self) -> io::Result<Option<Vec<String>>> {
         // Listening comes first: what is written while the end is read is not to be missed.
         let mut followed = match Followed::listen(&self.current) {
             Ok(followed) => followed,
@@ -157,8 +177,7 @@ impl Follower {
         // SAFETY: the descriptor is the one that `followed` owns, and it closes it only when it is dropped itself.
         let followed = unsafe { AsyncFd::register_with_interest(followed, Interest::READABLE)? };
         self.followed = Some(followed);
-        let lines = tail.lines.iter().map(|line| shown_line(line, &self.secrets)).collect();
-        Ok(Some(event(None, "tail", &Lines { lines })))
+        Ok(Some(tail.lines.iter().map(|line| shown_line(line, &self.secrets)).collect()))
     }
 
     fn finished_lines(&mut self) -> Vec<String> {

@@ -41,6 +41,7 @@ pub(crate) fn table() -> Vec<Route> {
         route("/login", GET_POST, Open, get(pages::login::show).post(pages::login::enter)),
         route("/assets/style.css", GET, Open, get(pages::assets::style)),
         route("/assets/dashboard.js", GET, Open, get(pages::assets::script)),
+        route("/assets/stream.js", GET, Open, get(pages::assets::stream)),
         route("/assets/icon.svg", GET, Open, get(pages::assets::icon)),
         route("/api/status", GET, Open, get(api::status::show)),
         route("/", GET, Login, get(pages::overview::show)),
@@ -101,6 +102,7 @@ pub(crate) fn router(site: &Arc<Site>) -> Router {
     open.method_not_allowed_fallback(pages::not_allowed)
         .layer(from_fn_with_state(Arc::clone(site), guard::check_change))
         .merge(closed)
+        .layer(from_fn_with_state(Arc::clone(site), guard::check_site))
         .layer(from_fn_with_state(Arc::clone(site), guard::check_host))
         .layer(from_fn(security_headers::add))
         .with_state(Arc::clone(site))

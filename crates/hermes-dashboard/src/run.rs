@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agents::Agents;
-use crate::auth::{self, Verifier};
+use crate::auth::{self, Credentials, Watched};
 use crate::board;
 use crate::connection;
 use crate::error::DashboardError;
@@ -23,7 +23,7 @@ use crate::process_usage::Usage;
 use crate::record::{DashboardState, Record};
 use crate::routes;
 use crate::say::{say, warn};
-use crate::settings::{Credential, Settings};
+use crate::settings::Settings;
 use crate::site::{Gate, Parts, Site};
 
 /// The stack of the threads that look and act. They call a few dozen functions deep.
@@ -93,10 +93,19 @@ async fn live(options: Options) -> Result<(), DashboardError> {
     }
     raise_descriptor_limit();
     let (listener, address): (TcpListener, SocketAddr) = listen::bind(&settings)?;
-    let gate = gate(&home, &settings, address)?;
-    let link = link(&settings, &gate, address);
+    let link_base = link_base(&settings, address);
+    let credentials = Credentials::of(Watched {
+        home: home.clone(),
+        settings: settings.clone(),
+        is_loopback: address.ip().to_canonical().is_loopback(),
+        address: link_base.clone(),
+    })?;
+    let (link, has_password) = match &credentials.in_force().gate {
+        Gate::Token(token) => (format!("{link_base}login?token={token}"), false),
+        gate => (link_base, matches!(gate, Gate::Password(_))),
+    };
     let base_path: Arc<str> = settings.base_path.as_str().into();
-    let site = Site::new(Parts { home: home.clone(), agents, settings, gate, version, revision });
+    let site = Site::new(Parts { home: home.clone(), agents, settings, credentials, version, revision });
     let router = routes::router(&site);
     tokio::spawn(board::keep_looking(Arc::clone(&site)));
     let door = connection::take_in(listener, router, base_path);
@@ -104,7 +113,7 @@ async fn live(options: Options) -> Result<(), DashboardError> {
     note(&home, &Record::new(DashboardState::Running, Some(address), None));
     tell_ready(ready);
     say(format_args!("listening on http://{address}"));
-    if !matches!(site.gate, Gate::Password(_)) || on_link.is_some() {
+    if !has_password || on_link.is_some() {
         say(format_args!("open {link}"));
     }
     if let Some(on_link) = on_link {
@@ -119,50 +128,13 @@ async fn live(options: Options) -> Result<(), DashboardError> {
     Ok(())
 }
 
-/// How somebody gets in, on this address.
-fn gate(home: &Home, settings: &Settings, address: SocketAddr) -> Result<Gate, DashboardError> {
-    let is_loopback = address.ip().to_canonical().is_loopback();
-    match settings.credential.clone() {
-        Credential::Password { user, password } => Ok(Gate::Password(Verifier::new(user, password))),
-        Credential::None if is_loopback => {
-            Ok(Gate::Open { csrf: auth::random().map_err(DashboardError::Start)? })
-        }
-        credential => {
-            if matches!(credential, Credential::None) {
-                warn(format_args!(
-                    "dashboard.auth: none holds on a loopback address alone; {} is none, so the token is needed",
-                    address.ip()
-                ));
-            }
-            token(home).map(Gate::Token)
-        }
-    }
-}
-
-/// The token on the volume. On a volume that takes nothing it is one of this process's own: better a link that changes than no way
-/// in; and never an open door.
-fn token(home: &Home) -> Result<String, DashboardError> {
-    match auth::load_or_make_token(home) {
-        Ok(token) => Ok(token),
-        Err(error @ (auth::TokenError::Write(_) | auth::TokenError::Directory { .. })) => {
-            warn(format_args!("the link below is for this start alone: cannot {}", chain(&error)));
-            auth::random().map_err(DashboardError::Start)
-        }
-        Err(error) => Err(DashboardError::Token(error)),
-    }
-}
-
 /// What to open in a browser on this machine. From elsewhere the address is another, which nobody here knows.
-fn link(settings: &Settings, gate: &Gate, address: SocketAddr) -> String {
+fn link_base(settings: &Settings, address: SocketAddr) -> String {
     let host = match address.ip() {
         ip if ip.is_unspecified() => "localhost".to_owned(),
         ip => SocketAddr::new(ip, 0).to_string().trim_end_matches(":0").to_owned(),
     };
-    let page = match gate {
-        Gate::Token(token) => format!("login?token={token}"),
-        Gate::Password(_) | Gate::Open { .. } => String::new(),
-    };
-    format!("http://{host}:{}{}/{page}", address.port(), settings.base_path)
+    format!("http://{host}:{}{}/", address.port(), settings.base_path)
 }
 
 /// Each stream is a descriptor, and some hosts begin with 1,024.

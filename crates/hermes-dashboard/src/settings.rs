@@ -66,6 +66,10 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How somebody proves who they are.
     pub credential: Credential,
+    /// The environment sets the password: the configuration changes nothing.
+    pub credential_is_fixed: bool,
+    /// The user that the environment names.
+    pub user_of_environment: Option<String>,
     /// What is odd and no reason not to start.
     pub warnings: Vec<String>,
 }
@@ -191,8 +195,22 @@ impl Settings {
             allowed_hosts: allowed_hosts(&found)?,
             trusted_proxies: trusted_proxies(&found)?,
             credential: credential(&found)?,
+            credential_is_fixed: found.variable(PASSWORD).or_else(|| found.variable(PASSWORD_FILE)).is_some(),
+            user_of_environment: found.variable(USERNAME).map(|(user, _)| user),
             warnings,
         })
+    }
+
+    /// Returns the credential that applies with this configuration of the default profile.
+    ///
+    /// # Errors
+    /// The configuration holds a setting that makes no sense.
+    pub(crate) fn credential_with(&self, config: Option<&Config>) -> Result<Credential, SettingsError> {
+        if self.credential_is_fixed {
+            return Ok(self.credential.clone());
+        }
+        let user = self.user_of_environment.iter().map(|user| (USERNAME.to_owned(), user.clone()));
+        credential(&Found(&Sources { environment: user.collect(), config, ..Sources::default() }))
     }
 }
 

@@ -8,7 +8,7 @@ use hermes_core::{Home, ProfileName};
 use tokio::sync::Semaphore;
 
 use crate::agents::{Agents, Failure, FailureKind};
-use crate::auth::{Attempts, Session, Sessions, Verifier};
+use crate::auth::{Attempts, Credentials, Queue, Session, Sessions, Verifier, equal};
 use crate::board::Board;
 use crate::settings::Settings;
 
@@ -26,7 +26,8 @@ pub(crate) struct Site {
     pub(crate) home: Home,
     pub(crate) agents: Arc<dyn Agents>,
     pub(crate) settings: Settings,
-    pub(crate) gate: Gate,
+    pub(crate) credentials: Credentials,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) sessions: Sessions,
     pub(crate) attempts: Attempts,
     pub(crate) board: Board,
@@ -42,7 +43,7 @@ pub(crate) struct Site {
 }
 
 /// How somebody gets in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Gate {
     /// It is open: on a loopback address, where the operator wants it so. What protects forms there is made at the start.
     Open {
@@ -53,12 +54,25 @@ pub(crate) enum Gate {
     Token(String),
     /// With a name and a password.
     Password(Verifier),
+    /// Not at all: the token cannot be read.
+    Shut,
 }
 
 impl Gate {
     /// Whether anybody has to log in.
     pub(crate) fn is_closed(&self) -> bool {
         !matches!(self, Self::Open { .. })
+    }
+
+    /// Tells whether the same credential opens both.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Open { csrf }, Self::Open { csrf: other }) => csrf == other,
+            (Self::Token(token), Self::Token(other)) => equal(token, other),
+            (Self::Password(verifier), Self::Password(other)) => verifier.is_same(other),
+            (Self::Shut, Self::Shut) => true,
+            _ => false,
+        }
     }
 }
 
@@ -67,10 +81,10 @@ impl Gate {
 pub(crate) enum Identity {
     /// A browser that logged in.
     Session(Session),
-    /// A program that sent the token or the password with the request itself.
-    Program,
-    /// Anybody, where the dashboard is open.
-    Anybody,
+    /// A program that sent the token or the password with the request itself: the generation of the gate that it passed.
+    Program(u64),
+    /// Anybody, where the dashboard is open: the generation of the gate.
+    Anybody(u64),
 }
 
 /// Where a connection comes from.
@@ -82,14 +96,14 @@ pub(crate) struct Parts {
     pub(crate) home: Home,
     pub(crate) agents: Arc<dyn Agents>,
     pub(crate) settings: Settings,
-    pub(crate) gate: Gate,
+    pub(crate) credentials: Credentials,
     pub(crate) version: String,
     pub(crate) revision: Option<String>,
 }
 
 impl Site {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { home, agents, settings, gate, version, revision } = parts;
+        let Parts { home, agents, settings, credentials, version, revision } = parts;
         Arc::new(Self {
             sessions: Sessions::of(&home),
             attempts: Attempts::default(),
@@ -103,7 +117,8 @@ impl Site {
             home,
             agents,
             settings,
-            gate,
+            credentials,
+            queue: Queue::new(),
             version,
             revision,
         })
@@ -115,10 +130,10 @@ impl Site {
     }
 
     /// What a form of `identity` carries; nothing for a program, which sends no forms.
-    pub(crate) fn csrf<'i>(&'i self, identity: &'i Identity) -> Option<&'i str> {
-        match (identity, &self.gate) {
-            (Identity::Session(session), _) => Some(&session.csrf),
-            (Identity::Anybody, Gate::Open { csrf }) => Some(csrf),
+    pub(crate) fn csrf(&self, identity: &Identity) -> Option<String> {
+        match (identity, &self.credentials.in_force().gate) {
+            (Identity::Session(session), _) => Some(session.csrf.clone()),
+            (Identity::Anybody(_), Gate::Open { csrf }) => Some(csrf.clone()),
             _ => None,
         }
     }
@@ -127,7 +142,9 @@ impl Site {
     pub(crate) fn still_knows(&self, identity: &Identity) -> bool {
         match identity {
             Identity::Session(session) => self.sessions.find(&session.id, SystemTime::now()).is_some(),
-            Identity::Program | Identity::Anybody => true,
+            Identity::Program(generation) | Identity::Anybody(generation) => {
+                self.credentials.in_force().generation == *generation
+            }
         }
     }
 

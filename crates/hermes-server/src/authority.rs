@@ -126,6 +126,16 @@ pub fn is_allowed(text: &str, configured: &[String]) -> bool {
     host.is_allowed(&[]) || configured.iter().any(is_host)
 }
 
+/// Tells whether a page of `origin` is a page of the site that `host`, the value of `Host`, names. A default port may be spelled out in
+/// either (RFC 6454, section 7).
+#[must_use]
+pub fn is_same_site(origin: &str, host: &str) -> bool {
+    let (Some((origin, port)), Ok(host)) = (Authority::of_origin(origin), Authority::parse(host)) else {
+        return false;
+    };
+    origin.is_same(&host, port)
+}
+
 /// The port of a scheme that a URL does not spell out.
 #[must_use]
 pub fn default_port(scheme: &str) -> Option<u16> {
@@ -167,6 +177,30 @@ mod tests {
         assert!(Authority::of_origin("null").is_none() && Authority::of_origin("ftp://a").is_none());
     }
 
+    #[rstest::rstest]
+    #[case("https://localhost", "localhost:443", true)]
+    #[case("https://localhost:443", "localhost", true)]
+    #[case("http://a:80", "A.", true)]
+    #[case("HTTP://a", "a:80", true)]
+    #[case("https://a:8443", "a:8443", true)]
+    #[case("http://[::1]:9119", "[0:0:0:0:0:0:0:1]:9119", true)]
+    #[case("http://a", "a:", true)]
+    #[case("https://a", "a:80", false)]
+    #[case("http://a", "a:443", false)]
+    #[case("https://a:8443", "a", false)]
+    #[case("http://a:1", "a:2", false)]
+    #[case("http://a", "b", false)]
+    #[case("http://a@b", "b", false)]
+    #[case("http://a/x", "a", false)]
+    #[case("http://a:+80", "a", false)]
+    #[case("null", "a", false)]
+    #[case("", "", false)]
+    #[case("file://", "", false)]
+    #[case("ftp://a", "a", false)]
+    fn origins_are_compared_with_their_ports(#[case] origin: &str, #[case] host: &str, #[case] same: bool) {
+        assert_eq!(is_same_site(origin, host), same);
+    }
+
     #[test]
     fn malformed_authorities_are_refused() {
         for text in [
@@ -190,6 +224,15 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn a_site_is_itself_and_no_other(host in "[a-z0-9-]{1,20}", port in 1_u16.., other in 1_u16..) {
+            let here = format!("{host}:{port}");
+            let origin = format!("http://{here}");
+            proptest::prop_assert!(is_same_site(&origin, &here));
+            let there = format!("{host}:{other}");
+            proptest::prop_assert_eq!(is_same_site(&origin, &there), port == other);
+        }
+
         #[test]
         fn any_text_parses_or_fails_and_its_host_parses_again(text in "[a-zA-Z0-9.:\\[\\]_-]{0,40}|.{0,40}") {
             if let Ok(authority) = Authority::parse(&text) {

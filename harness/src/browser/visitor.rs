@@ -61,6 +61,11 @@ impl Browser {
         self.emulate("Page.bringToFront", json!({})).await
     }
 
+    /// Runs a script at the beginning of each page that is loaded from now on in the tab that is shown, before the page's own.
+    pub async fn add_script(&self, source: &str) -> Result<()> {
+        self.emulate("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await
+    }
+
     async fn emulate(&self, command: &'static str, arguments: Value) -> Result<()> {
         let sent = self.remains().session.cdp().send_raw(command, arguments).await;
         sent.map(drop).map_err(failed(format!("tell the browser {command}")))

@@ -78,7 +78,7 @@ async fn link(container: &Container) -> Result<String> {
 fn session_of(answer: &Response) -> Result<String> {
     let cookie = answer.header("set-cookie").with_context(|| format!("no cookie: {answer:?}"))?;
     let value = cookie.split(';').next().unwrap_or_default().to_owned();
-    ensure!(value.starts_with("hermes_session=") && value.len() > 30, "{cookie}");
+    ensure!(value.starts_with("hermes_session_") && value.len() > 30, "{cookie}");
     Ok(value)
 }
 

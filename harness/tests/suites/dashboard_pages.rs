@@ -18,22 +18,22 @@ use hermes_harness::{Browser, Container, ContainerBuilder, Look, secs};
 use serde_json::Value;
 
 /// A dashboard that is up, and where the host finds it.
-struct Dash {
+pub(crate) struct Dash {
     container: Container,
     address: String,
 }
 
 /// A container whose dashboard is on, and published.
-fn with_dashboard() -> ContainerBuilder {
+pub(crate) fn with_dashboard() -> ContainerBuilder {
     Container::builder().env("HERMES_DASHBOARD", "1").publish(9119).cmd(["sleep", "infinity"])
 }
 
 impl Dash {
-    async fn up() -> Result<Self> {
+    pub(crate) async fn up() -> Result<Self> {
         Self::of(with_dashboard()).await
     }
 
-    async fn of(builder: ContainerBuilder) -> Result<Self> {
+    pub(crate) async fn of(builder: ContainerBuilder) -> Result<Self> {
         let container = builder.start_ready().await?;
         let address = format!("http://127.0.0.1:{}", container.published_port(9119).await?);
         let dash = Self { container, address };
@@ -52,7 +52,7 @@ impl Dash {
     }
 
     /// The address of a page.
-    fn url(&self, page: &str) -> String {
+    pub(crate) fn url(&self, page: &str) -> String {
         format!("{}{page}", self.address)
     }
 
@@ -71,7 +71,7 @@ impl Dash {
     }
 
     /// The same as `hermes dashboard link` prints it.
-    async fn link_of_the_command(&self) -> Result<String> {
+    pub(crate) async fn link_of_the_command(&self) -> Result<String> {
         let link = self.container.exec(["hermes", "dashboard", "link"]).await?.success().text();
         self.published(&link)
     }
@@ -85,14 +85,14 @@ impl Dash {
     }
 
     /// Logs in by the link, to the overview.
-    async fn enter(&self, browser: &Browser) -> Result<()> {
+    pub(crate) async fn enter(&self, browser: &Browser) -> Result<()> {
         browser.goto(&self.link_of_the_command().await?).await?;
         browser.wait_for("#profiles").await?;
         Ok(())
     }
 
     /// What a shell prints in the container, as `hermes`.
-    async fn sh(&self, script: &str) -> Result<String> {
+    pub(crate) async fn sh(&self, script: &str) -> Result<String> {
         Ok(self.container.exec_sh(script).deadline(secs(60)).await?.success().text())
     }
 }
@@ -103,7 +103,7 @@ fn row(agent: &str, within: &str) -> String {
 }
 
 /// Waits until the row of an agent shows a state.
-async fn row_says(browser: &Browser, agent: &str, state: &str) -> Result<()> {
+pub(crate) async fn row_says(browser: &Browser, agent: &str, state: &str) -> Result<()> {
     let script = format!(
         "const seen = document.querySelector('{}'); return seen ? seen.textContent === '{state}' || seen.textContent : 'no row';",
         row(agent, ".state")

@@ -204,17 +204,17 @@ impl Config {
     }
 
     /// Whether there is a place for a value and no value.
-    fn is_nothing(&self, id: NodeId) -> bool {
+    pub(super) fn is_nothing(&self, id: NodeId) -> bool {
         let node = self.node(id);
         matches!(&node.content, Content::Scalar { text, plain: true } if text.is_empty())
     }
 
-    fn is_flow(&self, id: NodeId) -> bool {
+    pub(super) fn is_flow(&self, id: NodeId) -> bool {
         self.text.get(self.node(id).span.start..).is_some_and(|text| text.starts_with(['{', '[']))
     }
 
     /// Where the last thing that belongs to a node ends, comments and blank lines after it left out.
-    fn content_end(&self, id: NodeId) -> usize {
+    pub(super) fn content_end(&self, id: NodeId) -> usize {
         let node = self.node(id);
         let last = match &node.content {
             Content::Mapping { entries } if !self.is_flow(id) => entries.last().map(|&(key, value)| {
@@ -255,7 +255,7 @@ impl Config {
     }
 
     /// The end of the line that `place` is in, before what ends it.
-    fn line_end(&self, place: usize) -> usize {
+    pub(super) fn line_end(&self, place: usize) -> usize {
         let rest = self.text.get(place..).unwrap_or_default();
         let line = rest.split('\n').next().unwrap_or_default();
         place + line.strip_suffix('\r').unwrap_or(line).len()

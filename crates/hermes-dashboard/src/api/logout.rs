@@ -18,7 +18,7 @@ pub(crate) async fn leave(
     request: Request,
 ) -> Response {
     end(&site, &identity);
-    let gone = cookie::ending(&site.base(), guard::is_encrypted(&site, &request));
+    let gone = cookie::ending(&site.sessions.cookie(), &site.base(), guard::is_encrypted(&site, &request));
     (StatusCode::NO_CONTENT, gone.map(|value| [(header::SET_COOKIE, value)]), ()).into_response()
 }
 

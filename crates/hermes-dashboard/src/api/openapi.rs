@@ -48,7 +48,10 @@ impl Modify for Schemes {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         components.add_security_scheme("password", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
-        let cookie = ApiKey::Cookie(ApiKeyValue::new("hermes_session"));
+        let cookie = ApiKey::Cookie(ApiKeyValue::with_description(
+            "hermes_session_ID",
+            "ID is the installation's own: two dashboards of one host have two cookies",
+        ));
         components.add_security_scheme("session", SecurityScheme::ApiKey(cookie));
     }
 }

@@ -4,61 +4,87 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::{LIFETIME, Session};
 
-/// Its name.
-const NAME: &str = "hermes_session";
+/// How its name begins. Cookies know no ports: the end of the name is the installation's own, so that two dashboards of one host do
+/// not take each other's.
+pub(crate) const PREFIX: &str = "hermes_session_";
+/// Cookies of this name that are looked at in one request. A browser sends one for each path.
+const LOOKED_AT_MAX: usize = 4;
 
-/// The id that the request carries, if any. Whether there is such a session is another matter.
-pub(crate) fn session_of(headers: &HeaderMap) -> Option<&str> {
+/// Returns the ids that a request carries in cookies of this name.
+pub(crate) fn sessions_of<'h>(name: &'h str, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
     let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == NAME).map(|(_, value)| value)
+    let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value).take(LOOKED_AT_MAX)
 }
 
 /// `Set-Cookie` for a session that begins: no script reads it, no other site's page sends it.
-pub(crate) fn beginning(session: &Session, base: &str, encrypted: bool) -> Option<HeaderValue> {
-    set(&session.id, LIFETIME.as_secs(), base, encrypted)
+pub(crate) fn beginning(name: &str, session: &Session, base: &str, encrypted: bool) -> Option<HeaderValue> {
+    set(name, &session.id, LIFETIME.as_secs(), base, encrypted)
 }
 
 /// `Set-Cookie` for one that ended.
-pub(crate) fn ending(base: &str, encrypted: bool) -> Option<HeaderValue> {
-    set("", 0, base, encrypted)
+pub(crate) fn ending(name: &str, base: &str, encrypted: bool) -> Option<HeaderValue> {
+    set(name, "", 0, base, encrypted)
 }
 
-fn set(value: &str, seconds: u64, base: &str, encrypted: bool) -> Option<HeaderValue> {
+fn set(name: &str, value: &str, seconds: u64, base: &str, encrypted: bool) -> Option<HeaderValue> {
     let secure = if encrypted { "; Secure" } else { "" };
-    let text = format!("{NAME}={value}; Path={base}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let text = format!("{name}={value}; Path={base}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::try_from(text).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn headers(values: &[&[u8]]) -> HeaderMap {
+        let values = values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok());
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(header::COOKIE, value);
+        }
+        headers
+    }
 
     #[test]
     fn a_session_is_found_among_other_cookies() {
-        let of = |values: &[&'static str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(header::COOKIE, HeaderValue::from_static(value));
-            }
-            session_of(&headers).map(str::to_owned)
+        let of = |values: &[&str]| {
+            let values: Vec<_> = values.iter().map(|value| value.as_bytes()).collect();
+            sessions_of("hermes_session_1", &headers(&values)).map(str::to_owned).collect::<Vec<_>>()
         };
-        assert_eq!(of(&["a=b; hermes_session=abc; c"]), Some("abc".into()));
-        assert_eq!(of(&["a=b", "hermes_session=abc"]), Some("abc".into()));
-        assert_eq!(of(&["xhermes_session=abc; hermes_session2=d"]), None);
-        assert_eq!(of(&[]), None);
+        assert_eq!(of(&["a=b; hermes_session_1=abc; c"]), ["abc"]);
+        assert_eq!(of(&["hermes_session_1=abc;hermes_session_1=def"]), ["abc", "def"]);
+        assert!(of(&["xhermes_session_1=abc; hermes_session_12=d; hermes_session=e"]).is_empty());
+        assert!(of(&[]).is_empty());
+        assert_eq!(of(&["hermes_session_1=a; ".repeat(100).as_str()]).len(), LOOKED_AT_MAX);
     }
 
     #[test]
     fn it_is_for_this_site_alone_and_no_script_reads_it() {
         let session = Session { id: "abc".into(), csrf: String::new() };
         assert_eq!(
-            beginning(&session, "/x/", true).unwrap(),
-            "hermes_session=abc; Path=/x/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure"
+            beginning("n", &session, "/x/", true).unwrap(),
+            "n=abc; Path=/x/; Max-Age=604800; HttpOnly; SameSite=Strict; Secure"
         );
-        assert_eq!(
-            ending("/", false).unwrap(),
-            "hermes_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
-        );
+        assert_eq!(ending("n", "/", false).unwrap(), "n=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict");
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_hold_few_sessions(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let headers = headers(&[&bytes]);
+            prop_assert!(sessions_of("s", &headers).count() <= LOOKED_AT_MAX);
+        }
+
+        #[test]
+        fn a_cookie_that_was_set_is_found_again(id in "[0-9a-f]{64}", before in "([a-z]{1,8}=[a-z0-9]{0,8}; ){0,5}") {
+            let session = Session { id: id.clone(), csrf: String::new() };
+            let set = beginning("S", &session, "/", false).unwrap();
+            let pair = set.to_str().unwrap().split(';').next().unwrap();
+            let headers = headers(&[format!("{before}{pair}").as_bytes()]);
+            prop_assert_eq!(sessions_of("S", &headers).collect::<Vec<_>>(), [id.as_str()]);
+        }
     }
 }

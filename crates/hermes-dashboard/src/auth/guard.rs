@@ -1,5 +1,5 @@
-//! What every request passes before anything answers it: the host that it is for, who sends it, and, where it changes something,
-//! whether it comes from a page of this dashboard.
+//! What every request passes before anything answers it: the host that it is for, who sends it, and that no page of
+//! another site made it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,12 +11,15 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
-use ipnet::IpNet;
 
+use super::admission::{Given, admits};
+use super::attempts::Way;
+use super::fetch_site::{Maker, maker_of};
+use super::forwarded::{client_behind, says_https};
 use super::{cookie, equal};
 use crate::agents::{Failure, FailureKind};
 use crate::pages;
-use crate::site::{Gate, Identity, Peer, Site};
+use crate::site::{Identity, Peer, Site};
 
 /// The longest body of a request, in bytes: a `SOUL.md` and its encoding.
 pub(crate) const BODY_MAX: usize = 1024 * 1024;
@@ -48,6 +51,18 @@ pub(crate) async fn check_host(State(site): State<Arc<Site>>, request: Request, 
     }
 }
 
+/// Refuses a request that a page of another site made, unless it is a link that a person follows: before it counts as anything.
+pub(crate) async fn check_site(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    let maker = maker_of(request.method(), request.headers());
+    if maker == Maker::Foreign {
+        let failure = Failure::new(FailureKind::Forbidden, "the request comes from a page of another site")
+            .hint("behind a proxy: let it pass the Host header on as it came");
+        return refuse(&site, &request, failure, None);
+    }
+    request.extensions_mut().insert(maker);
+    next.run(request).await
+}
+
 /// Lets a request on when it is known who sends it.
 pub(crate) async fn require_login(
     State(site): State<Arc<Site>>,
@@ -55,7 +70,9 @@ pub(crate) async fn require_login(
     next: Next,
 ) -> Response {
     let address = client_of(&site, &request);
-    match identify(&site, request.headers(), address).await {
+    // A link of another site may hold a name and a password (`http://user:guess@host/`): that is no attempt of the visitor's.
+    let may_try = request.extensions().get::<Maker>() != Some(&Maker::Link);
+    match identify(&site, request.headers(), address, may_try).await {
         Ok(Some(identity)) => {
             request.extensions_mut().insert(identity);
             next.run(request).await
@@ -68,17 +85,12 @@ pub(crate) async fn require_login(
     }
 }
 
-/// Refuses what changes something and does not come from a page of this dashboard. The body is read here, whole and with limits.
+/// Refuses a change that carries no CSRF token of its session. The body is read here, whole and with limits.
 pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
     let identity = request.extensions().get::<Identity>().cloned();
-    if !comes_from_here(request.headers()) {
-        let failure = Failure::new(FailureKind::Forbidden, "the request comes from a page of another site")
-            .hint("behind a proxy: let it pass the Host header on as it came");
-        return refuse(&site, &request, failure, identity.as_ref());
-    }
     let (head, body) = request.into_parts();
     let body_max = if identity.is_some() { BODY_MAX } else { STRANGER_BODY_MAX };
     let read = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, body_max)).await;
@@ -99,7 +111,7 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
     if let Some(expected) = expected {
         let header = head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let sent = header.or_else(|| is_form(&head.headers).then(|| field(&body, CSRF_FIELD)).flatten());
-        if !sent.is_some_and(|sent| equal(&sent, expected)) {
+        if !sent.is_some_and(|sent| equal(&sent, &expected)) {
             let failure = Failure::new(FailureKind::Forbidden, "the request carries no word of this session")
                 .hint("load the page again and repeat what you did");
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
@@ -126,61 +138,32 @@ async fn identify(
     site: &Arc<Site>,
     headers: &HeaderMap,
     address: IpAddr,
+    may_try: bool,
 ) -> Result<Option<Identity>, Failure> {
-    if !site.gate.is_closed() {
-        return Ok(Some(Identity::Anybody));
+    let in_force = site.credentials.in_force();
+    if !in_force.gate.is_closed() {
+        return Ok(Some(Identity::Anybody(in_force.generation)));
     }
-    let id = cookie::session_of(headers);
-    if let Some(session) = id.and_then(|id| site.sessions.find(id, SystemTime::now())) {
+    let now = SystemTime::now();
+    if let Some(session) =
+        cookie::sessions_of(&site.sessions.cookie(), headers).find_map(|id| site.sessions.find(id, now))
+    {
         return Ok(Some(Identity::Session(session)));
     }
-    let Some(value) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
-        return Ok(None);
-    };
-    let given = match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Given::Token(token.trim().to_owned())
-        }
-        Some((scheme, pair)) if scheme.eq_ignore_ascii_case("basic") => match basic(pair.trim()) {
-            Some((user, password)) => Given::Password { user, password },
-            None => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
-    Ok(admits(site, address, given).await?.then_some(Identity::Program))
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(given) = value.filter(|_| may_try).and_then(given_by) else { return Ok(None) };
+    let admitted = admits(site, address, Way::Header, given).await?;
+    Ok(admitted.map(Identity::Program))
 }
 
-/// What somebody shows at the gate.
-pub(crate) enum Given {
-    Token(String),
-    Password { user: String, password: String },
-}
-
-/// Whether the gate opens for it. Every attempt is counted.
-///
-/// # Errors
-/// The address tried too often, or too many try at once.
-pub(crate) async fn admits(site: &Site, address: IpAddr, given: Given) -> Result<bool, Failure> {
-    site.attempts.begin(address, std::time::Instant::now()).map_err(|wait| {
-        let minutes = wait.as_secs().div_ceil(60);
-        Failure::new(FailureKind::TooManyAttempts, "too many attempts to log in from this address")
-            .hint(format!("try again in {minutes} min"))
-    })?;
-    let is_right = match (&site.gate, given) {
-        (Gate::Token(token), Given::Token(given)) => equal(&given, token),
-        // Where a form asks for a name and a password, the token is the password.
-        (Gate::Token(token), Given::Password { password, .. }) => equal(password.trim(), token),
-        (Gate::Password(verifier), Given::Password { user, password }) => {
-            verifier.verify(user, password).await.map_err(|_| {
-                Failure::new(FailureKind::TryAgain, "too many log in at once").hint("try again in a moment")
-            })?
-        }
-        (Gate::Password(_), Given::Token(_)) | (Gate::Open { .. }, _) => false,
-    };
-    if is_right {
-        site.attempts.succeeded(address);
+/// Returns the credential that a value of `Authorization` holds (RFC 9110, 11.4).
+fn given_by(value: &str) -> Option<Given> {
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(Given::Token(rest.trim().to_owned()));
     }
-    Ok(is_right)
+    let (user, password) = scheme.eq_ignore_ascii_case("basic").then(|| basic(rest.trim())).flatten()?;
+    Some(Given::Password { user, password })
 }
 
 /// Whose request it is: the last address that no trusted proxy has, as the proxies tell; else who is connected.
@@ -190,55 +173,17 @@ pub(crate) fn client_of(site: &Site, request: &Request) -> IpAddr {
     client_behind(peer, request.headers(), &site.settings.trusted_proxies)
 }
 
-fn client_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
-    let is_proxy = |address: &IpAddr| proxies.iter().any(|net| net.contains(address));
-    if !is_proxy(&peer) {
-        return peer;
-    }
-    let named = headers.get_all("x-forwarded-for").into_iter().filter_map(|value| value.to_str().ok());
-    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let mut client = peer;
-    for address in named.into_iter().rev() {
-        // What is no address was not written by a proxy that is to be believed.
-        let Ok(address) = address.parse::<IpAddr>() else { return client };
-        client = address.to_canonical();
-        if !is_proxy(&client) {
-            return client;
-        }
-    }
-    client
-}
-
 /// Whether the browser's connection is encrypted: the proxy in front says so.
 pub(crate) fn is_encrypted(site: &Site, request: &Request) -> bool {
     let Some(peer) = request.extensions().get::<Peer>() else { return false };
     let peer = peer.0.to_canonical();
-    site.settings.trusted_proxies.iter().any(|net| net.contains(&peer))
-        && request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https")
+    site.settings.trusted_proxies.iter().any(|net| net.contains(&peer)) && says_https(request.headers())
 }
 
 /// The value of `Host`, or the authority of a target in absolute form.
 fn host_of(request: &Request) -> Option<String> {
     let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
     request.uri().authority().map(|authority| authority.as_str()).or(named).map(str::to_owned)
-}
-
-/// Whether the browser says that the request was made by a page from here; a program says nothing.
-fn comes_from_here(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(site) = text("sec-fetch-site")
-        && !matches!(site, "same-origin" | "none")
-    {
-        return false;
-    }
-    match headers.get(header::ORIGIN) {
-        None => true,
-        Some(origin) => {
-            let authority =
-                origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, rest)| rest);
-            authority.is_some_and(|origin| text("host").is_some_and(|host| host.eq_ignore_ascii_case(origin)))
-        }
-    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -1,4 +1,4 @@
-//! Passwords: hashed with argon2id, verified one at a time.
+//! Passwords: hashed with argon2id.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
 
 use crate::settings::Password;
 
@@ -18,9 +17,6 @@ const PASSES: u32 = 3;
 /// A hash of somebody else's choice may need this much memory, in KiB: one verification at a time must fit on a small machine.
 const MEMORY_KIB_MAX: u32 = 256 * 1024;
 const PASSES_MAX: u32 = 64;
-
-/// How many verifications may wait for their turn. More are refused: each takes tens of milliseconds.
-const WAITING_MAX: usize = 16;
 
 /// A hash in the PHC format (`$argon2id$v=19$m=…`).
 #[derive(Clone, PartialEq, Eq)]
@@ -82,9 +78,7 @@ pub fn hash_password(password: &str) -> Result<String, PasswordHashError> {
 pub(crate) struct Verifier {
     user: String,
     given: Given,
-    turn: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-    /// The digest of what was right last: a program sends the same with each request, and need not be hashed for each.
+    /// The digest of the credential that was right last: a program sends the same with each request, and need not be hashed for each.
     right: Arc<Mutex<Option<String>>>,
 }
 
@@ -101,48 +95,55 @@ impl fmt::Debug for Given {
     }
 }
 
-/// Too many wait already.
-#[derive(Debug)]
-pub(crate) struct Overloaded;
-
 impl Verifier {
     pub(crate) fn new(user: String, password: Password) -> Self {
         let given = match password {
             Password::Hash(hash) => Given::Hash(hash),
             Password::Plain(text) => Given::Plain(Arc::new((text, OnceLock::new()))),
         };
-        Self {
-            user,
-            given,
-            turn: Arc::new(Semaphore::new(1)),
-            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
-            right: Arc::default(),
-        }
+        Self { user, given, right: Arc::default() }
     }
 
-    /// Whether both are right. A wrong name takes as long as a wrong password.
-    ///
-    /// # Errors
-    /// Too many wait for the same.
-    pub(crate) async fn verify(&self, user: String, password: String) -> Result<bool, Overloaded> {
-        let digest = super::of_text(&format!("{user}\0{password}"));
-        let was_right = self.right.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if was_right.is_some_and(|right| super::equal(&right, &digest)) {
-            return Ok(true);
-        }
-        let _place = self.waiting.try_acquire().map_err(|_| Overloaded)?;
-        let _turn = self.turn.acquire().await.map_err(|_| Overloaded)?;
-        let this = self.clone();
-        let verified = tokio::task::spawn_blocking(move || {
-            let is_right = this.given.is(&password);
-            super::equal(&user, &this.user) & is_right
-        });
-        let is_right = verified.await.unwrap_or(false);
-        if is_right {
-            *self.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
-        }
-        Ok(is_right)
+    /// Tells whether both verify the same credential.
+    pub(crate) fn is_for(&self, user: &str, password: &Password) -> bool {
+        let same = match (&self.given, password) {
+            (Given::Hash(one), Password::Hash(other)) => one == other,
+            (Given::Plain(plain), Password::Plain(other)) => super::equal(&plain.0, other),
+            _ => false,
+        };
+        same && self.user == user
     }
+
+    /// Tells whether both are one verifier.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.right, &other.right)
+    }
+
+    /// Tells whether a header for this user could be meant for the dashboard.
+    pub(crate) fn is_of_user(&self, user: &str) -> bool {
+        super::equal(user, &self.user)
+    }
+
+    /// Tells whether the credential of this digest was right last. Takes no time.
+    pub(crate) fn was_right(&self, digest: &str) -> bool {
+        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        right.as_ref().is_some_and(|right| super::equal(right, digest))
+    }
+
+    /// Tells whether both are right. It hashes: call it in a thread of its own, in turn. A wrong name takes as long as a wrong
+    /// password.
+    pub(crate) fn verify(&self, user: &str, password: &str) -> bool {
+        let is_right = super::equal(user, &self.user) & self.given.is(password);
+        if is_right {
+            *self.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest_of(user, password));
+        }
+        is_right
+    }
+}
+
+/// Returns what a credential is known by while the process runs.
+pub(crate) fn digest_of(user: &str, password: &str) -> String {
+    super::of_text(&format!("{user}\0{password}"))
 }
 
 impl Given {
@@ -188,29 +189,20 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn both_the_name_and_the_password_have_to_be_right() {
+    #[test]
+    fn both_the_name_and_the_password_have_to_be_right() {
         let hash = PasswordHash::parse(&hash_password("secret").unwrap()).unwrap();
         for password in [Password::Plain("secret".into()), Password::Hash(hash)] {
-            let verifier = Verifier::new("me".into(), password);
-            for (user, password, right) in
-                [("me", "secret", true), ("you", "secret", false), ("me", "Secret", false), ("", "", false)]
-            {
-                let verified = verifier.verify(user.into(), password.into()).await.unwrap();
-                assert_eq!(verified, right, "{user} {password}");
+            let verifier = Verifier::new("me".into(), password.clone());
+            let tries =
+                [("me", "secret", true), ("you", "secret", false), ("me", "Secret", false), ("", "", false)];
+            for (user, password, right) in tries {
+                assert_eq!(verifier.verify(user, password), right, "{user} {password}");
             }
-            // What was right once is right without a turn, and nothing else is.
-            let _busy = verifier.turn.acquire().await.unwrap();
-            assert!(verifier.verify("me".into(), "secret".into()).await.unwrap());
-            let other = verifier.verify("me".into(), "other".into());
-            assert!(tokio::time::timeout(std::time::Duration::from_millis(20), other).await.is_err());
+            assert!(verifier.was_right(&digest_of("me", "secret")));
+            assert!(!verifier.was_right(&digest_of("me", "other")));
+            assert!(verifier.is_for("me", &password) && !verifier.is_for("you", &password));
+            assert!(!verifier.is_for("me", &Password::Plain("other".into())));
         }
-    }
-
-    #[tokio::test]
-    async fn who_comes_when_too_many_wait_is_sent_away() {
-        let verifier = Verifier::new("me".into(), Password::Plain("secret".into()));
-        let _all = verifier.waiting.acquire_many(u32::try_from(WAITING_MAX).unwrap()).await.unwrap();
-        assert!(verifier.verify("me".into(), "secret".into()).await.is_err());
     }
 }

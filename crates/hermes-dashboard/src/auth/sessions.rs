@@ -4,7 +4,6 @@
 //! A session's id is known to its browser alone; what is kept is the id's digest.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,8 +13,9 @@ use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{Home, chain};
 use serde::{Deserialize, Serialize};
 
+use super::file_version::FileVersion;
 use super::token::{TokenError, make_directory};
-use super::{of_text, random};
+use super::{cookie, of_text, random};
 use crate::say::warn;
 
 /// How long a session lasts at most.
@@ -28,6 +28,8 @@ const USE_STEP: u64 = 300;
 const SESSIONS_MAX: usize = 256;
 /// How long another process may have the file before nobody waits for it any more.
 const LOCKED: Duration = Duration::from_secs(2);
+/// Characters of the cookie's name that are the installation's own.
+const COOKIE_LENGTH: usize = 8;
 /// Longer than the file can be.
 const FILE_MAX: u64 = 256 * 1024;
 
@@ -50,15 +52,10 @@ struct Kept {
 
 #[derive(Default, Serialize, Deserialize)]
 struct Written {
+    /// The end of the cookie's name.
+    #[serde(default)]
+    cookie: String,
     sessions: Vec<Kept>,
-}
-
-/// Which version of the file was read or written last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version {
-    inode: u64,
-    length: u64,
-    changed: (i64, i64),
 }
 
 /// All sessions.
@@ -72,8 +69,11 @@ pub(crate) struct Sessions {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The end of the cookie's name: random, and the installation's own.
+    cookie: String,
     kept: HashMap<String, Kept>,
-    version: Option<Version>,
+    /// The version of the file that was read or written last.
+    version: Option<FileVersion>,
     /// Told once.
     has_warned: bool,
 }
@@ -86,6 +86,14 @@ impl Sessions {
         sessions
     }
 
+    /// The name of the cookie that carries a session of this installation.
+    pub(crate) fn cookie(&self) -> String {
+        let mut state = self.state();
+        self.reload(&mut state);
+        name_cookie(&mut state);
+        format!("{}{}", cookie::PREFIX, state.cookie)
+    }
+
     /// Begins one.
     ///
     /// # Errors
@@ -96,6 +104,7 @@ impl Sessions {
         let mut state = self.state();
         let _held = hold(&self.lock);
         self.reload(&mut state);
+        name_cookie(&mut state);
         state.kept.retain(|_, session| session.is_alive(now));
         if state.kept.len() >= SESSIONS_MAX
             && let Some(oldest) = state.kept.values().min_by_key(|session| session.used)
@@ -141,13 +150,16 @@ impl Sessions {
 
     /// Takes over what somebody else has written. A file that is gone, or holds something else, holds no session.
     fn reload(&self, state: &mut State) {
-        let version = version_of(&self.path);
+        let version = FileVersion::of(&self.path);
         if version == state.version {
             return;
         }
         let bytes = whole_file::read(&self.path, FILE_MAX).ok().flatten();
         let written: Written =
             bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        if is_cookie(&written.cookie) {
+            state.cookie = written.cookie;
+        }
         state.kept = written.sessions.into_iter().map(|session| (session.digest.clone(), session)).collect();
         state.version = version;
     }
@@ -155,10 +167,10 @@ impl Sessions {
     /// Where the volume takes nothing, sessions last as long as the process.
     fn keep(&self, state: &mut State) {
         let sessions = state.kept.values().cloned().collect();
-        let text = serde_json::json!(Written { sessions }).to_string();
+        let text = serde_json::json!(Written { cookie: state.cookie.clone(), sessions }).to_string();
         match whole_file::write(&self.path, text.as_bytes(), 0o600) {
             Ok(()) => {
-                state.version = version_of(&self.path);
+                state.version = FileVersion::of(&self.path);
                 state.has_warned = false;
             }
             Err(error) if !state.has_warned => {
@@ -177,10 +189,24 @@ impl Sessions {
 pub fn end_all(home: &Home) -> Result<(), TokenError> {
     make_directory(home)?;
     let _held = hold(&lock_of(home));
-    let text = serde_json::json!(Written::default()).to_string();
+    let before = whole_file::read(&home.dashboard_sessions(), FILE_MAX).ok().flatten();
+    let before: Written = before.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+    let text = serde_json::json!(Written { cookie: before.cookie, sessions: Vec::new() }).to_string();
     let written: Result<(), WriteError> =
         whole_file::write(&home.dashboard_sessions(), text.as_bytes(), 0o600);
     written.map_err(TokenError::Write)
+}
+
+/// Gives the installation's cookie a name if it has none.
+fn name_cookie(state: &mut State) {
+    if state.cookie.is_empty() {
+        // Without random bits no session begins either.
+        state.cookie = random().unwrap_or_default().chars().take(COOKIE_LENGTH).collect();
+    }
+}
+
+fn is_cookie(text: &str) -> bool {
+    text.len() == COOKIE_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn lock_of(home: &Home) -> PathBuf {
@@ -207,11 +233,6 @@ impl Kept {
 
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-fn version_of(path: &Path) -> Option<Version> {
-    let found = std::fs::metadata(path).ok()?;
-    Some(Version { inode: found.ino(), length: found.len(), changed: (found.ctime(), found.ctime_nsec()) })
 }
 
 #[cfg(test)]

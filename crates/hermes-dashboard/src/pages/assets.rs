@@ -1,4 +1,4 @@
-//! What the pages load: one style sheet, one script, one picture, all in the program.
+//! What the pages load: one style sheet, two scripts, one picture, all in the program.
 
 use std::sync::LazyLock;
 
@@ -9,11 +9,12 @@ use crate::auth::of_text;
 
 const STYLE: &str = include_str!("../../assets/style.css");
 const SCRIPT: &str = include_str!("../../assets/dashboard.js");
+const STREAM: &str = include_str!("../../assets/stream.js");
 const ICON: &str = include_str!("../../assets/icon.svg");
 
 /// Names these very files.
 static BUILD: LazyLock<String> =
-    LazyLock::new(|| of_text(&format!("{STYLE}{SCRIPT}{ICON}"))[..12].to_owned());
+    LazyLock::new(|| of_text(&format!("{STYLE}{SCRIPT}{STREAM}{ICON}"))[..12].to_owned());
 
 /// What stands behind the names of the files in a page: with other files it is another.
 pub(crate) fn build() -> &'static str {
@@ -28,6 +29,11 @@ pub(crate) async fn style() -> Response {
 /// `/assets/dashboard.js`.
 pub(crate) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+/// `/assets/stream.js`.
+pub(crate) async fn stream() -> Response {
+    asset("text/javascript; charset=utf-8", STREAM)
 }
 
 /// `/assets/icon.svg`.

@@ -14,8 +14,9 @@ use serde::Deserialize;
 use super::{Frame, Visitor, html};
 use crate::agents::{Failure, FailureKind};
 use crate::api::logout;
+use crate::auth::admission::{self, Given, admits};
 use crate::auth::cookie;
-use crate::auth::guard::{self, Given};
+use crate::auth::{Way, guard};
 use crate::site::{Gate, Site};
 
 /// The link in the log has it.
@@ -51,25 +52,21 @@ pub(crate) async fn show(
     Query(link): Query<Link>,
     request: Request,
 ) -> Response {
-    if !site.gate.is_closed() {
+    if !site.credentials.in_force().gate.is_closed() {
         return Redirect::to(&site.base()).into_response();
     }
     match link.token {
         None => form(&site, None),
         Some(token) => {
             let address = guard::client_of(&site, &request);
-            match guard::admits(&site, address, Given::Token(token)).await {
-                Ok(true) => {
+            match admits(&site, address, Way::Form, Given::Token(token)).await {
+                Ok(Some(generation)) => {
                     // Its address has the token in it, and is nobody's to be told.
                     let quiet = [(header::REFERRER_POLICY, "no-referrer")];
                     let welcome = html(&Welcome { frame: Frame::new(&site, None) });
-                    begin(&site, &request, (quiet, welcome).into_response())
+                    begin(&site, &request, generation, (quiet, welcome).into_response())
                 }
-                Ok(false) => {
-                    let failure = Failure::new(FailureKind::Unauthenticated, "this link is not valid")
-                        .hint("print the one that is: hermes dashboard link");
-                    form(&site, Some(failure))
-                }
+                Ok(None) => form(&site, Some(invalid_link(&site))),
                 Err(failure) => form(&site, Some(failure)),
             }
         }
@@ -78,7 +75,7 @@ pub(crate) async fn show(
 
 /// Lets in who entered the right words.
 pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Response {
-    if !site.gate.is_closed() {
+    if !site.credentials.in_force().gate.is_closed() {
         return Redirect::to(&site.base()).into_response();
     }
     let (head, body) = request.into_parts();
@@ -89,9 +86,9 @@ pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Re
     };
     let address = guard::client_of(&site, &again);
     let given = Given::Password { user: entered.username, password: entered.password };
-    match guard::admits(&site, address, given).await {
-        Ok(true) => begin(&site, &again, Redirect::to(&site.base()).into_response()),
-        Ok(false) => form(&site, Some(Failure::new(FailureKind::Unauthenticated, wrong(&site)))),
+    match admits(&site, address, Way::Form, given).await {
+        Ok(Some(generation)) => begin(&site, &again, generation, Redirect::to(&site.base()).into_response()),
+        Ok(None) => form(&site, Some(Failure::new(FailureKind::Unauthenticated, wrong(&site)))),
         Err(failure) => form(&site, Some(failure)),
     }
 }
@@ -100,27 +97,43 @@ pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Re
 pub(crate) async fn leave(visitor: Visitor, request: Request) -> Response {
     let site = &visitor.site;
     logout::end(site, &visitor.identity);
-    let gone = cookie::ending(&site.base(), guard::is_encrypted(site, &request));
+    let gone = cookie::ending(&site.sessions.cookie(), &site.base(), guard::is_encrypted(site, &request));
     let to = Redirect::to(&format!("{}login", site.base()));
     (gone.map(|value| [(header::SET_COOKIE, value)]), to).into_response()
 }
 
-fn wrong(site: &Site) -> &'static str {
-    if matches!(site.gate, Gate::Token(_)) {
-        "that is not the token"
-    } else {
-        "the name or the password is wrong"
+fn invalid_link(site: &Site) -> Failure {
+    let failure = Failure::new(FailureKind::Unauthenticated, "this link is not valid");
+    match site.credentials.in_force().gate {
+        Gate::Password(_) => failure.hint("a password is configured: log in with it"),
+        _ => failure.hint("print the one that is: hermes dashboard link"),
     }
 }
 
+fn wrong(site: &Site) -> &'static str {
+    match site.credentials.in_force().gate {
+        Gate::Password(_) => "the name or the password is wrong",
+        _ => "that is not the token",
+    }
+}
+
+/// The form of the method in force.
 fn form(site: &Site, failure: Option<Failure>) -> Response {
+    let in_force = site.credentials.in_force();
+    let wants_token = !matches!(in_force.gate, Gate::Password(_));
+    let failure = failure.or_else(|| {
+        matches!(in_force.gate, Gate::Shut).then(|| {
+            Failure::new(FailureKind::Failed, "nobody can log in: the token cannot be read")
+                .hint("make another: hermes dashboard logout --all --new-token")
+        })
+    });
     let status = failure.as_ref().map_or(StatusCode::OK, |failure| failure.kind.status());
-    let wants_token = matches!(site.gate, Gate::Token(_));
-    (status, html(&Login { frame: Frame::new(site, None), wants_token, failure })).into_response()
+    let page = html(&Login { frame: Frame::new(site, None), wants_token, failure });
+    (status, page).into_response()
 }
 
 /// `answer`, with a session that begins.
-fn begin(site: &Site, request: &Request, answer: Response) -> Response {
+fn begin(site: &Site, request: &Request, generation: u64, answer: Response) -> Response {
     let session = match site.sessions.begin(SystemTime::now()) {
         Ok(session) => session,
         Err(error) => {
@@ -129,7 +142,14 @@ fn begin(site: &Site, request: &Request, answer: Response) -> Response {
             return form(site, Some(failure));
         }
     };
+    // A logout of everybody comes after the revocation of the credential: a session that began in between ends here.
+    if !admission::holds(site, generation) {
+        site.sessions.end(&session);
+        let failure = Failure::new(FailureKind::Unauthenticated, "the login has changed at this moment")
+            .hint("load the page again");
+        return form(site, Some(failure));
+    }
     let encrypted = guard::is_encrypted(site, request);
-    let cookie = cookie::beginning(&session, &site.base(), encrypted);
+    let cookie = cookie::beginning(&site.sessions.cookie(), &session, &site.base(), encrypted);
     (cookie.map(|value| [(header::SET_COOKIE, value)]), answer).into_response()
 }

@@ -11,8 +11,14 @@ use super::fixture::{Dashboard, LoggedIn, TOKEN, request};
 use crate::api::openapi::Document;
 use crate::routes::{Access, table};
 
-const OPEN: &[&str] =
-    &["/api/status", "/assets/dashboard.js", "/assets/icon.svg", "/assets/style.css", "/login"];
+const OPEN: &[&str] = &[
+    "/api/status",
+    "/assets/dashboard.js",
+    "/assets/icon.svg",
+    "/assets/stream.js",
+    "/assets/style.css",
+    "/login",
+];
 
 /// Each route with each of its methods, with real names in its path.
 fn all() -> Vec<(&'static str, String, Access)> {
@@ -44,7 +50,8 @@ async fn without_a_session_every_route_answers_401_or_sends_to_the_login() {
     let ended = dashboard.log_in();
     let session = dashboard.site.sessions.begin(SystemTime::now()).unwrap();
     dashboard.site.sessions.end(&session);
-    let cookie = |id: &str| LoggedIn { cookie: format!("hermes_session={id}"), csrf: String::new() };
+    let name = dashboard.site.sessions.cookie();
+    let cookie = |id: &str| LoggedIn { cookie: format!("{name}={id}"), csrf: String::new() };
     crate::auth::end_all_sessions(&dashboard.home).unwrap();
     let strangers = [
         ("nobody", None),

@@ -9,7 +9,7 @@ use hermes_core::{Home, ProfileName};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::auth::Verifier;
+use crate::auth::{Credentials, Verifier, Watched};
 use crate::fake::FakeAgents;
 use crate::routes;
 use crate::settings::{Password, Settings, Sources};
@@ -51,6 +51,18 @@ impl Dashboard {
     }
 
     pub(super) fn with(environment: &[(&str, &str)], gate: Gate) -> Self {
+        Self::made(environment, |_, _| Credentials::fixed(gate))
+    }
+
+    /// A dashboard that goes by the files of its volume, as in operation.
+    pub(super) fn watching() -> Self {
+        Self::made(&[], |home, settings| {
+            let (home, settings, address) = (home.clone(), settings.clone(), "http://localhost:9119/".into());
+            Credentials::of(Watched { home, settings, is_loopback: false, address }).unwrap()
+        })
+    }
+
+    fn made(environment: &[(&str, &str)], credentials: impl FnOnce(&Home, &Settings) -> Credentials) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         crate::auth::make_directory(&home).unwrap();
@@ -60,8 +72,8 @@ impl Dashboard {
         let site = Site::new(Parts {
             home: home.clone(),
             agents: agents.clone(),
+            credentials: credentials(&home, &settings),
             settings,
-            gate,
             version: "1.2.3".into(),
             revision: None,
         });
@@ -71,7 +83,7 @@ impl Dashboard {
 
     pub(super) fn log_in(&self) -> LoggedIn {
         let session = self.site.sessions.begin(std::time::SystemTime::now()).unwrap();
-        LoggedIn { cookie: format!("hermes_session={}", session.id), csrf: session.csrf }
+        LoggedIn { cookie: format!("{}={}", self.site.sessions.cookie(), session.id), csrf: session.csrf }
     }
 
     pub(super) fn profile(&self, name: &str) -> ProfileName {

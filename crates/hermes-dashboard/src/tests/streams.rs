@@ -132,6 +132,40 @@ async fn a_log_is_followed_through_its_rotation_and_shown_harmlessly() {
 }
 
 #[tokio::test]
+async fn one_stream_carries_rows_and_logs() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    for name in ["coder", "writer"] {
+        let profile = dashboard.profile(name);
+        std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&profile)).unwrap();
+        std::fs::write(dashboard.home.gateway_log(&profile), format!("first of {name}\n")).unwrap();
+    }
+    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    tokio::spawn(board::keep_looking(Arc::clone(&dashboard.site)));
+    let path = format!("/api/events?since={version}&logs=coder,writer,missing,..%2Fx");
+    let mut events = Events::open(&dashboard, &path, &me).await;
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let (event, data) = events.next().await.unwrap();
+        told.push(format!("{event} {}", data["name"].as_str().unwrap()));
+    }
+    told.sort();
+    assert_eq!(told, ["log-tail coder", "log-tail writer", "log-trouble ../x", "log-trouble missing"]);
+    let log = dashboard.home.gateway_log(&hermes_core::ProfileName::new("writer").unwrap());
+    std::fs::OpenOptions::new().append(true).open(log).unwrap().write_all(b"second\n").unwrap();
+    assert_eq!(
+        events.next().await.unwrap(),
+        ("log-lines".to_owned(), json!({"name": "writer", "lines": ["second"]}))
+    );
+    dashboard.call("POST", "/api/profiles/coder/start", &me, &json!(null)).await.is(200);
+    assert_eq!(events.next().await.unwrap().0, "row");
+    let free = |dashboard: &Dashboard| dashboard.site.log_streams.available_permits();
+    assert_eq!(free(&dashboard), crate::site::LOG_STREAMS_MAX - 2);
+    drop(events);
+    assert_eq!(free(&dashboard), crate::site::LOG_STREAMS_MAX);
+}
+
+#[tokio::test]
 async fn a_busy_log_is_sent_in_pieces() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();

@@ -5,6 +5,7 @@ mod get;
 mod list;
 mod path;
 mod set;
+mod unset;
 
 use std::process::ExitCode;
 
@@ -39,12 +40,14 @@ enum Command {
     Path(path::Arguments),
     /// Sets one value; comments and all other values stay as they are.
     Set(set::Arguments),
+    /// Removes one value; comments and all other values stay as they are.
+    Unset(unset::Arguments),
 }
 
 impl Command {
     fn changes_the_volume(&self) -> bool {
         match self {
-            Self::Edit(_) | Self::Set(_) => true,
+            Self::Edit(_) | Self::Set(_) | Self::Unset(_) => true,
             Self::Get(_) | Self::List(_) | Self::Path(_) => false,
         }
     }
@@ -60,5 +63,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Command::List(arguments) => list::run(context, arguments),
         Command::Path(arguments) => path::run(context, arguments),
         Command::Set(arguments) => set::run(context, arguments),
+        Command::Unset(arguments) => unset::run(context, arguments),
     }
 }

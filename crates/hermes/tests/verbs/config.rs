@@ -33,6 +33,20 @@ fn a_value_is_read_and_set_and_nothing_else_changes() {
 }
 
 #[test]
+fn unset_removes_one_value_and_nothing_else() {
+    let volume = volume();
+    volume.hermes(["-p", "coder", "config", "unset", "gateway.port"]).assert().success();
+    assert_eq!(volume.read("profiles/coder/config.yaml"), TEXT.replace("  port: 9300 # chosen\n", ""));
+    volume
+        .hermes(["-p", "coder", "config", "unset", "gateway.port"])
+        .assert()
+        .code(1)
+        .stderr("error: the configuration has no gateway.port\nhint: see what there is: hermes -p coder config list\n");
+    volume.hermes(["config", "unset", "a.b"]).assert().code(1);
+    assert!(!volume.path("config.yaml").exists());
+}
+
+#[test]
 fn a_missing_key_fails_and_says_where_to_look() {
     volume()
         .hermes(["-p", "coder", "config", "get", "gateway.hots"])

@@ -26,6 +26,7 @@ const WITH_EXAMPLES: &[&str] = &[
     "config list",
     "config path",
     "config set",
+    "config unset",
     "dashboard",
     "dashboard hash-password",
     "dashboard link",

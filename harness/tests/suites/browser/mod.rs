@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Browser, Error, Look, Network, docker_test, secs};
 
-use server::Server;
+pub(crate) use server::Server;
 
 /// A page that is as it should be, with a little to do on it.
 const GOOD: &str = r##"<!doctype html><html lang="en"><head><title>Agents</title>

@@ -1,6 +1,6 @@
 //! Who is let in with a password: by variable, by file, by its hash; and where the password never shows.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hermes_harness::probe::{Request, slot_ready};
 use hermes_harness::{Container, Volume, docker_test, secs};
 
@@ -103,41 +103,70 @@ async fn shows_nowhere(container: &Container, cookie: &str) -> Result<()> {
     Ok(())
 }
 
+/// The login page asks for a name and a password, and not for the token.
+async fn asks_for_a_password(container: &Container) -> Result<bool> {
+    let page = container.http_get(PORT, "/login", &[]).await?.text();
+    let (password, token) = (page.contains("for=\"username\""), page.contains("hermes dashboard link"));
+    ensure!(password != token, "{page}");
+    Ok(password)
+}
+
 #[docker_test]
-async fn a_hash_in_the_configuration_logs_in_from_the_next_start_on() -> Result<()> {
+async fn a_hash_in_the_configuration_is_in_force_at_once_and_can_be_taken_back() -> Result<()> {
     let container = serving(wanted()).await?;
-    let hash = container.exec(["hermes", "dashboard", "hash-password"]).stdin(format!("{PASSWORD}\n"));
-    let hash = hash.await?.success().text();
-    ensure!(hash.starts_with("$argon2id$") && !hash.contains("0815"), "{hash}");
-    container.exec(["hermes", "config", "set", "dashboard.password_hash", &hash]).await?.success();
-    let pid = slot(&container).await?.pid.context("it is up")?;
-    container.exec(["/command/s6-svc", "-r", "/run/service/dashboard"]).await?.success();
-    let other = hermes_harness::probe::slot_pid_other_than(super::SLOT, pid);
-    container.wait_until("another process", other, secs(10)).await?;
-    bound(&container).await?;
+    let before = slot(&container).await?.pid;
+    let link = super::link(&container).await?;
+    ensure!(!asks_for_a_password(&container).await?);
+    // The recipe of docs/dashboard.md.
+    let recipe = "hermes config set dashboard.password_hash \"$(hermes dashboard hash-password)\"";
+    container.exec_sh(recipe).stdin(format!("{PASSWORD}\n")).await?.success();
+    ensure!(asks_for_a_password(&container).await?);
     ensure!(enter(&container, "hermes", "wrong").await?.status == 401);
+    ensure!(container.http_get(PORT, super::path_of(&link)?, &[]).await?.status == 401);
     let cookie = session_of(&enter(&container, "hermes", PASSWORD).await?)?;
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200);
     let shown = container.http_get(PORT, "/api/profiles/default/config", &[("Cookie", &cookie)]).await?;
     ensure!(shown.status == 200 && !shown.text().contains("argon2id"), "{}", shown.text());
+    hermes(&container, "config unset dashboard.password_hash").await?.success();
+    ensure!(!asks_for_a_password(&container).await?);
+    ensure!(enter(&container, "hermes", PASSWORD).await?.status == 401);
+    session_of(&container.http_get(PORT, super::path_of(&link)?, &[]).await?)?;
+    ensure!(slot(&container).await?.pid == before, "it was started again");
     Ok(())
 }
 
 #[docker_test]
-async fn ten_failures_make_an_address_wait_and_a_header_makes_nobody_another_one() -> Result<()> {
-    let container = serving(wanted()).await?;
+async fn failed_passwords_delay_a_client_and_a_header_makes_nobody_another_one() -> Result<()> {
+    let container = serving(wanted().env(VARIABLE, "right")).await?;
     let wrong = |from: usize| {
         Request::post("/login")
             .header("X-Forwarded-For", &format!("203.0.113.{from}"))
-            .form(&[("username", "hermes"), ("password", "wrong")])
+            .form(&[("username", "hermes"), ("password", &format!("wrong {from}"))])
     };
-    for attempt in 0..10 {
+    for attempt in 0..5 {
         let refused = container.http(PORT, &wrong(attempt)).await?;
         ensure!(refused.status == 401, "attempt {attempt}: {}", refused.status);
     }
-    let waits = container.http(PORT, &wrong(200)).await?;
+    let waits = enter(&container, "hermes", "right").await?;
     ensure!(waits.status == 429, "{}: {}", waits.status, waits.text());
-    let token = super::token(&container).await?;
-    ensure!(enter(&container, "hermes", &token).await?.status == 429, "the right word does not wait");
+    // Another client, inside the container, does not wait.
+    let body = "username=hermes&password=right";
+    let other = format!(
+        "exec 3<>/dev/tcp/127.0.0.1/{PORT}; printf 'POST /login HTTP/1.0\\r\\nHost: localhost\\r\\n\
+         Content-Type: application/x-www-form-urlencoded\\r\\nContent-Length: {}\\r\\n\\r\\n%s' '{body}' >&3; head -n 1 <&3",
+        body.len()
+    );
+    let status = container.exec(["bash", "-c", &other]).await?.success().text();
+    ensure!(status.contains(" 303 "), "{status}");
+    Ok(())
+}
+
+#[docker_test]
+async fn twenty_parallel_right_logins_succeed() -> Result<()> {
+    let container = serving(wanted().env(VARIABLE, PASSWORD)).await?;
+    let logins = (0..20).map(|_| enter(&container, "hermes", PASSWORD));
+    for login in futures_util::future::join_all(logins).await {
+        session_of(&login?)?;
+    }
     Ok(())
 }

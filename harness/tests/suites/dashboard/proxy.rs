@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::Request;
-use hermes_harness::{Container, docker_test};
+use hermes_harness::{Container, ContainerBuilder, docker_test};
 
 use self::nginx::{NAME, Nginx, block};
 use super::{PORT, link, path_of, serving, session_of, token, wanted};
@@ -14,6 +14,8 @@ use super::{PORT, link, path_of, serving, session_of, token, wanted};
 /// A browser's address; another's.
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3));
+
+const PASSWORD: &str = "correct horse";
 
 /// The dashboard as the document starts it, with an nginx in front.
 struct Site {
@@ -24,7 +26,19 @@ struct Site {
 
 impl Site {
     async fn start(trusts_the_proxy: bool) -> Result<Self> {
-        let mut builder = wanted();
+        let site = Self::of(wanted(), trusts_the_proxy).await?;
+        let token = token(&site.container).await?;
+        Ok(Self { token, ..site })
+    }
+
+    /// With a password, which is in the place of the token.
+    async fn with_password(trusts_the_proxy: bool) -> Result<Self> {
+        let builder = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD);
+        let site = Self::of(builder, trusts_the_proxy).await?;
+        Ok(Self { token: PASSWORD.to_owned(), ..site })
+    }
+
+    async fn of(mut builder: ContainerBuilder, trusts_the_proxy: bool) -> Result<Self> {
         let mut known = 0;
         for (name, value) in variables()? {
             known += 1;
@@ -38,8 +52,7 @@ impl Site {
         }
         let container = serving(builder).await?;
         let nginx = Nginx::in_front_of(container.published_port(PORT).await?).await?;
-        let token = token(&container).await?;
-        Ok(Self { container, nginx, token })
+        Ok(Self { container, nginx, token: String::new() })
     }
 
     /// A form of the page of this site.
@@ -176,10 +189,10 @@ async fn a_page_of_another_origin_changes_nothing_and_another_name_is_not_answer
 
 #[docker_test]
 async fn failed_logins_count_for_the_address_behind_a_trusted_proxy_whatever_it_says_itself() -> Result<()> {
-    let site = Site::start(true).await?;
-    for attempt in 0..10 {
+    let site = Site::with_password(true).await?;
+    for attempt in 0..5 {
         let form = site
-            .form("/hermes/login", &[("username", "hermes"), ("password", "wrong")])
+            .form("/hermes/login", &[("username", "hermes"), ("password", &format!("wrong {attempt}"))])
             .header("X-Forwarded-For", &format!("203.0.113.{attempt}"));
         let refused = site.nginx.ask(HERE, &form).await?;
         ensure!(refused.status == 401, "attempt {attempt}: {}", refused.status);
@@ -192,17 +205,75 @@ async fn failed_logins_count_for_the_address_behind_a_trusted_proxy_whatever_it_
 
 #[docker_test]
 async fn behind_a_proxy_that_is_not_trusted_all_wait_together_and_no_cookie_is_secure() -> Result<()> {
-    let site = Site::start(false).await?;
+    let site = Site::with_password(false).await?;
     let entered = site.enter(HERE, &site.token).await?;
     session_of(&entered)?;
     let cookie = entered.header("set-cookie").unwrap_or_default();
     ensure!(!cookie.contains("Secure"), "{cookie}");
-    for attempt in 0..10 {
-        let refused = site.enter(HERE, "wrong").await?;
+    for attempt in 0..5 {
+        let refused = site.enter(HERE, &format!("wrong {attempt}")).await?;
         ensure!(refused.status == 401, "attempt {attempt}: {}", refused.status);
     }
     let waits = site.enter(THERE, &site.token).await?;
     ensure!(waits.status == 429, "{}", waits.status);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_client_whose_address_comes_with_a_port_is_no_proxy() -> Result<()> {
+    let builder = wanted()
+        .env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD)
+        .env("HERMES_DASHBOARD_TRUSTED_PROXIES", &trusted()?);
+    let container = serving(builder).await?;
+    let enter = async |header: &str, client: &str, password: &str| {
+        let form = Request::post("/login").header(header, client);
+        container.http(PORT, &form.form(&[("username", "hermes"), ("password", password)])).await
+    };
+    for (header, one, other) in [
+        ("X-Forwarded-For", "203.0.113.9:5000", "203.0.113.10:5000"),
+        ("X-Forwarded-For", "[2001:db8:1::1]:5000", "[2001:db8:2::1]:5000"),
+        ("Forwarded", "for=\"198.51.100.9:5000\";proto=https", "For=198.51.100.10"),
+    ] {
+        for attempt in 0..5 {
+            let client = one.replace("5000", &format!("500{attempt}"));
+            let refused = enter(header, &client, &format!("wrong {attempt}")).await?;
+            ensure!(refused.status == 401, "{client}: {}", refused.status);
+        }
+        let waits = enter(header, one, PASSWORD).await?;
+        ensure!(waits.status == 429, "{one}: {}", waits.status);
+        session_of(&enter(header, other, PASSWORD).await?)?;
+    }
+    Ok(())
+}
+
+#[docker_test]
+async fn a_default_port_that_is_spelled_out_is_the_same_site() -> Result<()> {
+    let container = serving(wanted()).await?;
+    let token = token(&container).await?;
+    let enter = async |headers: &[(&str, &str)]| {
+        let form =
+            headers.iter().fold(Request::post("/login"), |form, (name, value)| form.header(name, value));
+        Ok::<_, anyhow::Error>(
+            container.http(PORT, &form.form(&[("username", ""), ("password", &token)])).await?.status,
+        )
+    };
+    for headers in [
+        [("Host", "localhost:443"), ("Origin", "https://localhost"), ("Sec-Fetch-Site", "same-origin")]
+            .as_slice(),
+        &[("Host", "localhost:443"), ("Origin", "https://localhost")],
+        &[("Host", "localhost"), ("Origin", "http://localhost:80")],
+        // `Referrer-Policy: no-referrer` of a proxy.
+        &[("Host", "localhost"), ("Origin", "null"), ("Sec-Fetch-Site", "same-origin")],
+    ] {
+        ensure!(enter(headers).await? == 303, "{headers:?}");
+    }
+    for headers in [
+        [("Host", "localhost"), ("Origin", "https://localhost:444")].as_slice(),
+        &[("Host", "localhost"), ("Origin", "null")],
+        &[("Host", "localhost"), ("Origin", "http://localhost"), ("Sec-Fetch-Site", "cross-site")],
+    ] {
+        ensure!(enter(headers).await? == 403, "{headers:?}");
+    }
     Ok(())
 }
 

@@ -30,6 +30,20 @@ const STARTS: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let link = current(context)?;
+    if arguments.json {
+        output::json(&serde_json::json!({ "link": link }));
+    } else {
+        say!("{link}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The link that logs in now.
+///
+/// # Errors
+/// There is none: a password is configured, or the dashboard has never run.
+pub(super) fn current(context: &Context) -> Result<String, CommandError> {
     let of_password = || {
         CommandError::new(Exit::Failed, "a password is configured: no link logs in")
             .hint("open the dashboard and log in with it")
@@ -51,13 +65,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     // Where it listens now; else where it would.
     let address = Record::load(&context.home).and_then(|record| record.address);
     let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok()).unwrap_or(settings.port);
-    let link = format!("http://localhost:{port}{}/login?token={token}", settings.base_path);
-    if arguments.json {
-        output::json(&serde_json::json!({ "link": link }));
-    } else {
-        say!("{link}");
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("http://localhost:{port}{}/login?token={token}", settings.base_path))
 }
 
 /// The token on the volume. Where a container has just begun, its dashboard makes one in a moment.

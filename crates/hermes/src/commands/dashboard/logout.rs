@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::link;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::mend_of;
-use crate::output::say;
+use crate::output::{note, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -14,7 +15,7 @@ pub(crate) struct Arguments {
     #[arg(long, required = true)]
     all: bool,
 
-    /// Makes another token, too: links with the old one log nobody in from the dashboard's next start on.
+    /// Makes another token, too, and prints the link with it: links with the old one log nobody in any more.
     #[arg(long)]
     new_token: bool,
 }
@@ -33,5 +34,13 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     hermes_dashboard::end_all_sessions(&context.home).map_err(|error| cannot(&error))?;
     say!("everybody is logged out");
+    if arguments.new_token {
+        match link::current(context) {
+            Ok(link) => say!("{link}"),
+            Err(reason) => {
+                note!("warning: the token is another, and there is no link: {}", reason.what())
+            }
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// The name in the recipe.
 pub(super) const NAME: &str = "agents.example.org";
 /// What the recipe says, and what is put in its place.
-const LISTEN: &str = "listen 443 ssl;";
+const LISTEN: &str = "listen 443 ssl http2;";
 const CERTIFICATE: &str = "/etc/ssl/agents.crt";
 const KEY: &str = "/etc/ssl/agents.key";
 const UPSTREAM: &str = "http://127.0.0.1:9119;";
@@ -48,7 +48,7 @@ impl Nginx {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let mut recipe = block("nginx")?;
         for (said, instead) in [
-            (LISTEN, format!("listen 127.0.0.1:{port} ssl;")),
+            (LISTEN, format!("listen 127.0.0.1:{port} ssl http2;")),
             (CERTIFICATE, certificate.display().to_string()),
             (KEY, key.display().to_string()),
             (UPSTREAM, format!("http://127.0.0.1:{upstream};")),

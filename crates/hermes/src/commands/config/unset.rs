@@ -1,0 +1,47 @@
+//! `hermes config unset`.
+
+use std::process::ExitCode;
+
+use hermes_core::config::{self, Key};
+
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::failures::selecting;
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The names on the way to the value, with dots between them.
+    key: Key,
+}
+
+const EXAMPLES: &str = "Examples:
+  hermes config unset dashboard.password_hash   the dashboard asks for its token again
+  hermes -p coder config unset gateway.drain_timeout";
+
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let profile = context.existing_profile()?;
+    let path = context.home.config(&profile);
+    let key = &arguments.key;
+    let missing = || {
+        let hint = format!("see what there is: hermes {}config list", selecting(&profile));
+        CommandError::new(Exit::Failed, format!("the configuration has no {key}")).hint(hint)
+    };
+    // A file that is not there is not made.
+    if config::load(&path)?.is_none_or(|config| config.get(key).is_none()) {
+        return Err(missing());
+    }
+    let mut was_there = false;
+    config::change(&path, |config| {
+        was_there = config.unset(key)?;
+        Ok(())
+    })?;
+    if !was_there {
+        return Err(missing());
+    }
+    println!("removed {key} from {}", path.display());
+    if key.names().first().is_some_and(|name| name == "gateway") {
+        println!("next: hermes {}gateway restart", selecting(&profile));
+    }
+    Ok(ExitCode::SUCCESS)
+}
