@@ -13,7 +13,7 @@ const LONGEST_FILE: usize = 500;
 const SLEEPS: &[(&str, &str)] = &[
     ("crates/hermes-core/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
     (
-        "crates/hermes-dashboard/src/connection.rs",
+        "crates/hermes-server/src/write_timeout.rs",
         "the deadline of a client that takes nothing of its answer",
     ),
     (

@@ -7,6 +7,7 @@ use hermes_core::config::{self, Key};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::failures::selecting;
+use crate::output::say;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -39,9 +40,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if !was_there {
         return Err(missing());
     }
-    println!("removed {key} from {}", path.display());
+    say!("removed {key} from {}", path.display());
     if key.names().first().is_some_and(|name| name == "gateway") {
-        println!("next: hermes {}gateway restart", selecting(&profile));
+        say!("next: hermes {}gateway restart", selecting(&profile));
     }
     Ok(ExitCode::SUCCESS)
 }
