@@ -2,20 +2,20 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Request, Uri};
-use hermes_server::WriteTimeout;
+use hermes_server::{Door, Place, Places, Progress, WriteTimeout};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 
 use crate::say::warn;
 use crate::site::{Peer, STREAMS_MAX};
@@ -26,57 +26,51 @@ const CONNECTIONS_MAX: usize = STREAMS_MAX + 256;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// About how long a head may be, in bytes; and how much of an answer waits for a client that reads slowly.
 const BUFFER_MAX: usize = 16 * 1024;
-/// How long the door waits when there is no descriptor or memory for another connection.
-const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
+/// The socket of the dashboard.
+struct Listener(TcpListener);
 
-/// Takes connections in for as long as it is polled. `base_path` is what a proxy may leave in front of the paths.
-pub(crate) async fn take_in(listener: TcpListener, router: Router, base_path: Arc<str>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, address)) => {
-                let _ = stream.set_nodelay(true);
-                let connection = serve(stream, Peer(address.ip()), router.clone(), Arc::clone(&base_path));
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
-            }
-            Err(error) if is_of_the_process(&error) => {
-                warn(format_args!("take in a connection: {error}; waiting for one to end"));
-                // The connection stays in the kernel's queue and `accept` would fail again at once.
-                let _ = tokio::time::timeout(OUT_OF_RESOURCES_WAIT, std::future::pending::<()>()).await;
-            }
-            // Of one connection (accept(2)); the next one may be fine.
-            Err(_) => {}
-        }
+impl Door for Listener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        let (stream, address) = self.0.accept().await?;
+        let _ = stream.set_nodelay(true);
+        Ok((stream, Some(address.ip())))
     }
 }
 
-fn is_of_the_process(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+/// Takes connections in for as long as it is polled. `base_path` is what a proxy may leave in front of the paths.
+pub(crate) async fn take_in(listener: TcpListener, router: Router, base_path: Arc<str>) {
+    let told =
+        |error: &io::Error| warn(format_args!("take in a connection: {error}; waiting for one to end"));
+    let serve = move |stream, peer: Option<IpAddr>, place: &Place| {
+        let peer = Peer(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        serve(stream, peer, router.clone(), Arc::clone(&base_path), place.progress())
+    };
+    hermes_server::take_in(Listener(listener), Places::new(CONNECTIONS_MAX), told, serve).await;
 }
 
-async fn serve(stream: TcpStream, peer: Peer, router: Router, base_path: Arc<str>) {
+async fn serve(stream: TcpStream, peer: Peer, router: Router, base_path: Arc<str>, progress: Progress) {
+    let stream = WriteTimeout::new(stream, progress.clone());
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         if let Some(uri) = without(&base_path, request.uri()) {
             *request.uri_mut() = uri;
         }
-        let answer = router.call(request);
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
+        let progress = progress.clone();
+        let answer = router.call(request.map(|body| progress.received(body)));
+        async move {
+            let answer = answer.await.unwrap_or_else(|never| match never {});
+            Ok::<_, Infallible>(answer.map(|body| progress.answers(body)))
+        }
     });
     // What goes wrong on a connection is the client's: it went away, or it speaks no HTTP and was told so.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER_MAX)
-        .serve_connection(TokioIo::new(WriteTimeout::new(stream)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .await;
 }
 

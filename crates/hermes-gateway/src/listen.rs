@@ -5,7 +5,7 @@ mod tcp;
 mod unix;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpListener, UnixListener};
 
@@ -52,15 +52,19 @@ impl Listener {
             Self::Tcp(listener) => listener.local_addr().ok(),
         }
     }
+}
 
-    pub(crate) async fn accept(&self) -> io::Result<Stream> {
+impl hermes_server::Door for Listener {
+    type Stream = Stream;
+
+    async fn accept(&self) -> io::Result<(Stream, Option<IpAddr>)> {
         match self {
-            Self::Unix(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
+            Self::Unix(listener) => Ok((Stream::Unix(listener.accept().await?.0), None)),
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, peer) = listener.accept().await?;
                 // Answers are written whole; without this the last part of a long one waits for the client's acknowledgement.
                 let _ = stream.set_nodelay(true);
-                Ok(Stream::Tcp(stream))
+                Ok((Stream::Tcp(stream), Some(peer.ip())))
             }
         }
     }

@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
-use rustix::io::Errno;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use hermes_server::{Place, Places};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
 
@@ -19,12 +19,6 @@ use crate::signals::Orders;
 /// How many connections may be open through one door. Each door has its own, so that strangers on the port do not shut the
 /// operator out of the socket.
 pub(crate) const CONNECTIONS_MAX: usize = 256;
-
-/// How long a door waits for a connection to end when there is no descriptor or memory for another.
-const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
-
-/// How often a door says so. At the limit each connection that ends lets one in, and the next one fails again.
-const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The open doors.
 #[derive(Debug)]
@@ -81,50 +75,14 @@ impl Server {
 }
 
 async fn take_in(listener: Listener, router: Router, vitals: Arc<Vitals>, drain: Arc<watch::Sender<bool>>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut warned: Option<Instant> = None;
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok(stream) => {
-                let admission =
-                    if *drain.borrow() { Admission::Refused } else { Admission::Served(drain.subscribe()) };
-                let activity = Activity::new(Arc::clone(&vitals), listener.door());
-                let connection = http::serve(stream, activity, router.clone(), admission);
-                tokio::spawn(holding(place, connection));
-            }
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                if warned.is_none_or(|when| when.elapsed() >= WARNING_INTERVAL) {
-                    warn(format_args!("take in a connection: {error}; waiting for one to end"));
-                    warned = Some(Instant::now());
-                }
-                // The connection stays in the kernel's queue and `accept` would fail again at once.
-                let _ = time::timeout(OUT_OF_RESOURCES_WAIT, vitals.connection_ended()).await;
-            }
-        }
-    }
-}
-
-/// The connection keeps its place until it ends.
-async fn holding(place: OwnedSemaphorePermit, connection: impl Future<Output = ()>) {
-    connection.await;
-    drop(place);
-}
-
-/// `accept` hands on errors of the connection that it would have returned (`accept(2)`); the next one may be fine.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    let of_one = [
-        Errno::CONNABORTED,
-        Errno::PERM,
-        Errno::PROTO,
-        Errno::NETDOWN,
-        Errno::NOPROTOOPT,
-        Errno::HOSTDOWN,
-        Errno::NONET,
-        Errno::HOSTUNREACH,
-        Errno::NETUNREACH,
-        Errno::INTR,
-    ];
-    of_one.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    let door = listener.door();
+    let told =
+        |error: &io::Error| warn(format_args!("take in a connection: {error}; waiting for one to end"));
+    let serve = move |stream, _, place: &Place| {
+        let admission =
+            if *drain.borrow() { Admission::Refused } else { Admission::Served(drain.subscribe()) };
+        let activity = Activity::new(Arc::clone(&vitals), door);
+        http::serve(stream, activity, router.clone(), admission, place.progress())
+    };
+    hermes_server::take_in(listener, Places::new(CONNECTIONS_MAX), told, serve).await;
 }

@@ -1,9 +1,15 @@
-//! The parts that every server of Hermes shares: the socket, the authority of a request, and the write time-out.
+//! The parts that every server of Hermes shares: the socket, the accept loop and its limits, the authority of a request, and the write
+//! time-out.
 
+mod accept;
 pub mod authority;
 mod bind;
+mod places;
 mod write_timeout;
+
+pub use accept::{Door, take_in};
 
 pub use authority::{Authority, AuthorityError, Host};
 pub use bind::{ListenError, bind};
+pub use places::{Answered, Place, Places, Progress, Received};
 pub use write_timeout::{WRITE_TIMEOUT, WriteTimeout};

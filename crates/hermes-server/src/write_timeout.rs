@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::places::Progress;
+
 /// The time that a client may take nothing of its answer.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -16,21 +18,25 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct WriteTimeout<S> {
     stream: S,
+    progress: Progress,
     patience: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WriteTimeout<S> {
-    /// Wraps `stream`.
-    pub fn new(stream: S) -> Self {
-        Self { stream, patience: None }
+    /// Wraps `stream`, and tells its place when the client takes nothing.
+    pub fn new(stream: S, progress: Progress) -> Self {
+        Self { stream, progress, patience: None }
     }
 
     /// Passes a finished write on, and fails one that has waited too long.
     fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.patience = None;
+            if self.patience.take().is_some() {
+                self.progress.stalls(false);
+            }
             return written;
         }
+        self.progress.stalls(true);
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
         match patience.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),

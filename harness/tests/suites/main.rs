@@ -19,6 +19,7 @@ mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
 mod hostile_boot;
+mod hostile_clients;
 mod hostile_log;
 mod hostile_pages;
 mod hostile_secrets;

@@ -73,7 +73,6 @@ impl Drop for Activity {
     fn drop(&mut self) {
         self.enter(IDLE);
         self.vitals.connections(self.door).fetch_sub(1, Ordering::Relaxed);
-        self.vitals.tell_ended();
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use hermes_server::WriteTimeout;
+use hermes_server::{Progress, WriteTimeout};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -39,7 +39,14 @@ pub(crate) enum Admission {
 
 /// Serves `stream` until it ends. A connection that a drain finds in a request, a half-received one included, finishes that
 /// request; one that it finds idle is closed.
-pub(crate) async fn serve(stream: Stream, activity: Arc<Activity>, router: Router, admission: Admission) {
+pub(crate) async fn serve(
+    stream: Stream,
+    activity: Arc<Activity>,
+    router: Router,
+    admission: Admission,
+    progress: Progress,
+) {
+    let stream = WriteTimeout::new(stream, progress.clone());
     let refused = matches!(admission, Admission::Refused);
     let service = {
         let activity = Arc::clone(&activity);
@@ -51,17 +58,19 @@ pub(crate) async fn serve(stream: Stream, activity: Arc<Activity>, router: Route
             request.extensions_mut().insert(activity.door());
             let answering = activity.answering();
             let drains = Arc::clone(activity.vitals());
-            let answer = router.call(request);
+            let progress = progress.clone();
+            let answer = router.call(request.map(|body| progress.received(body)));
             async move {
                 let (mut head, body) = answer.await?.into_parts();
                 if drains.is_draining() {
                     head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(Response::from_parts(head, AnswerBody { body, _answering: answering }))
+                let body = progress.answers(AnswerBody { body, _answering: answering });
+                Ok::<_, Infallible>(Response::from_parts(head, body))
             }
         })
     };
-    let io = TokioIo::new(Watched { stream: WriteTimeout::new(stream), activity: Arc::clone(&activity) });
+    let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hermes_core::{ObservedState, ProfileName};
-use tokio::sync::Notify;
 
 use crate::listen::Door;
 use crate::state::Recorder;
@@ -38,7 +37,6 @@ pub(crate) struct Vitals {
     unix_connections: AtomicUsize,
     tcp_connections: AtomicUsize,
     in_flight: AtomicUsize,
-    ended: Notify,
 }
 
 impl Vitals {
@@ -60,7 +58,6 @@ impl Vitals {
             unix_connections: AtomicUsize::new(0),
             tcp_connections: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
-            ended: Notify::new(),
         }
     }
 
@@ -102,15 +99,5 @@ impl Vitals {
     /// How many connections are in a request, a half-received one included.
     pub(crate) fn in_flight(&self) -> &AtomicUsize {
         &self.in_flight
-    }
-
-    /// A connection ended, and its descriptor is free.
-    pub(crate) fn tell_ended(&self) {
-        self.ended.notify_waiters();
-    }
-
-    /// Waits until the next connection ends.
-    pub(crate) async fn connection_ended(&self) {
-        self.ended.notified().await;
     }
 }

@@ -1,0 +1,148 @@
+//! Strangers who hold connections: they cost the servers little, and an honest client is served all the same.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::gateways::gateway_is;
+
+const DASHBOARD: u16 = 9119;
+const GATEWAY: u16 = 8642;
+
+/// More than either server has places for.
+const MANY: usize = 1400;
+
+fn dashboard() -> ContainerBuilder {
+    Container::builder().env("HERMES_DASHBOARD", "1").publish(DASHBOARD).cmd(["sleep", "infinity"])
+}
+
+async fn gateway() -> Result<Container> {
+    let container = Container::builder()
+        .env("API_SERVER_HOST", "0.0.0.0")
+        .publish(GATEWAY)
+        .cmd(["gateway", "run"])
+        .start_ready()
+        .await?;
+    container.wait_until("the gateway runs", gateway_is("default", "running"), secs(10)).await?;
+    Ok(container)
+}
+
+/// Sends a request of its own and returns the whole answer.
+async fn ask(port: u16, request: &str) -> Result<String> {
+    let mut client = TcpStream::connect(("127.0.0.1", port)).await?;
+    client.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// An honest client gets its answer soon, ten times in a row.
+async fn is_served(port: u16, path: &str) -> Result<()> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    for turn in 0..10 {
+        let answer = tokio::time::timeout(secs(3), ask(port, &request)).await;
+        let answer = answer.with_context(|| format!("no answer within 3 s, turn {turn}"))?;
+        let answer = answer.with_context(|| format!("turn {turn}"))?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "turn {turn}: {answer}");
+    }
+    Ok(())
+}
+
+/// Opens connections that each send these bytes, as far as the server takes them. Those that fail are left out.
+async fn hold(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    for _ in 0..count {
+        let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+        let sent = tokio::time::timeout(Duration::from_millis(200), client.write_all(bytes)).await;
+        if !matches!(sent, Ok(Err(_))) {
+            held.push(client);
+        }
+    }
+    held
+}
+
+async fn dashboard_pid(container: &Container) -> Result<Option<u32>> {
+    let processes = container.processes().await?;
+    let is_it = |argv: &[String]| argv.iter().any(|word| word.contains("dashboard-run"));
+    Ok(processes.iter().find(|process| is_it(&process.argv)).map(|process| process.pid))
+}
+
+async fn serving(builder: ContainerBuilder) -> Result<(Container, u16)> {
+    let container = builder.start_ready().await?;
+    let port = container.published_port(DASHBOARD).await?;
+    let answers = async |_: &Container| {
+        let served = is_served(port, "/api/status").await;
+        Ok(Look::holds(served.is_ok(), || format!("{served:?}")))
+    };
+    container.wait_until("the dashboard serves", answers, secs(10)).await?;
+    Ok((container, port))
+}
+
+#[docker_test]
+async fn unfinished_logins_cost_little_memory_and_delay_nobody() -> Result<()> {
+    let (container, port) = serving(dashboard().memory(128 << 20)).await?;
+    let before = dashboard_pid(&container).await?.context("the dashboard runs")?;
+    let head =
+        "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    for length in [8 * 1024, 1024 * 1024] {
+        let mut request = format!("{head}Content-Length: {length}\r\n\r\n").into_bytes();
+        request.resize(request.len() + length - 1, b'a');
+        let held = hold(port, MANY, &request).await;
+        is_served(port, "/api/status").await.with_context(|| format!("bodies of {length} bytes"))?;
+        drop(held);
+    }
+    ensure!(dashboard_pid(&container).await? == Some(before), "the dashboard was ended");
+    ensure!(!container.state().await?.oom_killed);
+    Ok(())
+}
+
+#[docker_test]
+async fn idle_connections_delay_no_client() -> Result<()> {
+    let (_container, port) = serving(dashboard()).await?;
+    let held = hold(port, MANY, b"G").await;
+    is_served(port, "/api/status").await?;
+    drop(held);
+    let container = gateway().await?;
+    let port = container.published_port(GATEWAY).await?;
+    let held = hold(port, 400, b"G").await;
+    is_served(port, "/health").await?;
+    drop(held);
+    Ok(())
+}
+
+#[docker_test]
+async fn clients_that_never_read_do_not_close_the_port() -> Result<()> {
+    let container = gateway().await?;
+    let port = container.published_port(GATEWAY).await?;
+    let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4000);
+    let held = hold(port, 300, requests.as_bytes()).await;
+    // It answers as long as there is room for answers on their way; then it is free.
+    let free = async |_: &Container| {
+        let served = is_served(port, "/health").await;
+        Ok(Look::holds(served.is_ok(), || format!("{served:?}")))
+    };
+    container.wait_until("an honest client is served", free, secs(20)).await?;
+    drop(held);
+    Ok(())
+}
+
+#[docker_test]
+async fn a_gateway_does_not_answer_to_a_foreign_name() -> Result<()> {
+    let container = gateway().await?;
+    let port = container.published_port(GATEWAY).await?;
+    let status = async |host: &str| {
+        let request = format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = ask(port, &request).await?;
+        Ok::<_, anyhow::Error>(answer.split(' ').nth(1).unwrap_or_default().to_owned())
+    };
+    for host in ["evil.example", "evil.example:8642", "127.0.0.1.evil.example"] {
+        ensure!(status(host).await? == "421", "{host}: {}", status(host).await?);
+    }
+    for host in ["localhost", "127.0.0.1:8642", "[::1]", "agents", "192.0.2.7"] {
+        ensure!(status(host).await? == "200", "{host}: {}", status(host).await?);
+    }
+    Ok(())
+}
