@@ -3,6 +3,8 @@
 //! Writing leaves out what is of this machine and this moment. Reading believes nothing: each entry is judged before a byte of it
 //! is written, and only files and directories below that one folder are taken.
 
+mod extension;
+pub(crate) mod limits;
 mod read;
 mod write;
 

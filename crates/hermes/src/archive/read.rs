@@ -11,14 +11,9 @@ use std::time::{Duration, UNIX_EPOCH};
 use flate2::read::GzDecoder;
 use tar::{Entry, EntryType};
 
+use super::extension::Extension;
+use super::limits::{self, Budget, Exceeded};
 use super::{is_of_this_moment, is_secret};
-
-/// How much a profile may hold, in bytes, and in files and directories. A few kilobytes of an archive can stand for terabytes.
-const BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
-const ENTRIES_MAX: u64 = 200_000;
-
-/// How deep its directories may go.
-const DEPTH_MAX: usize = 64;
 
 /// Why an archive is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -29,17 +24,14 @@ pub(crate) enum ArchiveError {
     /// A name that leads out of the profile, or is none.
     #[error("the entry {name:?} {why}")]
     Entry {
-        /// As the archive has it.
+        /// As the archive has it, cut.
         name: String,
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
-    /// Too many bytes.
-    #[error("it holds more than {} GiB", BYTES_MAX >> 30)]
-    TooLarge,
-    /// Too many files.
-    #[error("it holds more than {ENTRIES_MAX} files and directories")]
-    TooMany,
+    /// Too much of something.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// Nothing in it is a profile.
     #[error("it holds no profile: there is no SOUL.md in its top folder")]
     NoSoul,
@@ -73,19 +65,18 @@ impl Archive {
     /// # Errors
     /// One of them is not to be taken, or there are too many, or no profile is in it.
     pub(crate) fn check(file: File) -> Result<Self, ArchiveError> {
-        Self::check_within(file, BYTES_MAX, ENTRIES_MAX)
+        Self::check_within(file, Budget::WHOLE)
     }
 
-    pub(super) fn check_within(file: File, bytes: u64, entries: u64) -> Result<Self, ArchiveError> {
+    pub(super) fn check_within(file: File, budget: Budget) -> Result<Self, ArchiveError> {
         let mut top: Option<Vec<u8>> = None;
         let mut has_soul = false;
-        let (mut bytes_left, mut entries_left) = (bytes, entries);
-        each_entry(&file, bytes, |entry| {
-            entries_left = entries_left.checked_sub(1).ok_or(ArchiveError::TooMany)?;
-            bytes_left = bytes_left.checked_sub(entry.size()).ok_or(ArchiveError::TooLarge)?;
-            let place = place_of(entry)?;
+        let mut left = budget;
+        each_entry(&file, budget.bytes, |entry, name| {
+            left.take(entry.size())?;
+            let place = place_of(entry, name)?;
             if top.get_or_insert_with(|| place.top.clone()) != &place.top {
-                return Err(refused(entry, "lies outside of the one folder at the top"));
+                return Err(refused(name, "lies outside of the one folder at the top"));
             }
             has_soul |= place.inside == Path::new("SOUL.md") && entry.header().entry_type().is_file();
             Ok(())
@@ -107,10 +98,10 @@ impl Archive {
     /// # Errors
     /// The file was changed meanwhile, or something cannot be written.
     pub(crate) fn unpack(&self, directory: &Path) -> Result<(), ArchiveError> {
-        let mut bytes_left = BYTES_MAX;
-        each_entry(&self.file, BYTES_MAX, |entry| {
-            bytes_left = bytes_left.checked_sub(entry.size()).ok_or(ArchiveError::TooLarge)?;
-            let place = place_of(entry)?;
+        let mut left = Budget::WHOLE;
+        each_entry(&self.file, left.bytes, |entry, name| {
+            left.take(entry.size())?;
+            let place = place_of(entry, name)?;
             let first = place.inside.iter().next().and_then(OsStr::to_str).unwrap_or_default();
             if is_of_this_moment(first) {
                 return Ok(());
@@ -138,52 +129,64 @@ fn write_file(entry: &mut Entry<'_, impl Read>, path: &Path, secret: bool) -> io
     file.set_modified(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
-/// Goes through the archive from its beginning.
+/// The archive as it is read.
+type Source<'f> = io::Take<GzDecoder<io::BufReader<&'f File>>>;
+
+/// Goes through the archive from its beginning, and gives each entry with its path. Headers are read here and not by the library, which
+/// holds whatever length one of them declares.
 fn each_entry(
     mut file: &File,
     bytes: u64,
-    mut visit: impl FnMut(&mut Entry<'_, io::Take<GzDecoder<io::BufReader<&File>>>>) -> Result<(), ArchiveError>,
+    mut visit: impl FnMut(&mut Entry<'_, Source<'_>>, &[u8]) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     file.rewind().map_err(ArchiveError::Damaged)?;
-    // Headers and padding come on top of what the entries say that they hold; the long names in between say nothing.
+    // Headers and padding come on top of what the entries say that they hold.
     let limit = bytes.saturating_add(bytes / 4).saturating_add(64 * 1024 * 1024);
     let mut archive = tar::Archive::new(GzDecoder::new(io::BufReader::new(file)).take(limit));
-    for entry in archive.entries().map_err(ArchiveError::Damaged)? {
-        visit(&mut entry.map_err(ArchiveError::Damaged)?)?;
+    let mut extension = Extension::default();
+    for entry in archive.entries().map_err(ArchiveError::Damaged)?.raw(true) {
+        let mut entry = entry.map_err(ArchiveError::Damaged)?;
+        if extension.absorb(&mut entry).map_err(ArchiveError::Damaged)? {
+            continue;
+        }
+        let name = match std::mem::take(&mut extension).path {
+            Some(path) => path,
+            None => entry.path_bytes().into_owned(),
+        };
+        visit(&mut entry, &name)?;
     }
     Ok(())
 }
 
 /// Where an entry lies, if it is one that can be taken.
-fn place_of(entry: &Entry<'_, impl Read>) -> Result<Place, ArchiveError> {
+fn place_of(entry: &Entry<'_, impl Read>, name: &[u8]) -> Result<Place, ArchiveError> {
     if !matches!(
         entry.header().entry_type(),
         EntryType::Regular | EntryType::Continuous | EntryType::Directory
     ) {
-        return Err(refused(entry, "is neither a file nor a directory"));
+        return Err(refused(name, "is neither a file nor a directory"));
     }
-    let name = entry.path_bytes();
     if name.starts_with(b"/") {
-        return Err(refused(entry, "is an absolute path"));
+        return Err(refused(name, "is an absolute path"));
     }
     if name.contains(&0) {
-        return Err(refused(entry, "has a zero byte in it"));
+        return Err(refused(name, "has a zero byte in it"));
     }
     let mut parts = name.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
     if parts.clone().any(|part| part == b"..") {
-        return Err(refused(entry, "leads out of its folder"));
+        return Err(refused(name, "leads out of its folder"));
     }
-    if parts.clone().count() > DEPTH_MAX {
-        return Err(refused(entry, "lies too deep"));
+    if let Err(exceeded) = limits::check_path(name.len(), parts.clone().count()) {
+        return Err(refused(name, exceeded));
     }
-    let top = parts.next().ok_or_else(|| refused(entry, "names nothing"))?.to_vec();
+    let top = parts.next().ok_or_else(|| refused(name, "names nothing"))?.to_vec();
     let inside: PathBuf = parts.map(OsStr::from_bytes).collect();
     if inside.as_os_str().is_empty() && !entry.header().entry_type().is_dir() {
-        return Err(refused(entry, "lies outside of the one folder at the top"));
+        return Err(refused(name, "lies outside of the one folder at the top"));
     }
     Ok(Place { top, inside })
 }
 
-fn refused(entry: &Entry<'_, impl Read>, why: &'static str) -> ArchiveError {
-    ArchiveError::Entry { name: String::from_utf8_lossy(&entry.path_bytes()).into_owned(), why }
+fn refused(name: &[u8], why: impl ToString) -> ArchiveError {
+    ArchiveError::Entry { name: limits::quoted(name), why: why.to_string() }
 }

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use rstest::rstest;
 use tar::{Builder, EntryType, Header};
 
+use super::limits::{Budget, DEPTH_MAX, Exceeded};
 use super::*;
 
 /// An entry as it stands, without the care that the library would take of its name.
@@ -115,9 +116,15 @@ fn an_archive_without_a_soul_holds_no_profile() {
 #[test]
 fn more_than_a_profile_may_hold_is_refused_before_anything_is_written() {
     let make = || archive([file("c/SOUL.md"), entry("c/a", EntryType::Regular, &[0; 1000]), file("c/b")]);
-    assert!(Archive::check_within(make(), 1002, 3).is_ok());
-    assert!(matches!(Archive::check_within(make(), 1001, 3).unwrap_err(), ArchiveError::TooLarge));
-    assert!(matches!(Archive::check_within(make(), 1002, 2).unwrap_err(), ArchiveError::TooMany));
+    assert!(Archive::check_within(make(), Budget { bytes: 1002, entries: 3 }).is_ok());
+    assert!(matches!(
+        Archive::check_within(make(), Budget { bytes: 1001, entries: 3 }).unwrap_err(),
+        ArchiveError::Exceeded(Exceeded::Bytes)
+    ));
+    assert!(matches!(
+        Archive::check_within(make(), Budget { bytes: 1002, entries: 2 }).unwrap_err(),
+        ArchiveError::Exceeded(Exceeded::Entries)
+    ));
 }
 
 /// Removes a directory when the first byte of the archive is written: what the top holds is listed by then.
@@ -224,4 +231,80 @@ fn of_the_root_only_what_is_the_default_profiles_is_written() {
     let to = tempfile::tempdir().unwrap();
     Archive::check(file).unwrap().unpack(to.path()).unwrap();
     assert_eq!(names_in(to.path()), ["SOUL.md", "memories", "memories/a"].map(PathBuf::from));
+}
+
+#[rstest]
+#[case::long_name(EntryType::GNULongName)]
+#[case::long_link(EntryType::GNULongLink)]
+#[case::pax(EntryType::XHeader)]
+#[case::pax_global(EntryType::XGlobalHeader)]
+fn a_header_that_declares_gigabytes_is_refused_before_it_is_read(#[case] kind: EntryType) {
+    let (mut header, _) = entry("././@LongLink", kind, b"");
+    header.set_size(3 << 30);
+    header.set_cksum();
+    let mut bytes = GzEncoder::new(tempfile::tempfile().unwrap(), Compression::fast());
+    bytes.write_all(header.as_bytes()).unwrap();
+    bytes.write_all(&[b'a'; 1024]).unwrap();
+    let error = Archive::check(bytes.finish().unwrap()).unwrap_err();
+    let cause = std::error::Error::source(&error).map(ToString::to_string);
+    assert_eq!(cause.as_deref(), Some("a header in it is longer than 64 KiB"));
+}
+
+#[test]
+fn a_pax_header_does_not_change_the_size_of_a_file() {
+    let error = Archive::check(archive([entry("x", EntryType::XHeader, b"10 size=9\n"), file("p/SOUL.md")]))
+        .unwrap_err();
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("changes the size"));
+}
+
+#[test]
+fn a_message_cuts_the_name_that_it_quotes() {
+    let long = format!("p/{}\0", "x".repeat(60_000));
+    let entries = [entry("././@LongLink", EntryType::GNULongName, long.as_bytes()), file("p")];
+    let error = Archive::check(archive(entries)).unwrap_err().to_string();
+    assert!(error.len() < 400 && error.contains("has a path of more than"), "{error}");
+}
+
+#[test]
+fn an_export_is_taken_by_an_import_and_what_would_not_be_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("coder");
+    // With the folder at the top and its own name as many as an archive may have.
+    let deepest = profile.join(vec!["d"; DEPTH_MAX - 2].join("/"));
+    fs::create_dir_all(&deepest).unwrap();
+    fs::write(profile.join("SOUL.md"), "x").unwrap();
+    fs::write(deepest.join("file"), "x").unwrap();
+    fs::write(profile.join("n".repeat(250)), "x").unwrap();
+    let source = Source { directory: &profile, name: "coder", is_root: false, with_secrets: false };
+    let mut to = tempfile::tempfile().unwrap();
+    source.write(&mut to).unwrap();
+    let imported = tempfile::tempdir().unwrap();
+    Archive::check(to).unwrap().unpack(imported.path()).unwrap();
+    assert_eq!(names_in(imported.path()), names_in(&profile));
+
+    fs::create_dir(deepest.join("deeper")).unwrap();
+    fs::write(deepest.join("deeper/file"), "x").unwrap();
+    let error = source.write(std::io::sink()).unwrap_err().to_string();
+    assert!(error.contains("deeper") && error.contains("lies too deep"), "{error}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_bytes_are_an_archive_or_an_error(blocks in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..4096), at in 0_usize..1024) {
+        // Whole headers with a few bytes changed, since random ones fail at once.
+        let (header, _) = file("p/SOUL.md");
+        let mut bytes = [header.as_bytes().as_slice(), &[0; 512]].concat();
+        for (place, byte) in blocks.iter().take(3).enumerate() {
+            bytes[(at + 97 * place) % 1024] = *byte;
+        }
+        for content in [&bytes, &blocks] {
+            let mut packed = GzEncoder::new(tempfile::tempfile().unwrap(), Compression::fast());
+            packed.write_all(content).unwrap();
+            if let Ok(archive) = Archive::check(packed.finish().unwrap()) {
+                let folder = tempfile::tempdir().unwrap();
+                let _ = archive.unpack(folder.path());
+            }
+        }
+    }
 }

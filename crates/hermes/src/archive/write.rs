@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use rustix::fs::{Mode, OFlags};
 use tar::{Builder, EntryType, Header};
 
+use super::limits::{self, Budget};
 use super::{is_of_this_moment, is_secret};
 
 /// What of the root of `HERMES_HOME` is the default profile's; the rest is everybody's, or not Hermes's.
@@ -57,11 +58,12 @@ impl Source<'_> {
     /// What is to be exported cannot be read, or `to` not be written.
     pub(crate) fn write(&self, to: impl Write) -> io::Result<Left> {
         let mut archive = Builder::new(GzEncoder::new(to, Compression::default()));
-        let mut left = Left::default();
+        let (mut left, mut budget) = (Left::default(), Budget::WHOLE);
         let top = Path::new(self.name);
         let entries = entries_of(self.directory)?;
+        admit(&mut budget, self.directory, top, 0)?;
         add_directory(&mut archive, self.directory, top)?;
-        self.add_entries(&mut archive, entries, Path::new(""), &mut left)?;
+        self.add_entries(&mut archive, entries, Path::new(""), &mut left, &mut budget)?;
         archive.into_inner()?.finish()?.flush()?;
         Ok(left)
     }
@@ -72,6 +74,7 @@ impl Source<'_> {
         entries: Vec<fs::DirEntry>,
         inside: &Path,
         left: &mut Left,
+        budget: &mut Budget,
     ) -> io::Result<()> {
         let at_the_top = inside.as_os_str().is_empty();
         for entry in entries {
@@ -98,13 +101,14 @@ impl Source<'_> {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 };
+                admit(budget, &path, &in_archive, 0)?;
                 match add_directory(archive, &path, &in_archive) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     other => other?,
                 }
-                self.add_entries(archive, entries, &place, left)?;
+                self.add_entries(archive, entries, &place, left, budget)?;
             } else if kind.is_file() {
-                add_file(archive, &path, &in_archive)?;
+                add_file(archive, &path, &in_archive, budget)?;
             } else {
                 left.specials.push(place);
             }
@@ -130,13 +134,24 @@ fn belongs_to_the_default_profile(name: &OsStr) -> bool {
     OF_THE_DEFAULT_PROFILE.iter().any(|known| name == *known)
 }
 
+/// Refuses what an import would refuse.
+fn admit(budget: &mut Budget, path: &Path, name: &Path, bytes: u64) -> io::Result<()> {
+    let checked = limits::check(name).and_then(|()| budget.take(bytes));
+    checked.map_err(|exceeded| about(path, &io::Error::new(io::ErrorKind::InvalidInput, exceeded)))
+}
+
 fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
     let metadata = fs::metadata(path).map_err(|error| about(path, &error))?;
     let mut header = header_of(&metadata, EntryType::Directory, 0o755);
     archive.append_data(&mut header, name.join(""), io::empty())
 }
 
-fn add_file(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
+fn add_file(
+    archive: &mut Builder<impl Write>,
+    path: &Path,
+    name: &Path,
+    budget: &mut Budget,
+) -> io::Result<()> {
     // What was a file a moment ago may be a link or a FIFO now: neither is followed or waited for.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -149,6 +164,7 @@ fn add_file(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::
     if !metadata.is_file() {
         return Ok(());
     }
+    admit(budget, path, name, metadata.len())?;
     let mut header = header_of(&metadata, EntryType::Regular, 0o777);
     header.set_size(metadata.len());
     // The header says how many bytes follow, whatever is written to the file meanwhile.

@@ -1,6 +1,7 @@
 //! `hermes profile export` and `import`, from one volume to another.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::volume::Volume;
@@ -139,4 +140,38 @@ fn a_secret_that_stands_in_the_configuration_is_named_by_its_key_alone() {
         predicate::str::contains("looks like a secret: provider.api_key in config.yaml")
             .and(predicate::str::contains("planted").not()),
     );
+}
+
+/// A header of `tar` for a long name of so many bytes.
+fn long_name_header(size: u64) -> [u8; 512] {
+    let mut header = tar::Header::new_gnu();
+    header.set_path("././@LongLink").unwrap();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(size);
+    header.set_cksum();
+    *header.as_bytes()
+}
+
+#[test]
+fn an_archive_costs_an_import_little_memory() {
+    let volume = Volume::new();
+    let size = 80 << 20;
+    let file = std::fs::File::create(volume.path("hostile.tgz")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::none());
+    packed.write_all(&long_name_header(size)).unwrap();
+    let piece = vec![b'a'; 1 << 20];
+    for _ in 0..size >> 20 {
+        packed.write_all(&piece).unwrap();
+    }
+    packed.finish().unwrap();
+    let script = format!("ulimit -v 65536; exec {} profile import hostile.tgz", env!("CARGO_BIN_EXE_hermes"));
+    let output = std::process::Command::new("sh")
+        .args(["-c", &script])
+        .current_dir(volume.path(""))
+        .env("HERMES_HOME", volume.path(""))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("a header in it is longer than 64 KiB"), "{stderr}");
 }
