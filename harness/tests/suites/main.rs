@@ -18,6 +18,7 @@ mod gateways;
 mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
+mod hostile_archives;
 mod hostile_boot;
 mod hostile_clients;
 mod hostile_log;
