@@ -50,8 +50,8 @@ pub(crate) fn plant(home: &Home, templates: &Path, variables: &Variables, notice
     }
     // Where a seed failed, the reason was told.
     let has_failed = after.len() < all().count();
-    if after.len() > before.len() {
-        let path = home.root().join(owned::SEEDS);
+    let path = home.root().join(owned::SEEDS);
+    if after.len() > before.len() || path.symlink_metadata().is_err() {
         let list: String = after.iter().map(|name| format!("{name}\n")).collect();
         if let Err(error) = whole_file::write(&path, list.as_bytes(), 0o644)
             && !has_failed

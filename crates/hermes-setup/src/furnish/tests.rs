@@ -174,6 +174,7 @@ fn a_volume_of_an_earlier_version_is_not_seeded_again() {
     fs::write(volume.path("config.yaml"), "version: 1\n").unwrap();
     assert_eq!(volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "{}")]), "");
     assert!(!volume.path("auth.json").exists() && !volume.path(".env").exists());
+    assert_eq!(volume.read(".seeds").lines().count(), 5);
 }
 
 #[test]
