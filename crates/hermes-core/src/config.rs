@@ -27,6 +27,8 @@ pub use restart::RestartPolicy;
 pub use version::{CURRENT_VERSION, Version, VersionError, is_surely_current};
 
 #[cfg(test)]
+mod merge_tests;
+#[cfg(test)]
 mod migrate_tests;
 #[cfg(test)]
 mod seed_tests;
