@@ -104,14 +104,15 @@ fn load_of(
     RestartPolicy::resolve(&config).map_err(GatewayError::Setting)?;
     let path = home.dot_env(profile);
     let dot_env = dot_env::load(&path).map_err(GatewayError::DotEnv)?.unwrap_or_default();
-    let variables = Variables { dot_env: dot_env.into_iter().collect(), environment, takes_port };
-    let gateway = GatewayConfig::resolve(profile, &config, |name| {
+    let variables = Variables { dot_env: dot_env.variables.into_iter().collect(), environment, takes_port };
+    let mut gateway = GatewayConfig::resolve(profile, &config, |name| {
         variables.find(name).map(|(value, _)| value.to_owned())
     })
     .map_err(|mut error| {
         error.place = variables.place(&error.place, &path);
         GatewayError::Setting(error)
     })?;
+    gateway.warnings.extend(dot_env.faults.iter().map(|fault| format!("{}, {fault}", path.display())));
     Ok(Settings {
         gateway,
         host_source: variables.source(HOST_VARIABLE),
