@@ -119,7 +119,7 @@ proptest! {
         let Ok(config) = Config::parse(text) else { return Ok(()) };
         let whole = config.to_json();
         for (key, setting) in config.list() {
-            let value = key.names().iter().fold(Some(&whole), |value, name| match value? {
+            let value = key.names().iter().try_fold(&whole, |value, name| match value {
                 Value::Array(items) => items.get(name.parse::<usize>().ok()?),
                 value => value.get(name.as_str()),
             });
