@@ -1,3 +1,5 @@
+//! Tests of the parser of `.env`: golden cases of python-dotenv, faults, and properties.
+
 use std::fs;
 
 use proptest::prelude::*;
