@@ -104,3 +104,50 @@ fn id(text: &[u8]) -> Option<u32> {
     let number = is_number.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten();
     number.filter(|&number| number != u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes with the separators of both files in them.
+    fn bytes() -> impl Strategy<Value = Vec<u8>> {
+        let byte = prop_oneof![Just(b':'), Just(b'\n'), Just(b','), Just(b'0'), Just(b'h'), any::<u8>()];
+        prop::collection::vec(byte, 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_files_never_panic_and_never_yield_the_reserved_id(bytes in bytes()) {
+            if let Ok(Some(user)) = user(&bytes, "h") {
+                prop_assert!(user.uid.as_raw() != u32::MAX && user.gid.as_raw() != u32::MAX);
+            }
+            for gid in groups_of(&bytes, "h") {
+                prop_assert!(gid.as_raw() != u32::MAX && has_group(&bytes, gid.as_raw()));
+            }
+            prop_assert!(!has_group(&bytes, u32::MAX));
+        }
+
+        #[test]
+        fn the_first_entry_of_a_name_comes_back(
+            uid in 0..u32::MAX, gid in 0..u32::MAX, home in "[^:\n]{0,12}", before in "([a-g]:[^\n]{0,9}\n){0,3}",
+            after in bytes(), group in 0..u32::MAX, others in "([a-g],){0,3}",
+        ) {
+            let mut passwd = format!("{before}h:x:{uid}:{gid}:H:{home}:/bin/sh\n").into_bytes();
+            passwd.extend(&after);
+            let found = user(&passwd, "h").unwrap().unwrap();
+            prop_assert_eq!((found.uid.as_raw(), found.gid.as_raw()), (uid, gid));
+            prop_assert_eq!(found.home, PathBuf::from(home));
+            let line = format!("h:x:{group}:{others}h\nz:x:5:{others}hh\n");
+            prop_assert_eq!(groups_of(line.as_bytes(), "h"), [Gid::from_raw(group)]);
+        }
+
+        #[test]
+        fn a_malformed_id_is_an_error(id in "(|-1|\\+1|4294967295|[0-9]{11,14}| 1|1 |0x1|[a-z]{1,3})") {
+            let passwd = format!("h:x:{id}:1:H:/h:/bin/sh\n");
+            let found = user(passwd.as_bytes(), "h");
+            prop_assert!(matches!(found, Err(LookupError::Malformed { .. })), "{:?}", found);
+        }
+    }
+}

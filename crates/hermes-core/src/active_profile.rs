@@ -55,6 +55,8 @@ pub fn write(home: &Home, profile: &ProfileName) -> Result<(), WriteError> {
 mod tests {
     use std::fs;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -76,6 +78,20 @@ mod tests {
         for bytes in [&b"../x"[..], b"a\nb", b"\xff\xfe"] {
             fs::write(home.active_profile(), bytes).unwrap();
             assert!(matches!(read(&home).unwrap_err(), ActiveProfileError::Name { .. }));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_name_a_valid_profile_or_fail(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let folder = tempfile::tempdir().unwrap();
+            let home = Home::new(folder.path()).unwrap();
+            fs::write(home.active_profile(), &bytes).unwrap();
+            if let Ok(name) = read(&home) {
+                prop_assert!(ProfileName::new(name.as_str()).is_ok());
+                write(&home, &name).unwrap();
+                prop_assert_eq!(read(&home).unwrap(), name);
+            }
         }
     }
 }

@@ -127,6 +127,8 @@ fn load<T: for<'de> Deserialize<'de>>(path: &Path, limit: u64) -> Result<Option<
 mod tests {
     use std::fs;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn boot(second: usize) -> BootRecord {
@@ -214,5 +216,44 @@ mod tests {
         let boot = BootRecord::load(&path).unwrap().unwrap();
         let names: Vec<_> = boot.ordered().iter().map(|phase| phase.name.as_str()).collect();
         assert_eq!(names, ["b", "a"], "a phase stands before its parts");
+    }
+
+    fn any_boot() -> impl Strategy<Value = BootRecord> {
+        let phase = ("\\PC{0,8}", any::<Option<String>>(), any::<u64>(), any::<u64>(), any::<Option<u8>>())
+            .prop_map(|(name, parent, start_us, duration_us, exit_code)| Phase {
+                name,
+                parent,
+                start_us,
+                duration_us,
+                exit_code,
+            });
+        ("\\PC{0,12}", any::<u64>(), prop::collection::vec(phase, 0..5))
+            .prop_map(|(started, duration_us, phases)| BootRecord { started, duration_us, phases })
+    }
+
+    proptest! {
+        #[test]
+        fn a_boot_is_kept_over_any_list(
+            boot in any_boot(), before in prop::collection::vec(any_boot(), 0..30),
+            noise in prop::collection::vec(any::<u8>(), 0..60), cut in 0..3000_usize,
+        ) {
+            let list = serde_json::to_vec(&before).unwrap();
+            for bytes in [noise, list[..cut.min(list.len())].to_vec(), list] {
+                let (folder, home) = home();
+                fs::write(home.boots(), &bytes).unwrap();
+                boot.keep(&home).unwrap();
+                let boots = kept(&home).unwrap();
+                prop_assert!(boots.len() <= KEPT.max(before.len()));
+                prop_assert!(boots.iter().any(|kept| kept.started == boot.started));
+                for kept in &boots {
+                    prop_assert_eq!(kept.ordered().len(), kept.phases.len());
+                }
+                let one = folder.path().join("boot.json");
+                fs::write(&one, &bytes).unwrap();
+                let _ = BootRecord::load(&one);
+                fs::write(&one, serde_json::to_vec(&boot).unwrap()).unwrap();
+                prop_assert_eq!(BootRecord::load(&one).unwrap(), Some(boot.clone()));
+            }
+        }
     }
 }

@@ -22,10 +22,12 @@ pub use file::{CONFIG_FILE_MAX, ConfigFileError, change, load};
 pub use gateway::{DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, GatewayConfig, GatewayConfigError, time_of};
 pub use key::{Key, KeyError};
 pub use migrate::{MigrateError, Migration, migrate};
-pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, port_for};
+pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, is_service_link, port_for, service_link_warning};
 pub use restart::RestartPolicy;
 pub use version::{CURRENT_VERSION, Version, VersionError, is_surely_current};
 
+#[cfg(test)]
+mod merge_tests;
 #[cfg(test)]
 mod migrate_tests;
 #[cfg(test)]

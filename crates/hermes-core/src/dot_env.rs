@@ -1,9 +1,11 @@
-//! `.env` of a profile: variables for its gateway, one a line, as shells and python-dotenv know it.
+//! `.env` of a profile: variables for its gateway, as python-dotenv reads them.
 //!
-//! `KEY=VALUE` and `export KEY=VALUE`. A value without quotes ends at ` #` and loses the blanks around it; in single quotes all
-//! is taken as it is; in double quotes `\n`, `\r`, `\t`, `\"`, `\\` and `\$` are known, and any other backslash stays. A quoted
-//! value may go over several lines. Nothing is expanded. No error ever shows a value: what stands there is secret.
+//! The grammar is that of python-dotenv 1.2: `KEY=VALUE`, `export KEY=VALUE`, `'KEY'=VALUE`. An unquoted value ends at a blank and
+//! `#`. Single quotes know `\'` and `\\`; double quotes know `\'`, `\"`, `\\`, `\a`, `\b`, `\f`, `\n`, `\r`, `\t`, `\v`. Any other
+//! backslash stays. A quoted value may span lines. The parser skips a line that it does not understand and reports a fault, as
+//! python-dotenv does. It does not expand `${NAME}`, and reports it. No fault shows a value, since values are secrets.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::whole_file::{self, ReadError};
@@ -11,228 +13,274 @@ use crate::whole_file::{self, ReadError};
 /// The longest file that is taken, in bytes.
 pub const DOT_ENV_MAX: u64 = 1024 * 1024;
 
-/// Why a `.env` was not read.
+/// The most faults that are kept of one file.
+const FAULTS_MAX: usize = 20;
+
+/// The file is there and cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum DotEnvError {
-    /// It is there and cannot be read.
-    #[error("read the variables of the profile")]
-    Read(#[source] ReadError),
-    /// A line is not what it has to be.
-    #[error("parse {}", path.display())]
-    Parse {
-        /// The file.
-        path: std::path::PathBuf,
-        /// Which line, and what is wrong there.
-        source: LineError,
-    },
+#[error("read the variables of the profile")]
+pub struct DotEnvError(#[source] ReadError);
+
+/// A file as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DotEnv {
+    /// The variables, in the order of the file. The last value of a name counts.
+    pub variables: Vec<(String, String)>,
+    /// The first faults, in the order of the file.
+    pub faults: Vec<LineError>,
 }
 
-/// A line that sets no variable.
+/// A line with a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct LineError {
     /// The line that the entry begins in, from 1.
     pub line: usize,
-    /// What is wrong with it.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// What is wrong with a line.
+/// A fault of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// There is no `=`.
-    #[error("there is no '=' (write KEY=VALUE)")]
+    #[error("the line is skipped: there is no '=' (write KEY=VALUE)")]
     NoEquals,
-    /// What stands before `=` is no name.
-    #[error("the name before '=' must be letters, digits and '_', and begin with no digit")]
+    /// The text before `=` is no name.
+    #[error("the line is skipped: the name before '=' is empty or holds a space (write KEY=VALUE)")]
     BadName,
-    /// A quote that nothing closes.
-    #[error("the quote that begins the value is never closed")]
+    /// No quote closes the value.
+    #[error("the line is skipped: no quote closes the value")]
     OpenQuote,
-    /// Something other than a comment follows the closing quote.
-    #[error("something follows the quoted value")]
+    /// Text other than a comment follows the closing quote.
+    #[error("the line is skipped: text follows the quoted value")]
     AfterQuote,
-    /// No variable can hold that byte.
-    #[error("there is a zero byte in it")]
+    /// No variable can hold a zero byte.
+    #[error("the line is skipped: it holds a zero byte")]
     Nul,
     /// The bytes are no text.
-    #[error("it is not UTF-8")]
+    #[error("the line is skipped: it is not UTF-8")]
     NotUtf8,
+    /// The value holds a reference to another variable. The variable is set.
+    #[error("the value keeps its '${{…}}': hermes does not expand variables (write the value itself)")]
+    NotExpanded,
 }
 
-/// A name and its value.
-type Variable = (String, String);
-
-/// The variables in the file at `path`, in their order; of a name that is there twice the last one is meant to count. Nothing
-/// where there is no file.
-///
-/// # Errors
-/// The file is there and cannot be read, or a line in it sets no variable.
-pub fn load(path: &Path) -> Result<Option<Vec<(String, String)>>, DotEnvError> {
-    let Some(bytes) = whole_file::read(path, DOT_ENV_MAX).map_err(DotEnvError::Read)? else {
-        return Ok(None);
-    };
-    parse_bytes(&bytes).map(Some).map_err(|source| DotEnvError::Parse { path: path.to_owned(), source })
-}
-
-fn parse_bytes(bytes: &[u8]) -> Result<Vec<(String, String)>, LineError> {
-    let text = str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        LineError { line, fault: Fault::NotUtf8 }
-    })?;
-    parse(text)
-}
-
-/// The variables in `text`, in their order.
-///
-/// # Errors
-/// A line in it sets no variable.
-pub fn parse(text: &str) -> Result<Vec<(String, String)>, LineError> {
-    let mut variables = Vec::new();
-    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut line = 1;
-    while !rest.is_empty() {
-        let (entry, after) = entry(rest).map_err(|fault| LineError { line, fault })?;
-        variables.extend(entry);
-        line += rest[..rest.len() - after.len()].matches('\n').count();
-        rest = after;
+impl DotEnv {
+    /// Returns the value that counts for `name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
-    Ok(variables)
-}
 
-/// What the first line sets, with those that a quote takes in, and the text after them.
-fn entry(text: &str) -> Result<(Option<Variable>, &str), Fault> {
-    let (line, after) = text.split_once('\n').unwrap_or((text, ""));
-    let line = line.trim();
-    if line.is_empty() || line.starts_with('#') {
-        return Ok((None, after));
-    }
-    let (name, _) = line.split_once('=').ok_or(Fault::NoEquals)?;
-    let name =
-        name.strip_prefix("export").filter(|name| name.starts_with([' ', '\t'])).unwrap_or(name).trim();
-    let begins = |first: char| first.is_ascii_alphabetic() || first == '_';
-    if !name.starts_with(begins) || !name.chars().all(|c| begins(c) || c.is_ascii_digit()) {
-        return Err(Fault::BadName);
-    }
-    let (_, value) = text.split_once('=').ok_or(Fault::NoEquals)?;
-    let value = value.trim_start_matches([' ', '\t']);
-    let (value, after) = match value.chars().next() {
-        Some('\'') => quoted(&value[1..], '\'')?,
-        Some('"') => quoted(&value[1..], '"')?,
-        _ => (unquoted(value.split('\n').next().unwrap_or_default()).to_owned(), after),
-    };
-    if value.contains('\0') {
-        return Err(Fault::Nul);
-    }
-    Ok((Some((name.to_owned(), value)), after))
-}
-
-fn unquoted(value: &str) -> &str {
-    let comment = value
-        .match_indices('#')
-        .map(|(place, _)| place)
-        .find(|&place| value[..place].is_empty() || value[..place].ends_with([' ', '\t']));
-    value[..comment.unwrap_or(value.len())].trim()
-}
-
-/// The value up to the quote that closes it, and the text after its line.
-fn quoted(text: &str, quote: char) -> Result<(String, &str), Fault> {
-    let mut value = String::new();
-    let mut characters = text.char_indices();
-    while let Some((place, character)) = characters.next() {
-        if character == quote {
-            let (rest, after) = text[place + 1..].split_once('\n').unwrap_or((&text[place + 1..], ""));
-            let rest = rest.trim();
-            return if rest.is_empty() || rest.starts_with('#') {
-                Ok((value, after))
-            } else {
-                Err(Fault::AfterQuote)
-            };
+    fn fault(&mut self, line: usize, fault: Fault) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(LineError { line, fault });
         }
-        if character == '\\' && quote == '"' {
-            match characters.next().ok_or(Fault::OpenQuote)?.1 {
-                'n' => value.push('\n'),
-                'r' => value.push('\r'),
-                't' => value.push('\t'),
-                known @ ('"' | '\\' | '$') => value.push(known),
+    }
+}
+
+/// Reads the file at `path`. Returns `None` if there is no file.
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn load(path: &Path) -> Result<Option<DotEnv>, DotEnvError> {
+    let bytes = whole_file::read(path, DOT_ENV_MAX).map_err(DotEnvError)?;
+    Ok(bytes.map(|bytes| parse(&bytes)))
+}
+
+/// Parses the bytes of a file. Never fails: it skips the lines that it does not understand.
+pub fn parse(bytes: &[u8]) -> DotEnv {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    // The lines that are not UTF-8. A replacement character in the file itself is valid.
+    let mut broken = BTreeSet::new();
+    let mut text = String::with_capacity(bytes.len());
+    let mut line = 1;
+    for chunk in bytes.utf8_chunks() {
+        // Python reads text files with universal newlines.
+        let valid = chunk.valid();
+        let mut characters = valid.chars().peekable();
+        while let Some(character) = characters.next() {
+            match character {
+                '\r' if characters.peek() == Some(&'\n') => {}
+                '\r' | '\n' => {
+                    line += 1;
+                    text.push('\n');
+                }
+                _ => text.push(character),
+            }
+        }
+        if !chunk.invalid().is_empty() {
+            broken.insert(line);
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    parse_text(&text, &broken)
+}
+
+fn parse_text(text: &str, broken: &BTreeSet<usize>) -> DotEnv {
+    let mut found = DotEnv::default();
+    let mut reader = Reader { text, line: 1 };
+    loop {
+        reader.skip(is_space);
+        if reader.text.is_empty() {
+            return found;
+        }
+        let line = reader.line;
+        let entry = reader.entry();
+        if entry.is_err() {
+            reader.skip(|character| character != '\n');
+        }
+        // The reader stands after the last line of the entry, or at its end.
+        let last = reader.line;
+        reader.skip_one('\n');
+        if broken.range(line..=last).next().is_some() {
+            found.fault(line, Fault::NotUtf8);
+            continue;
+        }
+        match entry {
+            Ok(None) => {}
+            Ok(Some((name, value))) if name.contains('\0') || value.contains('\0') => {
+                found.fault(line, Fault::Nul);
+            }
+            Ok(Some((name, value))) => {
+                if value.split_once("${").is_some_and(|(_, rest)| rest.contains('}')) {
+                    found.fault(line, Fault::NotExpanded);
+                }
+                found.variables.push((name, value));
+            }
+            Err(fault) => found.fault(line, fault),
+        }
+    }
+}
+
+/// The rest of a text.
+struct Reader<'t> {
+    text: &'t str,
+    /// The line that the rest begins in, from 1.
+    line: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn take(&mut self, length: usize) -> &'t str {
+        let (taken, rest) = self.text.split_at(length);
+        self.line += taken.matches('\n').count();
+        self.text = rest;
+        taken
+    }
+
+    fn skip(&mut self, fits: impl Fn(char) -> bool) -> &'t str {
+        self.take(self.text.find(|character| !fits(character)).unwrap_or(self.text.len()))
+    }
+
+    fn skip_one(&mut self, character: char) -> bool {
+        let is_there = self.text.starts_with(character);
+        if is_there {
+            self.take(character.len_utf8());
+        }
+        is_there
+    }
+
+    /// Reads one entry, up to the newline that ends it. A comment is no variable.
+    fn entry(&mut self) -> Result<Option<(String, String)>, Fault> {
+        if let Some(rest) = self.text.strip_prefix("export")
+            && rest.starts_with(is_blank)
+        {
+            self.take("export".len());
+            self.skip(is_blank);
+        }
+        let name = self.name()?;
+        self.skip(is_blank);
+        if !self.skip_one('=') {
+            self.end(Fault::BadName)?;
+            return if name.is_empty() { Ok(None) } else { Err(Fault::NoEquals) };
+        }
+        let blank = !self.skip(is_blank).is_empty();
+        let value = match self.text.chars().next() {
+            Some('#') if blank => String::new(),
+            Some('\'') => self.quoted('\'')?,
+            Some('"') => self.quoted('"')?,
+            _ => self.unquoted(),
+        };
+        self.end(Fault::AfterQuote)?;
+        Ok(Some((name.to_owned(), value)))
+    }
+
+    /// Reads a name; an empty one where a comment begins.
+    fn name(&mut self) -> Result<&'t str, Fault> {
+        if self.text.starts_with('#') {
+            return Ok("");
+        }
+        if let Some(rest) = self.text.strip_prefix('\'') {
+            let length = rest.find('\'').filter(|&length| length > 0).ok_or(Fault::BadName)?;
+            return Ok(&self.take(length + 2)[1..=length]);
+        }
+        let name = self.skip(|character| !(is_space(character) || matches!(character, '=' | '#')));
+        if name.is_empty() { Err(Fault::BadName) } else { Ok(name) }
+    }
+
+    /// Reads a comment, if there is one, and expects the end of the line.
+    fn end(&mut self, fault: Fault) -> Result<(), Fault> {
+        self.skip(is_blank);
+        if self.text.starts_with('#') {
+            self.skip(|character| character != '\n');
+        }
+        if self.text.is_empty() || self.text.starts_with('\n') { Ok(()) } else { Err(fault) }
+    }
+
+    fn unquoted(&mut self) -> String {
+        let value = self.skip(|character| character != '\n');
+        let comment = value
+            .match_indices('#')
+            .map(|(place, _)| place)
+            .find(|&place| value[..place].ends_with(is_space))
+            .unwrap_or(value.len());
+        value[..comment].trim_end_matches(is_space).to_owned()
+    }
+
+    /// Reads a value in quotes. If no quote closes it, the reader stays where it is.
+    fn quoted(&mut self, quote: char) -> Result<String, Fault> {
+        let inside = &self.text[1..];
+        let mut value = String::new();
+        let mut characters = inside.char_indices();
+        while let Some((place, character)) = characters.next() {
+            if character == quote {
+                self.take(place + 2);
+                return Ok(value);
+            }
+            if character != '\\' {
+                value.push(character);
+                continue;
+            }
+            let (_, escaped) = characters.next().ok_or(Fault::OpenQuote)?;
+            match escaped {
+                '\\' | '\'' => value.push(escaped),
+                '"' | 'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' if quote == '"' => value.push(match escaped {
+                    'a' => '\x07',
+                    'b' => '\x08',
+                    'f' => '\x0c',
+                    'n' => '\n',
+                    'r' => '\r',
+                    't' => '\t',
+                    'v' => '\x0b',
+                    other => other,
+                }),
                 other => value.extend(['\\', other]),
             }
-        } else {
-            value.push(character);
         }
+        Err(Fault::OpenQuote)
     }
-    Err(Fault::OpenQuote)
+}
+
+/// `\s` of Python's regular expressions.
+fn is_space(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
+}
+
+/// A space within a line. Python's text files keep no `\r`.
+fn is_blank(character: char) -> bool {
+    is_space(character) && character != '\n'
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("A=b", "b")]
-    #[case("export A=b", "b")]
-    #[case("  A = b  ", "b")]
-    #[case("A=", "")]
-    #[case("A= # nothing", "")]
-    #[case("A=b # comment", "b")]
-    #[case("A=b#c", "b#c")]
-    #[case("A=a=b", "a=b")]
-    #[case("A=it's", "it's")]
-    #[case("A=$HOME", "$HOME")]
-    #[case("A=b\r\n", "b")]
-    #[case("\u{feff}A=b", "b")]
-    #[case(r#"A="b # c" # d"#, "b # c")]
-    #[case(r#"A="a\nb\"c\\d\$e\q""#, "a\nb\"c\\d$e\\q")]
-    #[case(r"A='a\nb'", r"a\nb")]
-    #[case("A='-----BEGIN\nKEY-----'\n", "-----BEGIN\nKEY-----")]
-    #[case("A=\"ü\"", "ü")]
-    fn a_line_sets_a_variable(#[case] text: &str, #[case] value: &str) {
-        assert_eq!(parse(text).unwrap(), [("A".to_owned(), value.to_owned())]);
-    }
-
-    #[rstest]
-    #[case("SECRET", Fault::NoEquals)]
-    #[case("SE CRET=x", Fault::BadName)]
-    #[case("1A=SECRET", Fault::BadName)]
-    #[case("=SECRET", Fault::BadName)]
-    #[case("ü=SECRET", Fault::BadName)]
-    #[case("A=\"SECRET", Fault::OpenQuote)]
-    #[case("A='SECRET\nB=c\n", Fault::OpenQuote)]
-    #[case("A=\"SECRET\\", Fault::OpenQuote)]
-    #[case("A='x' SECRET", Fault::AfterQuote)]
-    #[case("A=SECRET\0", Fault::Nul)]
-    fn a_line_that_sets_none_is_an_error_with_its_line_and_without_its_secret(
-        #[case] line: &str,
-        #[case] fault: Fault,
-    ) {
-        let error = parse(&format!("# a\nX='1\n2'\n\n{line}")).unwrap_err();
-        assert_eq!(error, LineError { line: 5, fault });
-        assert!(!error.to_string().contains("SECRET"), "{error}");
-    }
-
-    #[test]
-    fn a_file_is_read_in_its_order_and_a_missing_one_is_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
-        assert!(load(&path).unwrap().is_none());
-        fs::write(&path, "B=1\n\nA=2\nB=3\n").unwrap();
-        let names: Vec<_> =
-            load(&path).unwrap().unwrap().into_iter().map(|(name, value)| name + &value).collect();
-        assert_eq!(names, ["B1", "A2", "B3"]);
-        fs::write(&path, b"A=1\nB=\xff\n").unwrap();
-        let error = load(&path).unwrap_err();
-        assert!(matches!(
-            error,
-            DotEnvError::Parse { source: LineError { line: 2, fault: Fault::NotUtf8 }, .. }
-        ));
-    }
-
-    #[test]
-    fn the_file_of_the_python_program_is_read_as_it_is() {
-        assert!(parse(include_str!("../testdata/hermes-agent-0.19.env")).unwrap().is_empty());
-    }
-}
+#[path = "dot_env_tests.rs"]
+mod tests;

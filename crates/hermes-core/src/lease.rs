@@ -210,7 +210,8 @@ impl Volume {
     }
 
     fn write(&self, held: &mut Held) -> Result<(), LeaseError> {
-        held.beat += 1;
+        // The file, which anybody may have written, said where to begin.
+        held.beat = held.beat.wrapping_add(1);
         let lease = Lease {
             holder: self.me.clone(),
             beat: held.beat,
@@ -245,6 +246,8 @@ enum Lock {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -351,5 +354,31 @@ mod tests {
         let _held = two.take_over(&dead).unwrap().unwrap();
         one.give_back(held).unwrap();
         assert_eq!(on_disk(&folder).holder.owner, "two");
+    }
+
+    proptest! {
+        #[test]
+        fn a_lease_of_any_content_can_be_taken_over(
+            owner in "\\PC{0,8}", beat in prop_oneof![any::<u64>(), Just(u64::MAX)], ttl in any::<Option<u64>>(),
+            host in "here|there", noise in prop::collection::vec(any::<u8>(), 0..60), cut in 0..200_usize,
+        ) {
+            let holder = Holder { owner, host, instance: "x".into() };
+            let lease = Lease { holder, beat, heartbeat: String::new(), ttl_seconds: ttl };
+            let whole = serde_json::to_vec(&lease).unwrap();
+            prop_assert_eq!(&serde_json::from_slice::<Lease>(&whole).unwrap(), &lease);
+            prop_assert!(lease.ttl() >= Duration::from_secs(1) && lease.ttl() <= TTL_MAX);
+            let part = whole[..cut.min(whole.len())].to_vec();
+            for bytes in [noise, part, whole] {
+                let folder = tempfile::tempdir().unwrap();
+                fs::write(folder.path().join("lease.json"), bytes).unwrap();
+                let here = volume(&folder, "two", "here");
+                let mut held = match here.take().unwrap() {
+                    Ok(held) => held,
+                    Err(obstacle) => here.take_over(&obstacle).unwrap().unwrap(),
+                };
+                here.beat(&mut held).unwrap().unwrap();
+                prop_assert_eq!(on_disk(&folder).holder.owner, "two");
+            }
+        }
     }
 }

@@ -157,9 +157,7 @@ impl<'h> ProfileDirectories<'h> {
         let port_of = |name: &ProfileName| {
             let config = config::load(&self.home.config(name)).ok().flatten().unwrap_or_default();
             let variables = dot_env::load(&self.home.dot_env(name)).ok().flatten().unwrap_or_default();
-            let variable = |wanted: &str| {
-                variables.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
-            };
+            let variable = |wanted: &str| variables.get(wanted).map(str::to_owned);
             GatewayConfig::resolve(name, &config, variable).ok()?.port
         };
         Ok(self.home.profiles()?.names.iter().filter_map(port_of).collect())

@@ -197,7 +197,8 @@ pub(crate) fn shown_line(line: &[u8], secrets: &Secrets) -> String {
 /// What is known to be secret of a profile: nothing of it is to be seen in its log.
 pub(crate) fn secrets_of(site: &Site, profile: &ProfileName) -> Secrets {
     let mut secrets = Secrets::default();
-    for (name, value) in dot_env::load(&site.home.dot_env(profile)).ok().flatten().unwrap_or_default() {
+    let dot_env = dot_env::load(&site.home.dot_env(profile)).ok().flatten().unwrap_or_default();
+    for (name, value) in dot_env.variables {
         if is_secret_name(&name) {
             secrets.add(&value);
         }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use hermes_core::config::{Config, Key};
+use hermes_core::config::{Config, Key, is_service_link, service_link_warning};
 use hermes_core::{is_truthy, whole_file};
 use ipnet::IpNet;
 
@@ -170,7 +170,7 @@ impl Settings {
         }
         let (port, port_set_by) = match sources.port {
             Some(port) => (port, "--port".to_owned()),
-            None => match found.text(PORT, "dashboard.port") {
+            None => match found.port(&mut warnings) {
                 None => (DEFAULT_PORT, "the default".to_owned()),
                 Some((value, place)) => match value.trim().parse() {
                     Ok(port) if port > 0 => (port, place),
@@ -218,10 +218,10 @@ impl Settings {
 struct Found<'s, 'c>(&'s Sources<'c>);
 
 impl Found<'_, '_> {
-    /// A variable that is set and not empty, with its name.
+    /// A variable that is set and not empty, with its place.
     fn variable(&self, name: &str) -> Option<(String, String)> {
         let value = self.0.environment.get(name).filter(|value| !value.is_empty())?;
-        Some((value.clone(), name.to_owned()))
+        Some((value.clone(), format!("{name} in the environment")))
     }
 
     /// A value of the configuration, with its key.
@@ -232,10 +232,25 @@ impl Found<'_, '_> {
     }
 
     fn text(&self, variable: &str, key: &str) -> Option<(String, String)> {
-        self.variable(variable).or_else(|| {
-            let (value, place) = self.setting(key)?;
-            Some((value.as_str().map_or_else(|| value.to_string(), str::to_owned), place))
-        })
+        self.variable(variable).or_else(|| self.setting_text(key))
+    }
+
+    fn setting_text(&self, key: &str) -> Option<(String, String)> {
+        let (value, place) = self.setting(key)?;
+        Some((value.as_str().map_or_else(|| value.to_string(), str::to_owned), place))
+    }
+
+    /// The port, without a service link of Kubernetes, which becomes a warning.
+    fn port(&self, warnings: &mut Vec<String>) -> Option<(String, String)> {
+        const KEY: &str = "dashboard.port";
+        match self.variable(PORT) {
+            Some((value, place)) if is_service_link(&value) => {
+                warnings.push(service_link_warning(&place, &value));
+                self.setting_text(KEY)
+            }
+            Some(found) => Some(found),
+            None => self.setting_text(KEY),
+        }
     }
 
     /// Words between commas or blanks; in the configuration a list, too.

@@ -79,6 +79,18 @@ fn what_makes_no_sense_is_refused_by_name(#[case] name: &str, #[case] value: &st
 }
 
 #[test]
+fn a_service_link_in_the_port_is_ignored_with_a_warning() {
+    let link = [("HERMES_DASHBOARD_PORT", "tcp://10.96.12.7:9119")];
+    for (yaml, port) in [("", 9119), ("dashboard: {port: 9200}", 9200)] {
+        let settings = resolve(&link, yaml).unwrap();
+        assert_eq!(settings.port, port);
+        let warning = &settings.warnings[0];
+        assert!(warning.starts_with("HERMES_DASHBOARD_PORT in the environment is "), "{warning}");
+        assert!(warning.contains("service link"), "{warning}");
+    }
+}
+
+#[test]
 fn hosts_and_proxies_are_lists() {
     let settings = resolve(
         &[

@@ -239,10 +239,7 @@ impl GatewayError {
                 Some(format!("mend that place in {}", path.display()))
             }
             Self::Config(_) => Some("make config.yaml of the profile a file that can be read".to_owned()),
-            Self::DotEnv(DotEnvError::Parse { path, .. }) => {
-                Some(format!("mend that line in {}", path.display()))
-            }
-            Self::DotEnv(DotEnvError::Read(_)) => {
+            Self::DotEnv(_) => {
                 Some("make .env of the profile a file that can be read".to_owned())
             }
             Self::Setting(error) => Some(format!("change {} to {}", error.place, error.rule)),

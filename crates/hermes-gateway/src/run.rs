@@ -145,6 +145,9 @@ pub(crate) async fn live(
 /// Reads the settings and opens the doors that they name.
 fn open_doors(options: &Options, directory: &ProfileDirectory) -> Result<Doors, GatewayError> {
     let settings = settings::load(options)?;
+    for warning in &settings.gateway.warnings {
+        warn(warning);
+    }
     let mut listeners = Vec::new();
     let socket = match listen::bind_unix(directory, &options.profile) {
         Ok((unix, socket)) => {

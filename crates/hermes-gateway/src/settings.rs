@@ -1,6 +1,7 @@
 //! The profile's settings: `config.yaml`, above it the environment, above that the profile's `.env`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use hermes_core::config::{self, GatewayConfig, PROFILE_PORTS, RestartPolicy};
 use hermes_core::{Home, ProfileName, dot_env};
@@ -42,6 +43,16 @@ struct Variables<'a> {
 }
 
 impl Variables<'_> {
+    /// The variable with its file or the environment, for a message.
+    fn place(&self, name: &str, dot_env: &Path) -> String {
+        match self.find(name) {
+            Some((_, Source::DotEnv)) => format!("{name} in {}", dot_env.display()),
+            Some((_, Source::Environment)) => format!("{name} in the environment"),
+            // A key of `config.yaml` tells its own line.
+            Some((_, Source::Config)) | None => name.to_owned(),
+        }
+    }
+
     fn find(&self, name: &str) -> Option<(&str, Source)> {
         if let Some(value) = self.dot_env.get(name) {
             return Some((value, Source::DotEnv));
@@ -53,8 +64,10 @@ impl Variables<'_> {
     }
 
     fn source(&self, name: &str) -> Source {
-        // An empty variable counts as unset.
-        self.find(name).filter(|(value, _)| !value.is_empty()).map_or(Source::Config, |(_, source)| source)
+        // An empty variable and a service link in the place of a port count as unset.
+        let counts =
+            |value: &str| !(value.is_empty() || name == PORT_VARIABLE && config::is_service_link(value));
+        self.find(name).filter(|(value, _)| counts(value)).map_or(Source::Config, |(_, source)| source)
     }
 }
 
@@ -89,12 +102,17 @@ fn load_of(
     let config = config::load(&home.config(profile)).map_err(GatewayError::Config)?.unwrap_or_default();
     // What s6 goes by when this gateway crashes: a mistake in it is told now, and not after the crash.
     RestartPolicy::resolve(&config).map_err(GatewayError::Setting)?;
-    let dot_env = dot_env::load(&home.dot_env(profile)).map_err(GatewayError::DotEnv)?.unwrap_or_default();
-    let variables = Variables { dot_env: dot_env.into_iter().collect(), environment, takes_port };
-    let gateway = GatewayConfig::resolve(profile, &config, |name| {
+    let path = home.dot_env(profile);
+    let dot_env = dot_env::load(&path).map_err(GatewayError::DotEnv)?.unwrap_or_default();
+    let variables = Variables { dot_env: dot_env.variables.into_iter().collect(), environment, takes_port };
+    let mut gateway = GatewayConfig::resolve(profile, &config, |name| {
         variables.find(name).map(|(value, _)| value.to_owned())
     })
-    .map_err(GatewayError::Setting)?;
+    .map_err(|mut error| {
+        error.place = variables.place(&error.place, &path);
+        GatewayError::Setting(error)
+    })?;
+    gateway.warnings.extend(dot_env.faults.iter().map(|fault| format!("{}, {fault}", path.display())));
     Ok(Settings {
         gateway,
         host_source: variables.source(HOST_VARIABLE),

@@ -106,6 +106,8 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::time::{Duration, UNIX_EPOCH};
 
+    use proptest::prelude::*;
+
     use super::super::{Action, Line, append};
     use super::*;
     use crate::profile_name::ProfileName;
@@ -243,5 +245,40 @@ mod tests {
         let fifo = rustix::fs::FileType::Fifo;
         rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, Mode::from_raw_mode(0o600), 0).unwrap();
         assert!(read(&path).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_lines_never_panic_and_an_entry_is_its_line(
+            line in "([ -~é]{0,60}|20[0-9]{2}-1[0-2]-0[1-9]T0[0-9]:00:00Z profile=[a-z%=]{0,4} prior_state=[a-z]{0,3} action=(started|failed|x)( reason=[ -~]{0,9})?)",
+        ) {
+            if let Some(entry) = Entry::parse(&line) {
+                let reason = entry.reason.map_or(String::new(), |reason| format!(" reason={reason}"));
+                let Entry { time, profile, prior_state, action, .. } = entry;
+                prop_assert_eq!(
+                    format!("{time} profile={profile} prior_state={prior_state} action={action}{reason}"),
+                    line
+                );
+            }
+        }
+
+        #[test]
+        fn a_log_of_any_bytes_yields_no_more_entries_than_asked(
+            bytes in prop::collection::vec(any::<u8>(), 0..300), limit in 0..4_usize, count in 0..6_usize,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("container-boot.log");
+            std::fs::write(&path, [&bytes[..], b"\n", lines(0, count).as_bytes()].concat()).unwrap();
+            let entries = read_newest(&path, limit).unwrap();
+            prop_assert!(entries.len() <= limit && entries.len() >= limit.min(count));
+        }
+
+        #[test]
+        fn any_stray_name_comes_back(name in prop::collection::vec(1..=u8::MAX, 1..40)) {
+            let time = UNIX_EPOCH + Duration::from_secs(1_000_000);
+            let line = Line::of_stray(time, OsStr::from_bytes(&name)).to_string();
+            let entry = Entry::parse(&line).unwrap();
+            prop_assert_eq!(format!("profile={}", entry.profile), line.split(' ').nth(1).unwrap());
+        }
     }
 }

@@ -12,8 +12,14 @@ use super::scalar::meaning_of_plain;
 /// Deeper than any configuration that a person keeps.
 const DEPTH_MAX: usize = 64;
 
-/// How many values a configuration may hold with its aliases written out. A few lines of aliases of aliases make billions.
+/// The most values that a configuration holds with its aliases expanded. A few lines of aliases of aliases make billions.
 const VALUES_MAX: usize = 100_000;
+
+/// The same with aliases expanded. Merge keys make a chain of aliases, one level each.
+const HEIGHT_MAX: usize = 4 * DEPTH_MAX;
+
+/// The bytes of a text that weigh as much as one more value: an alias repeats the text, too.
+const BYTES_OF_A_VALUE: usize = 32;
 
 /// A configuration; the default one is empty.
 #[derive(Clone, Debug, Default)]
@@ -56,12 +62,14 @@ pub(super) struct Node {
     pub(super) column: usize,
     /// How many values it holds, itself and what its aliases stand for included.
     values: usize,
+    /// How deep its values are nested, with aliases expanded.
+    height: usize,
     pub(super) content: Content,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    Scalar { text: String, plain: bool },
+    Scalar { text: String, plain: bool, merge: bool },
     Sequence { items: Vec<NodeId> },
     Mapping { entries: Vec<(NodeId, NodeId)> },
     Alias(NodeId),
@@ -89,12 +97,12 @@ impl Config {
     pub fn get(&self, key: &Key) -> Option<Setting<'_>> {
         let mut node = self.root?;
         for name in key.names() {
-            node = self.child(node, name)?.1;
+            node = self.merged_child(node, name)?;
         }
         Some(Setting { config: self, node })
     }
 
-    /// Every value that is no collection, and every empty collection, with its key, in the order of the file.
+    /// Every value that counts and is no collection, and every empty collection, with its key, in the order of the file.
     pub fn list(&self) -> Vec<(Key, Setting<'_>)> {
         let mut found = Vec::new();
         if let Some(root) = self.root
@@ -118,11 +126,11 @@ impl Config {
         &self.nodes[id.0]
     }
 
-    /// The key and the value under `name`; in a list the value twice.
+    /// The key and the value under `name`, without those of merge keys; in a list the value twice.
     pub(super) fn child(&self, parent: NodeId, name: &str) -> Option<(NodeId, NodeId)> {
         match &self.target(parent).content {
             Content::Mapping { entries } => {
-                entries.iter().rev().copied().find(|&(key, _)| self.name(key) == name)
+                entries.iter().rev().copied().find(|&(key, _)| self.name(key) == name && !self.is_merge(key))
             }
             Content::Sequence { items } => {
                 let item = *items.get(name.parse::<usize>().ok()?)?;
@@ -130,6 +138,39 @@ impl Config {
             }
             Content::Scalar { .. } | Content::Alias(_) => None,
         }
+    }
+
+    /// The value under `name`, of the node itself or else of the mappings that it merges.
+    fn merged_child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
+        if let Some((_, value)) = self.child(parent, name) {
+            return Some(value);
+        }
+        self.merges(parent).into_iter().find_map(|mapping| self.merged_child(mapping, name))
+    }
+
+    /// The mappings that the merge keys (`<<`) of a node name; the first that holds a name wins, as with PyYAML.
+    fn merges(&self, parent: NodeId) -> Vec<NodeId> {
+        let Content::Mapping { entries } = &self.target(parent).content else { return Vec::new() };
+        let mut found = Vec::new();
+        for &(_, value) in entries.iter().filter(|&&(key, _)| self.is_merge(key)) {
+            match &self.target(value).content {
+                Content::Sequence { items } => found.extend(items),
+                _ => found.push(value),
+            }
+        }
+        found
+    }
+
+    fn is_merge(&self, key: NodeId) -> bool {
+        matches!(self.target(key).content, Content::Scalar { merge: true, .. })
+    }
+
+    /// The names and values of a mapping, those of its merge keys included. Names are not unique; the last one counts.
+    fn entries(&self, mapping: NodeId) -> Vec<(&str, NodeId)> {
+        let Content::Mapping { entries } = &self.target(mapping).content else { return Vec::new() };
+        let merged = self.merges(mapping).into_iter().rev().flat_map(|merged| self.entries(merged));
+        let own = entries.iter().filter(|&&(key, _)| !self.is_merge(key));
+        merged.chain(own.map(|&(key, value)| (self.name(key), value))).collect()
     }
 
     /// What an alias stands for, and everything else itself.
@@ -152,12 +193,13 @@ impl Config {
 
     fn json(&self, id: NodeId) -> Value {
         match &self.target(id).content {
-            Content::Scalar { text, plain: true } => meaning_of_plain(text),
-            Content::Scalar { text, plain: false } => Value::String(text.clone()),
+            Content::Scalar { text, plain: true, .. } => meaning_of_plain(text),
+            Content::Scalar { text, plain: false, .. } => Value::String(text.clone()),
             Content::Sequence { items } => items.iter().map(|&item| self.json(item)).collect(),
-            Content::Mapping { entries } => entries
-                .iter()
-                .map(|&(key, value)| (self.name(key).to_owned(), self.json(value)))
+            Content::Mapping { .. } => self
+                .entries(id)
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), self.json(value)))
                 .collect::<Map<_, _>>()
                 .into(),
             Content::Alias(_) => Value::Null,
@@ -167,8 +209,14 @@ impl Config {
     fn collect<'a>(&'a self, key: Key, node: NodeId, found: &mut Vec<(Key, Setting<'a>)>) {
         match &self.target(node).content {
             Content::Mapping { entries } if !entries.is_empty() => {
-                for &(name, value) in entries {
-                    self.collect(key.child(self.name(name)), value, found);
+                let entries = self.entries(node);
+                let last: HashMap<&str, usize> =
+                    entries.iter().enumerate().map(|(place, &(name, _))| (name, place)).collect();
+                for (place, &(name, value)) in entries.iter().enumerate() {
+                    // A value that another one replaces does not count.
+                    if last.get(name) == Some(&place) {
+                        self.collect(key.child(name), value, found);
+                    }
                 }
             }
             Content::Sequence { items } if !items.is_empty() => {
@@ -240,19 +288,23 @@ impl<'t> Builder<'t> {
             return Err(error_at(span.start, "this is nested too deeply"));
         }
         let mut bytes = self.byte(span.start)..self.byte(span.end);
-        let mut values = 1;
+        let (mut values, mut height) = (1, 1);
         let (anchor, content) = match event {
             Event::Alias(anchor) => {
                 let target = *self.anchors.get(&anchor).ok_or_else(|| {
                     error_at(span.start, "this alias stands for something that it is a part of")
                 })?;
-                values = self.nodes[target.0].values;
+                (values, height) = (self.nodes[target.0].values, self.nodes[target.0].height);
                 (0, Content::Alias(target))
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
-                let plain = style == ScalarStyle::Plain && !is_text;
-                (anchor, Content::Scalar { text: text.into_owned(), plain })
+                let has_tag =
+                    |name| tag.as_ref().is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == name);
+                let is_plain = style == ScalarStyle::Plain;
+                let plain = is_plain && !has_tag("str");
+                let merge = has_tag("merge") || is_plain && tag.is_none() && text == "<<";
+                values += text.len() / BYTES_OF_A_VALUE;
+                (anchor, Content::Scalar { text: text.into_owned(), plain, merge })
             }
             Event::SequenceStart(anchor, _) => {
                 let mut items = Vec::new();
@@ -264,6 +316,7 @@ impl<'t> Builder<'t> {
                 };
                 bytes.end = self.byte(end);
                 values += items.iter().map(|item| self.nodes[item.0].values).sum::<usize>();
+                height += items.iter().map(|item| self.nodes[item.0].height).max().unwrap_or(0);
                 (anchor, Content::Sequence { items })
             }
             Event::MappingStart(anchor, _) => {
@@ -273,8 +326,19 @@ impl<'t> Builder<'t> {
                         (Event::MappingEnd, span) => break span.end,
                         (event, span) => {
                             let key = self.value(event, span, depth + 1)?;
+                            if self.is_collection(key) {
+                                // Its text is its name.
+                                values += self.nodes[key.0].span.len() / BYTES_OF_A_VALUE;
+                            }
                             let (event, span) = self.next()?;
-                            entries.push((key, self.value(event, span, depth + 1)?));
+                            let value = self.value(event, span, depth + 1)?;
+                            if self.is_merge(key) && !self.is_mergeable(value) {
+                                return Err(error_at(
+                                    span.start,
+                                    "a merge key (<<) needs a mapping or a list of mappings",
+                                ));
+                            }
+                            entries.push((key, value));
                         }
                     }
                 };
@@ -283,6 +347,8 @@ impl<'t> Builder<'t> {
                     .iter()
                     .map(|(key, value)| self.nodes[key.0].values + self.nodes[value.0].values)
                     .sum::<usize>();
+                let heights = entries.iter().flat_map(|&(key, value)| [key, value]);
+                height += heights.map(|node| self.nodes[node.0].height).max().unwrap_or(0);
                 (anchor, Content::Mapping { entries })
             }
             _ => return Err(error_at(span.start, "a value is missing here")),
@@ -290,13 +356,40 @@ impl<'t> Builder<'t> {
         if values > VALUES_MAX {
             return Err(error_at(span.start, "this holds too much, perhaps by its aliases"));
         }
+        if height > HEIGHT_MAX {
+            return Err(error_at(span.start, "this is nested too deeply, perhaps by its aliases"));
+        }
         let id = NodeId(self.nodes.len());
         let (line, column) = (span.start.line(), span.start.col());
-        self.nodes.push(Node { span: bytes, line, column, values, content });
+        self.nodes.push(Node { span: bytes, line, column, values, height, content });
         if anchor != 0 {
             self.anchors.insert(anchor, id);
         }
         Ok(id)
+    }
+
+    fn target(&self, mut id: NodeId) -> &Node {
+        // An alias stands for something before it, so this ends.
+        while let Content::Alias(target) = self.nodes[id.0].content {
+            id = target;
+        }
+        &self.nodes[id.0]
+    }
+
+    fn is_collection(&self, id: NodeId) -> bool {
+        !matches!(self.nodes[id.0].content, Content::Scalar { .. } | Content::Alias(_))
+    }
+
+    fn is_merge(&self, key: NodeId) -> bool {
+        matches!(self.target(key).content, Content::Scalar { merge: true, .. })
+    }
+
+    fn is_mergeable(&self, value: NodeId) -> bool {
+        let is_mapping = |id: NodeId| matches!(self.target(id).content, Content::Mapping { .. });
+        match &self.target(value).content {
+            Content::Sequence { items } => items.iter().all(|&item| is_mapping(item)),
+            _ => is_mapping(value),
+        }
     }
 
     fn next(&mut self) -> Result<(Event<'t>, Span), SyntaxError> {

@@ -206,7 +206,7 @@ impl Config {
     /// Whether there is a place for a value and no value.
     pub(super) fn is_nothing(&self, id: NodeId) -> bool {
         let node = self.node(id);
-        matches!(&node.content, Content::Scalar { text, plain: true } if text.is_empty())
+        matches!(&node.content, Content::Scalar { text, plain: true, .. } if text.is_empty())
     }
 
     pub(super) fn is_flow(&self, id: NodeId) -> bool {

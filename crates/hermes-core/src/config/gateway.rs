@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::document::Config;
 use super::key::Key;
-use super::port::DEFAULT_PROFILE_PORT;
+use super::port::{DEFAULT_PROFILE_PORT, is_service_link, service_link_warning};
 use crate::profile_name::ProfileName;
 
 /// The address that a gateway serves on when nothing names one: nobody but this machine reaches it.
@@ -27,6 +27,8 @@ pub struct GatewayConfig {
     pub drain_timeout: Duration,
     /// `API_SERVER_ALLOWED_HOSTS`, else `gateway.allowed_hosts`: the names with a dot that the TCP port answers to, or `*`.
     pub allowed_hosts: Vec<String>,
+    /// Settings that the gateway ignores, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// A setting that a gateway cannot start with.
@@ -68,7 +70,11 @@ impl GatewayConfig {
                 .map(|value| Found { place: name.to_owned(), value })
         };
         let host = from_variable("API_SERVER_HOST").or_else(|| from_config(config, "host"));
-        let port = from_variable("API_SERVER_PORT").or_else(|| from_config(config, "port"));
+        let (link, port) = match from_variable("API_SERVER_PORT") {
+            Some(found) if is_service_link(&found.value) => (Some(found), None),
+            found => (None, found),
+        };
+        let port = port.or_else(|| from_config(config, "port"));
         let drain_timeout = from_config(config, "drain_timeout");
         let allowed_hosts =
             from_variable("API_SERVER_ALLOWED_HOSTS").or_else(|| from_config(config, "allowed_hosts"));
@@ -79,6 +85,10 @@ impl GatewayConfig {
             drain_timeout: drain_timeout
                 .map_or(Ok(DEFAULT_DRAIN_TIMEOUT), |found| found.read(drain_timeout_of, DRAIN_RULE))?,
             allowed_hosts: allowed_hosts.map_or(Ok(Vec::new()), |found| found.read(names_of, NAMES_RULE))?,
+            warnings: link
+                .map(|found| service_link_warning(&found.place, &found.value))
+                .into_iter()
+                .collect(),
         })
     }
 }
@@ -164,6 +174,7 @@ mod tests {
         let default = resolve("default", "", &[]).unwrap();
         let expected = GatewayConfig {
             allowed_hosts: Vec::new(),
+            warnings: Vec::new(),
             host: "127.0.0.1".into(),
             port: Some(8642),
             drain_timeout: Duration::from_secs(5),
@@ -186,14 +197,21 @@ mod tests {
                 host: "0.0.0.0".into(),
                 port: Some(9300),
                 drain_timeout,
-                allowed_hosts: Vec::new()
+                allowed_hosts: Vec::new(),
+                warnings: Vec::new(),
             }
         );
         let config =
             resolve("coder", yaml, &[("API_SERVER_HOST", "::1"), ("API_SERVER_PORT", "80")]).unwrap();
         assert_eq!(
             config,
-            GatewayConfig { host: "::1".into(), port: Some(80), drain_timeout, allowed_hosts: Vec::new() }
+            GatewayConfig {
+                host: "::1".into(),
+                port: Some(80),
+                drain_timeout,
+                allowed_hosts: Vec::new(),
+                warnings: Vec::new()
+            }
         );
         let config = resolve("coder", yaml, &[("API_SERVER_HOST", ""), ("API_SERVER_PORT", "")]).unwrap();
         assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", Some(9300)));
@@ -217,6 +235,23 @@ mod tests {
     fn a_variable_that_is_wrong_is_an_error_and_not_passed_over() {
         let error = resolve("coder", "gateway: {port: 1}", &[("API_SERVER_PORT", "many")]).unwrap_err();
         assert_eq!(error.to_string(), r#"API_SERVER_PORT is "many", and must be a number from 1 to 65535"#);
+    }
+
+    #[rstest]
+    #[case("", Some(8642))]
+    #[case("gateway: {port: 9300}", Some(9300))]
+    fn a_service_link_is_ignored_with_a_warning(#[case] yaml: &str, #[case] port: Option<u16>) {
+        for link in ["tcp://10.96.12.8:8642", "udp://[fd00::1]:53"] {
+            let config = resolve("default", yaml, &[("API_SERVER_PORT", link)]).unwrap();
+            assert_eq!(config.port, port);
+            assert_eq!(config.warnings.len(), 1);
+            let warning = &config.warnings[0];
+            assert!(
+                warning.starts_with("API_SERVER_PORT is ") && warning.contains("service link"),
+                "{warning}"
+            );
+        }
+        assert!(resolve("default", "gateway: {port: 'tcp://10.96.12.8:8642'}", &[]).is_err());
     }
 
     #[rstest]

@@ -22,6 +22,16 @@ pub enum KeyError {
         /// The text.
         text: String,
     },
+    /// A place in a list, in brackets.
+    #[error(
+        "{text:?} is no key: a place in a list is written with a dot, as in {instead}; a name with brackets in it is quoted"
+    )]
+    Brackets {
+        /// The text.
+        text: String,
+        /// The same with dots.
+        instead: String,
+    },
     /// A control character; no file that a person keeps has one in a key.
     #[error("{text:?} is no key: it has a control character in it")]
     Control {
@@ -65,7 +75,13 @@ impl FromStr for Key {
                 Some(quoted) => {
                     quoted.split_once('"').ok_or_else(|| KeyError::Quote { text: text.to_owned() })?
                 }
-                None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
+                None => {
+                    let (name, after) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+                    if name.contains(['[', ']']) {
+                        return Err(KeyError::Brackets { text: text.to_owned(), instead: with_dots(text) });
+                    }
+                    (name, after)
+                }
             };
             if name.is_empty() {
                 return Err(KeyError::EmptyName { text: text.to_owned() });
@@ -86,7 +102,7 @@ impl fmt::Display for Key {
         }
         for (place, name) in self.0.iter().enumerate() {
             let dot = if place == 0 { "" } else { "." };
-            if name.is_empty() || name.contains(['.', '"']) {
+            if name.is_empty() || name.contains(['.', '"', '[', ']']) {
                 write!(f, "{dot}\"{name}\"")?;
             } else {
                 write!(f, "{dot}{name}")?;
@@ -96,9 +112,29 @@ impl fmt::Display for Key {
     }
 }
 
+/// `fallback.0.model` for `fallback[0].model`.
+fn with_dots(text: &str) -> String {
+    let text = text.replace('[', ".").replace([']', '"', '\''], "");
+    let names: Vec<_> = text.split('.').filter(|name| !name.is_empty()).collect();
+    names.join(".")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn brackets_are_refused_with_the_key_that_is_meant() {
+        for (text, meant) in
+            [("fallback[0].model", "fallback.0.model"), ("a.b[1][2]", "a.b.1.2"), ("a[\"b\"]", "a.b")]
+        {
+            let error = text.parse::<Key>().unwrap_err();
+            assert_eq!(error, KeyError::Brackets { text: text.to_owned(), instead: meant.to_owned() });
+            assert!(error.to_string().contains(meant), "{error}");
+        }
+        let quoted = r#""fallback[0]".model"#;
+        assert_eq!(quoted.parse::<Key>().unwrap().to_string(), quoted);
+    }
 
     #[test]
     fn a_key_is_names_with_dots_and_a_quoted_name_may_have_dots_of_its_own() {

@@ -32,6 +32,20 @@ pub fn port_for(profile: &ProfileName, taken: &BTreeSet<u16>) -> Option<u16> {
         .find(|port| !taken.contains(port))
 }
 
+/// Returns `true` if the text is a link that Kubernetes puts into the environment of a pod for each Service: a Service called
+/// `api-server` sets `API_SERVER_PORT=tcp://10.96.12.8:8642`.
+pub fn is_service_link(text: &str) -> bool {
+    ["tcp://", "udp://", "sctp://"].iter().any(|scheme| text.trim_start().starts_with(scheme))
+}
+
+/// The warning about a service link in the port variable `place`.
+pub fn service_link_warning(place: &str, value: &str) -> String {
+    format!(
+        "{place} is {value:?}, a Kubernetes service link and no port, and is ignored; \
+         set enableServiceLinks: false in the pod, or rename the Service"
+    )
+}
+
 impl Config {
     /// Gives the profile's gateway a port: `gateway.port`.
     ///

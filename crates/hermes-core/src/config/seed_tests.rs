@@ -96,12 +96,12 @@ fn what_is_set_in_the_template_leaves_its_comments_where_they_belong() {
 
 #[test]
 fn the_variables_of_a_first_boot_are_none_and_its_examples_are_read() {
-    assert!(dot_env::parse(DOT_ENV).unwrap().is_empty());
+    assert!(dot_env::parse(DOT_ENV.as_bytes()) == dot_env::DotEnv::default());
     let is_example = |line: &str| line.starts_with(|first: char| first.is_ascii_uppercase());
     let examples: Vec<_> =
         DOT_ENV.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| is_example(line)).collect();
     let names: Vec<_> =
-        dot_env::parse(&examples.join("\n")).unwrap().into_iter().map(|(name, _)| name).collect();
+        dot_env::parse(examples.join("\n").as_bytes()).variables.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["EXAMPLE_API_KEY", "API_SERVER_HOST", "API_SERVER_PORT"]);
 }
 

@@ -19,7 +19,10 @@ impl Config {
         // The entry that goes, and how many names lead to it.
         let mut entry = None;
         for (depth, name) in names.iter().enumerate() {
-            let Some((found, value)) = self.child(parent, name) else { return Ok(false) };
+            let Some((found, value)) = self.child(parent, name) else {
+                // A merged value stands in another mapping.
+                return if self.get(key).is_some() { Err(not_alone()) } else { Ok(false) };
+            };
             let is_alone =
                 matches!(&self.node(parent).content, Content::Mapping { entries } if entries.len() == 1);
             if !is_alone || entry.is_none() {

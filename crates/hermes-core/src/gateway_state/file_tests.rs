@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::UNIX_EPOCH;
 
+use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 
@@ -262,4 +263,51 @@ fn a_lock_file_left_by_a_dead_process_is_no_obstacle() {
     let (_folder, file) = state_file();
     fs::write(file.lock_path(), "42\n").unwrap();
     file.set_desired(DesiredState::Running).unwrap();
+}
+
+/// Objects with the fields of a state file and values of any type, and other JSON.
+fn state_like() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        Just("null".to_owned()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<u64>().prop_map(|number| number.to_string()),
+        "\\PC{0,8}".prop_map(|text| serde_json::Value::from(text).to_string()),
+        Just("\"running\"".to_owned()),
+        Just("\"stopped\"".to_owned()),
+        Just("[1, {\"a\": []}]".to_owned()),
+        Just("1e999".to_owned()),
+        Just("[".repeat(500)),
+    ];
+    let name = "desired_state|gateway_state|pid|start_time|kind|argv|exit_reason|restart_requested|active_agents|platforms|updated_at|x";
+    prop::collection::vec((name, value), 0..8).prop_map(|fields| {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+        format!("{{{}}}", fields.join(", "))
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_state_file_is_read_and_takes_a_desired_state(
+        text in state_like(), noise in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        for bytes in [text.as_bytes(), &noise] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = StateFile::at(folder.path().join("gateway_state.json"));
+            std::fs::write(file.path(), bytes).unwrap();
+            let before = file.read();
+            if let StateRead::Read(state) = &before {
+                prop_assert_eq!(&parse(&state.to_json()).unwrap(), state);
+                let _ = (state.observed(), state.pid(), state.start_time(), state.argv(), state.platforms());
+            }
+            match file.set_desired(DesiredState::Running) {
+                Ok(()) => match file.read() {
+                    StateRead::Read(state) => {
+                        prop_assert_eq!(state.desired().known(), Some(DesiredState::Running));
+                    }
+                    other => prop_assert!(false, "{other:?}"),
+                },
+                Err(_) => prop_assert_eq!(std::fs::read(file.path()).unwrap(), bytes),
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! How a gateway starts, and what keeps it from starting.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -102,8 +103,6 @@ fn a_symlink_in_place_of_the_lock_is_refused() {
 #[case("config.yaml", "gateway:\n  port: many\n", "gateway.port in line 2 of config.yaml")]
 #[case("config.yaml", "gateway:\n  host: \"a b\"\n", "gateway.host in line 2 of config.yaml")]
 #[case("config.yaml", "gateway:\n  drain_timeout: -1\n", "gateway.drain_timeout in line 2 of config.yaml")]
-#[case(".env", "A='SECRET\n", "mend that line in ")]
-#[case(".env", "SECRET\n", "mend that line in ")]
 #[case(".env", "API_SERVER_PORT=70000\n", "API_SERVER_PORT")]
 fn settings_that_are_broken_are_configuration_errors_with_a_hint(
     #[case] file: &str,
@@ -118,6 +117,19 @@ fn settings_that_are_broken_are_configuration_errors_with_a_hint(
     assert!(given.contains(hint), "{given}");
     assert!(!format!("{}{given}", chain(&error)).contains("SECRET"), "{error}");
     assert_left_as_failed(&home, &error);
+}
+
+#[test]
+fn a_faulty_line_of_the_dot_env_is_a_warning() {
+    let home = TestHome::new();
+    let dot_env = home.home.dot_env(&coder());
+    fs::write(&dot_env, "AKEY='it\\'s'\nSECRET\nB='SECRET\nAPI_SERVER_PORT=9300\n").unwrap();
+    let settings = crate::settings_of(&home.home, &coder(), &BTreeMap::new()).unwrap();
+    assert_eq!((settings.port, settings.warnings.len()), (Some(9300), 2));
+    for (warning, line) in settings.warnings.iter().zip([2, 3]) {
+        assert!(warning.starts_with(&format!("{}, line {line}: ", dot_env.display())), "{warning}");
+        assert!(!warning.contains("SECRET"), "{warning}");
+    }
 }
 
 #[test]

@@ -189,8 +189,11 @@ impl<'a> Order<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    use proptest::prelude::*;
+
+    use super::*;
 
     struct Definitions(tempfile::TempDir);
 
@@ -285,5 +288,59 @@ mod tests {
         fs::write(definitions.0.path().join("a/run"), "#!/bin/sh\r\n").unwrap();
         let fault = definitions.fault();
         assert!(fault.contains("/a/run") && fault.contains("CRLF"), "{fault}");
+    }
+
+    /// Names, types and edges of a few services; edges to names that are not there, and cycles, included.
+    fn services() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
+        let edge = "(dependencies|contents)\\.d/([a-e]|user|system|base|ghost)";
+        let kind = prop_oneof![Just("longrun"), Just("oneshot"), Just("bundle"), Just("bundle")];
+        let one = (kind.prop_map(str::to_owned), prop::collection::vec(edge, 0..3));
+        prop::collection::vec(one, 0..7)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_definitions_are_refused_or_come_up_in_order(services in services()) {
+            let mut definitions = Definitions::new();
+            for ((kind, files), name) in services.iter().zip(["user", "system", "a", "b", "c", "d", "e"]) {
+                definitions = definitions.add(name, kind, &files.iter().map(String::as_str).collect::<Vec<_>>());
+            }
+            let Ok(graph) = definitions.load() else { return Ok(()) };
+            for plan in [graph.system().unwrap(), graph.user().unwrap(), graph.all().unwrap()] {
+                let order = names(&plan);
+                prop_assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), order.len());
+                for (place, name) in order.iter().enumerate() {
+                    for need in &plan.needs[*name] {
+                        prop_assert!(order[..place].contains(&need.as_str()), "{name} before {need}");
+                    }
+                }
+            }
+            let (system, user) = (graph.system().unwrap(), graph.user().unwrap());
+            let both = [names(&system), names(&user)].concat();
+            let all = graph.all().unwrap();
+            prop_assert_eq!(both.into_iter().collect::<BTreeSet<_>>(), names(&all).into_iter().collect());
+        }
+
+        #[test]
+        fn a_definition_of_any_bytes_is_read_or_refused(
+            kind in prop_oneof![prop::collection::vec(any::<u8>(), 0..20), Just(b"longrun\n".to_vec()), Just(b" oneshot".to_vec())],
+            run in prop::collection::vec(any::<u8>(), 0..60), limit in prop::collection::vec(any::<u8>(), 0..20),
+            milliseconds in any::<u64>(),
+        ) {
+            let definitions = Definitions::new().add("a", "longrun", &[]);
+            let path = definitions.0.path().join("a");
+            for (file, bytes) in [("type", &kind), ("run", &run), ("up", &run), ("timeout-up", &limit)] {
+                fs::write(path.join(file), bytes).unwrap();
+            }
+            if let Ok(definition) = Definition::read(&path) {
+                prop_assert!(["longrun", "oneshot", "bundle"].contains(&str::from_utf8(&kind).unwrap().trim()));
+                let _ = definition.timeout("timeout-up");
+                fs::write(path.join("timeout-up"), format!("{milliseconds}\n")).unwrap();
+                let expected = (milliseconds > 0).then_some(milliseconds);
+                prop_assert_eq!(definition.timeout("timeout-up").unwrap(), expected);
+            }
+        }
     }
 }

@@ -106,7 +106,13 @@ fn profile_line(home: &Home, profile: &ProfileName, gateway: Result<Gateway, Com
         StateRead::Unusable(unusable) => chain(&unusable),
     };
     let config = file_status(&home.config(profile), config::load(&home.config(profile)).map(drop));
-    let dot_env = file_status(&home.dot_env(profile), dot_env::load(&home.dot_env(profile)).map(drop));
+    let dot_env = match dot_env::load(&home.dot_env(profile)) {
+        Ok(Some(found)) if !found.faults.is_empty() => {
+            let faults: Vec<_> = found.faults.iter().map(ToString::to_string).collect();
+            faults.join(", ")
+        }
+        read => file_status(&home.dot_env(profile), read.map(drop)),
+    };
     let files = format!("gateway_state.json: {state_file}; config.yaml: {config}; .env: {dot_env}");
     match gateway {
         Ok(gateway) => {
@@ -141,7 +147,7 @@ fn secrets_of(home: &Home) -> Secrets {
             secrets.add_json(&config.to_json(), false);
         }
         if let Ok(Some(variables)) = dot_env::load(&home.dot_env(&profile)) {
-            for (name, value) in variables {
+            for (name, value) in variables.variables {
                 if !variables::is_harmless(&name) {
                     secrets.add(&value);
                 }

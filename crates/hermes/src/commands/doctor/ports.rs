@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hermes_core::ProfileName;
 use hermes_core::config::GatewayConfig;
+use hermes_gateway::GatewayError;
 use hermes_service::ServiceManager;
 
 use super::Finding;
@@ -27,13 +28,20 @@ pub(super) fn check(
     let mut holders: BTreeMap<u16, Vec<(&ProfileName, String)>> = BTreeMap::new();
     for name in profiles {
         match settings(context, name) {
-            Ok(GatewayConfig { port: Some(port), host, .. }) => {
-                holders.entry(port).or_default().push((name, host));
+            Ok(GatewayConfig { port, host, warnings, .. }) => {
+                if let Some(port) = port {
+                    holders.entry(port).or_default().push((name, host));
+                }
+                findings.extend(warnings.into_iter().map(|warning| {
+                    let mend = format!("mend it, then: hermes {}gateway restart", selecting(name));
+                    Finding::warning(format!("the gateway '{name}' ignores a setting: {warning}"), mend)
+                }));
             }
-            Ok(_) => {}
-            Err(what) => findings.push(Finding::broken(
-                format!("the gateway '{name}' cannot start: {what}"),
-                "mend that place in the file",
+            Err(error) => findings.push(Finding::broken(
+                format!("the gateway '{name}' cannot start: {}", chain(&error)),
+                error
+                    .hint()
+                    .unwrap_or_else(|| format!("mend that, then: hermes {}gateway start", selecting(name))),
             )),
         }
     }
@@ -73,8 +81,8 @@ fn is_taken(host: &str, port: u16) -> bool {
     })
 }
 
-fn settings(context: &Context, name: &ProfileName) -> Result<GatewayConfig, String> {
-    hermes_gateway::settings_of(&context.home, name, &gateways::environment()).map_err(|error| chain(&error))
+fn settings(context: &Context, name: &ProfileName) -> Result<GatewayConfig, GatewayError> {
+    hermes_gateway::settings_of(&context.home, name, &gateways::environment())
 }
 
 #[cfg(test)]
@@ -115,6 +123,26 @@ mod tests {
         );
         drop(taken);
         assert!(findings(&[("coder", port)]).is_empty());
+    }
+
+    #[test]
+    fn the_hint_names_the_source_of_a_bad_setting() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = Context::at(Home::new(folder.path()).unwrap());
+        let name = ProfileName::default_profile();
+        let mend = |file: std::path::PathBuf, text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let found = check(&context, &NoServiceManager, std::slice::from_ref(&name));
+            std::fs::remove_file(&file).unwrap();
+            found[0].mend.clone()
+        };
+        let dot_env = context.home.dot_env(&name);
+        let expected = format!("change API_SERVER_PORT in {} to a number from 1 to 65535", dot_env.display());
+        assert_eq!(mend(dot_env, "API_SERVER_PORT=many\n"), expected);
+        assert_eq!(
+            mend(context.home.config(&name), "gateway:\n  port: many\n"),
+            "change gateway.port in line 2 of config.yaml to a number from 1 to 65535"
+        );
     }
 
     #[test]

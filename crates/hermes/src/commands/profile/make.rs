@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hermes_core::config::{self, Config, ConfigFileError, GatewayConfig, port_for};
-use hermes_core::dot_env::{self, DotEnvError};
+use hermes_core::dot_env;
 use hermes_core::{ProfileDirectories, ProfileName};
 
 use crate::context::Context;
@@ -97,14 +97,13 @@ fn ports(name: &ProfileName, directory: &Path) -> Result<(Option<u16>, Option<u1
         ConfigFileError::Parse { source, .. } => format!("config.yaml, {source}"),
         error => format!("config.yaml: cannot {error}"),
     })?;
-    let variables = dot_env::load(&directory.join(".env")).map_err(|error| match error {
-        DotEnvError::Parse { source, .. } => format!(".env, {source}"),
-        error @ DotEnvError::Read(_) => format!(".env: cannot {error}"),
-    })?;
+    let variables =
+        dot_env::load(&directory.join(".env")).map_err(|error| format!(".env: cannot {error}"))?;
     let variables = variables.unwrap_or_default();
-    let variable = |wanted: &str| {
-        variables.iter().rev().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
-    };
+    for fault in &variables.faults {
+        note!("warning: .env, {fault}");
+    }
+    let variable = |wanted: &str| variables.get(wanted).map(str::to_owned);
     let resolve = |config: &Config, variable: &dyn Fn(&str) -> Option<String>| {
         let resolved = GatewayConfig::resolve(name, config, variable);
         resolved.map(|config| config.port).map_err(|error| error.to_string())
