@@ -21,6 +21,7 @@ mod harness_on_failure;
 mod hostile_boot;
 mod hostile_log;
 mod hostile_pages;
+mod hostile_pids;
 mod hostile_secrets;
 mod hostile_slots;
 mod hostile_terminal;
