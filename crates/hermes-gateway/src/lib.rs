@@ -4,6 +4,7 @@
 //! for files, names and settings are `hermes-core`'s.
 
 mod directory;
+mod disk;
 mod error;
 mod http;
 mod listen;

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::directory::ProfileDirectory;
+use crate::disk::Disk;
 use crate::error::GatewayError;
 use crate::http::{self, Vitals};
 use crate::listen::{self, Listener, SocketFile};
@@ -25,12 +26,6 @@ use crate::serve::{Drained, Server};
 use crate::settings;
 use crate::signals::Orders;
 use crate::state::{Recorder, STATE_INTERVAL, patiently};
-
-/// The stack of the thread that writes states. It calls a few functions deep.
-const WRITER_STACK: usize = 256 * 1024;
-
-/// How long that thread is kept with nothing to do.
-const WRITER_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 /// What the gateway serves through, and what it was told about its end.
 struct Doors {
@@ -57,18 +52,9 @@ pub fn run(options: Options) -> Result<(), GatewayError> {
 pub(crate) fn in_event_loop(
     life: impl Future<Output = Result<(), GatewayError>>,
 ) -> Result<(), GatewayError> {
-    let event_loop = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(1)
-        .thread_stack_size(WRITER_STACK)
-        .thread_keep_alive(WRITER_KEEP_ALIVE)
-        .build()
-        .map_err(GatewayError::Runtime)?;
-    let ended = event_loop.block_on(life);
-    // A write that hangs is not waited for.
-    event_loop.shutdown_background();
-    ended
+    let event_loop =
+        Builder::new_current_thread().enable_io().enable_time().build().map_err(GatewayError::Runtime)?;
+    event_loop.block_on(life)
 }
 
 /// The life itself, with what it depends on as arguments: who tells it to end, what it serves, how often it writes its state.
@@ -83,6 +69,7 @@ pub(crate) async fn live(
     // Dropped in the opposite order: the lock goes last.
     let _lock = GatewayLock::take(&options.home, &options.profile)?;
     let _pid = PidFile::write(options.home.gateway_pid(&options.profile));
+    let disk = Disk::open().map_err(GatewayError::Runtime)?;
     let recorder = Recorder::new(&options);
     recorder.write(None, |_| ObservedState::Starting);
     let doors = match open_doors(&options, &directory) {
@@ -104,15 +91,21 @@ pub(crate) async fn live(
 
     // In this order: whoever waited for readiness reads `running`.
     vitals.set_state(ObservedState::Running);
-    patiently(recorder.start_writing(|_| ObservedState::Running)).await;
+    patiently(recorder.start_writing(&disk, |_| ObservedState::Running)).await;
     tell_ready(ready);
     say(ready_line);
 
     let directory = Arc::new(directory);
     let (gone, mut removed) = oneshot::channel();
     let vitals_of_heart = Arc::clone(&vitals);
-    let heart =
-        tokio::spawn(beat(Arc::clone(&directory), recorder.clone(), vitals_of_heart, state_interval, gone));
+    let heart = tokio::spawn(beat(
+        Arc::clone(&directory),
+        disk.clone(),
+        recorder.clone(),
+        vitals_of_heart,
+        state_interval,
+        gone,
+    ));
     let is_removed = tokio::select! {
         () = orders.next() => false,
         Ok(()) = &mut removed => true,
@@ -121,7 +114,7 @@ pub(crate) async fn live(
     vitals.set_state(ObservedState::Draining);
     if !is_removed {
         // Not waited for: what is in flight needs no disk to finish.
-        drop(recorder.start_writing(|_| ObservedState::Draining));
+        drop(recorder.start_writing(&disk, |_| ObservedState::Draining));
     }
     say(format_args!("draining: {} in flight, up to {drain_timeout:?}", server.in_flight()));
     let drained = server.drain(drain_timeout, &mut orders).await;
@@ -136,7 +129,7 @@ pub(crate) async fn live(
     let last = recorder.clone();
     // Removed meanwhile, the directory may have a successor, whose state is not ours to write.
     let write_last = move || (!directory.is_gone()).then(|| last.write(None, ObservedState::left_by_sigterm));
-    patiently(tokio::task::spawn_blocking(write_last)).await;
+    patiently(disk.start(write_last)).await;
     drop(socket);
     say("stopped");
     Ok(())
@@ -190,6 +183,7 @@ fn tell_ready(ready: Option<OwnedFd>) {
 /// Writes the state again and again, and tells when the profile is gone.
 async fn beat(
     directory: Arc<ProfileDirectory>,
+    disk: Disk,
     recorder: Recorder,
     vitals: Arc<Vitals>,
     interval: Duration,
@@ -201,11 +195,11 @@ async fn beat(
     loop {
         ticks.tick().await;
         let looked_at = Arc::clone(&directory);
-        if tokio::task::spawn_blocking(move || looked_at.is_gone()).await.unwrap_or(false) {
+        if disk.start(move || looked_at.is_gone()).await.unwrap_or(false) {
             let _ = gone.send(());
             return;
         }
         let state = vitals.state();
-        let _ = recorder.start_writing(move |_| state).await;
+        let _ = recorder.start_writing(&disk, move |_| state).await;
     }
 }

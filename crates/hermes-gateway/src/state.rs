@@ -7,9 +7,10 @@ use std::{io, process};
 
 use hermes_core::gateway_state::{DesiredState, Observation, StateFileError};
 use hermes_core::{ObservedState, StateFile, chain};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio::time;
 
+use crate::disk::Disk;
 use crate::options::Options;
 use crate::process::start_time;
 use crate::say::warn;
@@ -81,18 +82,19 @@ impl Recorder {
         })
     }
 
-    /// Writes the state on the one thread for what blocks. States are written in the order of these calls.
+    /// Writes the state on the thread of `disk`. States are written in the order of these calls.
     pub(crate) fn start_writing(
         &self,
+        disk: &Disk,
         observe: impl FnOnce(Option<DesiredState>) -> ObservedState + Send + 'static,
-    ) -> JoinHandle<()> {
+    ) -> oneshot::Receiver<()> {
         let recorder = self.clone();
-        tokio::task::spawn_blocking(move || recorder.write(None, observe))
+        disk.start(move || recorder.write(None, observe))
     }
 }
 
 /// Waits until a state is written, as long as a disk that works may take.
-pub(crate) async fn patiently<T>(writing: JoinHandle<T>) {
+pub(crate) async fn patiently<T>(writing: oneshot::Receiver<T>) {
     if time::timeout(PATIENCE, writing).await.is_err() {
         warn("the state is not recorded yet: the disk does not answer, or the file is locked");
     }

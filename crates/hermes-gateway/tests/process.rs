@@ -2,7 +2,7 @@
 //! A gateway as a process of its own: real signals, the notification descriptor, the limit of descriptors. This program starts
 //! itself again for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -148,6 +148,36 @@ fn sigterm_and_sigint_end_it_in_order_and_sighup_does_nothing() {
             assert!(lines.contains(&line.as_str()), "{line} is not in {lines:?}");
         }
     }
+}
+
+/// The IDs of the threads of the process.
+fn threads(child: &Child) -> BTreeSet<u32> {
+    let tasks = fs::read_dir(Path::new("/proc").join(child.id().to_string()).join("task")).unwrap();
+    tasks.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn the_drain_needs_no_thread_that_is_not_there() {
+    let gateway = Gateway::start(None);
+    let at_start = threads(&gateway.child);
+    // There is no condition to wait for: no thread ends for want of work.
+    let watched_until = Instant::now() + Duration::from_millis(1500);
+    while let Some(left) = watched_until.checked_duration_since(Instant::now()) {
+        thread::park_timeout(left);
+    }
+    assert_eq!(threads(&gateway.child), at_start);
+    let mut half = gateway.connect();
+    half.write_all(b"GET /hea").unwrap();
+    gateway.signal(Signal::TERM);
+    let give_up = Instant::now() + DEADLINE;
+    while !gateway.health().starts_with("HTTP/1.1 503") {
+        assert!(Instant::now() < give_up, "it does not drain");
+    }
+    assert_eq!(threads(&gateway.child), at_start);
+    gateway.signal(Signal::TERM);
+    let (status, out, err) = gateway.ended();
+    assert!(status.success(), "{status} {err}");
+    assert!(out.contains("stopped"), "{out}");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::children::{Children, Waited, code_of_signal};
 use crate::command;
 use crate::environment::Environment;
 use crate::forwarder::{Forwarder, Inlets, Outlets};
+use crate::held;
 use crate::message::{self, EX_CONFIG};
 use crate::paths;
 use crate::prepare;
@@ -63,6 +64,12 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
+    /// Whether the booter has to stop the user tree, because something goes down before or after it.
+    pub(crate) fn need_order(&self) -> bool {
+        Tree::supervisor() == Tree::Root
+            && (!self.system.services.is_empty() || self.user.has_order_at_stop())
+    }
+
     fn load() -> Result<Self> {
         let graph = Graph::load(Path::new(paths::DEFINITIONS))?;
         match Tree::supervisor() {
@@ -166,6 +173,10 @@ impl Booter {
             }
         }
         *plans = Plans::load()?;
+        if plans.need_order() {
+            held::hold(Path::new(paths::USER_TREE))
+                .with_context(|| format!("failed to write into {}", paths::USER_TREE))?;
+        }
 
         let start = self.record.now_us();
         let deadline = self.settings.services_up.map(|limit| Instant::now() + limit);

@@ -1,6 +1,7 @@
 //! The roles that the supervision tree calls: its signal handlers, its `finish`,
 //! and `halt`.
 
+use std::collections::HashSet;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -29,6 +30,9 @@ const KILLED_GRACE: Duration = Duration::from_secs(1);
 
 /// The forwarder of an idle container ends within this time.
 const FORWARDER_ENDS: Duration = Duration::from_millis(20);
+
+/// How often the end looks for processes that came up meanwhile.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The exit code of a container whose booter was killed before it could tell one.
 const EXIT_LOST_BOOTER: u8 = 1;
@@ -97,9 +101,15 @@ fn end_the_rest(children: &mut Children, grace: Duration) {
     if children.wait_until(Some(Instant::now() + FORWARDER_ENDS), Children::none_left) {
         return;
     }
-    signal_all(Processes::now().below(unistd::getpid()), Signal::SIGTERM);
-    if children.wait_until(Some(Instant::now() + grace), Children::none_left) {
-        return;
+    let deadline = Instant::now() + grace;
+    let mut told = HashSet::new();
+    while Instant::now() < deadline {
+        // One that forked between the look and the signal is told after the next look.
+        let below = Processes::now().below(unistd::getpid()).into_iter();
+        signal_all(below.filter(|&pid| told.insert(pid)), Signal::SIGTERM);
+        if children.wait_until(Some(deadline.min(Instant::now() + LOOK)), Children::none_left) {
+            return;
+        }
     }
     let deadline = Instant::now() + KILLED_GRACE;
     // One that forked between the look and the signal is found by the next look.

@@ -17,6 +17,7 @@ mod command;
 mod environment;
 mod forwarder;
 mod handlers;
+mod held;
 mod install;
 mod leftovers;
 mod message;
@@ -29,6 +30,7 @@ mod services;
 mod settings;
 mod spawn;
 mod stop;
+mod stop_relay;
 mod tini;
 mod tree;
 mod user_tree;
@@ -38,6 +40,11 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// Tells the slots apart whose `run` is a link to this program: s6 runs each in its own directory.
+fn is_in(directory: &str) -> bool {
+    std::env::current_dir().is_ok_and(|current| current == Path::new(directory))
+}
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let called_as = arguments.next().unwrap_or_else(|| OsString::from(paths::INIT));
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
     let name = Path::new(&called_as).file_name().unwrap_or_default();
     let ended = match name.to_str().unwrap_or_default() {
         "with-contenv" => with_contenv::exec(&arguments),
+        "run" if is_in(paths::STOP_RELAY) => stop_relay::wait(),
         "run" => user_tree::exec(),
         "finish" => handlers::finish(),
         "crash" => handlers::crash(),

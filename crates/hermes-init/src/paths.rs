@@ -27,6 +27,8 @@ pub(crate) const EXIT_CODE: &str = "/run/s6-linux-init-container-results/exitcod
 pub(crate) const SCANDIR: &str = "/run/s6/scandir";
 /// The slot of the root tree that supervises the user tree.
 pub(crate) const USER_TREE: &str = "/run/s6/scandir/user-tree";
+/// The slot of the root tree that tells the booter of a SIGTERM to `s6-svscan`.
+pub(crate) const STOP_RELAY: &str = "/run/s6/scandir/stop-relay";
 /// One file per variable of the container's environment.
 pub(crate) const CONTAINER_ENVIRONMENT: &str = "/run/s6/container_environment";
 /// A link to [`BASEDIR_IN_IMAGE`]; that it is there tells that `/init` booted.

@@ -4,9 +4,12 @@
 //! The command and the services get SIGTERM together; `s6-svscan` takes its tree
 //! down and becomes `finish`, which says so; then `cont-finish.d` runs. What is
 //! left after that is `finish`'s to end (`handlers`).
+//!
+//! None of these steps needs a new process, except scripts and the order of the user tree's services: an agent may have
+//! taken every PID.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -18,8 +21,9 @@ use crate::booter::Plans;
 use crate::children::Children;
 use crate::environment::Environment;
 use crate::forwarder::Inlets;
+use crate::held;
 use crate::message;
-use crate::paths::{self, tool};
+use crate::paths;
 use crate::process_identity::ProcessIdentity;
 use crate::processes::{Processes, signal_all};
 use crate::scripts;
@@ -29,6 +33,9 @@ use crate::tree::Tree;
 
 /// What is left to services whose turn comes when the grace time is over already.
 const LAST_CALL: Duration = Duration::from_millis(500);
+
+/// How often a stop looks whether `s6-svscan` listens.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// What a stop needs to know.
 pub(crate) struct Stop<'a> {
@@ -48,17 +55,17 @@ impl Stop<'_> {
             ask_to_end(program);
         }
         self.take_down(&plans.user, Tree::User, children, deadline);
-        if !plans.system.services.is_empty() && !children.tree_has_ended() {
-            // What root runs may be what the user tree needs.
-            run_quietly(
-                tool::S6_SVC,
-                &["-d", "-wD", "-T", &milliseconds_to(deadline), "--", paths::USER_TREE],
-            );
-            self.take_down(&plans.system, Tree::Root, children, deadline);
+        if plans.need_order() && !children.tree_has_ended() {
+            let user_tree = Path::new(paths::USER_TREE);
+            held::release(user_tree);
+            if !plans.system.services.is_empty() {
+                // What root runs may be what the user tree needs.
+                held::wait_until_down(user_tree, deadline);
+                self.take_down(&plans.system, Tree::Root, children, deadline);
+                services::release_unordered(&plans.system);
+            }
         }
-        if !children.tree_has_ended() {
-            Tree::supervisor().terminate(deadline);
-        }
+        terminate(children, deadline);
         let ended =
             |children: &mut Children| program.is_none_or(|program| children.code_of(program).is_some());
         if !children.wait_until(Some(deadline), |children| children.tree_has_ended() && ended(children)) {
@@ -86,8 +93,21 @@ impl Stop<'_> {
         });
         match worker {
             Ok(worker) => worker.wait_through(children, deadline + LAST_CALL),
+            // What root supervises needs no other process: root writes into its own FIFOs.
+            Err(error) if tree == Tree::Root => {
+                message::warning(format_args!("no oneshot of root's runs `down`: {error:#}"));
+                services::stop_longruns(plan, tree, deadline);
+            }
             Err(error) => message::warning(format_args!("the services do not stop in order: {error:#}")),
         }
+    }
+}
+
+/// Tells `s6-svscan` to take its tree down. It may be about to start, or have ended just now.
+fn terminate(children: &mut Children, deadline: Instant) {
+    while !children.tree_has_ended() && !Tree::supervisor().terminate() && Instant::now() < deadline {
+        let soon = deadline.min(Instant::now() + LOOK);
+        children.wait_until(Some(soon), |children| children.tree_has_ended());
     }
 }
 
@@ -121,13 +141,4 @@ fn ask_to_end(program: Pid) {
 /// The process that is `s6-svscan`, or `finish` already.
 fn supervisor() -> Pid {
     ProcessIdentity::read_alive(paths::SUPERVISOR).map_or_else(unistd::getppid, ProcessIdentity::pid)
-}
-
-fn milliseconds_to(deadline: Instant) -> String {
-    deadline.saturating_duration_since(Instant::now()).as_millis().max(1).to_string()
-}
-
-/// Runs a tool of s6's whose failure only means that what it should end has ended.
-pub(crate) fn run_quietly(program: &str, arguments: &[&str]) {
-    let _ = Command::new(program).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).status();
 }

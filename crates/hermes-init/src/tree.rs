@@ -11,8 +11,8 @@ use anyhow::{Context, Result, ensure};
 use nix::libc;
 use nix::unistd;
 
+use crate::held;
 use crate::paths::{self, tool};
-use crate::stop;
 
 /// As many slots, loggers included, as `s6-svscan` is told to expect: more than
 /// 5,000 logged gateways. It costs at most 200 bytes of stack each.
@@ -51,8 +51,10 @@ impl Tree {
         let scandir = Path::new(self.scandir());
         if self == Self::Root {
             private_directory(scandir)?;
-            private_directory(Path::new(paths::USER_TREE))?;
-            link_to_init(&Path::new(paths::USER_TREE).join("run"))?;
+            for slot in [paths::USER_TREE, paths::STOP_RELAY].map(Path::new) {
+                private_directory(slot)?;
+                link_to_init(&slot.join("run"))?;
+            }
         }
         let control = scandir.join(".s6-svscan");
         private_directory(&control)?;
@@ -73,11 +75,9 @@ impl Tree {
         Ok(())
     }
 
-    /// Tells `s6-svscan` to take the whole tree down; it may be about to start.
-    pub(crate) fn terminate(self, deadline: Instant) {
-        if self.wait_until_listening(deadline) {
-            stop::run_quietly(tool::S6_SVSCANCTL, &["-t", "--", self.scandir()]);
-        }
+    /// Tells `s6-svscan` to take the whole tree down, as `s6-svscanctl -t` does; `false` when it does not listen.
+    pub(crate) fn terminate(self) -> bool {
+        held::write_to_fifo(&Path::new(self.scandir()).join(".s6-svscan/control"), b"t").is_ok()
     }
 
     fn wait_until_listening(self, deadline: Instant) -> bool {

@@ -23,6 +23,7 @@ mod hostile_boot;
 mod hostile_clients;
 mod hostile_log;
 mod hostile_pages;
+mod hostile_pids;
 mod hostile_secrets;
 mod hostile_slots;
 mod hostile_terminal;

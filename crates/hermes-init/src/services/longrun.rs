@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::definition::Definition;
+use crate::held;
 use crate::paths::tool;
 use crate::tree::{self, Tree};
 
@@ -23,6 +24,7 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64)
 pub(crate) struct Slot {
     directory: PathBuf,
     says_when_ready: bool,
+    tree: Tree,
 }
 
 impl Slot {
@@ -30,6 +32,7 @@ impl Slot {
         Self {
             directory: Path::new(tree.scandir()).join(&definition.name),
             says_when_ready: definition.file("notification-fd").is_some(),
+            tree,
         }
     }
 
@@ -57,6 +60,9 @@ impl Slot {
             } else {
                 symlink(entry.path(), self.directory.join(name)).with_context(failed)?;
             }
+        }
+        if self.tree == Tree::Root {
+            held::hold(&self.directory).with_context(failed)?;
         }
         Ok(())
     }
@@ -98,12 +104,22 @@ impl Slot {
     }
 
     /// Stops the service and waits until its finish script is over; kills it when the time is.
+    ///
+    /// It needs no new process.
     pub(crate) fn stop(&self, deadline: Instant) -> Result<()> {
-        if self.call(tool::S6_SVC, &["-d", "-wD"], "-T", deadline).is_ok() {
+        self.release();
+        if held::wait_until_down(&self.directory, deadline) {
             return Ok(());
         }
         let soon = Instant::now() + Duration::from_secs(1);
-        self.call(tool::S6_SVC, &["-k", "-d", "-wD"], "-T", soon)
+        let _ = held::tell(&self.directory, b"k");
+        ensure!(held::wait_until_down(&self.directory, soon), "{} does not end", self.directory.display());
+        Ok(())
+    }
+
+    /// Tells the service to stop.
+    pub(crate) fn release(&self) {
+        held::release(&self.directory);
     }
 
     fn call(&self, program: &str, flags: &[&str], limit: &str, deadline: Instant) -> Result<()> {
@@ -138,7 +154,7 @@ mod tests {
         nix::unistd::mkfifo(&supervise.join("control"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         // Listens, as s6-supervise does.
         let _reader = OpenOptions::new().read(true).write(true).open(supervise.join("control")).unwrap();
-        let slot = Slot { directory: folder.path().to_owned(), says_when_ready: false };
+        let slot = Slot { directory: folder.path().to_owned(), says_when_ready: false, tree: Tree::User };
         let soon = || Instant::now() + Duration::from_millis(20);
         assert!(slot.wait_until_supervised(soon()).is_err());
         fs::write(supervise.join("status"), "").unwrap();

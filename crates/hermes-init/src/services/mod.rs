@@ -9,5 +9,5 @@ mod worker;
 
 pub(crate) use bring_up::bring_up;
 pub(crate) use graph::{Graph, Plan};
-pub(crate) use take_down::take_down;
+pub(crate) use take_down::{release_unordered, stop_longruns, take_down};
 pub(crate) use worker::Worker;

@@ -59,6 +59,7 @@ async fn a_killed_user_tree_comes_back_with_its_services() -> Result<()> {
             "gateway-default/log",
             "main-hermes",
             "polite",
+            "stop-relay",
             "user-tree",
             "volume-lease",
         ];
