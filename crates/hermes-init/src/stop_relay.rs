@@ -1,6 +1,6 @@
 //! `run` of the slot `stop-relay` in the root tree: tells the booter of a SIGTERM to `s6-svscan`.
 //!
-//! `s6-svscan` must fork to run a handler, and the signal is lost when no PID is left. Without a handler it tells each
+//! `s6-svscan` must fork to run a handler, and the booter never learns of the signal when no PID is left. Without one it tells each
 //! `s6-supervise` by kill(2), and the one of this slot sends SIGTERM to this process, which was there before.
 
 use std::fs;

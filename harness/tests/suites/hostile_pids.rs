@@ -47,6 +47,7 @@ async fn stop_quickly(container: &Container) -> Result<String> {
     let (code, log) = (container.wait_exit(secs(1)).await?, container.log().await?);
     ensure!(code == 143, "exit code {code} after {took:?}, expected 143:\n{log}");
     ensure!(took < QUICK, "the stop took {took:?}:\n{log}");
+    ensure!(!log.contains("unable to spawn .s6-svscan/"), "the signal needed a new process:\n{log}");
     Ok(log)
 }
 
