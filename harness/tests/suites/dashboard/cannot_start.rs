@@ -76,7 +76,9 @@ async fn a_port_that_is_taken_is_told_with_its_mend_and_tried_again_at_the_next_
 #[docker_test]
 async fn a_bad_port_is_told_with_its_mend() -> Result<()> {
     for port in ["0", "65536", "http", "-1"] {
-        let cause = format!("HERMES_DASHBOARD_PORT is {port:?}, and must be a number from 1 to 65535");
+        let cause = format!(
+            "HERMES_DASHBOARD_PORT in the environment is {port:?}, and must be a number from 1 to 65535"
+        );
         let builder = wanted().env("HERMES_DASHBOARD_PORT", port);
         is_told_once(builder, &cause, "hint: correct it").await.with_context(|| port)?;
     }
@@ -86,7 +88,12 @@ async fn a_bad_port_is_told_with_its_mend() -> Result<()> {
 #[docker_test]
 async fn a_bad_host_is_told_with_its_mend() -> Result<()> {
     let no_name = wanted().env("HERMES_DASHBOARD_HOST", "no such host");
-    is_told_once(no_name, r#"HERMES_DASHBOARD_HOST is "no such host""#, "hint: correct it").await?;
+    is_told_once(
+        no_name,
+        r#"HERMES_DASHBOARD_HOST in the environment is "no such host""#,
+        "hint: correct it",
+    )
+    .await?;
     // Of a documentation network (RFC 5737): no machine has it.
     let elsewhere = wanted().env("HERMES_DASHBOARD_HOST", "192.0.2.1");
     is_told_once(elsewhere, "listen on 192.0.2.1:9119", "hint: choose another: HERMES_DASHBOARD_HOST")
@@ -100,7 +107,7 @@ async fn a_bad_host_is_told_with_its_mend() -> Result<()> {
 #[docker_test]
 async fn a_password_that_cannot_be_had_closes_the_dashboard_instead_of_opening_it() -> Result<()> {
     let alone = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "me");
-    let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME must be accompanied by a password";
+    let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME in the environment must be accompanied by a password";
     is_told_once(alone, cause, "hint: correct it").await?;
     let missing = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
     let cause = "take the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there";

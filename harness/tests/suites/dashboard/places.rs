@@ -52,7 +52,10 @@ async fn as_the_command_it_ends_the_container_with_its_message_where_it_cannot_s
     let builder = Container::builder().env("HERMES_DASHBOARD_PORT", "none");
     let output = builder.run(["dashboard"]).await?.code(78);
     let stderr = output.stderr();
-    ensure!(stderr.contains("HERMES_DASHBOARD_PORT is \"none\"") && stderr.contains("hint: "), "{stderr}");
+    ensure!(
+        stderr.contains("HERMES_DASHBOARD_PORT in the environment is \"none\"") && stderr.contains("hint: "),
+        "{stderr}"
+    );
     Ok(())
 }
 
