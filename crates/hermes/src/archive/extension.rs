@@ -43,6 +43,9 @@ impl Extension {
                     match key {
                         b"path" => self.path = Some(value.to_vec()),
                         b"size" => return Err(damaged("a header in it changes the size of a file")),
+                        _ if key.starts_with(b"GNU.sparse.") => {
+                            return Err(damaged("a file in it is sparse; make it again without --sparse"));
+                        }
                         _ => {}
                     }
                 }

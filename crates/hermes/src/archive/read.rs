@@ -8,7 +8,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use tar::{Entry, EntryType};
 
 use super::extension::Extension;
@@ -59,6 +59,28 @@ struct Place {
     inside: PathBuf,
 }
 
+/// Counts what an archive makes: its entries, and the directories that no entry names and that lie on the way to one.
+struct Count {
+    left: Budget,
+    /// The path of the entry before, below the top folder.
+    previous: PathBuf,
+}
+
+impl Count {
+    /// Takes an entry out of the budget, and each of its parents that is not on the way to the entry before. Archives list a directory
+    /// with all that is in it, so that this counts each directory once, and remembers one path instead of all.
+    fn take(&mut self, bytes: u64, inside: &Path) -> Result<(), Exceeded> {
+        self.left.take(bytes)?;
+        let parents = inside.iter().count().saturating_sub(1);
+        let shared = self.previous.iter().zip(inside).take_while(|(one, other)| one == other).count();
+        for _ in shared..parents {
+            self.left.take(0)?;
+        }
+        self.previous = inside.to_owned();
+        Ok(())
+    }
+}
+
 impl Archive {
     /// Looks at every entry.
     ///
@@ -71,10 +93,10 @@ impl Archive {
     pub(super) fn check_within(file: File, budget: Budget) -> Result<Self, ArchiveError> {
         let mut top: Option<Vec<u8>> = None;
         let mut has_soul = false;
-        let mut left = budget;
+        let mut count = Count { left: budget, previous: PathBuf::new() };
         each_entry(&file, budget.bytes, |entry, name| {
-            left.take(entry.size())?;
             let place = place_of(entry, name)?;
+            count.take(entry.size(), &place.inside)?;
             if top.get_or_insert_with(|| place.top.clone()) != &place.top {
                 return Err(refused(name, "lies outside of the one folder at the top"));
             }
@@ -98,10 +120,10 @@ impl Archive {
     /// # Errors
     /// The file was changed meanwhile, or something cannot be written.
     pub(crate) fn unpack(&self, directory: &Path) -> Result<(), ArchiveError> {
-        let mut left = Budget::WHOLE;
-        each_entry(&self.file, left.bytes, |entry, name| {
-            left.take(entry.size())?;
+        let mut count = Count { left: Budget::WHOLE, previous: PathBuf::new() };
+        each_entry(&self.file, Budget::WHOLE.bytes, |entry, name| {
             let place = place_of(entry, name)?;
+            count.take(entry.size(), &place.inside)?;
             let first = place.inside.iter().next().and_then(OsStr::to_str).unwrap_or_default();
             if is_of_this_moment(first) {
                 return Ok(());
@@ -130,7 +152,7 @@ fn write_file(entry: &mut Entry<'_, impl Read>, path: &Path, secret: bool) -> io
 }
 
 /// The archive as it is read.
-type Source<'f> = io::Take<GzDecoder<io::BufReader<&'f File>>>;
+type Source<'f> = io::Take<MultiGzDecoder<io::BufReader<&'f File>>>;
 
 /// Goes through the archive from its beginning, and gives each entry with its path. Headers are read here and not by the library, which
 /// holds whatever length one of them declares.
@@ -142,7 +164,7 @@ fn each_entry(
     file.rewind().map_err(ArchiveError::Damaged)?;
     // Headers and padding come on top of what the entries say that they hold.
     let limit = bytes.saturating_add(bytes / 4).saturating_add(64 * 1024 * 1024);
-    let mut archive = tar::Archive::new(GzDecoder::new(io::BufReader::new(file)).take(limit));
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(file)).take(limit));
     let mut extension = Extension::default();
     for entry in archive.entries().map_err(ArchiveError::Damaged)?.raw(true) {
         let mut entry = entry.map_err(ArchiveError::Damaged)?;
@@ -154,6 +176,12 @@ fn each_entry(
             None => entry.path_bytes().into_owned(),
         };
         visit(&mut entry, &name)?;
+    }
+    // The checksum stands behind the last byte.
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(ArchiveError::Damaged)?;
+    if rest.limit() == 0 {
+        return Err(Exceeded::Bytes.into());
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What archives there can be, and which of them are taken.
 
 use std::fs::{self, File};
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -104,6 +104,51 @@ fn what_is_no_archive_or_ends_too_early_is_damaged() {
     let whole = archive([file("coder/SOUL.md"), entry("coder/large", EntryType::Regular, &[7; 100_000])]);
     whole.set_len(whole.metadata().unwrap().len() / 2).unwrap();
     assert!(matches!(Archive::check(whole).unwrap_err(), ArchiveError::Damaged(_)));
+}
+
+#[test]
+fn the_directories_on_the_way_to_an_entry_are_counted() {
+    let make = || archive([file("c/SOUL.md"), file("c/a/b/one"), file("c/a/b/two"), file("c/a/x/three")]);
+    let budget = |entries| Budget { bytes: 1000, entries };
+    assert!(Archive::check_within(make(), budget(7)).is_ok(), "four files, and a, a/b, a/x");
+    let error = Archive::check_within(make(), budget(6)).unwrap_err();
+    assert!(matches!(error, ArchiveError::Exceeded(Exceeded::Entries)), "{error}");
+}
+
+#[test]
+fn all_members_of_a_file_of_several_are_read() {
+    let whole = archive([file("coder/SOUL.md"), file("coder/notes")]);
+    let mut tar = Vec::new();
+    flate2::read::GzDecoder::new(whole).read_to_end(&mut tar).unwrap();
+    let mut members = tempfile::tempfile().unwrap();
+    for part in [&tar[..1024], &tar[1024..]] {
+        let mut member = GzEncoder::new(Vec::new(), Compression::fast());
+        member.write_all(part).unwrap();
+        members.write_all(&member.finish().unwrap()).unwrap();
+    }
+    let directory = tempfile::tempdir().unwrap();
+    Archive::check(members).unwrap().unpack(directory.path()).unwrap();
+    assert_eq!(names_in(directory.path()), [Path::new("SOUL.md"), Path::new("notes")]);
+}
+
+#[test]
+fn a_sparse_file_is_refused_and_not_taken_for_its_map() {
+    let sparse = entry("x", EntryType::XHeader, b"22 GNU.sparse.major=1\n");
+    let error = Archive::check(archive([sparse, file("coder/SOUL.md")])).unwrap_err();
+    let cause = std::error::Error::source(&error).unwrap().to_string();
+    assert!(cause.contains("is sparse"), "{cause}");
+}
+
+#[test]
+fn a_wrong_checksum_is_damage() {
+    let mut whole = archive([file("coder/SOUL.md")]);
+    let mut bytes = Vec::new();
+    whole.read_to_end(&mut bytes).unwrap();
+    let checksum = bytes.len() - 8;
+    bytes[checksum] ^= 1;
+    let mut wrong = tempfile::tempfile().unwrap();
+    wrong.write_all(&bytes).unwrap();
+    assert!(matches!(Archive::check(wrong).unwrap_err(), ArchiveError::Damaged(_)));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use hermes_core::ProfileName;
 use rustix::fs::{Mode, OFlags};
 
 use super::make;
+use crate::archive::limits::quoted;
 use crate::archive::{Archive, ArchiveError};
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
@@ -48,7 +49,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         None => ProfileName::for_new_profile(archive.top()).map_err(|error| {
             CommandError::new(
                 Exit::Failed,
-                format!("cannot call the profile {:?}, as {shown} does", archive.top()),
+                format!("cannot call the profile {:?}, as {shown} does", quoted(archive.top().as_bytes())),
             )
             .caused_by(error)
             .hint("give it a name: --name NAME")
