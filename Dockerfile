@@ -40,10 +40,10 @@ FROM binaries-${BINARIES} AS binaries
 
 # --- What the programs stand on: packages, the account, directories -------------------------------
 FROM ${BASE} AS ground
-# The directories below /run are group 0 and group-writable: a container that is started without
-# root (a fixed UID, or a platform's random UID with group 0) can then use them as they are. The
-# engine gives a tmpfs on /run the mode of this /run, so anybody may write there; /init, as root,
-# closes it again at each boot.
+# Anybody may write in /run, so that a container that is started without root (a fixed UID, or a
+# platform's random UID with group 0) makes its directories there. The engine gives a tmpfs on /run
+# the mode of this /run. /init, as root, closes it again at each boot. The image has no directory
+# there: /init would make it anew at each boot, and a layer costs it milliseconds to hide.
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get update -q \
  && apt-get install -q -y --no-install-recommends ca-certificates execline ncurses-bin s6 \
@@ -64,8 +64,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
  && ln -s /init /command/with-contenv \
  && ln -s /init /usr/bin/tini \
  && chmod 1777 /run \
- && install -d -o 10000 -g 0 -m 0775 \
-      /opt/data /run/s6 /run/service /run/s6-linux-init-container-results
+ && install -d -o 10000 -g 0 -m 0775 /opt/data
 
 # --- What goes in as it lies in docker/, with exact modes whatever the checkout's umask was --------
 FROM ground AS layout

@@ -10,8 +10,8 @@ use crate::{Home, ProfileName};
 /// The name of the socket in either directory.
 pub const NAME: &str = "gateway.sock";
 
-/// The slots of gateways in a container, one directory each. It belongs to the account, and the kernel keeps it in memory.
-const SLOTS: &str = "/run/service";
+/// The slots of the account in a container, one directory each. It belongs to the account, and the kernel keeps it in memory.
+pub const SLOTS: &str = "/run/service";
 
 /// Returns the directory that holds the socket if the volume does not: the slot, which exists in a container only.
 pub fn slot(profile: &ProfileName) -> PathBuf {

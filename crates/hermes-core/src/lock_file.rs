@@ -17,9 +17,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Access, Mode, OFlags};
 use sha2::{Digest, Sha256};
 
-use crate::file_system;
-
-use crate::whole_file;
+use crate::{file_system, gateway_socket, whole_file};
 
 /// Between two looks at a lock that another process holds. Holders write one small file.
 const POLL: Duration = Duration::from_millis(1);
@@ -85,7 +83,7 @@ fn substitutes(is_root: bool) -> Option<PathBuf> {
     // s6-svscan takes no directory for a slot whose name begins with a dot.
     let of_user = || env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|place| place.is_absolute());
     let parent =
-        Some(PathBuf::from("/run/service")).filter(is_usable).or_else(|| of_user().filter(is_usable));
+        Some(PathBuf::from(gateway_socket::SLOTS)).filter(is_usable).or_else(|| of_user().filter(is_usable));
     parent.map(|parent| parent.join(".locks"))
 }
 

@@ -12,18 +12,28 @@ const MOUNTINFO: &str = "/proc/self/mountinfo";
 /// The number of the field that holds the mount point, counted from zero.
 const MOUNT_POINT: usize = 4;
 
-/// Returns the mount points at `path` and below it. Returns none where there is no such list, outside Linux.
+/// Returns all mount points. Returns none where there is no such list, outside Linux.
 ///
 /// # Errors
 /// The list cannot be read.
-pub fn at_or_below(path: &Path) -> io::Result<Vec<PathBuf>> {
-    // The list has no symlinks in it.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+pub fn all() -> io::Result<Vec<PathBuf>> {
     match fs::read(MOUNTINFO) {
-        Ok(list) => Ok(mount_points(&list).filter(|point| point.starts_with(&path)).collect()),
+        Ok(list) => Ok(mount_points(&list).collect()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// Returns the mount points at `path` and below it.
+///
+/// # Errors
+/// As [`all`].
+pub fn at_or_below(path: &Path) -> io::Result<Vec<PathBuf>> {
+    // The list has no symlinks in it.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut points = all()?;
+    points.retain(|point| point.starts_with(&path));
+    Ok(points)
 }
 
 fn mount_points(list: &[u8]) -> impl Iterator<Item = PathBuf> {
@@ -68,6 +78,14 @@ mod tests {
     fn the_fifth_field_is_the_mount_point_without_escapes() {
         let points: Vec<_> = mount_points(LIST).collect();
         assert_eq!(points, ["/proc", "/opt/data", "/opt/data/profiles/a b"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_mount_point_is_read_as_the_kernel_writes_it() {
+        let line = br"36 35 98:0 /mnt1 /opt/my\040data/a\134b rw,noatime master:1 - ext3 /dev/root rw";
+        assert_eq!(mount_points(line).collect::<Vec<_>>(), [PathBuf::from(r"/opt/my data/a\b")]);
+        assert_eq!(mount_points(b"").next(), None);
+        assert!(all().unwrap().contains(&PathBuf::from("/")));
     }
 
     #[test]

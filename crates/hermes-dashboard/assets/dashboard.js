@@ -113,7 +113,6 @@
     window.addEventListener("pagehide", () => { clearTimeout(watchdog); port.postMessage({ kind: "hide" }); });
     window.addEventListener("pageshow", (event) => { if (event.persisted) shown(); });
   }
-  const sinceOf = (url) => new URL(url, location.href).searchParams.get("since");
 
   // Replaces what may hold the focus by something of the same kind, and keeps the focus at the same place of it, or near.
   function replacing(old, replace) {
@@ -235,7 +234,8 @@
 
   // --- A log that is followed -------------------------------------------------------------------
   const log = document.getElementById("log");
-  if (log && log.dataset.live) {
+  const follows = log && "follow" in log.dataset;
+  if (follows) {
     const KEPT = 5000;
     const pause = document.getElementById("pause");
     let paused = false;
@@ -281,8 +281,8 @@
     });
   }
 
-  if (table) listen(sinceOf(table.dataset.live), null);
-  else if (watched) listen(sinceOf(watched.dataset.live), log && log.dataset.live ? watched.dataset.watch : null);
+  if (table) listen(table.dataset.version, null);
+  else if (watched) listen(watched.dataset.version, follows ? watched.dataset.watch : null);
 
   // --- Forms ------------------------------------------------------------------------------------
   async function send(method, path, value) {

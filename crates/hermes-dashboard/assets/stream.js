@@ -14,7 +14,6 @@
   const pages = new Map();
   let base = "";
   let source = null;
-  let followed = new Set();
   let settling;
   let watchdog;
   let again;
@@ -32,7 +31,7 @@
     clearTimeout(again);
   }
   function settle(renew) {
-    if (pages.size === 0) { clearTimeout(settling); settling = undefined; close(); return; }
+    if (pages.size === 0) { clearTimeout(settling); close(); return; }
     if (!renew && source) return;
     clearTimeout(settling);
     settling = setTimeout(open, SETTLE);
@@ -41,7 +40,7 @@
     close();
     if (pages.size === 0) return;
     const all = [...pages.values()];
-    followed = new Set(all.map((page) => page.log).filter(Boolean));
+    const followed = new Set(all.map((page) => page.log).filter(Boolean));
     const since = Math.min(...all.map((page) => page.since));
     source = new EventSource(base + "api/events?since=" + since + "&logs=" + [...followed].map(encodeURIComponent).join(","));
     const events = ["row", "gone", "all", "trouble", "well", "pulse", "log-tail", "log-lines", "log-trouble"];

@@ -41,13 +41,11 @@ impl Door for Listener {
 
 /// Takes connections in for as long as it is polled. `base_path` is what a proxy may leave in front of the paths.
 pub(crate) async fn take_in(listener: TcpListener, router: Router, base_path: Arc<str>) {
-    let told =
-        |error: &io::Error| warn(format_args!("take in a connection: {error}; waiting for one to end"));
     let serve = move |stream, peer: Option<IpAddr>, place: &Place| {
         let peer = Peer(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         serve(stream, peer, router.clone(), Arc::clone(&base_path), place.progress())
     };
-    hermes_server::take_in(Listener(listener), Places::new(CONNECTIONS_MAX), told, serve).await;
+    hermes_server::take_in(Listener(listener), Places::new(CONNECTIONS_MAX), |line| warn(line), serve).await;
 }
 
 async fn serve(stream: TcpStream, peer: Peer, router: Router, base_path: Arc<str>, progress: Progress) {
@@ -62,7 +60,7 @@ async fn serve(stream: TcpStream, peer: Peer, router: Router, base_path: Arc<str
         let answer = router.call(request.map(|body| progress.received(body)));
         async move {
             let answer = answer.await.unwrap_or_else(|never| match never {});
-            Ok::<_, Infallible>(answer.map(|body| progress.answers(body)))
+            Ok::<_, Infallible>(answer.map(|body| progress.answers(body, ())))
         }
     });
     // What goes wrong on a connection is the client's: it went away, or it speaks no HTTP and was told so.

@@ -186,6 +186,7 @@ impl Settings {
                 "{INSECURE} has no effect: this dashboard is never served to others without authentication"
             ));
         }
+        let of_environment = credential_of_environment(&found)?;
         Ok(Self {
             host,
             port,
@@ -194,8 +195,11 @@ impl Settings {
             base_path: base_path(&found)?,
             allowed_hosts: allowed_hosts(&found)?,
             trusted_proxies: trusted_proxies(&found)?,
-            credential: credential(&found)?,
-            credential_is_fixed: found.variable(PASSWORD).or_else(|| found.variable(PASSWORD_FILE)).is_some(),
+            credential_is_fixed: of_environment.is_some(),
+            credential: match of_environment {
+                Some(credential) => credential,
+                None => credential_of_configuration(&found)?,
+            },
             user_of_environment: found.variable(USERNAME).map(|(user, _)| user),
             warnings,
         })
@@ -210,7 +214,11 @@ impl Settings {
             return Ok(self.credential.clone());
         }
         let user = self.user_of_environment.iter().map(|user| (USERNAME.to_owned(), user.clone()));
-        credential(&Found(&Sources { environment: user.collect(), config, ..Sources::default() }))
+        credential_of_configuration(&Found(&Sources {
+            environment: user.collect(),
+            config,
+            ..Sources::default()
+        }))
     }
 }
 
@@ -317,20 +325,31 @@ fn trusted_proxies(found: &Found<'_, '_>) -> Result<Vec<IpNet>, SettingsError> {
     words.into_iter().map(network).collect()
 }
 
-fn credential(found: &Found<'_, '_>) -> Result<Credential, SettingsError> {
-    let user = found.text(USERNAME, "dashboard.username");
-    let name = || user.clone().map_or_else(|| DEFAULT_USER.to_owned(), |(user, _)| user);
-    if let Some((password, _)) = found.variable(PASSWORD) {
-        return Ok(Credential::Password { user: name(), password: Password::Plain(password) });
+/// The user, with the place where it stands.
+fn user(found: &Found<'_, '_>) -> Option<(String, String)> {
+    found.text(USERNAME, "dashboard.username")
+}
+
+fn with_password(found: &Found<'_, '_>, password: Password) -> Credential {
+    Credential::Password {
+        user: user(found).map_or_else(|| DEFAULT_USER.to_owned(), |(user, _)| user),
+        password,
     }
-    let hashed = |text: Option<&str>, place: String| {
-        let hash = text.and_then(|text| PasswordHash::parse(text).ok());
-        let rule = "what `hermes dashboard hash-password` prints";
-        let hash = hash.ok_or(SettingsError::Secret { place, rule })?;
-        Ok(Credential::Password { user: name(), password: Password::Hash(hash) })
-    };
+}
+
+fn hashed(found: &Found<'_, '_>, text: Option<&str>, place: String) -> Result<Credential, SettingsError> {
+    let hash = text.and_then(|text| PasswordHash::parse(text).ok());
+    let rule = "what `hermes dashboard hash-password` prints";
+    Ok(with_password(found, Password::Hash(hash.ok_or(SettingsError::Secret { place, rule })?)))
+}
+
+/// The password of the environment, which no configuration changes.
+fn credential_of_environment(found: &Found<'_, '_>) -> Result<Option<Credential>, SettingsError> {
+    if let Some((plain, _)) = found.variable(PASSWORD) {
+        return Ok(Some(with_password(found, Password::Plain(plain))));
+    }
     if let Some((hash, place)) = found.variable(PASSWORD_HASH) {
-        return hashed(Some(&hash), place);
+        return hashed(found, Some(&hash), place).map(Some);
     }
     if let Some((path, _)) = found.variable(PASSWORD_FILE) {
         let path = PathBuf::from(path);
@@ -339,17 +358,22 @@ fn credential(found: &Found<'_, '_>) -> Result<Credential, SettingsError> {
             .map_err(|source| SettingsError::PasswordFile { path: path.clone(), source })?
             .ok_or_else(|| none("is not there"))?;
         let text = String::from_utf8(bytes).map_err(|_| none("is no text in UTF-8"))?;
-        let password = text.strip_suffix('\n').unwrap_or(&text);
-        let password = password.strip_suffix('\r').unwrap_or(password);
-        if password.is_empty() {
+        let plain = text.strip_suffix('\n').unwrap_or(&text);
+        let plain = plain.strip_suffix('\r').unwrap_or(plain);
+        if plain.is_empty() {
             return Err(none("is empty"));
         }
-        return Ok(Credential::Password { user: name(), password: Password::Plain(password.to_owned()) });
+        return Ok(Some(with_password(found, Password::Plain(plain.to_owned()))));
     }
+    Ok(None)
+}
+
+/// The credential where the environment has no password.
+fn credential_of_configuration(found: &Found<'_, '_>) -> Result<Credential, SettingsError> {
     if let Some((hash, place)) = found.setting("dashboard.password_hash") {
-        return hashed(hash.as_str(), place);
+        return hashed(found, hash.as_str(), place);
     }
-    if let Some((_, place)) = user {
+    if let Some((_, place)) = user(found) {
         // Somebody who names a user wants a password, and a typing mistake in its variable must not go unnoticed.
         let rule = "accompanied by a password: HERMES_DASHBOARD_BASIC_AUTH_PASSWORD, …_PASSWORD_FILE, …_PASSWORD_HASH, or \
                     dashboard.password_hash in config.yaml";

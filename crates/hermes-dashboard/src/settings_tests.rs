@@ -130,6 +130,26 @@ fn a_password_comes_from_a_variable_a_file_or_as_a_hash() {
     assert_eq!(of(&hashed, ""), ("hermes".into(), "(hash)".into()));
 }
 
+#[test]
+fn no_configuration_changes_a_password_of_the_environment() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "secret").unwrap();
+    let hash = crate::auth::hash_password("secret").unwrap();
+    let variables =
+        [(PASSWORD, "secret"), (PASSWORD_HASH, &hash), (PASSWORD_FILE, file.path().to_str().unwrap())];
+    for variable in variables {
+        let settings = resolve(&[variable], "").unwrap();
+        for yaml in ["dashboard:\n  auth: none\n", "dashboard:\n  password_hash: nonsense\n", ""] {
+            let config = Config::parse(yaml).unwrap();
+            let credential = settings.credential_with(Some(&config)).unwrap();
+            assert!(
+                matches!(credential, Credential::Password { .. }),
+                "{variable:?} {yaml:?}: {credential:?}"
+            );
+        }
+    }
+}
+
 #[rstest]
 #[case(&[(USERNAME, "me")], "")]
 #[case(&[(PASSWORD_FILE, "/dev/null")], "")]

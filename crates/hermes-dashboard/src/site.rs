@@ -131,10 +131,13 @@ impl Site {
 
     /// What a form of `identity` carries; nothing for a program, which sends no forms.
     pub(crate) fn csrf(&self, identity: &Identity) -> Option<String> {
-        match (identity, &self.credentials.in_force().gate) {
-            (Identity::Session(session), _) => Some(session.csrf.clone()),
-            (Identity::Anybody(_), Gate::Open { csrf }) => Some(csrf.clone()),
-            _ => None,
+        match identity {
+            Identity::Session(session) => Some(session.csrf.clone()),
+            Identity::Anybody(_) => match &self.credentials.in_force().gate {
+                Gate::Open { csrf } => Some(csrf.clone()),
+                _ => None,
+            },
+            Identity::Program(_) => None,
         }
     }
 

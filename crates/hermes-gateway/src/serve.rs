@@ -1,6 +1,5 @@
 //! Taking connections in, and the drain that ends them.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -76,13 +75,11 @@ impl Server {
 
 async fn take_in(listener: Listener, router: Router, vitals: Arc<Vitals>, drain: Arc<watch::Sender<bool>>) {
     let door = listener.door();
-    let told =
-        |error: &io::Error| warn(format_args!("take in a connection: {error}; waiting for one to end"));
     let serve = move |stream, _, place: &Place| {
         let admission =
             if *drain.borrow() { Admission::Refused } else { Admission::Served(drain.subscribe()) };
         let activity = Activity::new(Arc::clone(&vitals), door);
         http::serve(stream, activity, router.clone(), admission, place.progress())
     };
-    hermes_server::take_in(listener, Places::new(CONNECTIONS_MAX), told, serve).await;
+    hermes_server::take_in(listener, Places::new(CONNECTIONS_MAX), |line| warn(line), serve).await;
 }

@@ -42,8 +42,6 @@ pub(crate) struct Booter {
     pub(crate) gate: File,
     /// The streams of whatever belongs to the trees.
     pub(crate) inlets: Inlets,
-    /// What the forwarder reads; `None` once it has them.
-    pub(crate) outlets: Option<Outlets>,
 }
 
 /// How the boot came out.
@@ -80,8 +78,8 @@ impl Plans {
 }
 
 impl Booter {
-    /// The whole life of the container; returns its exit code.
-    pub(crate) fn run(mut self) -> u8 {
+    /// The whole life of the container; returns its exit code. The forwarder reads the `outlets`.
+    pub(crate) fn run(mut self, outlets: Outlets) -> u8 {
         let mut children = match Children::watch() {
             Ok(children) => children,
             Err(error) => {
@@ -89,13 +87,12 @@ impl Booter {
                 return EX_CONFIG;
             }
         };
-        match self.outlets.take().map(Forwarder::start) {
-            Some(Ok(forwarder)) => children.keep(forwarder),
-            Some(Err(error)) => {
+        match Forwarder::start(outlets) {
+            Ok(forwarder) => children.keep(forwarder),
+            Err(error) => {
                 message::fatal(&error.context("failed to start the log forwarder"));
                 return EX_CONFIG;
             }
-            None => {}
         }
         let mut plans = Plans::default();
         let mut program = None;

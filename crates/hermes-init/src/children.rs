@@ -196,7 +196,7 @@ impl Children {
             if status.stopping_signal().is_none()
                 && let Some(forwarder) = &mut self.forwarder
             {
-                forwarder.ended(Some(child));
+                forwarder.ended(child);
             }
             if let Some(code) = status.exit_status() {
                 self.ended.insert(child, u8::try_from(code & 0xff).unwrap_or(u8::MAX));

@@ -5,13 +5,10 @@
 //! nothing. The booter keeps the order of the stop, and sends the service's own signal when its turn comes. All of it works
 //! without a new process: a byte in the FIFO of an `s6-supervise` is what s6-svc(1) would write.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::Instant;
-
-use nix::libc;
 
 use crate::paths;
 use crate::tree;
@@ -58,13 +55,7 @@ pub(crate) fn release_all() {
 
 /// Sends commands to the `s6-supervise` of a slot, as s6-svc(1) does.
 pub(crate) fn tell(slot: &Path, commands: &[u8]) -> io::Result<()> {
-    write_to_fifo(&slot.join("supervise/control"), commands)
-}
-
-/// Writes to the FIFO of an `s6-svscan` or `s6-supervise`; an error when nobody reads it.
-pub(crate) fn write_to_fifo(fifo: &Path, commands: &[u8]) -> io::Result<()> {
-    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-    OpenOptions::new().write(true).custom_flags(flags).open(fifo)?.write_all(commands)
+    tree::write_to_fifo(&slot.join("supervise/control"), commands)
 }
 
 /// Waits until the service is down and its finish script over; `false` when the deadline passed.
@@ -108,7 +99,7 @@ fn command_for(down_signal: &str) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::File;
+    use std::fs::{File, OpenOptions};
     use std::io::Read;
 
     use nix::sys::stat::Mode;

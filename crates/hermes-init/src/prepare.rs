@@ -88,18 +88,8 @@ pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
                 // The kernel shows the environment that the engine gave to /init. Others of the account must not read it there.
                 let _ = prctl::set_dumpable(false);
             }
-            Booter {
-                account,
-                settings,
-                record,
-                environment,
-                tree_environment,
-                arguments,
-                gate,
-                inlets,
-                outlets: Some(outlets),
-            }
-            .run()
+            Booter { account, settings, record, environment, tree_environment, arguments, gate, inlets }
+                .run(outlets)
         }
     })?;
     if let Some(identity) = ProcessIdentity::of(booter) {
@@ -201,8 +191,8 @@ fn own(path: &Path, owner: Option<(u32, u32)>) -> io::Result<()> {
     if (found.uid(), found.gid()) != (uid, gid) {
         chown(path, Some(uid), Some(gid))?;
     }
-    // The image has them writable for group 0, for containers without root. The account may be in that group, and in what is root's
-    // it must not write; what is the account's has its own group by now.
+    // A directory that could not be made anew, such as a mount point, may be writable for a group that the account is in. In what is
+    // root's the account must not write; what is the account's has its own group by now.
     let closed = if uid == 0 { 0o777 } else { 0o007 };
     if found.mode() & closed != 0o755 & closed {
         fs::set_permissions(path, Permissions::from_mode(0o755))?;

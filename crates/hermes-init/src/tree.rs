@@ -1,18 +1,17 @@
 //! The supervision trees: where they are, what lies in them before they start,
 //! and whether they listen.
 
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::libc;
 use nix::unistd;
 
-use crate::held;
-use crate::paths::{self, tool};
+use crate::paths;
 
 /// As many slots, loggers included, as `s6-svscan` is told to expect: more than
 /// 5,000 logged gateways. It costs at most 200 bytes of stack each.
@@ -63,25 +62,26 @@ impl Tree {
 }
 
 impl Tree {
-    /// Makes `s6-svscan` look for new slots, once it listens.
+    /// Makes `s6-svscan` look for new slots, once it listens, as `s6-svscanctl -a` does.
     pub(crate) fn rescan(self, deadline: Option<Instant>) -> Result<()> {
         let deadline = deadline.unwrap_or_else(|| Instant::now() + COMES_UP);
         ensure!(self.wait_until_listening(deadline), "s6-svscan does not listen on {}", self.scandir());
-        let status = Command::new(tool::S6_SVSCANCTL)
-            .args(["-a", "--", self.scandir()])
-            .status()
-            .with_context(|| format!("cannot run {}", tool::S6_SVSCANCTL))?;
-        ensure!(status.success(), "{} -a {}: {status}", tool::S6_SVSCANCTL, self.scandir());
-        Ok(())
+        write_to_fifo(&self.control(), b"a")
+            .with_context(|| format!("failed to tell s6-svscan of the slots in {}", self.scandir()))
     }
 
     /// Tells `s6-svscan` to take the whole tree down, as `s6-svscanctl -t` does; `false` when it does not listen.
     pub(crate) fn terminate(self) -> bool {
-        held::write_to_fifo(&Path::new(self.scandir()).join(".s6-svscan/control"), b"t").is_ok()
+        write_to_fifo(&self.control(), b"t").is_ok()
+    }
+
+    /// The FIFO through which `s6-svscan` takes commands.
+    fn control(self) -> PathBuf {
+        Path::new(self.scandir()).join(".s6-svscan/control")
     }
 
     fn wait_until_listening(self, deadline: Instant) -> bool {
-        let control = Path::new(self.scandir()).join(".s6-svscan/control");
+        let control = self.control();
         wait_until_there(deadline, || is_listening(&control))
     }
 }
@@ -99,8 +99,17 @@ pub(crate) fn link_to_init(path: &Path) -> Result<()> {
 
 /// Whether somebody reads the FIFO of an `s6-svscan` or `s6-supervise`: what s6-svok(1) tests.
 pub(crate) fn is_listening(fifo: &Path) -> bool {
+    open_fifo(fifo).is_ok()
+}
+
+/// Writes to the FIFO of an `s6-svscan` or `s6-supervise`; an error when nobody reads it.
+pub(crate) fn write_to_fifo(fifo: &Path, commands: &[u8]) -> io::Result<()> {
+    open_fifo(fifo)?.write_all(commands)
+}
+
+fn open_fifo(fifo: &Path) -> io::Result<File> {
     let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-    OpenOptions::new().write(true).custom_flags(flags).open(fifo).is_ok()
+    OpenOptions::new().write(true).custom_flags(flags).open(fifo)
 }
 
 /// Waits for a process of s6's to be there; `false` when the deadline passed.

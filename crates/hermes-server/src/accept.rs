@@ -1,5 +1,6 @@
 //! Taking connections in.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -24,11 +25,11 @@ pub trait Door {
 }
 
 /// Takes connections in for as long as it is polled. `serve` gets each with its place and returns what serves it; that ends when the
-/// connection has to make room for another. `warn` is told when the machine has no room for more.
+/// connection has to make room for another. `warn` prints a line when the machine has no room for more.
 pub async fn take_in<D, S>(
     door: D,
     places: Arc<Places>,
-    warn: impl Fn(&io::Error),
+    warn: impl Fn(fmt::Arguments<'_>),
     mut serve: impl FnMut(D::Stream, Option<IpAddr>, &Place) -> S,
 ) where
     D: Door,
@@ -50,7 +51,7 @@ pub async fn take_in<D, S>(
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 if warned.is_none_or(|when| when.elapsed() >= WARNING_INTERVAL) {
-                    warn(&error);
+                    warn(format_args!("take in a connection: {error}; waiting for one to end"));
                     warned = Some(Instant::now());
                 }
                 // The connection stays in the kernel's queue and `accept` would fail again at once.

@@ -1,14 +1,13 @@
 //! The authority of a request: the value of `Host`, or the part of an origin behind its scheme.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest name in the DNS, in bytes.
 const NAME_MAX: usize = 253;
 
 /// A host, in the one form that equal hosts share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Host {
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Host {
     /// An address. An IPv4 address inside IPv6 counts as the IPv4 address.
     Address(IpAddr),
     /// A name in lower case, without a trailing dot.
@@ -16,129 +15,94 @@ pub enum Host {
 }
 
 /// A host and the port that the text spells out.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Authority {
-    /// The host.
-    pub host: Host,
-    /// The port, where the text has one.
-    pub port: Option<u16>,
-}
-
-/// The text is no authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AuthorityError {
-    /// The host is neither a name nor an address.
-    #[error("the host is neither a name nor an address")]
-    Host,
-    /// The port is no number from 1 to 65535.
-    #[error("the port is no number from 1 to 65535")]
-    Port,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Authority {
+    host: Host,
+    port: Option<u16>,
 }
 
 impl Authority {
-    /// Parses `name`, `1.2.3.4` or `[::1]`, each with or without `:port`.
-    ///
-    /// # Errors
-    /// The host or the port is malformed.
-    pub fn parse(text: &str) -> Result<Self, AuthorityError> {
+    /// Parses `name`, `1.2.3.4` or `[::1]`, each with or without `:port`. An empty port is none (RFC 3986, section 3.2.3).
+    /// Returns `None` if the host or the port is malformed.
+    fn parse(text: &str) -> Option<Self> {
         if let Some(rest) = text.strip_prefix('[') {
-            let (address, rest) = rest.split_once(']').ok_or(AuthorityError::Host)?;
-            let address: Ipv6Addr = address.parse().map_err(|_| AuthorityError::Host)?;
-            let port = match rest.strip_prefix(':') {
-                Some(port) => port_of(port)?,
-                None if rest.is_empty() => None,
-                None => return Err(AuthorityError::Host),
+            let (address, rest) = rest.split_once(']')?;
+            let address: Ipv6Addr = address.parse().ok()?;
+            let port = match rest {
+                "" | ":" => None,
+                rest => Some(port_of(rest.strip_prefix(':')?)?),
             };
-            return Ok(Self { host: Host::Address(IpAddr::V6(address).to_canonical()), port });
+            return Some(Self { host: Host::Address(IpAddr::V6(address).to_canonical()), port });
         }
         let (host, port) = match text.split_once(':') {
-            Some((host, port)) => (host, port_of(port)?),
+            Some((host, "")) => (host, None),
+            Some((host, port)) => (host, Some(port_of(port)?)),
             None => (text, None),
         };
-        Ok(Self { host: Host::of_name(host)?, port })
+        Some(Self { host: Host::of_name(host)?, port })
     }
 
-    /// Parses an origin, `http://HOST` or `https://HOST`, and fills in the default port of its scheme.
+    /// Parses an origin, `http://HOST` or `https://HOST`, and returns the default port of its scheme with it.
     /// `None` stands for anything else, `null` included.
-    #[must_use]
-    pub fn of_origin(origin: &str) -> Option<(Self, u16)> {
+    fn of_origin(origin: &str) -> Option<(Self, u16)> {
         let (scheme, rest) = origin.split_once("://")?;
         let default_port = default_port(scheme)?;
-        Self::parse(rest).ok().map(|authority| (authority, default_port))
-    }
-
-    /// The port, with `default_port` for none.
-    #[must_use]
-    pub fn port_or(&self, default_port: u16) -> u16 {
-        self.port.unwrap_or(default_port)
+        Self::parse(rest).map(|authority| (authority, default_port))
     }
 
     /// Compares two authorities of one scheme, whose default port is `default_port`.
-    #[must_use]
-    pub fn is_same(&self, other: &Self, default_port: u16) -> bool {
-        self.host == other.host && self.port_or(default_port) == other.port_or(default_port)
+    fn is_same(&self, other: &Self, default_port: u16) -> bool {
+        let port_of = |authority: &Self| authority.port.unwrap_or(default_port);
+        self.host == other.host && port_of(self) == port_of(other)
     }
 }
 
 impl Host {
-    fn of_name(text: &str) -> Result<Self, AuthorityError> {
+    fn of_name(text: &str) -> Option<Self> {
         let name = text.strip_suffix('.').unwrap_or(text);
         if let Ok(address) = name.parse::<Ipv4Addr>() {
-            return Ok(Self::Address(IpAddr::V4(address)));
+            return Some(Self::Address(IpAddr::V4(address)));
         }
         let is_label = |label: &str| {
             !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         if name.len() > NAME_MAX || !name.split('.').all(is_label) {
-            return Err(AuthorityError::Host);
+            return None;
         }
-        Ok(Self::Name(name.to_ascii_lowercase()))
+        Some(Self::Name(name.to_ascii_lowercase()))
     }
 
-    /// Decides a request for this host. A page of a stranger reaches a server here only by a name that the stranger's DNS
-    /// resolves. Addresses, `localhost` and names without a dot are no such names; `configured` adds others.
-    #[must_use]
-    pub fn is_allowed(&self, configured: &[Host]) -> bool {
+    /// Tells whether no DNS of a stranger resolves this host: an address, `localhost`, or a name without a dot.
+    fn is_local(&self) -> bool {
         match self {
             Self::Address(_) => true,
-            Self::Name(name) => {
-                !name.contains('.') || name.ends_with(".localhost") || configured.contains(self)
-            }
+            Self::Name(name) => !name.contains('.') || name.ends_with(".localhost"),
         }
     }
 }
 
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
-            Self::Address(address) => address.fmt(f),
-            Self::Name(name) => f.write_str(name),
-        }
-    }
-}
-
-/// Decides a request whose `Host` is `text`. `configured` holds names, or `*` for any name. A malformed text is refused.
+/// Decides a request whose `Host` is `text`. A page of a stranger reaches a server here only by a name that the stranger's DNS
+/// resolves. `configured` holds such names that are allowed, or `*` for any name. A malformed text is refused.
 #[must_use]
 pub fn is_allowed(text: &str, configured: &[String]) -> bool {
-    let Ok(Authority { host, .. }) = Authority::parse(text) else { return false };
-    let is_host = |word: &String| word == "*" || Authority::parse(word).is_ok_and(|known| known.host == host);
-    host.is_allowed(&[]) || configured.iter().any(is_host)
+    let Some(Authority { host, .. }) = Authority::parse(text) else { return false };
+    let is_host =
+        |word: &String| word == "*" || Authority::parse(word).is_some_and(|known| known.host == host);
+    host.is_local() || configured.iter().any(is_host)
 }
 
 /// Tells whether a page of `origin` is a page of the site that `host`, the value of `Host`, names. A default port may be spelled out in
 /// either (RFC 6454, section 7).
 #[must_use]
 pub fn is_same_site(origin: &str, host: &str) -> bool {
-    let (Some((origin, port)), Ok(host)) = (Authority::of_origin(origin), Authority::parse(host)) else {
+    let (Some((origin, port)), Some(host)) = (Authority::of_origin(origin), Authority::parse(host)) else {
         return false;
     };
     origin.is_same(&host, port)
 }
 
 /// The port of a scheme that a URL does not spell out.
-#[must_use]
-pub fn default_port(scheme: &str) -> Option<u16> {
+fn default_port(scheme: &str) -> Option<u16> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Some(80),
         "https" => Some(443),
@@ -146,15 +110,11 @@ pub fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// An empty port is none (RFC 3986, section 3.2.3).
-fn port_of(text: &str) -> Result<Option<u16>, AuthorityError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    if !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(AuthorityError::Port);
-    }
-    text.parse().ok().filter(|port| *port != 0).map(Some).ok_or(AuthorityError::Port)
+/// Reads a number from 1 to 65535.
+fn port_of(text: &str) -> Option<u16> {
+    // `parse` would take a sign.
+    let is_number = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|port| is_number && *port != 0)
 }
 
 #[cfg(test)]
@@ -162,7 +122,15 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Authority {
-        Authority::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
+        Authority::parse(text).unwrap_or_else(|| panic!("{text}"))
+    }
+
+    fn written(host: &Host) -> String {
+        match host {
+            Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
+            Host::Address(address) => address.to_string(),
+            Host::Name(name) => name.clone(),
+        }
     }
 
     #[test]
@@ -207,19 +175,20 @@ mod tests {
             "", ".", "a..b", "a b", "[::1", "[::1]x", "::1", "a:0", "a:65536", "a:+1", "u@a", "a/b",
             "a:80:80",
         ] {
-            assert!(Authority::parse(text).is_err(), "{text}");
+            assert!(Authority::parse(text).is_none(), "{text}");
         }
     }
 
     #[test]
     fn only_a_name_with_a_dot_needs_configuration() {
-        let configured = [parse("agents.example").host];
+        let configured = ["agents.example".to_owned()];
         for text in ["127.0.0.1:1", "10.0.0.7", "[::1]", "localhost", "hermes-0:8642", "Agents.example."] {
-            assert!(parse(text).host.is_allowed(&configured), "{text}");
+            assert!(is_allowed(text, &configured), "{text}");
         }
         for text in ["evil.example", "agents.example.evil.test", "127.0.0.1.evil.example", "x.agents.example"]
         {
-            assert!(!parse(text).host.is_allowed(&configured), "{text}");
+            parse(text);
+            assert!(!is_allowed(text, &configured), "{text}");
         }
     }
 
@@ -235,8 +204,8 @@ mod tests {
 
         #[test]
         fn any_text_parses_or_fails_and_its_host_parses_again(text in "[a-zA-Z0-9.:\\[\\]_-]{0,40}|.{0,40}") {
-            if let Ok(authority) = Authority::parse(&text) {
-                proptest::prop_assert_eq!(Authority::parse(&authority.host.to_string()).unwrap().host, authority.host);
+            if let Some(authority) = Authority::parse(&text) {
+                proptest::prop_assert_eq!(Authority::parse(&written(&authority.host)).unwrap().host, authority.host);
             }
         }
     }

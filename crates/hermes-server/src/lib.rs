@@ -8,8 +8,6 @@ mod places;
 mod write_timeout;
 
 pub use accept::{Door, take_in};
-
-pub use authority::{Authority, AuthorityError, Host};
 pub use bind::{ListenError, bind};
 pub use places::{Answered, Place, Places, Progress, Received};
 pub use write_timeout::{WRITE_TIMEOUT, WriteTimeout};

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ struct State {
     /// Since when the client takes nothing of its answer.
     stalls_since: AtomicU64,
     leave: Notify,
-    is_leaving: Mutex<bool>,
+    is_leaving: AtomicBool,
 }
 
 impl State {
@@ -52,11 +52,11 @@ impl State {
 
     /// Returns since when the connection may go.
     fn may_go_since(&self) -> Option<u64> {
-        if *lock(&self.is_leaving) {
+        if self.is_leaving.load(Ordering::Relaxed) {
             return None;
         }
         let stalls = self.stalls_since.load(Ordering::Relaxed);
-        if stalls > 0 && self.now() - stalls >= u64::try_from(STALLS.as_millis()).unwrap_or(u64::MAX) {
+        if stalls > 0 && Duration::from_millis(self.now() - stalls) >= STALLS {
             return Some(stalls);
         }
         let waits = self.waits_since.load(Ordering::Relaxed);
@@ -115,7 +115,7 @@ impl Places {
             waits_since: AtomicU64::new(milliseconds(self.began)),
             stalls_since: AtomicU64::new(0),
             leave: Notify::new(),
-            is_leaving: Mutex::new(false),
+            is_leaving: AtomicBool::new(false),
         });
         open.insert(number, Arc::clone(&state));
         Some(Place { places: Arc::clone(self), number, state })
@@ -131,7 +131,7 @@ impl Places {
         let count = |state: &State| counts.get(&state.peer).copied().unwrap_or_default();
         let chosen = candidates.max_by_key(|(state, since)| (count(state), std::cmp::Reverse(*since)));
         if let Some((state, _)) = chosen {
-            *lock(&state.is_leaving) = true;
+            state.is_leaving.store(true, Ordering::Relaxed);
             state.leave.notify_one();
         }
     }
@@ -178,10 +178,10 @@ impl Progress {
         Received { body, progress: self.clone() }
     }
 
-    /// An answer goes out with this body. When it is gone, the server waits for the next request.
-    pub fn answers<B: Body>(&self, body: B) -> Answered<B> {
+    /// An answer goes out with this body. When it is gone, the server waits for the next request, and drops `held`.
+    pub fn answers<B: Body, H>(&self, body: B, held: H) -> Answered<B, H> {
         self.0.waits_since.store(0, Ordering::Relaxed);
-        Answered { body, progress: self.clone() }
+        Answered { body, _held: held, progress: self.clone() }
     }
 
     /// The client takes nothing, or takes something again.
@@ -226,14 +226,15 @@ impl<B: Body + Unpin> Body for Received<B> {
     }
 }
 
-/// The body of an answer that is being sent.
+/// The body of an answer that is being sent. hyper drops it when it has taken the whole.
 #[derive(Debug)]
-pub struct Answered<B> {
+pub struct Answered<B, H> {
     body: B,
+    _held: H,
     progress: Progress,
 }
 
-impl<B: Body + Unpin> Body for Answered<B> {
+impl<B: Body + Unpin, H: Unpin> Body for Answered<B, H> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -253,7 +254,7 @@ impl<B: Body + Unpin> Body for Answered<B> {
     }
 }
 
-impl<B> Drop for Answered<B> {
+impl<B, H> Drop for Answered<B, H> {
     fn drop(&mut self) {
         self.progress.0.waits_since.store(self.progress.0.now(), Ordering::Relaxed);
     }
@@ -308,7 +309,10 @@ mod tests {
         let new = tokio::time::timeout(Duration::from_secs(5), places.take(address(3))).await.unwrap();
         leaving.await.unwrap();
         assert_eq!(new.state.peer, address(3));
-        assert!(!*lock(&held[0].1.as_ref().unwrap().state.is_leaving), "one connection is not the most");
+        assert!(
+            !held[0].1.as_ref().unwrap().state.is_leaving.load(Ordering::Relaxed),
+            "one connection is not the most"
+        );
     }
 
     #[tokio::test]
@@ -316,7 +320,7 @@ mod tests {
         let places = Places::new(1);
         let held = fill(&places, &[(1, true)]).await;
         let waiting = tokio::time::timeout(Duration::from_millis(300), places.take(address(2))).await;
-        assert!(waiting.is_err() && !*lock(&held[0].1.as_ref().unwrap().state.is_leaving));
+        assert!(waiting.is_err() && !held[0].1.as_ref().unwrap().state.is_leaving.load(Ordering::Relaxed));
         drop(held);
         tokio::time::timeout(Duration::from_secs(5), places.take(address(2))).await.unwrap();
     }
@@ -329,7 +333,7 @@ mod tests {
         assert!(place.state.may_go_since().is_some(), "nothing has come");
         let whole = progress.received(String::new());
         assert!(place.state.may_go_since().is_none() && whole.is_end_stream());
-        let answer = progress.answers("answer".to_owned());
+        let answer = progress.answers("answer".to_owned(), ());
         assert!(place.state.may_go_since().is_none());
         drop(answer);
         assert!(place.state.may_go_since().is_some(), "the next request has not come");

@@ -11,6 +11,8 @@ use std::path::Path;
 
 use rustix::thread::CapabilitySet;
 
+use crate::roots_own;
+
 /// The devices of this container.
 const DEV: &str = "/dev";
 
@@ -54,9 +56,7 @@ fn has_all_devices() -> bool {
 
 fn collect(directory: &Path, depth: u32, left: &mut usize, gids: &mut BTreeSet<u32>) {
     // A directory that others can change proves nothing about who made a device.
-    let is_roots = fs::symlink_metadata(directory)
-        .is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0);
-    if !is_roots {
+    if !roots_own::is_roots(directory) {
         return;
     }
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -86,30 +86,26 @@ impl Directory {
 
     /// Opens the directory `name` in this one, which may be a mount point. A symlink is `LOOP` or `NOTDIR`.
     pub(crate) fn step(&self, name: &OsStr) -> rustix::io::Result<Self> {
-        Ok(Self(self.open_beneath(name, OPEN, ResolveFlags::NO_SYMLINKS)?))
+        self.open_beneath(name, ResolveFlags::NO_SYMLINKS)
     }
 
     /// Opens the directory `name` in this one, on the same mount. A symlink is `LOOP` or `NOTDIR`, a mount point `XDEV`.
     pub(crate) fn child(&self, name: &OsStr) -> rustix::io::Result<Self> {
-        Ok(Self(self.open_beneath(name, OPEN, BENEATH)?))
+        self.open_beneath(name, BENEATH)
     }
 
     /// Opens one name, openat2(2). Before Linux 5.6, and in sandboxes that do not know the call, `NOFOLLOW` and the check of the name
     /// do the same but for mount points, which every caller looks at first.
-    fn open_beneath(
-        &self,
-        name: &OsStr,
-        flags: OFlags,
-        resolve: ResolveFlags,
-    ) -> rustix::io::Result<OwnedFd> {
+    fn open_beneath(&self, name: &OsStr, resolve: ResolveFlags) -> rustix::io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         if name.is_empty() || name == ".." || name.as_bytes().contains(&b'/') {
             return Err(Errno::INVAL);
         }
-        match rustix::fs::openat2(&self.0, name, flags, Mode::empty(), resolve) {
-            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&self.0, name, flags, Mode::empty()),
+        let opened = match rustix::fs::openat2(&self.0, name, OPEN, Mode::empty(), resolve) {
+            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(&self.0, name, OPEN, Mode::empty()),
             opened => opened,
-        }
+        };
+        opened.map(Self)
     }
 
     /// What lies at `name` in this directory, itself and not what it leads to; nothing where there is nothing.

@@ -134,7 +134,14 @@ fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
                 wanted: "file",
                 mend: "remove it (an engine makes a directory where a file that is to be mounted does not exist)",
             }),
-            _ => {}
+            FileType::Socket if name == "gateway.sock" => {}
+            FileType::RegularFile => {}
+            kind => notices.add(Notice::WrongKind {
+                path,
+                found: kind_name(kind),
+                wanted: "file",
+                mend: "move it away",
+            }),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::variables::Variables;
 const SOCKET: &str = "/var/run/docker.sock";
 
 /// Gives the account the group of the Docker socket, if one is mounted, and those of devices, unless it has them.
-pub(crate) fn give_that_of_the_docker_socket(variables: &Variables, account: Owner, notices: &mut Notices) {
+pub(crate) fn give_those_handed_in(variables: &Variables, account: Owner, notices: &mut Notices) {
     let wanted = group_of_socket(&socket(variables)).map(|gid| (gid, "docker"));
     give(wanted, "giving the account the group of the Docker socket", account, notices);
     give(devices::groups(), "giving the account the group of a device", account, notices);

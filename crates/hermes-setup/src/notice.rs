@@ -177,7 +177,7 @@ pub enum Notice {
     },
     /// There are more files than a boot has time for.
     #[error(
-        "looked at the owners of {looked_at} files and directories, and left the rest as it is; remove what is not needed"
+        "looked at the owners of {looked_at} files and directories, and left the rest as it is; remove files that nobody needs"
     )]
     TooMany {
         /// Files and directories.

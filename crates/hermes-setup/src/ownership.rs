@@ -5,13 +5,12 @@
 //! directory is handed over after its contents: the account can move nothing into it while root is at work there.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hermes_core::owned;
+use hermes_core::{mounts, owned};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
@@ -91,13 +90,7 @@ impl<'n> Walk<'n> {
     /// Puts the directory `name` in order, and everything below it. It lies at `path`, in `parent`, over which the account has
     /// `control`.
     pub(crate) fn tree(&mut self, parent: &Directory, control: Control, name: &OsStr, path: &mut PathBuf) {
-        let looked = parent.look(name).and_then(|found| Ok((found, parent.facts()?)));
-        let (facts, parent_facts) = match looked {
-            Ok((Some(facts), parent_facts)) if facts.is_directory() => (facts, parent_facts),
-            // The account's half says what lies there instead.
-            Ok(_) => return,
-            Err(error) => return self.cannot_look.note(|| (path.clone(), error)),
-        };
+        let Some((facts, parent_facts)) = self.look_at_directory(parent, name, path) else { return };
         // The operator mounts; the account cannot.
         let control = if self.is_mounted(&facts, &parent_facts, path) { Control::Root } else { control };
         let opened = parent.step(name).and_then(|directory| Ok((directory.facts()?, directory)));
@@ -107,13 +100,7 @@ impl<'n> Walk<'n> {
     /// Puts a directory that Hermes uses in order, itself and not what is in it. One that is mounted is handed over only where it is
     /// as an engine makes a new volume: root's, and empty.
     pub(crate) fn directory(&mut self, parent: &Directory, control: Control, name: &OsStr, path: &Path) {
-        let looked = parent.look(name).and_then(|found| Ok((found, parent.facts()?)));
-        let (found, parent_facts) = match looked {
-            Ok((Some(found), parent_facts)) if found.is_directory() => (found, parent_facts),
-            // The account's half says what lies there instead.
-            Ok(_) => return,
-            Err(error) => return self.cannot_look.note(|| (path.to_owned(), error)),
-        };
+        let Some((found, parent_facts)) = self.look_at_directory(parent, name, path) else { return };
         if self.is_mounted(&found, &parent_facts, path) {
             if !self.identities.is_own(found.owner.uid) || self.identities.is_repaired(found.owner) {
                 let is_new = || parent.step(name).and_then(|directory| directory.is_empty()).unwrap_or(false);
@@ -133,6 +120,19 @@ impl<'n> Walk<'n> {
         self.carry_out(verdict, parent, name, &found, path);
     }
 
+    /// Looks at the directory `name` and at its parent. Returns `None` if there is none: the account's half says what lies there
+    /// instead.
+    fn look_at_directory(&mut self, parent: &Directory, name: &OsStr, path: &Path) -> Option<(Facts, Facts)> {
+        match parent.look(name).and_then(|found| Ok((found, parent.facts()?))) {
+            Ok((Some(found), parent_facts)) => found.is_directory().then_some((found, parent_facts)),
+            Ok((None, _)) => None,
+            Err(error) => {
+                self.cannot_look.note(|| (path.to_owned(), error));
+                None
+            }
+        }
+    }
+
     fn is_skeleton(&mut self, parent: &Directory, name: &OsStr, path: &Path) -> bool {
         let mut lookup = Lookup { mounts: &mut self.mounts, looks_left: SKELETON_MAX };
         parent.step(name).is_ok_and(|directory| lookup.is_skeleton(&directory, path, 0))
@@ -150,10 +150,9 @@ impl<'n> Walk<'n> {
         name: &OsStr,
         path: &mut PathBuf,
     ) {
-        let is_former = |facts: &Facts| self.identities.former_uids.contains(&facts.owner.uid);
         if let Ok(Some(facts)) = parent.look(name)
             && facts.is_directory()
-            && is_former(&facts)
+            && self.is_in_scope(Scope::FormerOnly, facts.owner)
             && let Ok(directory) = parent.step(name)
             && directory.facts().is_ok_and(|opened| opened.inode == facts.inode)
         {
@@ -253,8 +252,8 @@ impl<'n> Walk<'n> {
             (Verdict::GiveIfEmpty, Contents::Empty) => Verdict::Give,
             (verdict, _) => verdict,
         };
-        let is_in_scope = scope == Scope::Whole || self.identities.former_uids.contains(&facts.owner.uid);
-        let is_given = is_in_scope && self.carry_out(verdict, parent, name, &facts, path);
+        let is_given =
+            self.is_in_scope(scope, facts.owner) && self.carry_out(verdict, parent, name, &facts, path);
         if is_given && verdict == Verdict::Give { contents } else { Contents::Something }
     }
 
@@ -294,7 +293,7 @@ impl<'n> Walk<'n> {
                     self.directory_and_contents(directory, control, scope, name, opened, path, depth + 1)
                 }
                 Ok(Some(found)) => {
-                    if scope == Scope::Whole || self.identities.former_uids.contains(&found.owner.uid) {
+                    if self.is_in_scope(scope, found.owner) {
                         self.file(directory, control, name, &found, path);
                     }
                     Contents::Something
@@ -311,6 +310,10 @@ impl<'n> Walk<'n> {
             return Contents::Something;
         }
         contents
+    }
+
+    fn is_in_scope(&self, scope: Scope, owner: Owner) -> bool {
+        scope == Scope::Whole || self.identities.former_uids.contains(&owner.uid)
     }
 
     fn is_mounted(&mut self, found: &Facts, parent: &Facts, path: &Path) -> bool {
@@ -427,34 +430,9 @@ fn is_mounted(mounts: &mut Option<HashSet<PathBuf>>, found: &Facts, parent: &Fac
         || found.is_mount.unwrap_or_else(|| mounts.get_or_insert_with(mount_points).contains(path))
 }
 
-/// The mount points of this process: the fifth field of each line of `/proc/self/mountinfo`, proc_pid_mountinfo(5).
+/// Returns the mount points of this process. Without the list there is none.
 fn mount_points() -> HashSet<PathBuf> {
-    let text = fs::read(Path::new("/proc/self/mountinfo")).unwrap_or_default();
-    text.split(|&byte| byte == b'\n').filter_map(mount_point).collect()
-}
-
-/// Blanks and backslashes in it are written in octal.
-fn mount_point(line: &[u8]) -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt;
-    let field = line.split(|&byte| byte == b' ').nth(4)?;
-    let mut path = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        let octal = after.get(..3).filter(|digits| byte == b'\\' && digits.iter().all(u8::is_ascii_digit));
-        let number = octal
-            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).unwrap_or_default(), 8).ok());
-        match number {
-            Some(number) => {
-                path.push(number);
-                rest = &after[3..];
-            }
-            None => {
-                path.push(byte);
-                rest = after;
-            }
-        }
-    }
-    Some(OsString::from_vec(path).into())
+    mounts::all().unwrap_or_default().into_iter().collect()
 }
 
 #[cfg(test)]

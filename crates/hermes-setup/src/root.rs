@@ -27,15 +27,15 @@ pub struct Prepared {
 /// The half that root does; for whoever is not root, what is left of it.
 pub fn prepare(home: &Home, variables: &mut Variables, notices: &mut Notices) -> Prepared {
     let wanted = Wanted::from(variables, notices);
-    if !rustix::process::geteuid().is_root() {
-        secret_files::load(variables, false, notices);
+    let as_root = rustix::process::geteuid().is_root();
+    secret_files::load(variables, as_root, notices);
+    if !as_root {
         if wanted.anything() {
             let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             notices.add(Notice::RemapNeedsRoot { uid, gid });
         }
         return Prepared { usable: home::find(home.root(), notices).is_some() };
     }
-    secret_files::load(variables, true, notices);
     let settled = match account::settle(wanted, notices) {
         Ok(settled) => settled,
         Err(error) => {
@@ -49,7 +49,7 @@ pub fn prepare(home: &Home, variables: &mut Variables, notices: &mut Notices) ->
             return Prepared { usable: false };
         }
     };
-    groups::give_that_of_the_docker_socket(variables, settled.now, notices);
+    groups::give_those_handed_in(variables, settled.now, notices);
     let Some(directory) = home::settle(home.root(), settled, notices) else {
         return Prepared { usable: false };
     };

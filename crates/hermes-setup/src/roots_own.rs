@@ -46,7 +46,7 @@ fn names_in_reverse(path: &Path) -> Vec<OsString> {
 }
 
 /// Whether only root can put something into a directory.
-fn is_roots(directory: &Path) -> bool {
+pub(crate) fn is_roots(directory: &Path) -> bool {
     fs::symlink_metadata(directory)
         .is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0)
 }

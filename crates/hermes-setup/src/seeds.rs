@@ -33,7 +33,8 @@ const LIST_MAX: u64 = 4096;
 /// turn at the next boot again.
 pub(crate) fn plant(home: &Home, templates: &Path, variables: &Variables, notices: &mut Notices) {
     let before = planted(home);
-    let mut after: Vec<&str> = all().filter(|name| before.iter().any(|known| known == name)).collect();
+    // A name that this image does not know is of a later one, and stays.
+    let mut after: Vec<&str> = before.iter().map(String::as_str).collect();
     let is_due = |name: &str| !before.iter().any(|known| known == name);
     for (name, mode) in FILES.iter().filter(|(name, _)| is_due(name)) {
         if plant_template(home, &templates.join(name), name, *mode, notices) {
@@ -49,7 +50,7 @@ pub(crate) fn plant(home: &Home, templates: &Path, variables: &Variables, notice
         after.push(GATEWAY_STATE);
     }
     // Where a seed failed, the reason was told.
-    let has_failed = after.len() < all().count();
+    let has_failed = !all().all(|name| after.contains(&name));
     let path = home.root().join(owned::SEEDS);
     if after.len() > before.len() || path.symlink_metadata().is_err() {
         let list: String = after.iter().map(|name| format!("{name}\n")).collect();

@@ -54,9 +54,7 @@ impl Identities {
     /// Decides about an entry of a directory over which the account has `control`.
     pub(crate) fn verdict(&self, control: Control, facts: &Facts) -> Verdict {
         if facts.owner.uid == self.account.uid {
-            let has_former_group =
-                self.former_gid == Some(facts.owner.gid) && facts.owner.gid != self.account.gid;
-            return if has_former_group { Verdict::Give } else { Verdict::InOrder };
+            return if self.has_former_group(facts.owner) { Verdict::Give } else { Verdict::InOrder };
         }
         if self.is_own(facts.owner.uid) {
             return Verdict::Give;
@@ -104,8 +102,12 @@ impl Identities {
 
     /// Returns whether root repairs the owner of such a thing at all.
     pub(crate) fn is_repaired(&self, owner: Owner) -> bool {
-        let has_other_group = self.former_gid == Some(owner.gid) && owner.gid != self.account.gid;
-        owner.uid == 0 || (self.is_own(owner.uid) && (owner.uid != self.account.uid || has_other_group))
+        owner.uid == 0
+            || (self.is_own(owner.uid) && (owner.uid != self.account.uid || self.has_former_group(owner)))
+    }
+
+    fn has_former_group(&self, owner: Owner) -> bool {
+        self.former_gid == Some(owner.gid) && owner.gid != self.account.gid
     }
 
     /// Returns whether the account may be able to write the directory. An owner can change the mode; the bits of the group stand for

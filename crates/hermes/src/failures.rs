@@ -98,7 +98,7 @@ fn mend_of_errno(errno: Option<Errno>) -> &'static str {
         Some(Errno::EMFILE | Errno::ENFILE) => {
             "too many files are open: start the container with a larger --ulimit nofile=…"
         }
-        _ => "look at what is wrong with the volume: hermes doctor",
+        _ => "find the fault of the volume: hermes doctor",
     }
 }
 

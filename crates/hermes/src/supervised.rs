@@ -1,8 +1,7 @@
 //! What is supervised here, gathered once for `health` and the overview.
 
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -71,11 +70,9 @@ pub(crate) fn s6_runs() -> bool {
     Probe::default().s6_runs()
 }
 
-/// Returns whether the account's tree is supervised: `s6-svscan` reads the FIFO of its control, s6-svscanctl(8). Slots can be up without
-/// it, and nobody starts them again.
+/// Returns whether the account's tree is supervised. Slots can be up without it, and nobody starts them again.
 pub(crate) fn tree_runs() -> bool {
-    let control = Path::new(s6::SCANDIR).join(".s6-svscan/control");
-    OpenOptions::new().write(true).custom_flags(nix::libc::O_NONBLOCK).open(control).is_ok()
+    s6::is_surely_scanned(Path::new(s6::SCANDIR))
 }
 
 /// Whether the boot of this container is complete: before, what has no slot may have one in a moment. To be asked before looking at

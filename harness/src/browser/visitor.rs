@@ -61,7 +61,7 @@ impl Browser {
         self.emulate("Page.bringToFront", json!({})).await
     }
 
-    /// Runs a script at the beginning of each page that is loaded from now on in the tab that is shown, before the page's own.
+    /// Runs a script in each page that the shown tab loads from now on, before the page's own scripts.
     pub async fn add_script(&self, source: &str) -> Result<()> {
         self.emulate("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await
     }

@@ -321,7 +321,7 @@ impl ContainerBuilder {
         self
     }
 
-    /// `--log-driver` and `--log-opt`. The engine keeps no log for most drivers but its own: [`Container::logs`] fails then.
+    /// `--log-driver` and `--log-opt`. The engine keeps the log of few drivers; with another one [`Container::logs`] fails.
     pub fn log_driver(mut self, driver: &str, options: &[(&str, &str)]) -> Self {
         let pairs = options.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
         self.host.log_config =

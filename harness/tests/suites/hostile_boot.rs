@@ -49,7 +49,7 @@ async fn nested_directories_in_run_do_not_stop_a_boot() -> Result<()> {
 }
 
 #[docker_test]
-async fn closed_and_nested_directories_without_root_do_not_stop_a_boot() -> Result<()> {
+async fn closed_and_nested_directories_stop_no_boot_without_root() -> Result<()> {
     let container = with_coder(idle().user("10000:10000").ulimit("nofile", 1024, 1024)).await?;
     for place in ["/run/service", "/run/s6", "/run/s6-linux-init-container-results"] {
         let plant =
@@ -89,7 +89,7 @@ async fn nested_directories_on_the_volume_do_not_stop_a_boot() -> Result<()> {
 }
 
 #[docker_test]
-async fn two_hundred_thousand_entries_on_the_volume_do_not_stop_a_boot() -> Result<()> {
+async fn two_hundred_thousand_entries_do_not_stop_a_boot() -> Result<()> {
     let volume = Volume::small(512 << 20).await?;
     // Kept by a container that mounts it all the time: it is in memory.
     let _keeper =

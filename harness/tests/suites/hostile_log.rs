@@ -106,7 +106,7 @@ async fn forwarder(container: &Container) -> Result<Process> {
 }
 
 #[docker_test]
-async fn a_stalled_log_reader_costs_only_lines_and_they_are_counted() -> Result<()> {
+async fn a_stalled_log_reader_costs_only_lines_that_are_counted() -> Result<()> {
     const LINES: usize = 1_200_000;
     let sink = Sink::start().await?;
     let container = sink.logs_of(Container::builder().cmd(["sleep", "infinity"])).start_ready().await?;
@@ -245,7 +245,7 @@ async fn a_service_cannot_make_the_commands_streams_non_blocking() -> Result<()>
 }
 
 #[docker_test]
-async fn hermes_cannot_end_the_forwarder_and_a_killed_one_comes_back() -> Result<()> {
+async fn hermes_cannot_end_the_forwarder_and_killed_ones_return() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     hermes(&container, "-p coder gateway start").await?.success();
     let first_logger = logger(&container, "coder").await?;

@@ -1,4 +1,4 @@
-//! A web page in the operator's browser attacks the dashboard; and many tabs of the dashboard itself.
+//! A web page in the operator's browser attacks the dashboard, and an operator opens many tabs of it.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
@@ -25,10 +25,16 @@ fn attack(address: &str) -> String {
     )
 }
 
-async fn visit_the_attacker(browser: &Browser, dash: &Dash) -> Result<()> {
-    let server = Server::start(&attack(&dash.url(""))).await?;
-    // Another site than 127.0.0.1, at the same machine.
+/// Shows a page of another site, on the same machine. The server serves as long as the handle lives.
+async fn visit_another_site(browser: &Browser, page: &str) -> Result<Server> {
+    let server = Server::start(page).await?;
+    // The dashboard's own site is 127.0.0.1.
     browser.goto(&server.url().replace("127.0.0.1", "localhost")).await?;
+    Ok(server)
+}
+
+async fn visit_the_attacker(browser: &Browser, dash: &Dash) -> Result<()> {
+    let _server = visit_another_site(browser, &attack(&dash.url(""))).await?;
     let browser = browser.within(secs(30));
     browser.wait_for_script("the attack is over", "return document.title === 'done';").await?;
     Ok(())
@@ -59,10 +65,9 @@ async fn a_foreign_page_does_not_lock_the_link_out() -> Result<()> {
 async fn a_link_on_a_foreign_page_opens_the_dashboard() -> Result<()> {
     let dash = Dash::up().await?;
     let link = dash.link_of_the_command().await?;
-    let server =
-        Server::start(&format!("<!doctype html><title>Notes</title><a href=\"{link}\">agents</a>")).await?;
+    let page = format!("<!doctype html><title>Notes</title><a href=\"{link}\">agents</a>");
     let browser = Browser::builder().start().await?;
-    browser.goto(&server.url().replace("127.0.0.1", "localhost")).await?;
+    let _server = visit_another_site(&browser, &page).await?;
     browser.click_text("agents").await?;
     browser.wait_for("#profiles").await?;
     Ok(())

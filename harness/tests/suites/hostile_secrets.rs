@@ -91,7 +91,7 @@ async fn an_agent_finds_no_secret_however_the_container_starts() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_password_file_of_roots_reaches_agents_as_a_hash_only() -> Result<()> {
+async fn a_password_file_of_root_reaches_agents_as_hash() -> Result<()> {
     let secrets = Volume::new().await?;
     on_volume(&secrets, &format!("printf '%s\\n' '{PASSWORD}' >password; chmod 400 password; chmod 700 ."))
         .await?;

@@ -90,7 +90,7 @@ async fn no_process_of_a_gateway_runs_as_root_at_any_time() -> Result<()> {
     // In front of everything else in /run, so that whoever starts a gateway would be seen.
     let container = up_with(&["coder"]).await?;
     for order in ["gateway start --all", "gateway restart --all"] {
-        container.exec(["hermes"].into_iter().chain(order.split(' '))).as_root().await?.success();
+        hermes(&container, order).as_root().await?.success();
     }
     container.restart().await?;
     container.ready().await?;

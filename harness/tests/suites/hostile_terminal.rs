@@ -48,7 +48,7 @@ async fn text_of_an_agent_does_not_move_the_operators_terminal() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_pipe_gets_the_bytes_of_an_agent_as_they_are() -> Result<()> {
+async fn a_pipe_gets_the_bytes_of_an_agent_unchanged() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     plant(&container).await?;
     let value = container.exec(["hermes", "-p", "coder", "config", "get", "model.default"]).await?.success();

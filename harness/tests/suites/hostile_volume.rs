@@ -1,9 +1,9 @@
-//! An agent that prepares the volume, and a restart: what belongs to root, or to somebody else, does not become the agent's.
+//! An agent prepares the volume before a restart. Files of root and of other accounts do not become the agent's.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test};
 
-use crate::driving::look;
+use crate::driving::{hermes, look};
 use crate::setting_up::{EVERYTHING, idle, on_volume};
 
 /// The record of an earlier version, forged so that it names a path.
@@ -40,17 +40,17 @@ async fn a_forged_record_moves_nothing_outside_the_volume() -> Result<()> {
     Ok(())
 }
 
-/// Names of Hermes's, as the agent gives them to what it finds.
+/// Renames files of others to names of Hermes's, as the agent.
 const RENAME: &str = "cd /opt/data; for pair in ops:pairing theirs:cron public:hooks secret:auth.json
     do rm -rf ${pair#*:}; mv ${pair%:*} ${pair#*:} 2>/dev/null; done; mv workspace/deep/secret .env; mv workspace/deep profiles/deep; true";
 
-/// What others keep in the same directory.
+/// Makes files of other accounts in the same directory, as root.
 const OTHERS: &str = "umask 077; mkdir ops theirs; echo key >ops/key; echo key >theirs/key; chown -R 1234:1234 theirs; chmod 755 theirs
     mkdir -m 755 public; echo key >public/key; echo key >secret
     mkdir -p workspace/deep/ops; echo key >workspace/deep/secret; echo key >workspace/deep/ops/key
     chown $OWNER workspace workspace/deep; chmod 755 workspace workspace/deep";
 
-/// The agent reads none of it, and owns none of it.
+/// Shows that the agent can read none of these files, and owns none of them.
 async fn gains_nothing(container: &Container) -> Result<()> {
     container.exec_sh(RENAME).await?.success();
     restart(container).await?;
@@ -65,7 +65,7 @@ async fn gains_nothing(container: &Container) -> Result<()> {
 }
 
 #[docker_test]
-async fn things_renamed_on_a_volume_of_the_engine_stay_their_owners() -> Result<()> {
+async fn files_renamed_on_an_engines_volume_keep_their_owners() -> Result<()> {
     let container = idle().start_ready().await?;
     look(&container, &format!("cd /opt/data; OWNER=hermes; rm -rf workspace; {OTHERS}")).await?;
     gains_nothing(&container).await?;
@@ -76,7 +76,7 @@ async fn things_renamed_on_a_volume_of_the_engine_stay_their_owners() -> Result<
 }
 
 #[docker_test]
-async fn things_renamed_in_a_bind_mount_stay_their_owners() -> Result<()> {
+async fn files_renamed_in_a_bind_mount_keep_their_owners() -> Result<()> {
     let folder = tempfile::tempdir().context("make a directory for the bind mount")?;
     let builder = || idle().bind(folder.path(), "/opt/data").env("PUID", "1000").env("PGID", "1000");
     let prepare = Container::builder().bind(folder.path(), "/opt/data").user("root").workdir("/opt/data");
@@ -94,7 +94,7 @@ async fn things_renamed_in_a_bind_mount_stay_their_owners() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_volume_that_an_agent_prepared_before_an_upgrade_gives_it_nothing() -> Result<()> {
+async fn a_volume_prepared_before_an_upgrade_gives_its_agent_nothing() -> Result<()> {
     let volume = hermes_harness::Volume::new().await?;
     // As the engine and an earlier version left it: the account's, and not sticky.
     let script = format!(
@@ -131,9 +131,7 @@ async fn root_by_choice_writes_through_no_link_of_the_agent() -> Result<()> {
         "profile create writer",
         "profile delete coder --yes",
     ] {
-        let mut command = vec!["hermes"];
-        command.extend(words.split(' '));
-        container.exec(command).as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1").await?.either_way();
+        hermes(&container, words).as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1").await?.either_way();
         let after = look(&container, &everything).await?;
         ensure!(before == after, "{words}: before\n{before}after\n{after}");
     }

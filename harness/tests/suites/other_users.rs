@@ -1,10 +1,11 @@
-//! Somebody who is neither root nor the account: told so, and not that nothing is there.
+//! A user who is neither root nor the account gets the reason, instead of empty lists.
 
 use anyhow::Result;
 use hermes_harness::{Container, docker_test};
 use predicates::prelude::*;
 use predicates::str::contains;
 
+use crate::driving::hermes;
 use crate::gateways::create_and_start;
 
 #[docker_test]
@@ -25,9 +26,7 @@ async fn another_user_is_told_to_leave_the_user_out() -> Result<()> {
         "health",
         "-p coder gateway stop",
     ] {
-        let mut command = vec!["hermes"];
-        command.extend(words.split(' '));
-        let refused = container.exec(command).user("1000").await?.code(77);
+        let refused = hermes(&container, words).user("1000").await?.code(77);
         let told = contains("the user 1000 may not look at the agents of this container")
             .and(contains("hint: leave the user out: docker exec CONTAINER hermes"));
         refused.stdout_is("").stderr_matches(told);

@@ -162,7 +162,7 @@ impl Config {
     }
 
     fn is_merge(&self, key: NodeId) -> bool {
-        matches!(self.target(key).content, Content::Scalar { merge: true, .. })
+        is_merge(&self.nodes, key)
     }
 
     /// The names and values of a mapping, those of its merge keys included. Names are not unique; the last one counts.
@@ -173,14 +173,8 @@ impl Config {
         merged.chain(own.map(|&(key, value)| (self.name(key), value))).collect()
     }
 
-    /// What an alias stands for, and everything else itself.
     fn target(&self, id: NodeId) -> &Node {
-        let mut node = self.node(id);
-        // An alias stands for something before it, so this ends.
-        while let Content::Alias(target) = node.content {
-            node = self.node(target);
-        }
-        node
+        target(&self.nodes, id)
     }
 
     /// The name that a key stands for; one that is a collection is called as it is written.
@@ -252,6 +246,21 @@ impl<'a> Setting<'a> {
     pub fn line(&self) -> usize {
         self.config.node(self.node).line
     }
+}
+
+/// What an alias stands for, and everything else itself.
+fn target(nodes: &[Node], id: NodeId) -> &Node {
+    let mut node = &nodes[id.0];
+    // An alias stands for something before it, so this ends.
+    while let Content::Alias(target) = node.content {
+        node = &nodes[target.0];
+    }
+    node
+}
+
+/// Returns whether a key is a merge key, `<<`.
+fn is_merge(nodes: &[Node], key: NodeId) -> bool {
+    matches!(target(nodes, key).content, Content::Scalar { merge: true, .. })
 }
 
 /// Makes nodes of the parser's events.
@@ -332,7 +341,7 @@ impl<'t> Builder<'t> {
                             }
                             let (event, span) = self.next()?;
                             let value = self.value(event, span, depth + 1)?;
-                            if self.is_merge(key) && !self.is_mergeable(value) {
+                            if is_merge(&self.nodes, key) && !self.is_mergeable(value) {
                                 return Err(error_at(
                                     span.start,
                                     "a merge key (<<) needs a mapping or a list of mappings",
@@ -368,25 +377,13 @@ impl<'t> Builder<'t> {
         Ok(id)
     }
 
-    fn target(&self, mut id: NodeId) -> &Node {
-        // An alias stands for something before it, so this ends.
-        while let Content::Alias(target) = self.nodes[id.0].content {
-            id = target;
-        }
-        &self.nodes[id.0]
-    }
-
     fn is_collection(&self, id: NodeId) -> bool {
         !matches!(self.nodes[id.0].content, Content::Scalar { .. } | Content::Alias(_))
     }
 
-    fn is_merge(&self, key: NodeId) -> bool {
-        matches!(self.target(key).content, Content::Scalar { merge: true, .. })
-    }
-
     fn is_mergeable(&self, value: NodeId) -> bool {
-        let is_mapping = |id: NodeId| matches!(self.target(id).content, Content::Mapping { .. });
-        match &self.target(value).content {
+        let is_mapping = |id: NodeId| matches!(target(&self.nodes, id).content, Content::Mapping { .. });
+        match &target(&self.nodes, value).content {
             Content::Sequence { items } => items.iter().all(|&item| is_mapping(item)),
             _ => is_mapping(value),
         }

@@ -24,7 +24,7 @@ pub enum KeyError {
     },
     /// A place in a list, in brackets.
     #[error(
-        "{text:?} is no key: a place in a list is written with a dot, as in {instead}; a name with brackets in it is quoted"
+        "{text:?} is no key: write a place in a list with a dot, as in {instead}, and quote a name that has brackets"
     )]
     Brackets {
         /// The text.

@@ -41,7 +41,7 @@ pub fn is_service_link(text: &str) -> bool {
 /// The warning about a service link in the port variable `place`.
 pub fn service_link_warning(place: &str, value: &str) -> String {
     format!(
-        "{place} is {value:?}, a Kubernetes service link and no port, and is ignored; \
+        "{place} is {value:?}, a Kubernetes service link and no port, so hermes ignores it; \
          set enableServiceLinks: false in the pod, or rename the Service"
     )
 }

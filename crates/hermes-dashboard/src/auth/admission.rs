@@ -131,5 +131,6 @@ fn too_many(wait: Duration) -> Failure {
 }
 
 fn overloaded() -> Failure {
-    Failure::new(FailureKind::TryAgain, "too many log in at once").hint("try again in a moment")
+    Failure::new(FailureKind::TryAgain, "too many attempts to log in at the same time")
+        .hint("try again in a moment")
 }

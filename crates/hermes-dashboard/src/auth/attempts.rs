@@ -7,9 +7,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Failures that cost a client nothing: people mistype.
-const FREE_FAILURES: u32 = 5;
-/// The delay after the first failure that costs one. Each further failure doubles it.
+/// The number of the failure after which delays begin: people mistype.
+const DELAYED_FROM: u32 = 5;
+/// The delay after that failure. Each further failure doubles it.
 const FIRST_DELAY: Duration = Duration::from_secs(15);
 /// The longest delay.
 const LONGEST_DELAY: Duration = Duration::from_secs(15 * 60);
@@ -72,7 +72,7 @@ pub(crate) enum Turn {
 
 impl Failures {
     fn delay(&self) -> Duration {
-        match self.count.checked_sub(FREE_FAILURES) {
+        match self.count.checked_sub(DELAYED_FROM) {
             None => Duration::ZERO,
             Some(beyond) => (FIRST_DELAY * 2_u32.pow(beyond.min(10))).min(LONGEST_DELAY),
         }
@@ -161,7 +161,7 @@ mod tests {
     fn delays_grow_with_failures_and_have_a_ceiling() {
         let (attempts, mut now) = (Attempts::default(), Instant::now());
         let one = client("192.0.2.1");
-        fail(&attempts, one, FREE_FAILURES - 1, now);
+        fail(&attempts, one, DELAYED_FROM - 1, now);
         assert_eq!(attempts.turn(one, "x", now), Turn::Try);
         let mut seen = Vec::new();
         for number in 0..10 {
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn addresses_of_one_ipv6_network_are_one_client() {
         let (attempts, now) = (Attempts::default(), Instant::now());
-        for count in 0..FREE_FAILURES {
+        for count in 0..DELAYED_FROM {
             attempts.failed(client(&format!("2001:db8::{count:x}")), count.to_string(), now);
         }
         assert!(matches!(attempts.turn(client("2001:db8::ffff:1"), "x", now), Turn::Wait(_)));

@@ -124,7 +124,7 @@ impl State {
         }
         match &gate {
             Gate::Token(token) => {
-                say(format_args!("the link is another: open {}login?token={token}", watched.address))
+                say(format_args!("the token has changed: open {}login?token={token}", watched.address))
             }
             Gate::Password(_) => say("a password is needed from now on"),
             Gate::Open { .. } => say("nobody has to log in from now on"),
@@ -162,7 +162,7 @@ impl Watched {
             (credential, before) => {
                 if matches!(credential, Credential::None) && before.is_none() {
                     warn(
-                        "dashboard.auth: none holds on a loopback address alone; this is none, so the token is needed",
+                        "dashboard.auth: none works only on a loopback address; this is another address, so a login needs the token",
                     );
                 }
                 self.token().map(Gate::Token)

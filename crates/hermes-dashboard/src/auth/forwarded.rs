@@ -68,15 +68,18 @@ fn node(text: &str) -> Option<IpAddr> {
     let address = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;
-            let is_port = port.strip_prefix(':').is_none_or(is_port);
-            let address = (port.is_empty() || port.starts_with(':') && is_port).then_some(address)?;
+            if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+                return None;
+            }
             address.split('%').next()?.parse::<Ipv6Addr>().ok()?.into()
         }
         None => match text.parse::<IpAddr>() {
             Ok(address) => address,
             Err(_) => {
                 let (address, port) = text.rsplit_once(':')?;
-                is_port(port).then_some(())?;
+                if !is_port(port) {
+                    return None;
+                }
                 address.parse::<Ipv4Addr>().ok()?.into()
             }
         },

@@ -56,7 +56,7 @@ pub(crate) async fn check_site(State(site): State<Arc<Site>>, mut request: Reque
     let maker = maker_of(request.method(), request.headers());
     if maker == Maker::Foreign {
         let failure = Failure::new(FailureKind::Forbidden, "the request comes from a page of another site")
-            .hint("behind a proxy: let it pass the Host header on as it came");
+            .hint("behind a proxy: let it pass the Host header on unchanged");
         return refuse(&site, &request, failure, None);
     }
     request.extensions_mut().insert(maker);
@@ -98,7 +98,7 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
     let body = match read {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
-            let what = format!("the request is longer than {body_max} bytes, or broke off");
+            let what = format!("the request is longer than {body_max} bytes, or incomplete");
             let failure = Failure::new(FailureKind::TooLarge, what);
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }

@@ -106,7 +106,7 @@ fn invalid_link(site: &Site) -> Failure {
     let failure = Failure::new(FailureKind::Unauthenticated, "this link is not valid");
     match site.credentials.in_force().gate {
         Gate::Password(_) => failure.hint("a password is configured: log in with it"),
-        _ => failure.hint("print the one that is: hermes dashboard link"),
+        _ => failure.hint("print the valid link: hermes dashboard link"),
     }
 }
 

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::watch;
 
-use super::activity::{Activity, AnswerBody, Watched};
+use super::activity::{Activity, Watched};
 use super::routes::Refused;
 use crate::listen::Stream;
 
@@ -65,8 +65,7 @@ pub(crate) async fn serve(
                 if drains.is_draining() {
                     head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                let body = progress.answers(AnswerBody { body, _answering: answering });
-                Ok::<_, Infallible>(Response::from_parts(head, body))
+                Ok::<_, Infallible>(Response::from_parts(head, progress.answers(body, answering)))
             }
         })
     };

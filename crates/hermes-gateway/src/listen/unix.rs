@@ -50,15 +50,12 @@ pub(crate) fn bind(
     directory: &ProfileDirectory,
     profile: &ProfileName,
 ) -> Result<(Listener, SocketFile), GatewayError> {
-    bind_in(directory, &gateway_socket::slot(profile))
-}
-
-fn bind_in(directory: &ProfileDirectory, slot: &Path) -> Result<(Listener, SocketFile), GatewayError> {
     let on_volume = Place { directory: directory.as_fd(), path: directory.path().join(NAME) };
     match bind_at(&on_volume) {
         Err(GatewayError::Socket { path, source }) if file_system::is_lacking(&source) => {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let Ok(opened) = rustix::fs::open(slot, flags, Mode::empty()) else {
+            let slot = gateway_socket::slot(profile);
+            let Ok(opened) = rustix::fs::open(&slot, flags, Mode::empty()) else {
                 return Err(GatewayError::NoSockets { path, source });
             };
             let bound = bind_at(&Place { directory: opened.as_fd(), path: slot.join(NAME) })?;

@@ -177,16 +177,22 @@ fn the_socket_works_where_its_path_is_longer_than_an_address() {
     gateway.stop();
 }
 
+/// Asks for the health through the port; `host` is what the client calls the gateway.
+fn health_over_tcp(port: u16, host: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn the_port_that_is_configured_is_served_on_too() {
     let home = TestHome::new();
     let port = free_port();
     home.configure("coder", &format!("gateway:\n  port: {port}\n"));
     let gateway = home.start();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = health_over_tcp(port, "x");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     // The connection that just ended lingers in the kernel; the next gateway is served all the same.
     gateway.stop();
@@ -199,18 +205,11 @@ fn the_port_answers_only_to_names_that_are_allowed() {
     let port = free_port();
     home.configure("coder", &format!("gateway:\n  port: {port}\n  allowed_hosts: [agents.example]\n"));
     let gateway = home.start();
-    let ask = |host: &str| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        write!(stream, "GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
     for host in ["127.0.0.1:1", "localhost", "[::1]:80", "hermes-0", "Agents.Example.:443"] {
-        assert!(ask(host).starts_with("HTTP/1.1 200"), "{host}");
+        assert!(health_over_tcp(port, host).starts_with("HTTP/1.1 200"), "{host}");
     }
     for host in ["evil.example", "127.0.0.1.evil.example", ""] {
-        let answer = ask(host);
+        let answer = health_over_tcp(port, host);
         assert!(answer.starts_with("HTTP/1.1 421"), "{host}: {answer}");
         assert!(answer.contains("API_SERVER_ALLOWED_HOSTS"), "{answer}");
     }

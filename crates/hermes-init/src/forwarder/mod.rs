@@ -136,8 +136,8 @@ impl Forwarder {
     /// Starts it again when it was this child that ended, or when the last try failed. The pipes keep what nobody read. The
     /// connections of loggers are lost, and `s6-log` does without one from then on: loggers are told to end, and their
     /// supervisors start new ones, which connect.
-    pub(crate) fn ended(&mut self, child: Option<Pid>) {
-        if self.running.is_some() && self.running != child {
+    pub(crate) fn ended(&mut self, child: Pid) {
+        if self.running.is_some_and(|running| running != child) {
             return;
         }
         let pause = SHORTEST_LIFE.saturating_sub(self.started.elapsed());

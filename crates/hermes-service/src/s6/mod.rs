@@ -11,4 +11,4 @@ pub use backend::S6;
 pub use crashes::{Crashes, Ending, Verdict};
 pub use scandir::{SCANDIR, Slot, slots};
 pub use slot::{IMAGE_PARTS, SlotError, SlotMaker};
-pub use status::{SlotState, StatusError, slot_state};
+pub use status::{SlotState, StatusError, is_surely_scanned, slot_state};

@@ -100,7 +100,16 @@ pub(super) fn is_supervised(directory: &Path) -> bool {
 /// Whether an `s6-svscan` runs on the scan directory. Where its FIFO cannot be opened for another reason than that nobody reads it,
 /// it does: what it is then told fails with that reason.
 pub(super) fn is_scanned(scandir: &Path) -> bool {
-    !matches!(open_control(&scandir.join(".s6-svscan/control")), Err(Errno::NXIO | Errno::NOENT))
+    !matches!(open_svscan_control(scandir), Err(Errno::NXIO | Errno::NOENT))
+}
+
+/// Returns whether an `s6-svscan` reads the FIFO of the scan directory, s6-svscanctl(8). Unlike `is_scanned`, any doubt means no.
+pub fn is_surely_scanned(scandir: &Path) -> bool {
+    open_svscan_control(scandir).is_ok()
+}
+
+fn open_svscan_control(scandir: &Path) -> Result<OwnedFd, Errno> {
+    open_control(&scandir.join(".s6-svscan/control"))
 }
 
 /// Opens the FIFO of a program of s6's: without a reader, none can be opened to be written at once.

@@ -144,6 +144,21 @@ fn what_lies_where_something_else_belongs_is_named_and_left_alone() {
 }
 
 #[test]
+fn a_fifo_or_a_socket_in_the_place_of_a_file_is_named() {
+    use std::os::unix::net::UnixListener;
+
+    let volume = Volume::new();
+    rustix::fs::mkfifoat(rustix::fs::CWD, volume.path(".seeds"), 0o600.into()).unwrap();
+    UnixListener::bind(volume.path(".env")).unwrap();
+    // This one is none of a file.
+    UnixListener::bind(volume.path("gateway.sock")).unwrap();
+    insta::assert_snapshot!(volume.boot([]), @"
+    HOME/.env is a socket where a file belongs; move it away
+    HOME/.seeds is a FIFO where a file belongs; move it away
+    ");
+}
+
+#[test]
 fn a_seed_that_failed_is_planted_at_the_next_boot_and_no_other_is() {
     let volume = Volume::new();
     let template = volume.folder.path().join("templates/SOUL.md");
@@ -175,6 +190,14 @@ fn a_volume_of_an_earlier_version_is_not_seeded_again() {
     assert_eq!(volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "{}")]), "");
     assert!(!volume.path("auth.json").exists() && !volume.path(".env").exists());
     assert_eq!(volume.read(".seeds").lines().count(), 5);
+}
+
+#[test]
+fn a_seed_that_a_later_image_planted_stays_in_the_list() {
+    let volume = Volume::new();
+    fs::write(volume.path(".seeds"), "later\n.env\nconfig.yaml\nSOUL.md\nauth.json\n").unwrap();
+    assert_eq!(volume.boot([]), "");
+    assert_eq!(volume.read(".seeds"), "later\n.env\nconfig.yaml\nSOUL.md\nauth.json\ngateway_state.json\n");
 }
 
 #[test]

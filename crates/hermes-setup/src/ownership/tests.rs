@@ -263,9 +263,6 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
 }
 
 #[test]
-fn a_mount_point_is_read_as_the_kernel_writes_it() {
-    let line = br"36 35 98:0 /mnt1 /opt/my\040data/a\134b rw,noatime master:1 - ext3 /dev/root rw";
-    assert_eq!(mount_point(line), Some(PathBuf::from(r"/opt/my data/a\b")));
-    assert_eq!(mount_point(b""), None);
+fn the_mount_points_of_this_machine_are_known() {
     assert!(mount_points().contains(Path::new("/")));
 }

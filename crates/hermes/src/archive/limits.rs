@@ -1,5 +1,7 @@
 //! The limits of an archive: `profile export` writes nothing that `profile import` refuses.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// The bytes that a profile may hold. A few kilobytes of an archive can stand for terabytes.
@@ -13,6 +15,9 @@ pub(crate) const DEPTH_MAX: usize = 64;
 
 /// The bytes of a path in the archive.
 pub(crate) const PATH_MAX: usize = 4096;
+
+/// The bytes of one name in it: no file system of Linux takes more.
+pub(crate) const NAME_MAX: usize = 255;
 
 /// The bytes of a header that extends another one (GNU long name, pax).
 pub(crate) const EXTENSION_MAX: u64 = 64 * 1024;
@@ -35,6 +40,9 @@ pub(crate) enum Exceeded {
     /// Too long a path.
     #[error("has a path of more than {PATH_MAX} bytes")]
     Path,
+    /// Too long a name.
+    #[error("has a name of more than {NAME_MAX} bytes")]
+    Name,
 }
 
 /// The part of the limits that is left.
@@ -56,26 +64,31 @@ impl Budget {
     }
 }
 
-/// Checks the length of a path in the archive, and the number of names in it.
-pub(crate) fn check_path(length: usize, names: usize) -> Result<(), Exceeded> {
+/// Checks a path in the archive: its length in bytes, and the names in it.
+pub(crate) fn check_path<'n>(
+    length: usize,
+    mut names: impl Iterator<Item = &'n [u8]> + Clone,
+) -> Result<(), Exceeded> {
     match () {
         () if length > PATH_MAX => Err(Exceeded::Path),
-        () if names > DEPTH_MAX => Err(Exceeded::Depth),
+        () if names.clone().count() > DEPTH_MAX => Err(Exceeded::Depth),
+        () if names.any(|name| name.len() > NAME_MAX) => Err(Exceeded::Name),
         () => Ok(()),
     }
 }
 
 /// The same for a path.
 pub(crate) fn check(path: &Path) -> Result<(), Exceeded> {
-    check_path(path.as_os_str().len(), path.components().count())
+    check_path(path.as_os_str().len(), path.iter().map(OsStr::as_bytes))
 }
 
-/// Returns a name as a message quotes it.
+/// Returns a name or a path as a message quotes it. A long one loses its middle: the end tells the entry.
 pub(crate) fn quoted(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&name[..name.len().min(4 * QUOTED_MAX)]);
-    let mut quoted: String = text.chars().take(QUOTED_MAX).collect();
-    if text.chars().count() > QUOTED_MAX || name.len() > 4 * QUOTED_MAX {
-        quoted.push('…');
+    let text = String::from_utf8_lossy(name);
+    let length = text.chars().count();
+    if length <= QUOTED_MAX {
+        return text.into_owned();
     }
-    quoted
+    let end = text.chars().skip(length - QUOTED_MAX / 2);
+    text.chars().take(QUOTED_MAX / 2).chain(['…']).chain(end).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek};
+use std::io::{self, ErrorKind, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(crate) enum ArchiveError {
     #[error("it holds no profile: there is no SOUL.md in its top folder")]
     NoSoul,
     /// A file of it.
-    #[error("write {}", path.display())]
+    #[error("write {}", limits::quoted(path.as_os_str().as_bytes()))]
     Write {
         /// The file.
         path: PathBuf,
@@ -93,10 +93,7 @@ impl Archive {
     pub(super) fn check_within(file: File, budget: Budget) -> Result<Self, ArchiveError> {
         let mut top: Option<Vec<u8>> = None;
         let mut has_soul = false;
-        let mut count = Count { left: budget, previous: PathBuf::new() };
-        each_entry(&file, budget.bytes, |entry, name| {
-            let place = place_of(entry, name)?;
-            count.take(entry.size(), &place.inside)?;
+        each_entry(&file, budget, |entry, name, place| {
             if top.get_or_insert_with(|| place.top.clone()) != &place.top {
                 return Err(refused(name, "lies outside of the one folder at the top"));
             }
@@ -118,22 +115,26 @@ impl Archive {
     /// Puts what is in it into `directory`, which is empty and nobody else's.
     ///
     /// # Errors
-    /// The file was changed meanwhile, or something cannot be written.
+    /// Two entries exclude each other, the file was changed meanwhile, or something cannot be written.
     pub(crate) fn unpack(&self, directory: &Path) -> Result<(), ArchiveError> {
-        let mut count = Count { left: Budget::WHOLE, previous: PathBuf::new() };
-        each_entry(&self.file, Budget::WHOLE.bytes, |entry, name| {
-            let place = place_of(entry, name)?;
-            count.take(entry.size(), &place.inside)?;
+        each_entry(&self.file, Budget::WHOLE, |entry, name, place| {
             let first = place.inside.iter().next().and_then(OsStr::to_str).unwrap_or_default();
             if is_of_this_moment(first) {
                 return Ok(());
             }
             let path = directory.join(&place.inside);
-            if entry.header().entry_type().is_dir() {
-                return fs::create_dir_all(&path).map_err(|source| ArchiveError::Write { path, source });
-            }
-            let secret = is_secret(first);
-            write_file(entry, &path, secret).map_err(|source| ArchiveError::Write { path, source })
+            let made = if entry.header().entry_type().is_dir() {
+                fs::create_dir_all(&path)
+            } else {
+                write_file(entry, &path, is_secret(first))
+            };
+            made.map_err(|source| match source.kind() {
+                // The directory was empty: whatever is in the way comes from the archive.
+                ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                    refused(name, "conflicts with an entry before it")
+                }
+                _ => ArchiveError::Write { path, source },
+            })
         })
     }
 }
@@ -154,18 +155,19 @@ fn write_file(entry: &mut Entry<'_, impl Read>, path: &Path, secret: bool) -> io
 /// The archive as it is read.
 type Source<'f> = io::Take<MultiGzDecoder<io::BufReader<&'f File>>>;
 
-/// Goes through the archive from its beginning, and gives each entry with its path. Headers are read here and not by the library, which
-/// holds whatever length one of them declares.
+/// Goes through the archive from its beginning, as far as the budget goes, and gives each entry with its path and its place. Headers are
+/// read here and not by the library, which holds whatever length one of them declares.
 fn each_entry(
     mut file: &File,
-    bytes: u64,
-    mut visit: impl FnMut(&mut Entry<'_, Source<'_>>, &[u8]) -> Result<(), ArchiveError>,
+    budget: Budget,
+    mut visit: impl FnMut(&mut Entry<'_, Source<'_>>, &[u8], &Place) -> Result<(), ArchiveError>,
 ) -> Result<(), ArchiveError> {
     file.rewind().map_err(ArchiveError::Damaged)?;
     // Headers and padding come on top of what the entries say that they hold.
-    let limit = bytes.saturating_add(bytes / 4).saturating_add(64 * 1024 * 1024);
+    let limit = budget.bytes.saturating_add(budget.bytes / 4).saturating_add(64 * 1024 * 1024);
     let mut archive = tar::Archive::new(MultiGzDecoder::new(io::BufReader::new(file)).take(limit));
     let mut extension = Extension::default();
+    let mut count = Count { left: budget, previous: PathBuf::new() };
     for entry in archive.entries().map_err(ArchiveError::Damaged)?.raw(true) {
         let mut entry = entry.map_err(ArchiveError::Damaged)?;
         if extension.absorb(&mut entry).map_err(ArchiveError::Damaged)? {
@@ -175,7 +177,9 @@ fn each_entry(
             Some(path) => path,
             None => entry.path_bytes().into_owned(),
         };
-        visit(&mut entry, &name)?;
+        let place = place_of(&entry, &name)?;
+        count.take(entry.size(), &place.inside)?;
+        visit(&mut entry, &name, &place)?;
     }
     // The checksum stands behind the last byte.
     let mut rest = archive.into_inner();
@@ -204,7 +208,7 @@ fn place_of(entry: &Entry<'_, impl Read>, name: &[u8]) -> Result<Place, ArchiveE
     if parts.clone().any(|part| part == b"..") {
         return Err(refused(name, "leads out of its folder"));
     }
-    if let Err(exceeded) = limits::check_path(name.len(), parts.clone().count()) {
+    if let Err(exceeded) = limits::check_path(name.len(), parts.clone()) {
         return Err(refused(name, exceeded));
     }
     let top = parts.next().ok_or_else(|| refused(name, "names nothing"))?.to_vec();

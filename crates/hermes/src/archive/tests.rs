@@ -303,6 +303,57 @@ fn a_pax_header_does_not_change_the_size_of_a_file() {
 }
 
 #[test]
+fn a_name_longer_than_a_file_system_takes_is_refused() {
+    let with_name_of = |length| tar_with_long_name(&format!("coder/{}/notes", "n".repeat(length)));
+    assert!(Archive::check(with_name_of(255)).is_ok());
+    let error = Archive::check(with_name_of(256)).unwrap_err();
+    assert!(matches!(error, ArchiveError::Entry { .. }), "{error}");
+    assert!(error.to_string().ends_with("has a name of more than 255 bytes"), "{error}");
+}
+
+#[rstest]
+#[case::two_files([file("c/a"), file("c/a")])]
+#[case::a_file_as_directory([file("c/a"), file("c/a/b")])]
+#[case::a_file_as_directory_of_a_directory([file("c/a"), file("c/a/b/c")])]
+#[case::a_directory_in_the_place_of_a_file([file("c/a"), entry("c/a", EntryType::Directory, b"")])]
+#[case::a_file_in_the_place_of_a_directory([file("c/a/b"), file("c/a")])]
+fn entries_that_exclude_each_other_are_a_fault_of_the_archive(#[case] entries: [(Header, Vec<u8>); 2]) {
+    let archive = Archive::check(archive([file("c/SOUL.md")].into_iter().chain(entries))).unwrap();
+    let error = archive.unpack(tempfile::tempdir().unwrap().path()).unwrap_err();
+    assert!(matches!(error, ArchiveError::Entry { .. }), "{error:?}");
+    assert!(error.to_string().ends_with("conflicts with an entry before it"), "{error}");
+}
+
+#[test]
+fn an_error_cuts_the_path_of_a_file() {
+    let path = PathBuf::from(format!("/opt/data/profiles/{}file", "d/".repeat(1000)));
+    let write = ArchiveError::Write { path: path.clone(), source: std::io::ErrorKind::StorageFull.into() };
+    let source = Source { directory: &path, name: "coder", is_root: false, with_secrets: false };
+    for message in [write.to_string(), source.write(std::io::sink()).unwrap_err().to_string()] {
+        assert!(message.len() < 400, "{message}");
+        assert!(message.contains("/opt/data/profiles/d/") && message.contains("/d/file"), "{message}");
+    }
+}
+
+#[test]
+fn an_import_takes_the_longest_path_of_an_export() {
+    let top = "n".repeat(240);
+    // With the slash at its end one byte more: 240 + 15 * 241 + 1 + `last` + 1.
+    let export = |last: usize| {
+        let folder = tempfile::tempdir().unwrap();
+        let parents = vec!["d".repeat(240); 15].join("/");
+        fs::create_dir_all(folder.path().join(parents).join("d".repeat(last))).unwrap();
+        fs::write(folder.path().join("SOUL.md"), "x").unwrap();
+        let source = Source { directory: folder.path(), name: &top, is_root: false, with_secrets: false };
+        let mut to = tempfile::tempfile().unwrap();
+        source.write(&mut to).map(|_| to)
+    };
+    Archive::check(export(239).unwrap()).unwrap();
+    let error = export(240).unwrap_err().to_string();
+    assert!(error.ends_with("has a path of more than 4096 bytes"), "{error}");
+}
+
+#[test]
 fn a_message_cuts_the_name_that_it_quotes() {
     let long = format!("p/{}\0", "x".repeat(60_000));
     let entries = [entry("././@LongLink", EntryType::GNULongName, long.as_bytes()), file("p")];

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -61,8 +62,7 @@ impl Source<'_> {
         let (mut left, mut budget) = (Left::default(), Budget::WHOLE);
         let top = Path::new(self.name);
         let entries = entries_of(self.directory)?;
-        admit(&mut budget, self.directory, top, 0)?;
-        add_directory(&mut archive, self.directory, top)?;
+        add_directory(&mut archive, self.directory, top, &mut budget)?;
         self.add_entries(&mut archive, entries, Path::new(""), &mut left, &mut budget)?;
         archive.into_inner()?.finish()?.flush()?;
         Ok(left)
@@ -101,8 +101,7 @@ impl Source<'_> {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     Err(error) => return Err(error),
                 };
-                admit(budget, &path, &in_archive, 0)?;
-                match add_directory(archive, &path, &in_archive) {
+                match add_directory(archive, &path, &in_archive, budget) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                     other => other?,
                 }
@@ -140,10 +139,18 @@ fn admit(budget: &mut Budget, path: &Path, name: &Path, bytes: u64) -> io::Resul
     checked.map_err(|exceeded| about(path, &io::Error::new(io::ErrorKind::InvalidInput, exceeded)))
 }
 
-fn add_directory(archive: &mut Builder<impl Write>, path: &Path, name: &Path) -> io::Result<()> {
+fn add_directory(
+    archive: &mut Builder<impl Write>,
+    path: &Path,
+    name: &Path,
+    budget: &mut Budget,
+) -> io::Result<()> {
     let metadata = fs::metadata(path).map_err(|error| about(path, &error))?;
+    // As it stands in the archive: with a slash at its end.
+    let name = name.join("");
+    admit(budget, path, &name, 0)?;
     let mut header = header_of(&metadata, EntryType::Directory, 0o755);
-    archive.append_data(&mut header, name.join(""), io::empty())
+    archive.append_data(&mut header, name, io::empty())
 }
 
 fn add_file(
@@ -185,5 +192,6 @@ fn header_of(metadata: &fs::Metadata, kind: EntryType, mask: u32) -> Header {
 
 /// The kernel's word with the file that it is about.
 fn about(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+    let path = limits::quoted(path.as_os_str().as_bytes());
+    io::Error::new(error.kind(), format!("{path}: {error}"))
 }

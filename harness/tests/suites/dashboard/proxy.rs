@@ -220,7 +220,7 @@ async fn behind_a_proxy_that_is_not_trusted_all_wait_together_and_no_cookie_is_s
 }
 
 #[docker_test]
-async fn a_client_whose_address_comes_with_a_port_is_no_proxy() -> Result<()> {
+async fn a_client_with_a_port_is_no_proxy() -> Result<()> {
     let builder = wanted()
         .env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD)
         .env("HERMES_DASHBOARD_TRUSTED_PROXIES", &trusted()?);
@@ -247,7 +247,7 @@ async fn a_client_whose_address_comes_with_a_port_is_no_proxy() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_default_port_that_is_spelled_out_is_the_same_site() -> Result<()> {
+async fn an_explicit_default_port_is_the_same_site() -> Result<()> {
     let container = serving(wanted()).await?;
     let token = token(&container).await?;
     let enter = async |headers: &[(&str, &str)]| {

@@ -104,7 +104,7 @@ async fn what_is_hermes_own_is_handed_over_and_nothing_else() -> Result<()> {
 }
 
 #[docker_test]
-async fn public_files_of_root_are_repaired_and_gateways_can_use_them() -> Result<()> {
+async fn gateways_can_use_repaired_public_files_of_root() -> Result<()> {
     let container = idle().start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     // As an operator with `docker exec` and an editor does.
@@ -123,7 +123,7 @@ async fn public_files_of_root_are_repaired_and_gateways_can_use_them() -> Result
 }
 
 #[docker_test]
-async fn private_files_of_root_stay_and_the_mend_that_is_told_works() -> Result<()> {
+async fn private_files_of_root_stay_and_the_told_mend_works() -> Result<()> {
     let container = idle().start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     let by_hand = "umask 077; cd profiles/coder; mkdir deep; echo x >deep/file";

@@ -30,7 +30,7 @@ fn phase(boot: &Boot) -> Result<Duration> {
 }
 
 #[docker_test]
-async fn a_boot_looks_at_a_hundred_thousand_files_within_its_time() -> Result<()> {
+async fn a_boot_checks_a_hundred_thousand_files_within_its_time() -> Result<()> {
     // In memory, where they are made and removed in no time.
     let volume = Volume::small(64 << 20).await?;
     let container = idle().volume(&volume, "/opt/data").start_ready().await?;
@@ -46,7 +46,7 @@ async fn a_boot_looks_at_a_hundred_thousand_files_within_its_time() -> Result<()
 }
 
 #[docker_test]
-async fn no_bytes_where_the_boot_keeps_its_record_change_what_it_does() -> Result<()> {
+async fn no_bytes_in_the_boots_record_change_its_effect() -> Result<()> {
     let container = idle().start_ready().await?;
     make(&container, 3, 3).await?;
     let rows = [

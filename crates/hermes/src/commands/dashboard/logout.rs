@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     #[arg(long, required = true)]
     all: bool,
 
-    /// Makes another token, too, and prints the link with it: links with the old one log nobody in any more.
+    /// Makes another token, too, and prints its link. Links with the old token log nobody in any more.
     #[arg(long)]
     new_token: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         match link::current(context) {
             Ok(link) => say!("{link}"),
             Err(reason) => {
-                note!("warning: the token is another, and there is no link: {}", reason.what())
+                note!("warning: the token has changed, and there is no link: {}", reason.what())
             }
         }
     }
