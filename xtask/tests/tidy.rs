@@ -11,7 +11,7 @@ const LONGEST_FILE: usize = 500;
 
 /// Where a pause of fixed length is in order, and why.
 const SLEEPS: &[(&str, &str)] = &[
-    ("crates/hermes-core/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
+    ("crates/hermes-os/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
     (
         "crates/hermes-server/src/write_timeout.rs",
         "the deadline of a client that takes nothing of its answer",
@@ -24,7 +24,7 @@ const SLEEPS: &[(&str, &str)] = &[
         "crates/hermes/src/commands/container/keep_lease.rs",
         "the pause between two looks at a condition, under a deadline",
     ),
-    ("crates/hermes-core/src/waiting.rs", "the pause between two looks at a condition, under a deadline"),
+    ("crates/hermes-os/src/waiting.rs", "the pause between two looks at a condition, under a deadline"),
     (
         "crates/hermes-gateway/src/lock.rs",
         "the pause between two tries for a lock that others look at, under a deadline",

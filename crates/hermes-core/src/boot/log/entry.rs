@@ -110,7 +110,7 @@ mod tests {
 
     use super::super::{Action, Line, append};
     use super::*;
-    use crate::profile_name::ProfileName;
+    use crate::profile::name::ProfileName;
 
     #[test]
     fn what_was_written_is_read_back() {

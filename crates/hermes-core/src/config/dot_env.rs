@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::whole_file::{self, ReadError};
+use hermes_os::whole_file::{self, ReadError};
 
 /// The longest file that is taken, in bytes.
 pub const DOT_ENV_MAX: u64 = 1024 * 1024;

@@ -46,11 +46,11 @@ impl Key {
         &self.0
     }
 
-    pub(super) fn root() -> Self {
+    pub(crate) fn root() -> Self {
         Self(Vec::new())
     }
 
-    pub(super) fn child(&self, name: &str) -> Self {
+    pub(crate) fn child(&self, name: &str) -> Self {
         let mut names = self.0.clone();
         names.push(name.to_owned());
         Self(names)

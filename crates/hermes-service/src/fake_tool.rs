@@ -16,7 +16,7 @@ impl Fake {
     /// The program `name` in `directory`, which is there and empty.
     pub(crate) fn called(directory: &Path, name: &str) -> Self {
         let program = directory.join(name);
-        symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tool/fake.sh"), &program).unwrap();
+        symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fake_tool/fake.sh"), &program).unwrap();
         Self { program, directory: directory.to_owned() }
     }
 

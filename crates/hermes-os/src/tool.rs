@@ -1,4 +1,4 @@
-//! Calling a program of a service manager: it ends in time, and its failure tells everything about it.
+//! Runs a program under a deadline. Its failure holds the command, the exit status and the output.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,11 +14,8 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-#[cfg(test)]
-pub(crate) mod fake;
-
 /// How long a call takes at most when its own arguments set no limit.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A program that did not do what it was called for. One line: the command, its end, and what it said.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +50,7 @@ pub enum ToolError {
 
 impl ToolError {
     /// The code with which the program ended, where it ended by itself.
-    pub(crate) fn code(&self) -> Option<i32> {
+    pub fn code(&self) -> Option<i32> {
         match self {
             Self::Failed { status, .. } => status.code(),
             Self::Run { .. } | Self::TimedOut { .. } => None,
@@ -63,7 +60,7 @@ impl ToolError {
 
 /// The program `name` in the first directory of `path` (the value of `PATH`) that has one; the bare name where none has, so that
 /// the call that fails names it. A relative directory means another one for each caller and is passed over.
-pub(crate) fn on_path(name: &str, path: Option<&OsStr>) -> PathBuf {
+pub fn on_path(name: &str, path: Option<&OsStr>) -> PathBuf {
     path.into_iter()
         .flat_map(env::split_paths)
         .filter(|directory| directory.is_absolute())
@@ -112,7 +109,7 @@ impl Tool {
     }
 
     /// After which time it is killed.
-    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+    pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
@@ -216,7 +213,8 @@ mod tests {
             fs::create_dir(directory).unwrap();
         }
         fs::write(plain.join("systemctl"), "not to be executed").unwrap();
-        let program = fake::Fake::called(&full, "systemctl").program;
+        let program = full.join("systemctl");
+        std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
         let path = env::join_paths([Path::new("full"), &empty, &plain, &full]).unwrap();
         assert_eq!(on_path("systemctl", Some(&path)), program);
         assert_eq!(on_path("launchctl", Some(&path)), Path::new("launchctl"));

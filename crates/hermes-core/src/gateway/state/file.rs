@@ -11,9 +11,10 @@ use rustix::io::Errno;
 
 use super::{DesiredState, GatewayState, Observation};
 use crate::home::Home;
-use crate::lock_file::LockFile;
-use crate::profile_name::ProfileName;
-use crate::whole_file::{self, WriteError, kind_name};
+use crate::profile::name::ProfileName;
+use hermes_os::file_kind;
+use hermes_os::lock_file::LockFile;
+use hermes_os::whole_file::{self, WriteError};
 
 /// The longest file that is taken for a state file, in bytes. One is about 300 long.
 pub const STATE_FILE_MAX: usize = 1024 * 1024;
@@ -141,8 +142,12 @@ impl StateFile {
         let file = match rustix::fs::openat(directory, &self.path, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT) => return StateRead::Missing,
-            Err(Errno::LOOP) => return StateRead::Unusable(Unusable::NotAFile(kind_name(FileType::Symlink))),
-            Err(Errno::NXIO) => return StateRead::Unusable(Unusable::NotAFile(kind_name(FileType::Socket))),
+            Err(Errno::LOOP) => {
+                return StateRead::Unusable(Unusable::NotAFile(file_kind::name(FileType::Symlink)));
+            }
+            Err(Errno::NXIO) => {
+                return StateRead::Unusable(Unusable::NotAFile(file_kind::name(FileType::Socket)));
+            }
             Err(error) => return StateRead::Unusable(Unusable::Unreadable(error.into())),
         };
         match read_bytes(file.as_fd()).and_then(|bytes| parse(&bytes)) {
@@ -210,7 +215,7 @@ fn read_bytes(file: BorrowedFd<'_>) -> Result<Vec<u8>, Unusable> {
             Ok(count) => length += count,
             Err(Errno::INTR) => continue,
             Err(Errno::SPIPE) => return Err(kind_of_nothing(file)),
-            Err(Errno::ISDIR) => return Err(Unusable::NotAFile(kind_name(FileType::Directory))),
+            Err(Errno::ISDIR) => return Err(Unusable::NotAFile(file_kind::name(FileType::Directory))),
             Err(error) => return Err(Unusable::Unreadable(error.into())),
         }
         // A read that gives less than was asked for has come to the end of a regular file.
@@ -229,7 +234,7 @@ fn read_bytes(file: BorrowedFd<'_>) -> Result<Vec<u8>, Unusable> {
 fn kind_of_nothing(file: BorrowedFd<'_>) -> Unusable {
     match rustix::fs::fstat(file).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
         Ok(FileType::RegularFile) => Unusable::Empty,
-        Ok(kind) => Unusable::NotAFile(kind_name(kind)),
+        Ok(kind) => Unusable::NotAFile(file_kind::name(kind)),
         Err(error) => Unusable::Unreadable(error.into()),
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::home::Home;
-use crate::whole_file::{self, ReadError, WriteError};
+use hermes_os::whole_file::{self, ReadError, WriteError};
 
 /// Where `/init` writes it.
 pub const BOOT_JSON: &str = "/run/s6/boot.json";

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use crate::home::Home;
-use crate::profile_name::{ProfileName, ProfileNameError};
-use crate::whole_file::{self, ReadError, WriteError};
+use crate::profile::name::{ProfileName, ProfileNameError};
+use hermes_os::whole_file::{self, ReadError, WriteError};
 
 /// Longer than any name, with room for what an editor leaves behind it.
 const LIMIT: u64 = 4096;

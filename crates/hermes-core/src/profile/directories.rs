@@ -11,17 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process;
 use std::time::Duration;
 
-use crate::config::{self, GatewayConfig};
-use crate::dot_env;
-use crate::home::{Home, HomeError};
-use crate::lock_file::LockFile;
-use crate::profile_name::ProfileName;
-use crate::removal;
+use hermes_os::lock_file::LockFile;
+use hermes_os::removal;
 
-/// The lock, and the beginnings of what is on its way.
-pub(crate) const LOCK: &str = ".lock";
-const MADE: &str = ".new-";
-const REMOVED: &str = ".removed-";
+use super::listing::{LOCK, MADE, REMOVED, is_on_its_way};
+use super::name::ProfileName;
+use crate::config::{self, GatewayConfig, dot_env};
+use crate::home::{Home, HomeError};
 
 /// How long a change waits for another. An import holds the lock while it unpacks.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
@@ -205,11 +201,6 @@ impl Drop for UnfinishedProfile<'_> {
         // One that became a profile is no longer there.
         let _ = removal::remove(&self.path, removal::A_MINUTE);
     }
-}
-
-/// Whether an entry of `profiles/` is ours and on its way to be a profile, or to be none.
-pub(crate) fn is_on_its_way(name: &str) -> bool {
-    name.starts_with(MADE) || name.starts_with(REMOVED)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::super::{BootAction, KIND, ObservedState, Recorded, action_at_boot};
 use super::*;
 
-const FROM_PYTHON: &[u8] = include_bytes!("../../testdata/hermes-agent-0.19-gateway_state.json");
+const FROM_PYTHON: &[u8] = include_bytes!("../../../testdata/hermes-agent-0.19-gateway_state.json");
 
 fn state_file() -> (tempfile::TempDir, StateFile) {
     let folder = tempfile::tempdir().unwrap();

@@ -11,7 +11,7 @@ use crate::{Home, ProfileName};
 pub const NAME: &str = "gateway.sock";
 
 /// The slots of the account in a container, one directory each. It belongs to the account, and the kernel keeps it in memory.
-pub const SLOTS: &str = "/run/service";
+pub const SLOTS: &str = hermes_os::lock_file::ACCOUNT_MEMORY;
 
 /// Returns the directory that holds the socket if the volume does not: the slot, which exists in a container only.
 pub fn slot(profile: &ProfileName) -> PathBuf {

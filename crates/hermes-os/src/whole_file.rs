@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
-use crate::file_system;
+use crate::{file_kind, file_system};
 
 mod in_place;
 
@@ -176,7 +176,7 @@ fn is_a_file(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<bool, Wri
     match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => Ok(true),
-            kind => Err(WriteError::NotAFile { path: path.to_owned(), kind: kind_name(kind) }),
+            kind => Err(WriteError::NotAFile { path: path.to_owned(), kind: file_kind::name(kind) }),
         },
         Err(Errno::NOENT) => Ok(false),
         Err(error) => Err(WriteError::Replace { path: path.to_owned(), source: error.into() }),
@@ -218,7 +218,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
     let stat = rustix::fs::fstat(&file).map_err(|error| read_error(error.into()))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
-        kind => return Err(ReadError::NotAFile { path: path.to_owned(), kind: kind_name(kind) }),
+        kind => return Err(ReadError::NotAFile { path: path.to_owned(), kind: file_kind::name(kind) }),
     }
     // One more than the limit tells a file that grew meanwhile from one that just fits.
     let mut contents = Vec::new();
@@ -238,19 +238,6 @@ pub fn mode_of(path: &Path) -> io::Result<Option<u32>> {
         Ok(stat) => Ok(Some(stat.st_mode & 0o7777)),
         Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// What an operator calls the thing.
-pub(crate) fn kind_name(kind: FileType) -> &'static str {
-    match kind {
-        FileType::RegularFile => "regular file",
-        FileType::Directory => "directory",
-        FileType::Symlink => "symlink",
-        FileType::Fifo => "FIFO",
-        FileType::Socket => "socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "device",
-        _ => "thing of unknown kind",
     }
 }
 

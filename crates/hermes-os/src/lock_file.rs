@@ -2,8 +2,8 @@
 //! obstacle.
 //!
 //! A volume may have no locks: NFS without a lock daemon, some FUSE and desktop mounts. Then the lock is a file in the memory of this
-//! machine, with a name made of the path. It holds among the processes of one container. The lease of the volume
-//! ([`lease`](crate::lease)) keeps the gateways of other containers away; it never uses such a lock, which they cannot see.
+//! machine, with a name made of the path. It excludes the processes of one container. A lock that must exclude other containers must
+//! not use it: they cannot see it.
 
 use std::env;
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -17,7 +17,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Access, Mode, OFlags};
 use sha2::{Digest, Sha256};
 
-use crate::{file_system, gateway_socket, whole_file};
+use crate::{file_system, whole_file};
+
+/// A directory of the account in memory, which a container has: the scan directory of its supervision tree.
+pub const ACCOUNT_MEMORY: &str = "/run/service";
 
 /// Between two looks at a lock that another process holds. Holders write one small file.
 const POLL: Duration = Duration::from_millis(1);
@@ -83,7 +86,7 @@ fn substitutes(is_root: bool) -> Option<PathBuf> {
     // s6-svscan takes no directory for a slot whose name begins with a dot.
     let of_user = || env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|place| place.is_absolute());
     let parent =
-        Some(PathBuf::from(gateway_socket::SLOTS)).filter(is_usable).or_else(|| of_user().filter(is_usable));
+        Some(PathBuf::from(ACCOUNT_MEMORY)).filter(is_usable).or_else(|| of_user().filter(is_usable));
     parent.map(|parent| parent.join(".locks"))
 }
 

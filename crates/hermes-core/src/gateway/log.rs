@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::home::Home;
-use crate::profile_name::ProfileName;
+use crate::profile::name::ProfileName;
 
 pub use follow::{Followed, follow};
 

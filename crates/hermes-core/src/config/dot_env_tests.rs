@@ -23,7 +23,7 @@ struct GoldenCase {
 /// The data are what python-dotenv 1.2.4 found in these files, those that its `set_key` wrote among them.
 #[test]
 fn every_file_means_what_python_dotenv_read_in_it() {
-    let golden: Golden = serde_json::from_str(include_str!("../testdata/python-dotenv.json")).unwrap();
+    let golden: Golden = serde_json::from_str(include_str!("../../testdata/python-dotenv.json")).unwrap();
     assert!(golden.cases.len() > 200);
     for case in golden.cases {
         let found = parse(case.text.as_bytes());
@@ -77,7 +77,7 @@ fn the_last_value_of_a_name_counts_and_a_missing_file_is_none() {
 
 #[test]
 fn the_file_of_the_python_program_is_read_as_it_is() {
-    assert_eq!(parse(include_bytes!("../testdata/hermes-agent-0.19.env")), DotEnv::default());
+    assert_eq!(parse(include_bytes!("../../testdata/hermes-agent-0.19.env")), DotEnv::default());
 }
 
 proptest! {

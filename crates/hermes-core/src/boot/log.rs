@@ -13,9 +13,9 @@ use std::time::SystemTime;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::profile_name::ProfileName;
+use crate::profile::name::ProfileName;
 use crate::timestamp;
-use crate::whole_file::kind_name;
+use hermes_os::file_kind;
 
 pub use entry::{Entry, READ_MAX, read, read_newest};
 
@@ -51,7 +51,7 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// What was done with `profile`; `prior_state` as [`crate::gateway_state::prior_state`] has it.
+    /// What was done with `profile`; `prior_state` as [`crate::gateway::state::prior_state`] has it.
     pub fn of_profile(
         time: SystemTime,
         profile: &'a ProfileName,
@@ -176,7 +176,7 @@ fn open(path: &Path) -> Result<(File, u64), BootLogError> {
         | OFlags::NONBLOCK
         | OFlags::CLOEXEC
         | OFlags::NOCTTY;
-    let not_a_file = |kind| BootLogError::NotAFile { path: path.to_owned(), kind: kind_name(kind) };
+    let not_a_file = |kind| BootLogError::NotAFile { path: path.to_owned(), kind: file_kind::name(kind) };
     let file = match rustix::fs::open(path, flags, Mode::from_raw_mode(0o644)) {
         Ok(file) => File::from(file),
         Err(Errno::LOOP) => return Err(not_a_file(FileType::Symlink)),
