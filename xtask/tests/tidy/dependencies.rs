@@ -65,7 +65,7 @@ const CRATES: &[Crate] = &[
 /// Crates that a package must not link, directly or through others, and the reason.
 const NEVER_LINKED: &[(&str, &[&str], &str)] = &[
     ("hermes-init", &["clap", "tokio"], "it is the first process of every container, and stays small"),
-    ("xtask", &["bollard", "tokio"], "it compiles in seconds; a Docker client belongs into the harness"),
+    ("xtask", &["bollard", "tokio"], "it compiles in seconds; a Docker client belongs in the harness"),
 ];
 
 #[test]
