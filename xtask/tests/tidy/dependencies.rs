@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::repository::{cargo, none, packages};
+use crate::repository::{cargo, files, none, packages};
 
 /// The crates of the workspace that one crate may depend on.
 struct Crate {
@@ -51,16 +51,19 @@ const CRATES: &[Crate] = &[
         tests_know: &[],
     },
     // The tools look at the product from outside, so they know no crate of it.
-    Crate { name: "hermes-harness-macros", knows: &[], tests_know: &[] },
-    Crate { name: "container-harness", knows: &["hermes-harness-macros"], tests_know: &[] },
+    Crate { name: "container-harness-macros", knows: &[], tests_know: &[] },
+    Crate { name: "container-harness", knows: &["container-harness-macros"], tests_know: &[] },
     Crate { name: "browser-harness", knows: &["container-harness"], tests_know: &[] },
     Crate {
         name: "hermes-harness",
-        knows: &["browser-harness", "container-harness", "hermes-harness-macros"],
+        knows: &["browser-harness", "container-harness", "container-harness-macros"],
         tests_know: &[],
     },
     Crate { name: "xtask", knows: &[], tests_know: &[] },
 ];
+
+/// The parts of the harness that test any image.
+const GENERAL_HARNESS: &[&str] = &["harness/browser/", "harness/container/", "harness/macros/"];
 
 /// Crates that a package must not link, directly or through others, and the reason.
 const NEVER_LINKED: &[(&str, &[&str], &str)] = &[
@@ -118,4 +121,14 @@ fn small_packages_link_no_large_crates() {
         findings.extend(found.map(|name| format!("{package} links {name}: {reason}")));
     }
     none("a small package stays small", findings);
+}
+
+#[test]
+fn the_general_harness_names_no_product() {
+    let named = files(&[".rs", ".sh", ".js", ".toml"])
+        .into_iter()
+        .filter(|(name, _)| GENERAL_HARNESS.iter().any(|folder| name.starts_with(folder)))
+        .filter(|(_, text)| text.to_lowercase().contains("hermes"))
+        .map(|(name, _)| name);
+    none("harness/src/product.rs describes hermes; these files test any image", named.collect());
 }
