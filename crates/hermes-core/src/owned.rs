@@ -27,7 +27,7 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
 /// The directory of the named profiles.
 pub const PROFILES: &str = "profiles";
 
-/// The directories whose whole content belongs to hermes, whoever created it.
+/// The directories whose whole content belongs to hermes, even if another program created it.
 pub const WHOLE: &[&str] = &[PROFILES, "cron", "pairing", "platforms/pairing", "logs/gateways", "dashboard"];
 
 /// The files of a profile. Those of the default profile lie in `HERMES_HOME` itself.

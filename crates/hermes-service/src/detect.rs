@@ -8,6 +8,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use hermes_os::process::ProcessStat;
+
 /// The paths of the signs.
 #[derive(Clone, Debug)]
 pub struct Probe {
@@ -56,13 +58,10 @@ impl Probe {
         true
     }
 
-    /// Reads the parent of a process: field 4 of `/proc/PID/stat`, proc_pid_stat(5). Field 2, the name, may
-    /// hold any byte.
+    /// Reads the PID of a process's parent. Returns `None` if the process or its parent is unknown.
     fn parent(&self, pid: &str) -> Option<String> {
         let stat = fs::read(self.proc.join(pid).join("stat")).ok()?;
-        let end_of_name = stat.iter().rposition(|&byte| byte == b')')?;
-        let rest = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;
-        rest.split_ascii_whitespace().nth(1).map(str::to_owned)
+        ProcessStat::parse(&stat).map(|stat| stat.parent_pid.to_string())
     }
 
     fn is_svscan(&self, pid: &str) -> bool {
@@ -124,7 +123,7 @@ mod tests {
 
         fn child(self, pid: &str, name: &str, parent: &str) -> Self {
             let machine = self.process(pid, name);
-            let stat = format!("{pid} ({name}) S {parent} 1 1 0 -1\n");
+            let stat = format!("{pid} ({name}) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 98765 0\n");
             fs::write(machine.0.path().join("proc").join(pid).join("stat"), stat).unwrap();
             machine
         }

@@ -234,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_boot_is_kept_whatever_the_list_holds(
+        fn any_list_accepts_a_new_boot(
             boot in any_boot(), before in prop::collection::vec(any_boot(), 0..30),
             noise in prop::collection::vec(any::<u8>(), 0..60), cut in 0..3000_usize,
         ) {

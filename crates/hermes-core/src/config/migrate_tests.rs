@@ -298,7 +298,7 @@ fn a_failed_migration_leaves_no_backup() {
 }
 
 #[test]
-fn steps_run_by_version_whatever_their_order() {
+fn steps_run_in_the_order_of_versions() {
     fn note(config: &mut Config, name: &str) -> Result<(), SetError> {
         let seen = config.get(&"seen".parse().unwrap()).and_then(|seen| seen.text().map(str::to_owned));
         config.set(&"seen".parse().unwrap(), &(seen.unwrap_or_default() + name))

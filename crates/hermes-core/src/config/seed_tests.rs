@@ -90,7 +90,7 @@ fn changes_leave_the_comments_of_the_template_in_place() {
         .map(|line| line.to_owned() + "\n")
         .collect();
     assert_eq!(without, CONFIG);
-    // A commented setting keeps its meaning when somebody enables it later.
+    // A commented setting keeps its meaning when an operator enables it later.
     let text = config.text().replace("    #max_crashes: 10", "    max_crashes: 3");
     let policy = RestartPolicy::resolve(&Config::parse(text).unwrap()).unwrap();
     assert_eq!((policy.max_crashes, policy.window.as_secs()), (3, 1));

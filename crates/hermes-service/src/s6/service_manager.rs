@@ -40,7 +40,7 @@ impl ServiceManager for S6 {
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.wait_until_registered(profile)?;
         self.take_down(profile, wait)?;
-        // A stopped gateway has the desired state, whatever happened before.
+        // A stopped gateway has the desired state. Former crashes do not matter.
         self.forget_crashes("stop", profile)
     }
 
