@@ -43,7 +43,7 @@ Type=exec
 ExecStart={command}{option} gateway run
 Environment=\"{HOME_VARIABLE}={root}\"
 Restart=on-failure
-# A wrong configuration does not mend itself.
+# A restart does not repair a wrong configuration.
 RestartPreventExitStatus=78
 # systemd before 254 knows no growing delay and ignores the latter two.
 RestartSec=1
@@ -111,7 +111,7 @@ mod tests {
         ExecStart=/usr/local/bin/hermes -p coder gateway run
         Environment="HERMES_HOME=/home/ada/.hermes"
         Restart=on-failure
-        # A wrong configuration does not mend itself.
+        # A restart does not repair a wrong configuration.
         RestartPreventExitStatus=78
         # systemd before 254 knows no growing delay and ignores the latter two.
         RestartSec=1

@@ -74,7 +74,7 @@ fn a_start_during_a_stop_waits_for_the_new_process() {
 #[test]
 fn a_start_while_given_up_begins_afresh() {
     let Some(tree) =
-        Tree::start("#!/bin/sh\n[ -e ../../mended ] || exit 78\necho >&3; exec 3>&-; exec sleep 1000\n")
+        Tree::start("#!/bin/sh\n[ -e ../../repaired ] || exit 78\necho >&3; exec 3>&-; exec sleep 1000\n")
     else {
         return;
     };
@@ -93,7 +93,7 @@ fn a_start_while_given_up_begins_afresh() {
     let condition = || Condition::of(tree.s6.status(&coder()).unwrap().as_ref(), None);
     assert_eq!(condition(), Condition::Crashed, "it is not given up before it is down");
 
-    fs::write(file("mended"), "").unwrap();
+    fs::write(file("repaired"), "").unwrap();
     // `finish` continues after an order.
     let svc = file("tools/s6-svc");
     fs::remove_file(&svc).unwrap();
