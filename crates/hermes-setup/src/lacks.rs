@@ -1,6 +1,7 @@
 //! The report of the abilities that the volume's file system lacks. A service beside the command makes it once at each boot.
 
-use hermes_core::{Home, file_system};
+use hermes_core::Home;
+use hermes_os::file_system;
 use rustix::io::Errno;
 
 use crate::notice::{Notice, Notices};
