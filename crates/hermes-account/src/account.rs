@@ -125,7 +125,7 @@ mod tests {
 
     #[rstest]
     #[case::none_added(&[], &[10001, 4242, 4244])]
-    #[case::roots_own(&[0, 4], &[10001, 4242, 4244])]
+    #[case::own_of_root(&[0, 4], &[10001, 4242, 4244])]
     #[case::added(&[0, 4, 998, 4242, 2000], &[10001, 4242, 4244, 998, 2000])]
     #[case::without_a_number_here(&[0, 65534, 65534], &[10001, 4242, 4244])]
     fn account_has_its_own_groups_and_added_ones(#[case] process: &[u32], #[case] expected: &[u32]) {

@@ -153,8 +153,8 @@ impl Environment {
     }
 }
 
-/// Tells if the engine chose this `HOME`: it takes the one in `/etc/passwd` for the user that it starts, and `/` for a user
-/// without an entry. The operator chose neither.
+/// Tells if the engine chose this `HOME`, and not the operator. The engine takes the home in `/etc/passwd` of the user that it
+/// starts, and `/` for a user without an entry.
 fn is_default_home(home: &OsStr) -> bool {
     home.is_empty() || home == "/root" || home == "/"
 }

@@ -45,8 +45,8 @@ pub(crate) fn spawn(mut command: Command, options: SpawnOptions) -> io::Result<P
         }
         signals::unblock_all()
     };
-    // SAFETY: the booter and its workers have one thread, so no lock can be held by another one
-    // at the fork; the closure makes system calls only and allocates nothing.
+    // SAFETY: the booter and its workers have one thread, so no other thread can hold a lock at the fork. The closure makes
+    // system calls only, and allocates no memory.
     unsafe { command.pre_exec(set_up) };
     let child = command.spawn()?;
     Ok(Pid::from_child(&child))
@@ -72,8 +72,8 @@ pub(crate) fn close_all_but(kept: &[RawFd]) {
     let open: Vec<RawFd> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for number in open.into_iter().filter(|number| !kept.contains(number)) {
         // SAFETY: the objects that own these descriptors are the parent's copies. The forked process uses none of them, and
-        // ends without dropping them. The descriptor of the directory is closed already: to close it again fails, and no
-        // other code opens descriptors meanwhile, since the process has one thread.
+        // ends without dropping them. The descriptor of the directory is closed already, and to close it again
+        // fails. No other code opens descriptors meanwhile, since the process has one thread.
         unsafe { rustix::io::close(number) };
     }
 }

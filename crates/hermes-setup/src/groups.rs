@@ -1,5 +1,4 @@
-//! The groups that the account needs after root is left behind: that of a mounted Docker socket, and those of the devices that the
-//! operator added.
+//! The groups that the account needs besides its own: that of a mounted Docker socket, and those of the operator's devices.
 
 use std::ffi::OsStr;
 use std::fs;

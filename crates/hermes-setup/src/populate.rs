@@ -216,7 +216,7 @@ fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
 }
 
 /// Tells if a profile has no configuration, or a current one. It looks from the open directory. In a container, each step of an
-/// absolute path is a request to the storage driver, and every boot may do this for a thousand profiles.
+/// absolute path is a request to the storage driver, and a boot may look at a thousand profiles.
 fn needs_no_migration(profile: &Directory) -> bool {
     matches!(profile.look(CONFIG), Ok(None))
         || profile.read_small(CONFIG, CONFIG_FILE_MAX).is_some_and(|config| is_surely_current(&config))

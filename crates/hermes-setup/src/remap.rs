@@ -62,7 +62,7 @@ fn owner(account: &Account) -> Owner {
     Owner { uid: account.uid.as_raw(), gid: account.gid.as_raw() }
 }
 
-/// Returns the former UIDs of the account. They include the UID of the image, even if `/etc/passwd` does not show it: an earlier
+/// Returns the former UIDs of the account. They include the UID of the image, even if `/etc/passwd` does not show it. An earlier
 /// boot may have been interrupted after it changed the account, and before it handed over the files.
 pub(crate) fn former_uids(remap: Remap) -> impl Iterator<Item = u32> {
     let of_the_image = Some(UID_OF_THE_IMAGE).filter(|uid| *uid != remap.before.uid);

@@ -1,8 +1,8 @@
 //! Decides who can have put an entry into a directory, and so if root may hand the entry over.
 //!
 //! The account can rename every entry of a directory that it can write, and move files of others between two such directories. So
-//! the name and the place of root's file prove nothing there. Root hands over a file of its own in two cases: if the account cannot
-//! have moved it there, or if the account gains nothing by it.
+//! the name and the place of root's file prove nothing there. Root hands over a file of its own only if the account
+//! cannot have moved it there, or gains nothing by it.
 
 use rustix::fs::FileType;
 
