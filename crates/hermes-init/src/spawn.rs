@@ -68,12 +68,14 @@ fn take_terminal() {
 
 /// Closes every descriptor except `kept`, in a [forked](fork) process that must not keep its parent's descriptors.
 pub(crate) fn close_all_but(kept: &[RawFd]) {
-    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-    let open: Vec<RawFd> = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    for number in open.into_iter().filter(|number| !kept.contains(number)) {
-        // SAFETY: the objects that own these descriptors are the parent's copies. The forked process uses none of them, and
-        // ends without dropping them. The descriptor of the directory is closed already, and to close it again
-        // fails. No other code opens descriptors meanwhile, since the process has one thread.
+    let listed = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let listed: Vec<RawFd> = listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    // The list holds the descriptor of the directory itself, which is closed by now.
+    let is_open = |number: RawFd| fs::symlink_metadata(format!("/proc/self/fd/{number}")).is_ok();
+    for number in listed.into_iter().filter(|number| !kept.contains(number)).filter(|number| is_open(*number))
+    {
+        // SAFETY: the descriptor is open, and stays so until here, since the process has one thread. The objects that own these
+        // descriptors are the parent's copies: the forked process uses none of them, and ends without dropping them.
         unsafe { rustix::io::close(number) };
     }
 }
