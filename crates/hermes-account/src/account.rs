@@ -8,6 +8,8 @@ use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_keep_c
 use crate::files::{self, GROUP, LookupError, NAME, PASSWD};
 
 /// The account that runs everything except root's own processes.
+///
+/// The IDs have nix's types: setgroups(2) takes a slice of them, and [`assume`](Self::assume) must not allocate a new one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The UID, which is never 0.
