@@ -226,6 +226,6 @@ fn without_descriptors_it_waits_without_spinning_and_then_goes_on() {
     gateway.signal(Signal::TERM);
     let (status, _, err) = gateway.ended();
     assert!(status.success(), "{status}");
-    let warnings: Vec<_> = err.lines().filter(|line| line.contains("take in a connection: ")).collect();
+    let warnings: Vec<_> = err.lines().filter(|line| line.contains("accept a connection: ")).collect();
     assert_eq!(warnings.len(), 1, "{err}");
 }
