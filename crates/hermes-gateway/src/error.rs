@@ -9,7 +9,7 @@ use hermes_core::config::dot_env::DotEnvError;
 use hermes_core::config::{ConfigFileError, GatewayConfigError};
 use rustix::io::Errno;
 
-use crate::settings::{HOST_VARIABLE, PORT_VARIABLE, Source};
+use crate::setting_place::{HOST_VARIABLE, PORT_VARIABLE, SettingPlace};
 
 /// An error that keeps a gateway from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
@@ -137,37 +137,6 @@ pub enum GatewayError {
     /// The handlers for SIGTERM, SIGINT and SIGHUP cannot be installed.
     #[error("listen to signals")]
     Signals(#[source] io::Error),
-}
-
-/// The place of a setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingPlace {
-    /// `config.yaml`, or the default.
-    Config,
-    /// The `.env` at this path.
-    DotEnv(PathBuf),
-    /// The environment of the process.
-    Environment,
-}
-
-impl SettingPlace {
-    pub(crate) fn new(source: Source, dot_env: PathBuf) -> Self {
-        match source {
-            Source::Config => Self::Config,
-            Source::DotEnv => Self::DotEnv(dot_env),
-            Source::Environment => Self::Environment,
-        }
-    }
-
-    /// Returns the hint that changes the setting at its place.
-    fn change_hint(&self, profile: &ProfileName, key: &str, variable: &str, value: &str) -> String {
-        match self {
-            Self::Config if profile.is_default() => format!("hermes config set {key} {value}"),
-            Self::Config => format!("hermes -p {profile} config set {key} {value}"),
-            Self::DotEnv(path) => format!("set {variable}={value} in {}", path.display()),
-            Self::Environment => format!("set {variable}={value} in the environment"),
-        }
-    }
 }
 
 impl GatewayError {

@@ -14,13 +14,15 @@ mod pid_file;
 mod run;
 mod say;
 mod serve;
+mod setting_place;
 mod settings;
 mod state;
 
-pub use error::{GatewayError, SettingPlace};
+pub use error::GatewayError;
 pub use lock::recorded_pid;
 pub use options::Options;
 pub use run::run;
+pub use setting_place::SettingPlace;
 pub use settings::settings_of;
 pub use state::STATE_INTERVAL;
 

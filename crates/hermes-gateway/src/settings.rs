@@ -9,23 +9,7 @@ use hermes_core::{Home, ProfileName};
 
 use crate::error::GatewayError;
 use crate::options::Options;
-
-/// The variable that names the port.
-pub(crate) const PORT_VARIABLE: &str = "API_SERVER_PORT";
-
-/// The variable that names the host.
-pub(crate) const HOST_VARIABLE: &str = "API_SERVER_HOST";
-
-/// The source of a setting. The hint names the place where a change has an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// `config.yaml`, or the default.
-    Config,
-    /// The profile's `.env`.
-    DotEnv,
-    /// The environment of the process.
-    Environment,
-}
+use crate::setting_place::{HOST_VARIABLE, PORT_VARIABLE, Source};
 
 /// The settings of a gateway, with their sources.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use crate::connection::Connection;
 use crate::connection_limit::ConnectionLimit;
+use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::stream::Stream;
 
@@ -17,18 +18,6 @@ const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
 
 /// The time between two warnings of that. At the limit each connection that ends lets one in, and the next one fails again.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
-
-/// The limits of a server.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The number of connections that may be open.
-    pub connections: usize,
-    /// The time that a client has for the head of a request, and that a connection may wait for its next request.
-    pub head_timeout: Duration,
-    /// The approximate length of a head, in bytes: hyper stops to read when its buffer holds as much. As many bytes of an answer
-    /// wait for a slow client.
-    pub buffer_max: usize,
-}
 
 /// Accepts connections for as long as it is polled. `serve` returns the future that serves a connection. That future is dropped
 /// when the connection must make room for another. `warn` prints a line when the machine has no room for more connections.

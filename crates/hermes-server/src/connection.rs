@@ -16,8 +16,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::accept::Limits;
 use crate::connection_limit::Progress;
+use crate::limits::Limits;
 use crate::write_timeout::WriteTimeoutStream;
 
 /// The steps that a server adds to each request and its response.

@@ -4,9 +4,6 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::{LIFETIME, Session};
 
-/// The beginning of its name. The rest is specific to the installation: cookies ignore ports, and two dashboards of one host must not
-/// share a cookie.
-pub(crate) const PREFIX: &str = "hermes_session_";
 /// The number of cookies of this name that are read in one request. A browser sends one for each path.
 const READ_MAX: usize = 4;
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file_version::FileVersion;
 use super::token::{TokenError, make_directory};
-use super::{cookie, of_text, random};
+use super::{of_text, random};
 use crate::say::warn;
 
 /// The longest life of a session.
@@ -28,6 +28,9 @@ const USE_STEP: u64 = 300;
 const SESSIONS_MAX: usize = 256;
 /// The longest wait for another process that holds the lock.
 const LOCKED: Duration = Duration::from_secs(2);
+/// The beginning of the name of the cookie. The rest is specific to the installation: cookies ignore ports, and two dashboards of one host must not
+/// share a cookie.
+const COOKIE_PREFIX: &str = "hermes_session_";
 /// The number of characters of the cookie's name that are specific to the installation.
 const COOKIE_LENGTH: usize = 8;
 /// The maximum length of the file, in bytes.
@@ -91,7 +94,7 @@ impl Sessions {
         let mut state = self.state();
         self.reload(&mut state);
         name_cookie(&mut state);
-        format!("{}{}", cookie::PREFIX, state.cookie)
+        format!("{}{}", COOKIE_PREFIX, state.cookie)
     }
 
     /// Begins a session.

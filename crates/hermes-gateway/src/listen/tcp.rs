@@ -3,9 +3,10 @@
 use hermes_server::{ListenError, Listener};
 use tokio::net::TcpListener;
 
-use crate::error::{GatewayError, SettingPlace};
+use crate::error::GatewayError;
 use crate::options::Options;
-use crate::settings::{self, Settings, Source};
+use crate::setting_place::{SettingPlace, Source};
+use crate::settings::{self, Settings};
 
 /// Listens on the configured host and on `port`.
 ///
