@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn each_boot_has_the_lines_between_its_start_and_the_next() {
+    fn a_boot_has_the_lines_before_the_next_boot() {
         let entries = [
             entry("2026-01-01T00:00:00.500000Z profile=default prior_state=none action=registered"),
             entry("2026-01-02T00:00:00.500000Z profile=default prior_state=running action=started"),

@@ -79,7 +79,7 @@ fn invalid_values_are_refused_by_name(#[case] name: &str, #[case] value: &str) {
 }
 
 #[test]
-fn a_service_link_in_the_port_is_ignored_with_a_warning() {
+fn a_service_link_as_the_port_only_warns() {
     let link = [("HERMES_DASHBOARD_PORT", "tcp://10.96.12.7:9119")];
     for (yaml, port) in [("", 9119), ("dashboard: {port: 9200}", 9200)] {
         let settings = resolve(&link, yaml).unwrap();
@@ -109,7 +109,7 @@ fn hosts_and_proxies_are_lists() {
 }
 
 #[test]
-fn a_password_comes_from_a_variable_a_file_or_as_a_hash() {
+fn a_password_has_three_sources() {
     let user_of = |settings: Settings| match settings.credential {
         Credential::Password { user, password: Password::Plain(text) } => (user, text),
         Credential::Password { user, password: Password::Hash(_) } => (user, "(hash)".to_owned()),

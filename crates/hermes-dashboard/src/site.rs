@@ -144,7 +144,7 @@ impl Site {
             Ok(true) => Ok(()),
             Ok(false) => Err(Failure::no_such_profile(profile)),
             Err(error) => {
-                Err(Failure::new(FailureKind::Failed, "failed to look at the profile").because(&error))
+                Err(Failure::new(FailureKind::Failed, "failed to read the profile").because(&error))
             }
         }
     }

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tests_of_the_lock_block_no_gateway_but_a_gateway_does() {
+    fn only_a_gateway_blocks_another_gateway() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         let profile = ProfileName::default_profile();

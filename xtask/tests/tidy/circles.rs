@@ -16,7 +16,6 @@ const PACKAGES_WITH_CIRCLES: &[&str] = &[
     "container-harness",
     "hermes",
     "hermes-account",
-    "hermes-gateway",
     "hermes-harness",
     "hermes-service",
     "hermes-setup",

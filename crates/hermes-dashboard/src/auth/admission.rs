@@ -1,6 +1,6 @@
 //! The verification of a credential, and the delay after wrong ones.
 //!
-//! A token is compared and never throttled: nobody guesses 256 bits. A password is hashed in the queue and throttled for each
+//! A token is compared and never throttled: 256 bits cannot be guessed. A password is hashed in the queue and throttled for each
 //! client.
 
 use std::net::IpAddr;

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_for_this_site_alone_and_no_script_reads_it() {
+    fn the_cookie_is_hidden_from_scripts_and_other_sites() {
         let session = Session { id: "abc".into(), csrf: String::new() };
         assert_eq!(
             beginning("n", &session, "/x/", true).unwrap(),

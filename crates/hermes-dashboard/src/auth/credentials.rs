@@ -108,7 +108,7 @@ impl State {
             Err(error) => (
                 Gate::Shut,
                 Some(format!(
-                    "nobody can log in: {}",
+                    "login is impossible: {}",
                     error.source().map_or_else(|| error.to_string(), chain)
                 )),
             ),

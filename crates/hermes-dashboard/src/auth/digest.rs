@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_equal_when_they_are_the_same_and_only_then() {
+    fn only_the_same_texts_are_equal() {
         assert!(equal("abc", "abc") && equal("", ""));
         for other in ["", "ab", "abcd", "abd", "ABC"] {
             assert!(!equal("abc", other), "{other}");

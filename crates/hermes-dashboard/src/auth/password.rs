@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_that_of_its_password_and_of_no_other() {
+    fn a_hash_matches_only_its_password() {
         let text = hash_password("correct horse").unwrap();
         assert!(text.starts_with("$argon2id$v=19$m=12288,t=3,p=1$"), "{text}");
         let hash = PasswordHash::parse(&text).unwrap();

@@ -124,7 +124,7 @@ fn form(site: &Site, failure: Option<Failure>) -> Response {
     let wants_token = !matches!(in_force.gate, Gate::Password(_));
     let failure = failure.or_else(|| {
         matches!(in_force.gate, Gate::Shut).then(|| {
-            Failure::new(FailureKind::Failed, "nobody can log in: the token cannot be read")
+            Failure::new(FailureKind::Failed, "login is impossible: the token cannot be read")
                 .hint("make another: hermes dashboard logout --all --new-token")
         })
     });

@@ -60,7 +60,10 @@ async fn a_name_and_a_password_let_in_and_nothing_less() {
     for (user, password) in [("me", "wrong"), ("you", "correct horse"), ("", ""), ("me", "correct horse ")] {
         let answer = enter(&dashboard, user, password).await.is(401);
         assert_eq!(answer.header("set-cookie"), "");
-        assert!(answer.text().contains("the name or the password is wrong"), "which of them is not told");
+        assert!(
+            answer.text().contains("the name or the password is wrong"),
+            "the message does not tell which of them"
+        );
     }
     dashboard.get(&format!("/login?token={TOKEN}"), None).await.is(401);
 }
@@ -113,7 +116,7 @@ async fn twenty_parallel_right_logins_succeed() {
 }
 
 #[tokio::test]
-async fn parallel_guesses_cost_no_more_hashes_than_guesses_in_a_row() {
+async fn parallel_guesses_cost_no_more_hashes_than_serial_ones() {
     let dashboard = Dashboard::with_password("me", "right");
     let guesses: Vec<_> = (0..20).map(|count| format!("wrong {count}")).collect();
     let logins = guesses.iter().map(|guess| enter(&dashboard, "me", guess));
@@ -123,7 +126,7 @@ async fn parallel_guesses_cost_no_more_hashes_than_guesses_in_a_row() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_is_counted_and_frees_no_turn() {
+async fn an_aborted_attempt_counts() {
     let dashboard = Dashboard::with_password("me", "right");
     for count in 0..5 {
         let guess = format!("wrong {count}");
@@ -273,7 +276,7 @@ async fn a_password_in_the_configuration_applies_at_once() {
     enter(&dashboard, "hermes", &token).await.is(401);
     dashboard.get(&format!("/login?token={token}"), None).await.is(401);
     enter(&dashboard, "hermes", "right").await.is(303);
-    // A mistake in the file opens nothing, and locks nobody out.
+    // An error in the file neither opens the dashboard nor locks visitors out.
     std::fs::write(&config, "dashboard:\n  password_hash: hunter2\n").unwrap();
     enter(&dashboard, "hermes", "hunter2").await.is(401);
     enter(&dashboard, "hermes", "right").await.is(303);

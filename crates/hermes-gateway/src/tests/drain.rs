@@ -174,7 +174,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn the_last_state_is_stopped_only_where_the_operator_wants_that() {
+fn the_last_state_follows_the_desired_state() {
     for (desired, left) in [
         (None, "running"),
         (Some(DesiredState::Running), "running"),

@@ -89,7 +89,7 @@ impl TestHome {
 
     pub(crate) fn failure_of(&self, options: Options) -> GatewayError {
         let running = Running::start(self, options, http::router, STATE_INTERVAL);
-        running.join().expect_err("the gateway ended as if told to")
+        running.join().expect_err("the gateway ended without an error")
     }
 
     pub(crate) fn start(&self) -> Running {
@@ -123,8 +123,8 @@ impl Running {
         router: impl FnOnce(Arc<Vitals>) -> Router + Send + 'static,
         state_interval: Duration,
     ) -> Self {
-        let (ready, told) = io::pipe().unwrap();
-        options.ready = Some(OwnedFd::from(told));
+        let (ready, notification) = io::pipe().unwrap();
+        options.ready = Some(OwnedFd::from(notification));
         let socket = home.home.gateway_socket(&options.profile);
         let directory = fs::File::open(home.home.root()).unwrap();
         let (stop, received) = StopRequests::channel();
@@ -137,11 +137,11 @@ impl Running {
     /// Reads the descriptor to its end, as s6 does: a newline, or nothing from a gateway that failed.
     #[track_caller]
     pub(crate) fn wait_ready(&mut self) {
-        let mut told = String::new();
-        self.ready.read_to_string(&mut told).unwrap();
-        if told != "\n" {
+        let mut text = String::new();
+        self.ready.read_to_string(&mut text).unwrap();
+        if text != "\n" {
             let ended = self.thread.take().unwrap().join().unwrap();
-            panic!("not ready but {told:?}: {ended:?}");
+            panic!("not ready but {text:?}: {ended:?}");
         }
     }
 

@@ -126,7 +126,7 @@ fn a_long_body_is_refused_with_and_without_its_length() {
 }
 
 #[test]
-fn a_head_that_is_never_completed_does_not_hold_its_connection() {
+fn an_incomplete_head_times_out() {
     let home = TestHome::new();
     let gateway = home.start();
     let mut client = gateway.connect();
@@ -169,7 +169,7 @@ fn the_socket_is_for_its_owner_alone_and_gone_afterwards() {
 }
 
 #[test]
-fn the_socket_works_where_its_path_is_longer_than_an_address() {
+fn the_socket_works_with_a_long_path() {
     let home = TestHome::in_directory(&format!("{0}/{0}/{0}", "long".repeat(25)));
     assert!(home.home.gateway_socket(&coder()).as_os_str().len() > 300);
     let gateway = home.start();

@@ -43,7 +43,7 @@ fn readiness_follows_the_state_running() {
 }
 
 #[test]
-fn a_second_gateway_of_a_profile_is_refused_and_changes_nothing() {
+fn a_second_gateway_of_a_profile_is_refused() {
     let home = TestHome::new();
     let gateway = home.start();
     let before = home.state();
@@ -144,7 +144,7 @@ fn a_directory_as_a_settings_file_is_a_configuration_error() {
 }
 
 #[test]
-fn a_file_in_place_of_the_socket_is_named_and_left_alone() {
+fn a_file_at_the_socket_path_is_kept() {
     let home = TestHome::new();
     let path = home.home.gateway_socket(&coder());
     fs::write(&path, "precious").unwrap();
@@ -156,7 +156,7 @@ fn a_file_in_place_of_the_socket_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_port_in_use_is_reported_with_its_profile_and_a_hint() {
+fn a_port_in_use_is_reported_with_its_profile() {
     let home = TestHome::new();
     let (_listener, port) = taken_port();
     home.make_profile("writer");
@@ -189,7 +189,7 @@ fn a_port_in_use_is_reported_with_its_profile_and_a_hint() {
 #[test]
 fn an_address_of_another_machine_is_a_configuration_error() {
     let home = TestHome::new();
-    // TEST-NET-1 (RFC 5737): nobody's.
+    // TEST-NET-1 (RFC 5737): no machine has it.
     home.configure("coder", "gateway:\n  host: 192.0.2.1\n  port: 9300\n");
     let error = home.failure();
     assert_eq!(error.to_string(), "serve on 192.0.2.1:9300");
@@ -199,7 +199,7 @@ fn an_address_of_another_machine_is_a_configuration_error() {
 }
 
 #[test]
-fn under_s6_the_port_of_the_environment_is_the_default_profiles() {
+fn under_s6_the_environments_port_is_the_default_profiles() {
     let home = TestHome::new();
     let (mine, containers) = (free_port(), free_port());
     let start = |supervised: bool, profile: &str| {
