@@ -42,37 +42,35 @@ impl Slot {
     }
 
     /// Makes the slot of links to the definition, so `/run` holds no executable file. A `held` slot does not start by itself.
+    ///
+    /// The slot is renamed into its place when it is whole. In a container without root, `s6-svscan` scans at the same time, and
+    /// would start a slot without its `down` file or without its notification descriptor.
     pub(crate) fn write(&self, definition: &Definition, held: bool) -> Result<()> {
         let failed = || format!("failed to write the slot {}", self.directory.display());
-        fs::create_dir(&self.directory).with_context(failed)?;
+        let unfinished = self.directory.with_file_name(format!(".new-{}", definition.name));
+        self.fill(&unfinished, definition, held).with_context(failed)?;
+        fs::rename(&unfinished, &self.directory).with_context(failed)
+    }
+
+    fn fill(&self, directory: &Path, definition: &Definition, held: bool) -> Result<()> {
+        fs::create_dir(directory)?;
         if held || definition.is_down() {
-            fs::write(self.directory.join("down"), "").with_context(failed)?;
+            fs::write(directory.join("down"), "")?;
         }
-        for entry in fs::read_dir(&definition.directory).with_context(failed)? {
-            let entry = entry.with_context(failed)?;
+        for entry in fs::read_dir(&definition.directory)? {
+            let entry = entry?;
             let name = entry.file_name();
             if NOT_IN_A_SLOT.iter().any(|own| name == **own) {
                 continue;
             }
             if name == "log" {
-                self.write_logger(&entry.path()).with_context(failed)?;
+                link_all(&entry.path(), &directory.join("log"))?;
             } else {
-                symlink(entry.path(), self.directory.join(name)).with_context(failed)?;
+                symlink(entry.path(), directory.join(name))?;
             }
         }
         if self.tree == Tree::Root {
-            held::hold(&self.directory).with_context(failed)?;
-        }
-        Ok(())
-    }
-
-    /// Makes `log/` as a directory of links, since s6 keeps state in there, too.
-    fn write_logger(&self, definition: &Path) -> Result<()> {
-        let logger = self.directory.join("log");
-        fs::create_dir(&logger)?;
-        for entry in fs::read_dir(definition)? {
-            let entry = entry?;
-            symlink(entry.path(), logger.join(entry.file_name()))?;
+            held::hold(directory)?;
         }
         Ok(())
     }
@@ -137,6 +135,16 @@ impl Slot {
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };
         anyhow::bail!("{program} {} {}: {}{said}", flags.join(" "), self.directory.display(), output.status)
     }
+}
+
+/// Makes `directory` with a link to each file of `source`. s6 keeps state in the directory, so it is no link itself.
+fn link_all(source: &Path, directory: &Path) -> Result<()> {
+    fs::create_dir(directory)?;
+    for entry in fs::read_dir(source)? {
+        let entry = entry?;
+        symlink(entry.path(), directory.join(entry.file_name()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
