@@ -210,7 +210,6 @@ impl Progress {
         }
         state.unblocked_at.store(0, Ordering::Relaxed);
     }
-    }
 }
 
 /// The body of a request.
