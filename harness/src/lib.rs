@@ -23,8 +23,8 @@
 //! ```
 //!
 //! The function lies in a module of `tests/suites/`; the module is named in `tests/suites/main.rs` (a test fails when
-//! it is not). `#[docker_test(alone)]` runs with no other test of the process beside it. A test may take 180 s
-//! ([`suite::LIMIT`]) and runs on a current-thread runtime of its own.
+//! it is not). `#[case(…)]` makes several tests of one function, and `#[serial(key)]` keeps tests that share one thing
+//! apart ([`docker_test`]). A test may take 180 s ([`suite::LIMIT`]) and runs on a current-thread runtime of its own.
 //!
 //! # A container
 //!

@@ -16,19 +16,18 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-pub use inventory;
+pub use {inventory, serial_test};
 
 pub use folder::files_that_no_module_names;
 pub use not_run::{NotRun, not_run};
-pub use runner::LIMIT;
+pub use runner::{LIMIT, NotPassed};
 
 use crate::engine::{NoDocker, connect};
 use crate::error::{BoxError, Result, chain};
 use crate::image_under_test::image_under_test;
 use crate::reaper::{Reaped, reap};
-use runner::Ended;
 
-/// What a test's function returns, boxed.
+/// The boxed future of a test's function.
 pub type TestFuture = Pin<Box<dyn Future<Output = std::result::Result<(), BoxError>>>>;
 
 /// A test, as `#[docker_test]` registers it.
@@ -36,32 +35,34 @@ pub type TestFuture = Pin<Box<dyn Future<Output = std::result::Result<(), BoxErr
 pub struct DockerTest {
     module_path: &'static str,
     function: &'static str,
-    file: &'static str,
-    alone: bool,
-    start: fn() -> TestFuture,
+    needs_the_machine: bool,
+    run: fn() -> std::result::Result<(), NotPassed>,
 }
 
 inventory::collect!(DockerTest);
 
 impl DockerTest {
-    /// For the attribute.
+    /// For the attribute. `function` is the function's name, with the case's name behind it.
     #[doc(hidden)]
     pub const fn new(
         module_path: &'static str,
         function: &'static str,
-        file: &'static str,
-        alone: bool,
-        start: fn() -> TestFuture,
+        needs_the_machine: bool,
+        run: fn() -> std::result::Result<(), NotPassed>,
     ) -> Self {
-        Self { module_path, function, file, alone, start }
+        Self { module_path, function, needs_the_machine, run }
     }
 
-    /// `module::function`: the path without the name of the test binary.
+    /// Returns `module::function` or `module::function::case`: the path without the name of the test binary.
     pub fn name(&self) -> String {
-        match self.module_path.split_once("::") {
-            Some((_, module)) => format!("{module}::{}", self.function),
-            None => self.function.to_owned(),
-        }
+        name_of(self.module_path, self.function)
+    }
+}
+
+fn name_of(module_path: &str, function: &str) -> String {
+    match module_path.split_once("::") {
+        Some((_, module)) => format!("{module}::{function}"),
+        None => function.to_owned(),
     }
 }
 
@@ -73,8 +74,19 @@ pub fn future_of<E: Into<BoxError>>(
     Box::pin(async move { test.await.map_err(Into::into) })
 }
 
-/// Runs a test that is not registered, to its end, as if it were: with a limit, evidence and removal. How the harness
-/// shows that it tells failures. Blocks the thread, which must not be a runtime's.
+/// For the attribute: runs a test, once the thread has its turn.
+#[doc(hidden)]
+pub fn run(
+    module_path: &str,
+    function: &str,
+    file: &str,
+    start: fn() -> TestFuture,
+) -> std::result::Result<(), NotPassed> {
+    runner::run(&name_of(module_path, function), &format!("{file}, {function}"), start)
+}
+
+/// Runs a test that is not registered, to its end, as if it were: with a limit, evidence and removal. The suites of the
+/// harness itself show with it that failures are reported. Blocks the thread, which must not be a runtime's.
 pub fn rehearse<E: Into<BoxError>, F>(
     name: &str,
     limit: std::time::Duration,
@@ -83,11 +95,10 @@ pub fn rehearse<E: Into<BoxError>, F>(
 where
     F: Future<Output = std::result::Result<(), E>> + 'static,
 {
-    match runner::run_to_end(name, limit, || future_of(test())) {
-        Ended::Passed => Ok(()),
-        Ended::NotRun(reason) => Err(format!("not run: {reason}")),
-        Ended::Failed(failure) => Err(failure),
-    }
+    runner::run_to_end(name, limit, || future_of(test())).map_err(|not_passed| match not_passed {
+        NotPassed::NotRun(reason) => format!("not run: {reason}"),
+        NotPassed::Failed(failure) => failure,
+    })
 }
 
 /// The `main` of the suites of this repository.
@@ -103,7 +114,9 @@ pub fn main_in(folder: &Path) -> ExitCode {
             std::env::var("HERMES_TEST_THREADS").ok().and_then(|threads| threads.parse().ok());
     }
     let mut tests: Vec<&'static DockerTest> = inventory::iter::<DockerTest>().collect();
-    tests.sort_by_key(|test| (test.module_path, test.function));
+    // The runner takes the tests in this order. A test that waits for the whole machine stands at the end: in the middle
+    // it would wait, with its thread, for a moment in which no other test runs.
+    tests.sort_by_key(|test| (test.needs_the_machine, test.module_path, test.function));
 
     let docker = match prepare(&arguments, &tests) {
         Ok(docker) => docker,
@@ -155,7 +168,11 @@ fn trial(
     arguments: &Arguments,
 ) -> Trial {
     match docker {
-        Ok(()) => Trial::ignorable_test(test.name(), move || runner::run(test)),
+        Ok(()) => Trial::ignorable_test(test.name(), move || match (test.run)() {
+            Ok(()) => Ok(Completion::Completed),
+            Err(NotPassed::NotRun(reason)) => Ok(Completion::ignored_with(reason)),
+            Err(NotPassed::Failed(failure)) => Err(failure.into()),
+        }),
         Err(no_docker) => {
             let reason = no_docker.to_string();
             let insisted = arguments.ignored || arguments.include_ignored;

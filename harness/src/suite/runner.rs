@@ -4,14 +4,13 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Once, RwLock, mpsc};
+use std::sync::{Arc, Once, mpsc};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use libtest_mimic::{Completion, Failed};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{DockerTest, TestFuture, not_run, notes};
+use super::{TestFuture, not_run, notes};
 use crate::cleanup::{Doomed, on_cleanup_thread, remove_now};
 use crate::container::Suspect;
 use crate::engine::connect;
@@ -29,8 +28,8 @@ const STACK: usize = 32 << 20;
 /// How long taking the evidence may take.
 const EVIDENCE_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Tests share it; a test that is `alone` has it for itself.
-static TURNS: RwLock<()> = RwLock::new(());
+/// The end of a test.
+type Ended = std::result::Result<(), NotPassed>;
 
 thread_local! {
     /// What the last panic of a test on this thread said, and where.
@@ -42,45 +41,36 @@ pub(super) fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().map_err(Error::file("start a tokio runtime"))
 }
 
-/// How a test ended.
+/// The end of a test that did not pass.
 #[derive(Debug)]
-pub(crate) enum Ended {
-    Passed,
-    /// It cannot run here; why.
+pub enum NotPassed {
+    /// It cannot run here, for this reason.
     NotRun(String),
-    /// What it said.
+    /// It failed with this message.
     Failed(String),
 }
 
-/// Runs a registered test.
-pub(super) fn run(test: &'static DockerTest) -> std::result::Result<Completion, Failed> {
-    let what = || {
-        let _watched = Watchdog::over(test.name());
-        let began = Instant::now();
-        let ended = on_a_roomy_stack(|| run_to_end(&test.name(), LIMIT, test.start));
-        notes::took(&test.name(), began.elapsed());
-        ended
-    };
-    let ended = if test.alone {
-        let _turn = TURNS.write();
-        what()
-    } else {
-        let _turn = TURNS.read();
-        what()
-    };
-    let failed = |failure| Failed::from(format!("{failure}\n(at {}, {})", test.file, test.function));
-    match ended {
-        Ended::Passed => Ok(Completion::Completed),
-        Ended::NotRun(reason) if not_run::is_lost_on_the_runner() => Err(failed(format!(
-            "it cannot run here: {reason}\nleave it out (-E 'not test(={})') or use `cargo xtask docker-test`",
-            test.name()
-        ))),
-        Ended::NotRun(reason) => {
-            notes::not_run(&test.name(), &reason);
-            Ok(Completion::ignored_with(reason))
+/// Runs a registered test. `place` says where its source is.
+pub(super) fn run(name: &str, place: &str, start: fn() -> TestFuture) -> Ended {
+    let _watched = Watchdog::over(name.to_owned());
+    let began = Instant::now();
+    let ended = on_a_roomy_stack(|| run_to_end(name, LIMIT, start));
+    notes::took(name, began.elapsed());
+    let failed = |failure| NotPassed::Failed(format!("{failure}\n(at {place})"));
+    ended.map_err(|not_passed| match not_passed {
+        NotPassed::NotRun(reason) if not_run::is_lost_on_the_runner() => failed(format!(
+            "it cannot run here: {reason}\nleave it out (-E 'not test(={name})') or use `cargo xtask docker-test`"
+        )),
+        NotPassed::NotRun(reason) => {
+            notes::not_run(name, &reason);
+            NotPassed::NotRun(reason)
         }
-        Ended::Failed(failure) => Err(failed(failure)),
-    }
+        NotPassed::Failed(failure) => failed(failure),
+    })
+}
+
+fn failed(failure: String) -> Ended {
+    Err(NotPassed::Failed(failure))
 }
 
 /// Runs on a thread with room: a test that describes a dozen containers at once holds them all on its stack, which in a
@@ -90,7 +80,7 @@ fn on_a_roomy_stack(what: impl FnOnce() -> Ended + Send) -> Ended {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, what);
         match thread {
             Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(error) => Ended::Failed(format!("failed to start a thread: {error}")),
+            Err(error) => failed(format!("failed to start a thread: {error}")),
         }
     })
 }
@@ -122,7 +112,7 @@ impl Watchdog {
 }
 
 /// Runs a test to its end, and removes what it made. A failure is told with the folder of its evidence.
-pub(crate) fn run_to_end(name: &str, limit: Duration, start: impl FnOnce() -> TestFuture) -> Ended {
+pub(super) fn run_to_end(name: &str, limit: Duration, start: impl FnOnce() -> TestFuture) -> Ended {
     note_panics();
     let started = runtime().and_then(|runtime| {
         let docker = runtime.block_on(connect())?;
@@ -130,7 +120,7 @@ pub(crate) fn run_to_end(name: &str, limit: Duration, start: impl FnOnce() -> Te
     });
     let (runtime, docker) = match started {
         Ok(started) => started,
-        Err(error) => return Ended::Failed(chain(&error)),
+        Err(error) => return failed(chain(&error)),
     };
     let scope = Scope::new(name, docker);
     let ended = {
@@ -145,7 +135,7 @@ pub(crate) fn run_to_end(name: &str, limit: Duration, start: impl FnOnce() -> Te
     let (browsers, pictures) = (scope.take_browsers(), scope.take_pictures());
     let (doomed, suspects): (Vec<Doomed>, Vec<Option<Suspect>>) = let_go.into_iter().unzip();
     let told = match ended {
-        Ended::Passed => {
+        Ok(()) => {
             evidence::discard(name);
             if keep_is_on() && !pictures.is_empty() {
                 match evidence::keep_pictures(name, &pictures) {
@@ -153,14 +143,14 @@ pub(crate) fn run_to_end(name: &str, limit: Duration, start: impl FnOnce() -> Te
                     Err(error) => eprintln!("harness: failed to keep pictures of {name}: {error}"),
                 }
             }
-            Ended::Passed
+            Ok(())
         }
-        Ended::Failed(failure) => {
+        Err(NotPassed::Failed(failure)) => {
             let suspects = suspects.into_iter().flatten().collect();
-            Ended::Failed(with_evidence(name, failure, Held { suspects, browsers, pictures }))
+            failed(with_evidence(name, failure, Held { suspects, browsers, pictures }))
         }
-        // Nothing was shown, so what an earlier failure left stays.
-        Ended::NotRun(reason) => Ended::NotRun(reason),
+        // The evidence of an earlier failure stays: this run disproved nothing.
+        Err(NotPassed::NotRun(reason)) => Err(NotPassed::NotRun(reason)),
     };
     remove_now(doomed);
     told
@@ -179,13 +169,13 @@ async fn attempt(scope: &Arc<Scope>, limit: Duration, start: impl FnOnce() -> Te
         step
     });
     match tokio::time::timeout(limit, stepwise).await {
-        Ok(Ok(Ok(()))) => Ended::Passed,
+        Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => match not_run::reason_in(&*error) {
-            Some(reason) => Ended::NotRun(reason),
-            None => Ended::Failed(chain(&*error)),
+            Some(reason) => Err(NotPassed::NotRun(reason)),
+            None => failed(chain(&*error)),
         },
-        Ok(Err(panic)) => Ended::Failed(told_by(&*panic)),
-        Err(_) => Ended::Failed(format!("the test did not end within its limit of {}", seconds(limit))),
+        Ok(Err(panic)) => failed(told_by(&*panic)),
+        Err(_) => failed(format!("the test did not end within its limit of {}", seconds(limit))),
     }
 }
 

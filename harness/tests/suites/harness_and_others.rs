@@ -107,7 +107,8 @@ async fn is_in_a_swarm(docker: &Docker) -> Result<bool> {
     Ok(state.is_some_and(|state| state != LocalNodeState::INACTIVE))
 }
 
-#[docker_test(alone)]
+#[docker_test]
+#[serial(swarm)]
 async fn a_swarm_is_left_when_its_test_fails() -> Result<()> {
     let name = format!("rehearsal::swarm-{}", std::process::id());
     // One that cannot be made here is told as ever.
@@ -130,7 +131,8 @@ async fn a_swarm_is_left_when_its_test_fails() -> Result<()> {
     Ok(())
 }
 
-#[docker_test(alone)]
+#[docker_test]
+#[serial(swarm)]
 async fn the_reaper_leaves_the_swarm_of_a_dead_process() -> Result<()> {
     let swarm = Swarm::init().await?;
     let docker = swarm.docker();

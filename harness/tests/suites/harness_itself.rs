@@ -1,5 +1,6 @@
 //! The harness's own promises, kept on the real image: what the other suites rely on without looking.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -300,5 +301,47 @@ async fn a_container_can_be_paused_and_cut_off() -> Result<()> {
     container.exec_sh("cat /proc/net/dev").await?.success();
     let networks = container.inspect().await?.network_settings.and_then(|settings| settings.networks);
     ensure!(networks.unwrap_or_default().is_empty());
+    Ok(())
+}
+
+#[docker_test]
+#[case::named("four", 4)]
+#[case("seven!!", 7)]
+#[case::of_a_constant(LONG, LONG.len())]
+async fn cases_run_with_their_values(#[case] text: &str, #[case] length: usize) -> Result<()> {
+    ensure!(text.len() == length, "{text} with {length}");
+    Ok(())
+}
+
+const LONG: &str = "a value may be a constant";
+
+#[docker_test]
+async fn the_list_names_each_case() -> Result<()> {
+    let binary = std::env::current_exe()?;
+    let list = tokio::process::Command::new(binary).args(["--list", "--format", "terse"]).output().await?;
+    let list = String::from_utf8(list.stdout)?;
+    let listed: Vec<&str> =
+        list.lines().filter(|line| line.contains("::cases_run_with_their_values")).collect();
+    let expected = ["case_2", "named", "of_a_constant"]
+        .map(|case| format!("harness_itself::cases_run_with_their_values::{case}: test"));
+    ensure!(listed == expected, "listed: {listed:?}");
+    Ok(())
+}
+
+/// The test that holds the key `harness_itself`.
+static HOLDER: Mutex<Option<u32>> = Mutex::new(None);
+
+#[docker_test]
+#[serial(harness_itself)]
+#[case::first(1)]
+#[case::second(2)]
+#[case::third(3)]
+async fn tests_that_share_a_key_take_turns(#[case] turn: u32) -> Result<()> {
+    let before = HOLDER.lock().expect("no test panics with it").replace(turn);
+    ensure!(before.is_none(), "{before:?} runs at the same time as {turn}");
+    // As long as a test takes that uses a thing.
+    let _container = Container::builder().entrypoint(["sleep", "infinity"]).start().await?;
+    let after = HOLDER.lock().expect("no test panics with it").take();
+    ensure!(after == Some(turn), "{after:?} ran at the same time as {turn}");
     Ok(())
 }

@@ -106,7 +106,8 @@ impl Stack {
     }
 }
 
-#[docker_test(alone)]
+#[docker_test]
+#[serial(swarm)]
 async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_trace() -> Result<()> {
     let stack = Stack::deploy("swarm.yaml").await?;
     let container = stack.container().await?;
