@@ -39,8 +39,8 @@ const SLEEPS: &[(&str, &str)] = &[
         "crates/hermes-service/src/manager/readiness.rs",
         "the pause between two looks at a gateway, under a deadline",
     ),
-    ("harness/src/exec.rs", "the pause between two looks at an exec that has ended"),
-    ("harness/src/wait.rs", "the pause between two looks of every wait"),
+    ("harness/container/src/exec.rs", "the pause between two looks at an exec that has ended"),
+    ("harness/container/src/wait.rs", "the pause between two looks of every wait"),
 ];
 
 /// The actions that workflows may use. Each pair of version and commit was read in several
@@ -285,7 +285,12 @@ fn arrows_run_one_way() {
         text.lines().any(|line| line.split(['=', '.', ' ']).next() == Some(on))
     };
     for product in ["hermes", "hermes-init"] {
-        for tool in ["harness/Cargo.toml", "xtask/Cargo.toml"] {
+        for tool in [
+            "harness/Cargo.toml",
+            "harness/browser/Cargo.toml",
+            "harness/container/Cargo.toml",
+            "xtask/Cargo.toml",
+        ] {
             if depends(tool, product) {
                 wrong.push(format!("{tool} knows {product}: the tools look at it from outside only"));
             }
@@ -296,6 +301,17 @@ fn arrows_run_one_way() {
             wrong
                 .push(format!("hermes-init links {other}: it is the first thing that runs, and stays small"));
         }
+    }
+    for general in ["harness/browser", "harness/container", "harness/macros"] {
+        let names_hermes = |text: &str| text.to_lowercase().contains("hermes");
+        if depends(&format!("{general}/Cargo.toml"), "hermes-harness") {
+            wrong.push(format!("{general} knows hermes-harness: it tests any image"));
+        }
+        let named = files(&[".rs", ".sh", ".js", ".toml"]).into_iter();
+        let named = named.filter(|(name, text)| name.starts_with(general) && names_hermes(text));
+        wrong.extend(
+            named.map(|(name, _)| format!("{name} names hermes: state it in harness/src/product.rs")),
+        );
     }
     if depends("xtask/Cargo.toml", "bollard") || depends("xtask/Cargo.toml", "tokio") {
         wrong.push("xtask compiles in seconds: what needs a Docker client lies in the harness".to_owned());

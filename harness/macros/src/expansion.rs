@@ -30,34 +30,34 @@ fn registration(declaration: &Declaration, name: &str, values: &[Expr]) -> Token
     let needs_the_machine = declaration.needs_the_machine();
     let machine = Ident::new(MACHINE, Span::call_site());
     let keys = &declaration.keys;
-    let crate_path = quote! { crate = ::hermes_harness::suite::serial_test };
+    let crate_path = quote! { crate = ::container_harness::suite::serial_test };
     let exclusion = if keys.is_empty() {
         TokenStream::new()
     } else {
-        quote! { #[::hermes_harness::suite::serial_test::serial(#(#keys,)* #crate_path)] }
+        quote! { #[::container_harness::suite::serial_test::serial(#(#keys,)* #crate_path)] }
     };
     // The attribute that is expanded last is the outermost guard. All tests take `machine` first: no two of them can
     // hold a key and wait for each other's.
     let share = if needs_the_machine {
         TokenStream::new()
     } else {
-        quote! { #[::hermes_harness::suite::serial_test::parallel(#machine, #crate_path)] }
+        quote! { #[::container_harness::suite::serial_test::parallel(#machine, #crate_path)] }
     };
     quote! {
         const _: () = {
             #exclusion
             #share
-            fn run() -> ::core::result::Result<(), ::hermes_harness::suite::NotPassed> {
-                ::hermes_harness::suite::run(
+            fn run() -> ::core::result::Result<(), ::container_harness::suite::NotPassed> {
+                ::container_harness::suite::run(
                     ::core::module_path!(),
                     #name,
                     ::core::file!(),
-                    || ::hermes_harness::suite::future_of(#function(#(#values),*)),
+                    || ::container_harness::suite::future_of(#function(#(#values),*)),
                 )
             }
 
-            ::hermes_harness::suite::inventory::submit! {
-                ::hermes_harness::suite::DockerTest::new(::core::module_path!(), #name, #needs_the_machine, run)
+            ::container_harness::suite::inventory::submit! {
+                ::container_harness::suite::DockerTest::new(::core::module_path!(), #name, #needs_the_machine, run)
             }
         };
     }

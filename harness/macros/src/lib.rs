@@ -19,7 +19,7 @@ use declaration::Declaration;
 /// ```ignore
 /// #[docker_test]
 /// #[case::of_root("root", 0)]
-/// #[case::of_the_account("hermes", 10000)]
+/// #[case::of_the_account("app", 10000)]
 /// async fn a_command_runs_as(#[case] account: &str, #[case] uid: u32) -> Result<()> {
 /// ```
 ///

@@ -13,7 +13,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOpt
 use clap::Args;
 use hermes_harness::image::{BuildOptions, Progress, Recipe, build};
 use hermes_harness::probe::slot_ready;
-use hermes_harness::{Container, secs};
+use hermes_harness::{Container, boot_of, secs};
 
 use super::{UP, UP_LABEL, down, is_missing};
 
@@ -44,7 +44,7 @@ impl Up {
         let is_first = volume_is_new(&docker).await?;
         let what_happened = ensure_running(&docker, &image).await?;
         let container = Container::existing(&docker, UP);
-        let boot = container.ready().await?;
+        let boot = boot_of(&container).await?;
         if is_first {
             for profile in EXAMPLES {
                 let made = container.exec(["hermes", "profile", "create", profile]).await?.either_way();

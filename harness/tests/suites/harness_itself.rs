@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use bollard::Docker;
 use hermes_harness::probe::{slot_pid_other_than, slot_up};
 use hermes_harness::{
-    Container, Error, ImageBuilder, Look, Volume, docker_exec, docker_exec_sh, docker_test, secs, wait_until,
+    Container, Error, ImageBuilder, Look, Volume, boot_of, docker_exec, docker_exec_sh, docker_test, secs,
+    wait_until,
 };
 use predicates::str::contains;
 
@@ -84,10 +85,10 @@ async fn a_container_that_is_dropped_is_gone_with_the_next_step() -> Result<()> 
 #[docker_test]
 async fn ready_means_this_boot_at_each_restart() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start().await?;
-    let mut before = container.ready().await?.supervisor;
+    let mut before = boot_of(&container).await?.supervisor;
     for _ in 0..2 {
         container.restart_within(secs(5)).await?;
-        let supervisor = container.ready().await?.supervisor;
+        let supervisor = boot_of(&container).await?.supervisor;
         ensure!(supervisor.start_ticks > before.start_ticks, "{supervisor:?} after {before:?}");
         before = supervisor;
     }

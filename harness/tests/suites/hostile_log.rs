@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_pid_other_than};
-use hermes_harness::wait::wait_until;
-use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs, wait_until};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify};

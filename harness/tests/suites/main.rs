@@ -55,5 +55,6 @@ mod zombie_reaping;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    hermes_harness::suite::main()
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suites");
+    hermes_harness::suite::main_in(&hermes_harness::PRODUCT, folder)
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table};
-use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Volume, boot_of, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
@@ -52,7 +52,7 @@ async fn lives(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()>
 }
 
 async fn is_whole(container: &Container, trees: Trees, log: &str) -> Result<()> {
-    let boot = container.ready().await?;
+    let boot = boot_of(&container).await?;
     ensure!(boot.unprivileged == (trees != Trees::Two), "the boot's record: {boot:?}");
     container.wait_until("the command runs", log_says(log), secs(10)).await?;
     // As who supervises it: without capabilities root may not look into the slots of others.

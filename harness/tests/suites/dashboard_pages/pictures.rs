@@ -12,10 +12,8 @@ use crate::gateways::{PlantedProfiles as _, gateway_is};
 const LARGEST: usize = 130 * 1024;
 
 fn folder() -> PathBuf {
-    std::env::var_os("HERMES_PICTURES").map_or_else(
-        || hermes_harness::image_under_test::docker_test_directory().join("pictures"),
-        PathBuf::from,
-    )
+    std::env::var_os("HERMES_PICTURES")
+        .map_or_else(|| hermes_harness::PRODUCT.test_directory().join("pictures"), PathBuf::from)
 }
 
 #[docker_test]
