@@ -31,6 +31,7 @@
 //! | `PREFIX_TEST_IMAGE` | names the image under test; the harness builds none then |
 //! | `PREFIX_KEEP=1` | keeps what tests make, and says how to enter and remove it |
 //! | `PREFIX_TEST_THREADS` | sets how many tests run at once |
+//! | `PREFIX_TEST_JUNIT` | names a file for the results as JUnit XML |
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -125,7 +126,8 @@ impl Product {
     /// Returns the directory for evidence and results: `target/docker-test`.
     pub fn test_directory(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.target.into(), PathBuf::from);
-        target.join("docker-test")
+        // A product states it with `..`; messages name it.
+        target.canonicalize().unwrap_or(target).join("docker-test")
     }
 }
 

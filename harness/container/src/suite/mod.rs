@@ -1,18 +1,25 @@
-//! Runs the suites: finds the tests that `#[docker_test]` registered, and hands them to libtest-mimic, so that
-//! `cargo test`, nextest and `cargo xtask docker-test` all know how to run, list and filter them.
+//! Runs the suites: finds the tests that `#[docker_test]` registered, and hands them to libtest-mimic. So `cargo test`
+//! and nextest know how to run, list and filter them.
 //!
-//! Without Docker every test is reported as ignored, with the reason; never as passed. So is one that finds out that
-//! something else is missing ([`not_run`]).
+//! A run prints a line for each test, with its time, and a summary whose last line is `N passed, M failed, K skipped`.
+//! `PREFIX_TEST_JUNIT` names a file for the same as JUnit XML. The exit code is 0 if no test failed, 101 if one did, 130
+//! after Ctrl-C. libtest's own options, such as `--format json`, switch this report off.
+//!
+//! Without Docker every test is reported as ignored, with the reason; never as passed. So is a test that finds out that
+//! it lacks something else ([`not_run`]).
 
 mod folder;
+mod junit;
 mod not_run;
-mod notes;
+mod report;
 mod runner;
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -24,10 +31,14 @@ pub use not_run::{NotRun, not_run};
 pub use runner::{LIMIT, NotPassed};
 
 use crate::engine::{NoDocker, connect};
-use crate::error::{BoxError, Result, chain};
+use crate::error::{BoxError, Error, Result, chain};
 use crate::image_under_test::image_under_test;
 use crate::product::{self, Product};
 use crate::reaper::{Reaped, reap};
+use report::{Report, TestResult, Verdict};
+
+/// The exit code of a run that Ctrl-C or SIGTERM ended.
+const INTERRUPTED: i32 = 130;
 
 /// The boxed future of a test's function.
 pub type TestFuture = Pin<Box<dyn Future<Output = std::result::Result<(), BoxError>>>>;
@@ -91,7 +102,7 @@ pub fn run(
 /// harness itself show with it that failures are reported. Blocks the thread, which must not be a runtime's.
 pub fn rehearse<E: Into<BoxError>, F>(
     name: &str,
-    limit: std::time::Duration,
+    limit: Duration,
     test: impl FnOnce() -> F,
 ) -> std::result::Result<(), String>
 where
@@ -114,6 +125,9 @@ pub fn main_in(product: &'static Product, folder: impl AsRef<Path>) -> ExitCode 
     run_all(product, Some(folder.as_ref()))
 }
 
+/// The report of the run; none under a list or with another [format](Arguments::format).
+static REPORT: OnceLock<Report> = OnceLock::new();
+
 fn run_all(product: &'static Product, folder: Option<&Path>) -> ExitCode {
     product::state(product);
     let mut arguments = Arguments::from_args();
@@ -127,23 +141,64 @@ fn run_all(product: &'static Product, folder: Option<&Path>) -> ExitCode {
 
     let docker = match prepare(&arguments, &tests) {
         Ok(docker) => docker,
-        Err(error) => {
-            eprintln!("error: {}", chain(&error));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return fail(&error),
     };
     let mut trials: Vec<Trial> = tests.into_iter().map(|test| trial(test, &docker, &arguments)).collect();
     trials.extend(folder.map(folder_trial));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    if arguments.list || arguments.format.is_some() || arguments.logfile.is_some() {
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
+    if let Err(error) = finish_on_signal() {
+        return fail(&error);
+    }
+    let count = trials.iter().filter(|trial| !arguments.is_filtered_out(trial)).count();
+    let junit = product.setting("TEST_JUNIT").map(PathBuf::from);
+    let report = REPORT.get_or_init(|| Report::begin(count, docker.ok().flatten(), junit));
+    arguments.logfile = Some("/dev/null".to_owned());
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    match report.finish(false) {
+        Ok(()) => conclusion.exit_code(),
+        Err(error) => fail(&error),
+    }
 }
 
-/// Before the first test: is there an engine, what did dead runs leave, which image is it?
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    eprintln!("error: {}", chain(error));
+    ExitCode::FAILURE
+}
+
+/// From now on Ctrl-C and SIGTERM end the process with the summary of the tests so far. The next run removes what the
+/// others made.
+fn finish_on_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let runtime = runner::runtime()?;
+    let listen = |kind| {
+        let _entered = runtime.enter();
+        signal(kind).map_err(Error::file("listen for signals"))
+    };
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        if let Some(Err(error)) = REPORT.get().map(|report| report.finish(true)) {
+            eprintln!("error: {error}");
+        }
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(())
+}
+
+/// Before the first test: connects to the engine, removes the things that dead runs left, and finds the image.
 ///
-/// The inner error is "no Docker"; the outer one ends the run.
+/// Returns the image, or `None` if no test needs it. The inner error is "no Docker"; the outer one ends the run.
 fn prepare(
     arguments: &Arguments,
     tests: &[&'static DockerTest],
-) -> Result<std::result::Result<(), NoDocker>> {
+) -> Result<std::result::Result<Option<&'static str>, NoDocker>> {
     let runtime = runner::runtime()?;
     runtime.block_on(async {
         let docker = match connect().await {
@@ -155,7 +210,7 @@ fn prepare(
             !arguments.is_filtered_out(&trial)
         });
         if arguments.list || !wanted {
-            return Ok(Ok(()));
+            return Ok(Ok(None));
         }
         match reap(&docker).await {
             Ok(reaped) if reaped == Reaped::default() => {}
@@ -165,49 +220,73 @@ fn prepare(
         }
         let image = image_under_test(&docker).await?;
         println!("image under test: {image}");
-        Ok(Ok(()))
+        Ok(Ok(Some(image)))
     })
 }
 
 fn trial(
     test: &'static DockerTest,
-    docker: &std::result::Result<(), NoDocker>,
+    docker: &std::result::Result<Option<&'static str>, NoDocker>,
     arguments: &Arguments,
 ) -> Trial {
+    let name = test.name();
     match docker {
-        Ok(()) => Trial::ignorable_test(test.name(), move || match (test.run)() {
-            Ok(()) => Ok(Completion::Completed),
-            Err(NotPassed::NotRun(reason)) => Ok(Completion::ignored_with(reason)),
-            Err(NotPassed::Failed(failure)) => Err(failure.into()),
+        Ok(_) => Trial::ignorable_test(name.clone(), move || {
+            let ended = (test.run)();
+            conclude(name, ended, runner::took())
         }),
         Err(no_docker) => {
             let reason = no_docker.to_string();
             let insisted = arguments.ignored || arguments.include_ignored;
-            let unable = move || match insisted {
-                true => Err(Failed::from(reason)),
-                false => Ok(Completion::ignored_with(reason)),
+            let unable = move || {
+                let ended = if insisted { NotPassed::Failed(reason) } else { NotPassed::NotRun(reason) };
+                conclude(name, Err(ended), None)
             };
-            // A list is asked by those who run each test on its own (nextest): they leave out what is ignored there.
-            // In a run the test says itself that it is ignored, since only so the reason is printed.
+            // A runner with a process for each test (nextest) asks for a list and leaves out the ignored tests. In a
+            // run the test itself says that it is ignored, since only so the reason is printed.
             Trial::ignorable_test(test.name(), unable).with_ignored_flag(arguments.list || insisted)
         }
     }
 }
 
-/// The test that every file of the folder is a module of `main.rs`: what is not would silently not be run.
+/// Reports the end of a test to the person and to libtest-mimic.
+fn conclude(
+    name: String,
+    ended: std::result::Result<(), NotPassed>,
+    took: Option<Duration>,
+) -> std::result::Result<Completion, Failed> {
+    let (verdict, completion) = match ended {
+        Ok(()) => (Verdict::Passed, Ok(Completion::Completed)),
+        Err(NotPassed::NotRun(reason)) => {
+            (Verdict::Ignored(reason.clone()), Ok(Completion::ignored_with(reason)))
+        }
+        Err(NotPassed::Failed(failure)) => (Verdict::Failed(failure.clone()), Err(Failed::from(failure))),
+    };
+    if let Some(report) = REPORT.get() {
+        report.ended(TestResult { name, verdict, took });
+    }
+    completion
+}
+
+/// Returns the test that every file of the folder is a module of `main.rs`. The tests of another file would not run, and
+/// nothing would tell.
 fn folder_trial(folder: &Path) -> Trial {
+    const NAME: &str = "every_file_of_the_folder_is_a_suite";
     let folder = folder.to_owned();
-    Trial::ignorable_test("every_file_of_the_folder_is_a_suite", move || {
-        if !folder.exists() {
-            // As where only the binary was carried to.
-            return Ok(Completion::ignored_with(format!("the sources are not at {}", folder.display())));
-        }
-        let missing = files_that_no_module_names(&folder)?;
-        if missing.is_empty() {
-            return Ok(Completion::Completed);
-        }
-        let lines: Vec<String> =
-            missing.iter().map(|name| format!("{}/main.rs has no `mod {name};`", folder.display())).collect();
-        Err(lines.join("\n").into())
-    })
+    Trial::ignorable_test(NAME, move || conclude(NAME.to_owned(), check_folder(&folder), None))
+}
+
+fn check_folder(folder: &Path) -> std::result::Result<(), NotPassed> {
+    if !folder.exists() {
+        // The binary was carried to another machine.
+        return Err(NotPassed::NotRun(format!("the sources are not at {}", folder.display())));
+    }
+    let missing = files_that_no_module_names(folder)
+        .map_err(|error| NotPassed::Failed(format!("failed to read {}: {error}", folder.display())))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> =
+        missing.iter().map(|name| format!("{}/main.rs has no `mod {name};`", folder.display())).collect();
+    Err(NotPassed::Failed(lines.join("\n")))
 }

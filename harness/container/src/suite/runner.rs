@@ -1,7 +1,7 @@
 //! One test: on a runtime of its own, under a limit, its panics caught, its evidence kept until it has passed.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Once, mpsc};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{TestFuture, not_run, notes};
+use super::{TestFuture, not_run};
 use crate::cleanup::{Doomed, on_cleanup_thread, remove_now};
 use crate::container::Suspect;
 use crate::engine::connect;
@@ -35,6 +35,9 @@ type Ended = std::result::Result<(), NotPassed>;
 thread_local! {
     /// What the last panic of a test on this thread said, and where.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+
+    /// The time of the last test on this thread. The guards of `serial_test` around [`run`] let no value through.
+    static TOOK: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 /// A runtime for one test.
@@ -56,18 +59,20 @@ pub(super) fn run(name: &str, place: &str, start: fn() -> TestFuture) -> Ended {
     let _watched = Watchdog::over(name.to_owned());
     let began = Instant::now();
     let ended = on_a_roomy_stack(|| run_to_end(name, LIMIT, start));
-    notes::took(name, began.elapsed());
+    TOOK.set(Some(began.elapsed()));
     let failed = |failure| NotPassed::Failed(format!("{failure}\n(at {place})"));
     ended.map_err(|not_passed| match not_passed {
         NotPassed::NotRun(reason) if not_run::is_lost_on_the_runner() => failed(format!(
             "it cannot run here: {reason}\nleave it out (-E 'not test(={name})') or run the suites without nextest"
         )),
-        NotPassed::NotRun(reason) => {
-            notes::not_run(name, &reason);
-            NotPassed::NotRun(reason)
-        }
+        NotPassed::NotRun(reason) => NotPassed::NotRun(reason),
         NotPassed::Failed(failure) => failed(failure),
     })
+}
+
+/// Returns the time of the last test on this thread.
+pub(super) fn took() -> Option<Duration> {
+    TOOK.take()
 }
 
 fn failed(failure: String) -> Ended {
@@ -80,7 +85,7 @@ fn on_a_roomy_stack(what: impl FnOnce() -> Ended + Send) -> Ended {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, what);
         match thread {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Ok(thread) => thread.join().unwrap_or_else(|panic| failed(payload_text(&*panic))),
             Err(error) => failed(format!("failed to start a thread: {error}")),
         }
     })
@@ -88,6 +93,9 @@ fn on_a_roomy_stack(what: impl FnOnce() -> Ended + Send) -> Ended {
 
 /// How long after its limit a test that blocks its thread is left alone: evidence and removal have their own patience.
 const LAST_RESORT: Duration = Duration::from_secs(150);
+
+/// The exit code of a process that a test blocked: not the one of a run with failed tests.
+const BLOCKED: i32 = 70;
 
 /// Ends the process should a test block its thread for good, where no limit of the runtime reaches it. What it made is
 /// removed by the next run.
@@ -105,7 +113,7 @@ impl Watchdog {
                     "error: test {test} blocks its thread; the limit of {} is long over",
                     seconds(LIMIT)
                 );
-                std::process::exit(101);
+                std::process::exit(BLOCKED);
             }
         });
         Self { _lead: lead }

@@ -1,12 +1,9 @@
 //! `cargo xtask docker-test`: the container suites on one image, reported as they end.
 //!
-//! The tests are run by their own binary (libtest-mimic). This builds what it needs, chooses tests,
-//! and turns the binary's events into lines, a summary and JUnit.
+//! The tests are run, and reported, by their own binary (`container_harness::suite`). This task builds the image and the
+//! binary, and chooses the tests.
 
 mod compile;
-mod events;
-mod junit;
-mod report;
 mod run;
 mod select;
 
@@ -39,7 +36,7 @@ pub(crate) struct DockerTest {
     /// How many tests run at once [default: three for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// What a machine without Docker means
+    /// The meaning of a machine without Docker
     #[arg(long, value_enum, default_value_t = NoDocker::Fail)]
     no_docker: NoDocker,
     /// Write the results as JUnit XML, which CI systems read
@@ -61,7 +58,7 @@ enum NoDocker {
 impl DockerTest {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let docker = super::connect().await;
-        // Whether the image exists is said before anything is compiled.
+        // A missing image is an error before anything is compiled.
         let image = match (&docker, self.list) {
             (Ok(docker), false) => Some(super::image_under_test(docker, self.image.as_deref()).await?),
             _ => None,
@@ -78,24 +75,17 @@ impl DockerTest {
             bail!("no test matches {}", self.filter.join(" or "));
         }
         let options = run::Options {
-            image: image.clone(),
+            image,
             keep: self.keep,
             jobs: self.jobs.unwrap_or_else(default_jobs),
-            reason_to_ignore: docker.as_ref().err().map(|error| format!("{error:#}")),
+            junit: self.junit,
         };
-        let outcome = run::run(&suites, &chosen, &options, docker.as_ref().ok()).await?;
-        if let Some(file) = &self.junit {
-            junit::write(file, &outcome.results, outcome.took)?;
-        }
-        report::summary(&outcome, image.as_deref());
-        if outcome.interrupted {
-            return Ok(ExitCode::from(130));
-        }
-        if docker.is_err() && self.no_docker == NoDocker::Fail {
+        let code = run::run(&suites, &chosen, &options, docker.as_ref().ok()).await?;
+        if code == ExitCode::SUCCESS && docker.is_err() && self.no_docker == NoDocker::Fail {
             eprintln!("error: no test ran, since there is no Docker (--no-docker skip accepts that)");
             return Ok(ExitCode::FAILURE);
         }
-        Ok(if outcome.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(code)
     }
 }
 

@@ -1,23 +1,24 @@
-//! The results as JUnit XML.
+//! Writes the results as JUnit XML.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::events::Verdict;
-use super::run::TestResult;
+use super::report::{TestResult, Verdict};
 
-/// Writes the file, and its directory if need be.
-pub(super) fn write(file: &Path, results: &[TestResult], took: Duration) -> Result<()> {
-    let xml = report(results, took).to_string().context("failed to write JUnit XML")?;
+/// Writes the file. Makes its directory if it is missing.
+pub(super) fn write(file: &Path, results: &[TestResult], took: Duration) -> io::Result<()> {
+    let failed = |error: io::Error| {
+        io::Error::new(error.kind(), format!("failed to write {}: {error}", file.display()))
+    };
+    let xml = report(results, took).to_string().map_err(|error| failed(io::Error::other(error)))?;
     if let Some(directory) = file.parent() {
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("failed to create {}", directory.display()))?;
+        std::fs::create_dir_all(directory).map_err(failed)?;
     }
-    std::fs::write(file, xml).with_context(|| format!("failed to write {}", file.display()))
+    std::fs::write(file, xml).map_err(failed)
 }
 
 /// One suite for each module.
@@ -47,11 +48,9 @@ fn case(module: &str, result: &TestResult) -> TestCase {
             status.set_message(message.lines().next().unwrap_or_default()).set_description(message.clone());
             status
         }
-        Verdict::Ignored => {
+        Verdict::Ignored(reason) => {
             let mut status = TestCaseStatus::skipped();
-            if let Some(reason) = &result.reason {
-                status.set_message(reason.clone());
-            }
+            status.set_message(reason.clone());
             status
         }
     };
@@ -69,16 +68,15 @@ mod tests {
 
     #[test]
     fn counts_and_messages_arrive() {
-        let result =
-            |name: &str, verdict| TestResult { name: name.into(), verdict, took: None, reason: None };
+        let result = |name: &str, verdict| TestResult { name: name.into(), verdict, took: None };
         let results = [
             result("a::one", Verdict::Passed),
             result("a::two", Verdict::Failed("it <broke>\nmore".into())),
-            result("b::three", Verdict::Ignored),
+            result("b::three", Verdict::Ignored("no Docker".into())),
         ];
         let xml = report(&results, Duration::from_secs(1)).to_string().unwrap();
         assert!(xml.contains(r#"<testsuites name="docker-test" tests="3" failures="1" errors="0""#), "{xml}");
         assert!(xml.contains("it &lt;broke&gt;"), "{xml}");
-        assert!(xml.contains("<skipped"), "{xml}");
+        assert!(xml.contains(r#"<skipped message="no Docker""#), "{xml}");
     }
 }
