@@ -67,7 +67,7 @@ pub struct Product {
 pub enum ImageSource {
     /// An image that the engine has, by its tag.
     Named(&'static str),
-    /// An image that is built once for the whole run: returns its ID.
+    /// An image that is built once for the whole run. Returns its ID or its name.
     Built(fn(Docker) -> Building),
 }
 

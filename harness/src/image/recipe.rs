@@ -34,11 +34,7 @@ impl Recipe {
             tag: "hermes:dev".into(),
             binaries: vec![("hermes-init", "init"), ("hermes", "hermes")],
             assets: vec!["docker", "LICENSE"],
-            base: Debian {
-                official: "debian:trixie-slim".into(),
-                own: "hermes-base:trixie".into(),
-                suite: "trixie",
-            },
+            base: Debian::slim("trixie"),
             revision_arg: "HERMES_BUILD_SHA",
         }
     }

@@ -84,6 +84,15 @@ impl std::fmt::Display for Base {
 }
 
 impl Debian {
+    /// The slim image of a suite: `slim("trixie")`. All products of a machine share the bootstrapped one.
+    pub fn slim(suite: &'static str) -> Self {
+        Self {
+            official: format!("debian:{suite}-slim"),
+            own: format!("debian-bootstrapped:{suite}-slim"),
+            suite,
+        }
+    }
+
     /// Finds the base image or makes it. `afresh` asks the registry, or bootstraps, even though the engine has one:
     /// that brings security updates in.
     ///

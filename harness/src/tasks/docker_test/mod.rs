@@ -24,6 +24,9 @@ const JOBS_PER_CORE: usize = 3;
 pub(crate) struct DockerTest {
     /// Run the tests whose name contains one of these [default: all]
     filter: Vec<String>,
+    /// The image that the tests are about
+    #[arg(long, value_enum, default_value_t = Subject::Hermes)]
+    suites: Subject,
     /// The image to test, by name or ID; nothing is built [default: $HERMES_TEST_IMAGE]
     #[arg(long)]
     image: Option<String>,
@@ -48,6 +51,41 @@ pub(crate) struct DockerTest {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// The image of this repository
+    Hermes,
+    /// The example of container-harness: a plain Debian
+    PlainDebian,
+}
+
+impl Subject {
+    /// The name of the test binary.
+    fn binary(self) -> &'static str {
+        match self {
+            Self::Hermes => "suites",
+            Self::PlainDebian => "plain_debian",
+        }
+    }
+
+    /// The directory of the package.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Hermes => "harness",
+            Self::PlainDebian => "harness/container",
+        }
+    }
+
+    /// An environment variable of its test binary.
+    fn variable(self, name: &str) -> String {
+        let prefix = match self {
+            Self::Hermes => "HERMES",
+            Self::PlainDebian => "PLAIN_DEBIAN",
+        };
+        format!("{prefix}_{name}")
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum NoDocker {
     /// The suites are reported as ignored; that is no failure
     Skip,
@@ -59,11 +97,14 @@ impl DockerTest {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let docker = super::connect().await;
         // A missing image is an error before anything is compiled.
-        let image = match (&docker, self.list) {
-            (Ok(docker), false) => Some(super::image_under_test(docker, self.image.as_deref()).await?),
-            _ => None,
+        let image = match (&docker, self.suites) {
+            (Ok(docker), Subject::Hermes) if !self.list => {
+                Some(super::image_under_test(docker, self.image.as_deref()).await?)
+            }
+            // The example builds its image itself.
+            _ => self.image,
         };
-        let suites = compile::suites(&Recipe::hermes().root).await?;
+        let suites = compile::suites(&Recipe::hermes().root, self.suites).await?;
         let chosen = select::choose(&suites, &self.filter, self.shard).await?;
         if self.list {
             for name in &chosen.run {
@@ -75,6 +116,7 @@ impl DockerTest {
             bail!("no test matches {}", self.filter.join(" or "));
         }
         let options = run::Options {
+            subject: self.suites,
             image,
             keep: self.keep,
             jobs: self.jobs.unwrap_or_else(default_jobs),

@@ -10,9 +10,10 @@ use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
+use super::Subject;
 use super::compile::Suites;
 use super::select::Chosen;
-use crate::tasks::{IMAGE_VARIABLE, reap};
+use crate::tasks::reap;
 
 /// The time that the test binary has for its summary after Ctrl-C.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -23,7 +24,9 @@ const INTERRUPTED: u8 = 130;
 /// The way in which the tests run.
 #[derive(Debug)]
 pub(super) struct Options {
-    /// The image under test; `None` without Docker.
+    /// The image that the tests are about.
+    pub(super) subject: Subject,
+    /// The image under test; `None` where the test binary finds it.
     pub(super) image: Option<String>,
     /// Keep what tests make.
     pub(super) keep: bool,
@@ -53,7 +56,9 @@ pub(super) async fn run(
         // libtest's code of a run with failed tests.
         Some((_, Some(101))) => Ok(ExitCode::FAILURE),
         // A binary that died tells no failed test: that must not look like success.
-        Some((status, code)) if code != Some(i32::from(INTERRUPTED)) => bail!("the suites ended with {status}"),
+        Some((status, code)) if code != Some(i32::from(INTERRUPTED)) => {
+            bail!("the suites ended with {status}")
+        }
         _ => {
             end(&mut child).await;
             if let Some(docker) = docker {
@@ -65,21 +70,22 @@ pub(super) async fn run(
 }
 
 fn start(suites: &Suites, chosen: &Chosen, options: &Options) -> Result<Child> {
+    let variable = |name| options.subject.variable(name);
     let mut command = suites.command();
     command.arg("--exact").arg(format!("--test-threads={}", options.jobs));
     for name in &chosen.rest {
         command.args(["--skip", name]);
     }
     if let Some(image) = &options.image {
-        command.env(IMAGE_VARIABLE, image);
+        command.env(variable("TEST_IMAGE"), image);
     }
     if options.keep {
-        command.env("HERMES_KEEP", "1");
+        command.env(variable("KEEP"), "1");
     }
     if let Some(file) = &options.junit {
         // The suites run in another directory.
         let file = std::path::absolute(file).context("failed to find the file for the results")?;
-        command.env("HERMES_TEST_JUNIT", file);
+        command.env(variable("TEST_JUNIT"), file);
     }
     command.spawn().context("failed to start the suites")
 }
