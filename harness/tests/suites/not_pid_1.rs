@@ -27,7 +27,7 @@ fn supervised() -> ContainerBuilder {
 
 /// Shows that everything is supervised: both trees, and the health that `hermes` tells.
 async fn is_supervised(container: &Container) -> Result<()> {
-    let boot = boot_of(&container).await?;
+    let boot = boot_of(container).await?;
     let processes = container.processes().await?;
     let table = process_table(&processes);
     let supervisor = processes.iter().find(|process| process.pid == boot.supervisor.pid);

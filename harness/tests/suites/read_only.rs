@@ -52,7 +52,7 @@ async fn lives(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()>
 }
 
 async fn is_whole(container: &Container, trees: Trees, log: &str) -> Result<()> {
-    let boot = boot_of(&container).await?;
+    let boot = boot_of(container).await?;
     ensure!(boot.unprivileged == (trees != Trees::Two), "the boot's record: {boot:?}");
     container.wait_until("the command runs", log_says(log), secs(10)).await?;
     // As who supervises it: without capabilities root may not look into the slots of others.
