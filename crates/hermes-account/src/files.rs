@@ -144,7 +144,7 @@ mod tests {
         }
 
         #[test]
-        fn a_malformed_id_is_an_error(id in "(|-1|\\+1|4294967295|[0-9]{11,14}| 1|1 |0x1|[a-z]{1,3})") {
+        fn a_malformed_id_is_an_error(id in "(|-1|\\+1|4294967295|[1-9][0-9]{10,13}| 1|1 |0x1|[a-z]{1,3})") {
             let passwd = format!("h:x:{id}:1:H:/h:/bin/sh\n");
             let found = user(passwd.as_bytes(), "h");
             prop_assert!(matches!(found, Err(LookupError::Malformed { .. })), "{:?}", found);

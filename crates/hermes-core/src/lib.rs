@@ -1,38 +1,23 @@
-//! The rules of the product, and where its files lie: no process is started here and no network is touched.
+//! The rules of the product and the paths of its files. This crate starts no process and uses no network.
 //!
-//! Everything else stands on this crate; it stands on no other of the workspace.
+//! It depends on `hermes-os` and on no other crate of the workspace.
 
-pub mod active_profile;
-pub mod boot_log;
-pub mod boot_record;
+pub mod boot;
 mod chain;
 pub mod config;
-pub mod dot_env;
-pub mod file_system;
-pub mod gateway_log;
-pub mod gateway_socket;
-pub mod gateway_state;
+pub mod gateway;
 pub mod home;
 pub mod lease;
-pub mod lock_file;
-pub mod mounts;
 pub mod owned;
-pub mod printable;
-pub mod profile_directories;
-pub mod profile_name;
-pub mod removal;
-pub mod secret_name;
+pub mod profile;
 pub mod secrets;
 pub mod timestamp;
 mod truthy;
-pub mod waiting;
-pub mod whole_file;
 
 pub use chain::chain;
-pub use gateway_state::{
+pub use gateway::{
     BootAction, DesiredState, GatewayState, ObservedState, StateFile, StateRead, action_at_boot,
 };
-pub use home::{Home, Profiles, Stray};
-pub use profile_directories::ProfileDirectories;
-pub use profile_name::ProfileName;
+pub use home::Home;
+pub use profile::{ProfileDirectories, ProfileName, Profiles, Stray};
 pub use truthy::is_truthy;

@@ -1,8 +1,10 @@
 //! What is secret, and how it is kept out of what is printed. Rather too much is masked than too little.
 
+mod name;
+
 use std::collections::BTreeSet;
 
-pub use crate::secret_name::is_secret_name;
+pub use name::is_secret_name;
 use serde_json::Value;
 
 /// What stands in a secret's place.

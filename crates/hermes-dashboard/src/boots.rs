@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use hermes_core::boot_log::{self, Entry};
-use hermes_core::boot_record::{self, BOOT_JSON, BootRecord};
+use hermes_core::boot::log as boot_log;
+use hermes_core::boot::log::Entry;
+use hermes_core::boot::record as boot_record;
+use hermes_core::boot::record::{BOOT_JSON, BootRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 

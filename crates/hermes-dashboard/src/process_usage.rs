@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Instant;
 
+use hermes_os::process::ProcessStat;
+
 /// What a look at a process found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Usage {
@@ -18,14 +20,14 @@ pub(crate) struct Usage {
 impl Usage {
     /// Looks at the process `pid`; nothing where there is none.
     pub(crate) fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = ProcessStat::of(pid).ok()?;
         let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-        let (ticks, started) = times(&stat)?;
         let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
         Some(Self {
             memory_bytes: pages * rustix::param::page_size() as u64,
-            cpu_seconds: ticks as f64 / rustix::param::clock_ticks_per_second() as f64,
-            started,
+            cpu_seconds: (stat.user_ticks + stat.system_ticks) as f64
+                / rustix::param::clock_ticks_per_second() as f64,
+            started: stat.start_ticks,
             at: Instant::now(),
         })
     }
@@ -40,27 +42,9 @@ impl Usage {
     }
 }
 
-/// `utime` and `stime` together, and `starttime`: fields 14, 15 and 22. The second field is the name, in parentheses, and may hold
-/// blanks and parentheses itself.
-fn times(stat: &[u8]) -> Option<(u64, u64)> {
-    let end = stat.iter().rposition(|&byte| byte == b')')?;
-    let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
-    Some((number(14)? + number(15)?, number(22)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_times_are_found_behind_a_name_with_parentheses() {
-        let stat = b"17 (a) b) (c) S 1 17 17 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 1 0 98765 1000 200";
-        assert_eq!(times(stat), Some((300, 98765)));
-        assert_eq!(times(b""), None);
-        assert_eq!(times(b"17 (x) S 1"), None);
-    }
 
     #[test]
     fn this_process_uses_memory_and_one_that_is_not_there_is_none() {

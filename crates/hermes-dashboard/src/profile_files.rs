@@ -2,10 +2,13 @@
 
 use std::sync::PoisonError;
 
+use hermes_core::config::dot_env;
 use hermes_core::config::{self, ConfigFileError};
-use hermes_core::printable::printable;
+use hermes_core::gateway::log as gateway_log;
 use hermes_core::secrets::{Secrets, is_secret_name, mask_json};
-use hermes_core::{ProfileName, chain, dot_env, gateway_log, whole_file};
+use hermes_core::{ProfileName, chain};
+use hermes_os::printable::printable;
+use hermes_os::whole_file;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
-use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{Home, timestamp};
+use hermes_os::whole_file::{self, WriteError};
 use serde::{Deserialize, Serialize};
 
 /// Longer than any record.

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use hermes_core::config::{Config, Key, is_service_link, service_link_warning};
-use hermes_core::{is_truthy, whole_file};
+use hermes_core::is_truthy;
+use hermes_os::whole_file;
 use ipnet::IpNet;
 
 use crate::auth::PasswordHash;

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hermes_core::ProfileName;
+use hermes_core::config::dot_env::DotEnvError;
 use hermes_core::config::{ConfigFileError, GatewayConfigError};
-use hermes_core::dot_env::DotEnvError;
 use rustix::io::Errno;
 
 use crate::settings::{HOST_VARIABLE, PORT_VARIABLE, Source};

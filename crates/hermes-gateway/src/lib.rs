@@ -11,7 +11,6 @@ mod listen;
 mod lock;
 mod options;
 mod pid_file;
-mod process;
 mod run;
 mod say;
 mod serve;

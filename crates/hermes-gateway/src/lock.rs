@@ -5,7 +5,9 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hermes_core::{Home, ProfileName, lock_file, whole_file};
+use hermes_core::{Home, ProfileName};
+use hermes_os::lock_file;
+use hermes_os::whole_file;
 
 use crate::error::GatewayError;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process;
 
 use hermes_core::chain;
-use hermes_core::whole_file;
+use hermes_os::whole_file;
 
 use crate::say::warn;
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use hermes_core::config::dot_env;
 use hermes_core::config::{self, GatewayConfig, PROFILE_PORTS, RestartPolicy};
-use hermes_core::{Home, ProfileName, dot_env};
+use hermes_core::{Home, ProfileName};
 
 use crate::error::GatewayError;
 use crate::options::Options;

@@ -1,18 +1,18 @@
 //! What the gateway says of itself in `gateway_state.json`, without ever waiting for a disk that hangs.
 
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
-use std::{io, process};
 
-use hermes_core::gateway_state::{DesiredState, Observation, StateFileError};
+use hermes_core::gateway::state::{DesiredState, Observation, StateFileError};
 use hermes_core::{ObservedState, StateFile, chain};
+use hermes_os::process::ProcessStat;
 use tokio::sync::oneshot;
 use tokio::time;
 
 use crate::disk::Disk;
 use crate::options::Options;
-use crate::process::start_time;
 use crate::say::warn;
 
 /// How often a running gateway writes its state again, so that `updated_at` tells a live one from one that hangs.
@@ -38,7 +38,8 @@ struct Inner {
 impl Recorder {
     /// The recorder of the gateway that `options` describe.
     pub(crate) fn new(options: &Options) -> Self {
-        let start_time = start_time().unwrap_or_else(|error: io::Error| {
+        let start = ProcessStat::of(process::id()).map(|stat| stat.start_ticks);
+        let start_time = start.unwrap_or_else(|error| {
             warn(format_args!("the start time of this process is not known: {error}"));
             0
         });

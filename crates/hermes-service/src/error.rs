@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hermes_core::ProfileName;
-use hermes_core::whole_file::WriteError;
+use hermes_os::whole_file::WriteError;
 
 use crate::manager::Kind;
 use crate::s6::{SlotError, StatusError};
-use crate::tool::ToolError;
+use hermes_os::tool::ToolError;
 
 /// Why a service manager did not do what was asked of it.
 #[derive(Debug, thiserror::Error)]

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::SystemTime;
 
-use hermes_core::boot_log::{self, Action, BootLogError, Line};
-use hermes_core::gateway_state::prior_state;
+use hermes_core::boot::log as boot_log;
+use hermes_core::boot::log::{Action, BootLogError, Line};
+use hermes_core::gateway::state::prior_state;
 use hermes_core::home::HomeError;
 use hermes_core::{BootAction, Home, ProfileName, Profiles, StateFile, Stray, action_at_boot};
 use rustix::fs::{AtFlags, Mode, OFlags};

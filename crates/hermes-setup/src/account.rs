@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use hermes_account::{Account, LookupError, NAME};
 use hermes_core::chain;
-use hermes_service::ToolError;
-use hermes_service::tool::Tool;
+use hermes_os::ToolError;
+use hermes_os::tool::Tool;
 use rustix::fs::Access;
 use rustix::io::Errno;
 

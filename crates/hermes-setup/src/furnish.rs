@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use hermes_core::config::{self, CONFIG_FILE_MAX, Migration, is_surely_current};
 use hermes_core::{Home, ProfileName, chain, owned};
+use hermes_os::file_kind;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::directory::{Directory, Facts};
-use crate::home::kind_name;
 use crate::notice::{First, Notice, Notices};
 use crate::root::Prepared;
 use crate::seeds;
@@ -82,7 +82,7 @@ fn make_directories(home: &Directory, path: &Path, notices: &mut Notices) {
             }
             Ok(kind) => notices.add(Notice::WrongKind {
                 path,
-                found: kind_name(kind),
+                found: file_kind::name(kind),
                 wanted: "directory",
                 mend: "move it away",
             }),
@@ -130,7 +130,7 @@ fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
             }
             FileType::Directory => notices.add(Notice::WrongKind {
                 path,
-                found: kind_name(facts.kind),
+                found: file_kind::name(facts.kind),
                 wanted: "file",
                 mend: "remove it (an engine makes a directory where a file that is to be mounted does not exist)",
             }),
@@ -138,7 +138,7 @@ fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
             FileType::RegularFile => {}
             kind => notices.add(Notice::WrongKind {
                 path,
-                found: kind_name(kind),
+                found: file_kind::name(kind),
                 wanted: "file",
                 mend: "move it away",
             }),

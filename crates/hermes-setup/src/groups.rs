@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use hermes_account::{Account, NAME};
 use hermes_core::chain;
-use hermes_service::ToolError;
-use hermes_service::tool::Tool;
+use hermes_os::ToolError;
+use hermes_os::tool::Tool;
 
 use crate::account::etc_is_read_only;
 use crate::devices;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use hermes_core::file_system;
+use hermes_os::{file_kind, file_system};
 use rustix::fs::{FileType, StatVfsMountFlags};
 use rustix::io::Errno;
 
@@ -205,25 +205,11 @@ fn told(stuck: Stuck) -> Notice {
         },
         Some(kind) if !kind.is_dir() => Notice::WrongKind {
             path: stuck.path,
-            found: FILE,
+            found: file_kind::name(FileType::RegularFile),
             wanted: "directory",
             mend: "name another directory in HERMES_HOME, or move it away",
         },
         _ => Notice::CannotMake { path: stuck.path, more: 0, error: stuck.error },
-    }
-}
-
-const FILE: &str = "file";
-
-/// What an operator calls the thing.
-pub(crate) fn kind_name(kind: FileType) -> &'static str {
-    match kind {
-        FileType::Directory => "directory",
-        FileType::Symlink => "symlink",
-        FileType::RegularFile => FILE,
-        FileType::Fifo => "FIFO",
-        FileType::Socket => "socket",
-        _ => "device",
     }
 }
 

@@ -1,6 +1,7 @@
 //! The report of what the file system of the volume lacks, once at each boot, by a service that runs beside the command.
 
-use hermes_core::{Home, file_system};
+use hermes_core::Home;
+use hermes_os::file_system;
 use rustix::io::Errno;
 
 use crate::notice::{Notice, Notices};

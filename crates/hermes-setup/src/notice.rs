@@ -5,8 +5,8 @@ use std::fmt;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use hermes_core::file_system::Ability;
-use hermes_core::printable::printable;
+use hermes_os::file_system::Ability;
+use hermes_os::printable::printable;
 use rustix::io::Errno;
 
 /// Something that an operator should know.

@@ -10,7 +10,8 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hermes_core::{mounts, owned};
+use hermes_core::owned;
+use hermes_os::mounts;
 use rustix::fs::FileType;
 use rustix::io::Errno;
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use hermes_account::withheld::{self, AUTH_JSON};
-use hermes_core::secret_name::is_secret_name;
+use hermes_core::secrets::is_secret_name;
 use rustix::fs::OFlags;
 
 use crate::notice::{Notice, Notices};

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use hermes_account::withheld::AUTH_JSON;
-use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{DesiredState, Home, ProfileName, StateFile, chain, owned};
+use hermes_os::whole_file::{self, WriteError};
 use rustix::io::Errno;
 
 use crate::auth_home;

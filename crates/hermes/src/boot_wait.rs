@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hermes_core::waiting;
+use hermes_os::waiting;
 use hermes_service::detect::Probe;
 
 use crate::error::{CommandError, Exit};

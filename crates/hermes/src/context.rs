@@ -3,7 +3,8 @@
 use std::env;
 use std::path::Path;
 
-use hermes_core::{Home, ProfileName, active_profile};
+use hermes_core::profile::active as active_profile;
+use hermes_core::{Home, ProfileName};
 use hermes_service::ServiceManager;
 use hermes_service::detect::{Probe, in_our_image};
 use hermes_service::launchd::Launchd;

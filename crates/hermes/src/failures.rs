@@ -4,14 +4,15 @@ use std::error::Error;
 use std::io;
 use std::path::Path;
 
-use hermes_core::active_profile::ActiveProfileError;
+use hermes_core::config::dot_env::DotEnvError;
 use hermes_core::config::{ConfigFileError, GatewayConfigError};
-use hermes_core::dot_env::DotEnvError;
-use hermes_core::gateway_state::{StateFileError, Unusable};
+use hermes_core::gateway::state::{StateFileError, Unusable};
 use hermes_core::home::HomeError;
-use hermes_core::profile_directories::DirectoriesError;
-use hermes_core::whole_file::{ReadError, WriteError};
-use hermes_core::{Home, ProfileName, mounts};
+use hermes_core::profile::active::ActiveProfileError;
+use hermes_core::profile::directories::DirectoriesError;
+use hermes_core::{Home, ProfileName};
+use hermes_os::mounts;
+use hermes_os::whole_file::{ReadError, WriteError};
 use hermes_service::ServiceError;
 use nix::errno::Errno;
 

@@ -2,7 +2,8 @@
 
 use std::fs::{File, TryLockError};
 
-use hermes_core::{Home, ProfileName, lock_file};
+use hermes_core::{Home, ProfileName};
+use hermes_os::lock_file;
 use hermes_service::ServiceManager;
 
 use crate::error::{CommandError, Exit};

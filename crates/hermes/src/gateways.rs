@@ -6,9 +6,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hermes_core::{
-    DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead, chain, gateway_socket,
-};
+use hermes_core::gateway::socket as gateway_socket;
+use hermes_core::{DesiredState, Home, ObservedState, ProfileName, StateFile, StateRead, chain};
 use hermes_service::{Condition, ServiceManager};
 use serde::Serialize;
 

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::OnceLock;
 
-use hermes_core::printable::printable;
+use hermes_os::printable::printable;
 
 use crate::error::{CommandError, Exit};
 

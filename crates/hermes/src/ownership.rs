@@ -7,8 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hermes_core::lease::{Holder, Lease, Obstacle, Volume};
-use hermes_core::{Home, waiting, whole_file};
+use hermes_core::Home;
+use hermes_core::lease::{Holder, Lease, Obstacle, VolumeLease};
+use hermes_os::waiting;
+use hermes_os::whole_file;
 use hermes_service::s6::SCANDIR;
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +102,7 @@ pub(crate) fn must_be_ours() -> Result<(), CommandError> {
 }
 
 /// The lease of `home` as this container sees it, in the boot `instance`.
-pub(crate) fn lease(home: &Home, instance: &str) -> Volume {
+pub(crate) fn lease(home: &Home, instance: &str) -> VolumeLease {
     let first_line = |path: &str| {
         fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
     };
@@ -109,7 +111,7 @@ pub(crate) fn lease(home: &Home, instance: &str) -> Volume {
         host: first_line("/proc/sys/kernel/random/boot_id"),
         instance: instance.to_owned(),
     };
-    Volume::new(home.clone(), me)
+    VolumeLease::new(home.clone(), me)
 }
 
 /// A new id for a boot of this container.

@@ -5,8 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hermes_core::boot_record::BOOT_JSON;
-use hermes_core::{ProfileName, waiting};
+use hermes_core::ProfileName;
+use hermes_core::boot::record::BOOT_JSON;
+use hermes_os::waiting;
 use hermes_service::detect::Probe;
 use hermes_service::s6::{self, Crashes, Slot, SlotState};
 use serde::Serialize;

@@ -1,6 +1,6 @@
 //! A table for a person: columns as wide as what is in them.
 
-use hermes_core::printable::printable;
+use hermes_os::printable::printable;
 
 use crate::output::say;
 

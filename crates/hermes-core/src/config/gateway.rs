@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::document::Config;
-use super::key::Key;
 use super::port::{DEFAULT_PROFILE_PORT, is_service_link, service_link_warning};
-use crate::profile_name::ProfileName;
+use super::yaml::{Config, Key};
+use crate::profile::name::ProfileName;
 
 /// The address that a gateway serves on when nothing names one: nobody but this machine reaches it.
 pub const DEFAULT_HOST: &str = "127.0.0.1";

@@ -5,12 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::document::Config;
-use super::edit::SetError;
 use super::file::{self, ConfigFileError};
 use super::version::{Version, VersionError, is_surely_current};
+use super::yaml::{Config, SetError};
 use crate::timestamp;
-use crate::whole_file::{self, WriteError};
+use hermes_os::whole_file::{self, WriteError};
 
 /// What a migration did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::migrate::{STEPS, Step, migrate_by};
 use super::version::is_surely_current;
 use super::*;
-use crate::whole_file::{ReadError, WriteError};
+use hermes_os::whole_file::{ReadError, WriteError};
 
 const FROM_PYTHON: &str = include_str!("../../testdata/hermes-agent-0.19-config.yaml");
 

@@ -5,10 +5,8 @@ use std::ops::RangeInclusive;
 
 use sha2::{Digest, Sha256};
 
-use super::document::Config;
-use super::edit::SetError;
-use super::key::Key;
-use crate::profile_name::ProfileName;
+use super::yaml::{Config, Key, SetError};
+use crate::profile::name::ProfileName;
 
 /// The port of the default profile.
 pub const DEFAULT_PROFILE_PORT: u16 = 8642;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use super::document::Config;
 use super::gateway::{Found, GatewayConfigError, time_of};
-use super::key::Key;
+use super::yaml::{Config, Key};
 
 /// The longest time of each kind.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);

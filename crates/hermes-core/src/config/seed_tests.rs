@@ -2,7 +2,8 @@
 
 use super::version::is_surely_current;
 use super::*;
-use crate::{ProfileName, dot_env};
+use crate::ProfileName;
+use crate::config::dot_env;
 
 const CONFIG: &str = include_str!("../../../../docker/seed/config.yaml");
 const DOT_ENV: &str = include_str!("../../../../docker/seed/.env");

@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::whole_file::WriteError;
+use hermes_os::whole_file::WriteError;
 
 const FROM_PYTHON: &str = include_str!("../../testdata/hermes-agent-0.19-config.yaml");
 

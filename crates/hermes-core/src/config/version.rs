@@ -1,8 +1,6 @@
 //! The version of a configuration: `version` at its top, by which a boot knows what has to be migrated ([`super::migrate`]).
 
-use super::document::Config;
-use super::edit::SetError;
-use super::key::Key;
+use super::yaml::{Config, Key, SetError};
 
 /// The version that this program reads and writes. A configuration that names none is of version 0.
 pub const CURRENT_VERSION: u64 = 1;

@@ -109,7 +109,7 @@ pub(crate) async fn make(site: &Arc<Site>, name: &str) -> Result<ProfileName, Fa
 }
 
 fn printable_name(name: &str) -> String {
-    hermes_core::printable::printable(name.chars().take(80).collect::<String>().as_bytes())
+    hermes_os::printable::printable(name.chars().take(80).collect::<String>().as_bytes())
 }
 
 /// Starts, stops or restarts a gateway; answers when it is ready, or down.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hermes_core::lock_file::LockFile;
-use hermes_core::whole_file::{self, WriteError};
 use hermes_core::{Home, chain};
+use hermes_os::lock_file::LockFile;
+use hermes_os::whole_file::{self, WriteError};
 use serde::{Deserialize, Serialize};
 
 use super::file_version::FileVersion;

@@ -5,7 +5,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hermes_core::Home;
-use hermes_core::whole_file::{self, ReadError, WriteError};
+use hermes_os::whole_file::{self, ReadError, WriteError};
 
 /// Longer than any token.
 const TOKEN_MAX: u64 = 1024;

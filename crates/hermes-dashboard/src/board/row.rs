@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
-use hermes_core::printable::printable;
 use hermes_core::timestamp;
+use hermes_os::printable::printable;
 use hermes_service::Condition;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::Response;
-use hermes_core::boot_record::milliseconds;
+use hermes_core::boot::record::milliseconds;
 
 use super::{Frame, Refused, Visitor, html};
 use crate::api::boots;

@@ -5,8 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 
-use hermes_core::gateway_socket::NAME;
-use hermes_core::{ProfileName, file_system, gateway_socket};
+use hermes_core::ProfileName;
+use hermes_core::gateway::socket as gateway_socket;
+use hermes_core::gateway::socket::NAME;
+use hermes_os::file_system;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};

@@ -6,14 +6,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process;
 
-use hermes_core::ProfileName;
+use hermes_core::{ProfileName, chain};
+use hermes_os::process::ProcessStat;
 use rstest::rstest;
 
 use super::gateway::{Running, TestHome, coder, free_port, taken_port};
 use crate::error::GatewayError;
 use crate::http;
 use crate::state::STATE_INTERVAL;
-use hermes_core::chain;
 
 /// What a start that failed after it took the lock has to leave.
 #[track_caller]
@@ -31,7 +31,7 @@ fn whoever_waited_for_readiness_reads_running_and_is_served() {
     let state = home.state();
     assert_eq!(home.observed(), Some("running"));
     assert_eq!(state.pid(), Some(process::id()));
-    assert_eq!(state.start_time(), Some(crate::process::start_time().unwrap()));
+    assert_eq!(state.start_time(), Some(ProcessStat::of(std::process::id()).unwrap().start_ticks));
     assert_eq!(state.kind(), Some("hermes-gateway"));
     assert_eq!(state.argv(), Some(vec!["hermes", "-p", "coder"]));
     assert_eq!(state.exit_reason(), None);

@@ -12,13 +12,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hermes_core::{Home, ProfileName, whole_file};
+use hermes_core::{Home, ProfileName};
+use hermes_os::whole_file;
 
 use self::print::Printed;
 use crate::error::ServiceError;
 use crate::manager::readiness::{Deadline, Look, says_ready};
 use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
-use crate::tool::{DEADLINE, Tool, ToolError, on_path};
+use hermes_os::tool::{DEADLINE, Tool, ToolError, on_path};
 
 /// The permission bits of an agent: it holds no secret, and launchd takes none that others may write.
 const AGENT_MODE: u32 = 0o644;

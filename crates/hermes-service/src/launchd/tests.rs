@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::print::tests::{ENDED, RUNNING};
 use super::*;
-use crate::tool::fake::{Fake, prints};
+use crate::fake_tool::{Fake, prints};
 
 const SOON: Wait = Wait::AtMost(Duration::from_secs(20));
 const AT_ONCE: Wait = Wait::AtMost(Duration::from_millis(300));

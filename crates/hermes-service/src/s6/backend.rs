@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use hermes_core::whole_file::{self, WriteError};
-use hermes_core::{Home, ProfileName, StateFile, action_at_boot, waiting};
+use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
+use hermes_os::waiting;
+use hermes_os::whole_file::{self, WriteError};
 
 use super::crashes::Crashes;
 use super::register::{LOOK, is_up_and_running, wait_until};
@@ -13,7 +14,7 @@ use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
 use super::status::{StatusError, exists, is_scanned, slot_state};
 use crate::error::ServiceError;
 use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
-use crate::tool::{Tool, ToolError};
+use hermes_os::tool::{Tool, ToolError};
 
 /// Where the image has s6's programs, whatever `PATH` says.
 const TOOLS: &str = "/command";

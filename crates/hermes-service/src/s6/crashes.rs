@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hermes_core::config::RestartPolicy;
-use hermes_core::whole_file::{self, ReadError, WriteError};
+use hermes_os::whole_file::{self, ReadError, WriteError};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 

@@ -4,14 +4,16 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use hermes_core::{BootAction, ProfileName, lock_file, waiting};
+use hermes_core::{BootAction, ProfileName};
+use hermes_os::lock_file;
+use hermes_os::waiting;
 
 use super::backend::S6;
 use super::slot::SlotError;
 use super::status::{exists, is_supervised};
 use crate::error::ServiceError;
 use crate::manager::Wait;
-use crate::tool::ToolError;
+use hermes_os::tool::ToolError;
 
 /// How long `s6-svscan` has to take a slot up, or to let it go. It takes milliseconds; more than a second under heavy load.
 const TAKES_UP: Duration = Duration::from_secs(20);

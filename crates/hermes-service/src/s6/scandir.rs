@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Where every service and gateway of the account has its slot.
-pub const SCANDIR: &str = hermes_core::gateway_socket::SLOTS;
+pub const SCANDIR: &str = hermes_core::gateway::socket::SLOTS;
 
 /// A slot: a service directory that `s6-svscan` has its eyes on.
 #[derive(Clone, Debug, PartialEq, Eq)]

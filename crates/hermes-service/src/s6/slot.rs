@@ -10,7 +10,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hermes_core::{BootAction, ProfileName, removal};
+use hermes_core::{BootAction, ProfileName};
+use hermes_os::removal;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 

@@ -13,14 +13,15 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hermes_core::{Home, ProfileName, whole_file};
+use hermes_core::{Home, ProfileName};
+use hermes_os::whole_file;
 use rustix::time::{ClockId, clock_gettime};
 
 use self::show::Shown;
 use crate::error::ServiceError;
 use crate::manager::readiness::{Deadline, Look, says_ready};
 use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
-use crate::tool::{Tool, ToolError, on_path};
+use hermes_os::tool::{Tool, ToolError, on_path};
 
 /// The permission bits of a unit: it holds no secret.
 const UNIT_MODE: u32 = 0o644;

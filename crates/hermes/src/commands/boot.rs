@@ -6,7 +6,8 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hermes_core::boot_record::{self, BOOT_JSON, BootRecord, Phase, milliseconds};
+use hermes_core::boot::record as boot_record;
+use hermes_core::boot::record::{BOOT_JSON, BootRecord, Phase, milliseconds};
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};

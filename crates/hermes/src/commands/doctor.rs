@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use hermes_core::{chain, waiting};
+use hermes_core::chain;
+use hermes_os::waiting;
 
 use crate::context::Context;
 use crate::error::CommandError;

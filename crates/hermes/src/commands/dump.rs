@@ -11,9 +11,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use hermes_core::{
-    Home, ProfileName, StateFile, StateRead, active_profile, chain, config, dot_env, timestamp,
-};
+use hermes_core::config::dot_env;
+use hermes_core::profile::active as active_profile;
+use hermes_core::{Home, ProfileName, StateFile, StateRead, chain, config, timestamp};
 use hermes_service::none::NoServiceManager;
 
 use crate::build::Build;
@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::gateways::Gateway;
 use crate::output;
-use hermes_core::gateway_log;
+use hermes_core::gateway::log as gateway_log;
 use hermes_core::secrets::Secrets;
 
 #[derive(clap::Args)]

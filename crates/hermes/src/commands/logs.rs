@@ -5,8 +5,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hermes_core::gateway_log::{self, Followed, Tail};
-use hermes_core::{ProfileName, boot_log, waiting};
+use hermes_core::ProfileName;
+use hermes_core::boot::log as boot_log;
+use hermes_core::gateway::log as gateway_log;
+use hermes_core::gateway::log::{Followed, Tail};
+use hermes_os::waiting;
 use hermes_service::ServiceManager as _;
 
 use crate::context::Context;

@@ -5,8 +5,9 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, ExitCode};
 
+use hermes_core::ProfileName;
 use hermes_core::config::{self, ConfigFileError};
-use hermes_core::{ProfileName, whole_file};
+use hermes_os::whole_file;
 use hermes_service::detect::in_our_image;
 
 use crate::account;

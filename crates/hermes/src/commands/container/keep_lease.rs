@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use hermes_core::boot_record::{BOOT_JSON, BootRecord};
-use hermes_core::lease::{BEAT, Held, LeaseError, Obstacle, Volume};
+use hermes_core::boot::record::{BOOT_JSON, BootRecord};
+use hermes_core::lease::{Acquire, BEAT, Held, LeaseError, Obstacle, Renewal, VolumeLease};
 use hermes_core::{BootAction, StateFile, action_at_boot, chain};
 use hermes_service::s6::S6;
 use hermes_service::{ServiceManager, Wait};
@@ -47,7 +47,7 @@ struct Keeper {
     trouble: RefCell<Option<String>>,
     s6: S6,
     home: hermes_core::Home,
-    volume: Volume,
+    lease: VolumeLease,
     stop: SignalFd,
     /// When this began.
     began: Instant,
@@ -77,7 +77,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
         trouble: RefCell::default(),
         s6: S6::of_the_image(context.home.clone()),
         home: context.home.clone(),
-        volume: ownership::lease(&context.home, &note.instance),
+        lease: ownership::lease(&context.home, &note.instance),
         stop,
         began: Instant::now(),
         boot_is_kept: Cell::new(false),
@@ -87,7 +87,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
 
 impl Keeper {
     fn keep(&self, mut was_ours: bool) -> Result<ExitCode, CommandError> {
-        let mut taken = self.volume.take();
+        let mut taken = self.lease.take();
         // Of a volume that is mounted read-only the boot has told; from then on a change is news.
         if let Err(error) = &taken
             && is_read_only(error)
@@ -99,13 +99,13 @@ impl Keeper {
                 // A full disk, a volume that is away: tried again at the next beat.
                 None => match self.pause(BEAT)? {
                     Ok(()) => {
-                        taken = self.volume.take();
+                        taken = self.lease.take();
                         continue;
                     }
                     Err(Stop) => return Ok(ExitCode::SUCCESS),
                 },
-                Some(Ok(held)) => held,
-                Some(Err(obstacle)) => {
+                Some(Acquire::Held(held)) => held,
+                Some(Acquire::Obstacle(obstacle)) => {
                     self.leave_to(&obstacle, was_ours)?;
                     match self.wait_for(obstacle)? {
                         Ok(held) => held,
@@ -122,7 +122,7 @@ impl Keeper {
             if let Err(Stop) = self.hold(held)? {
                 return Ok(ExitCode::SUCCESS);
             }
-            taken = self.volume.take();
+            taken = self.lease.take();
         }
     }
 
@@ -131,11 +131,11 @@ impl Keeper {
         loop {
             if let Err(Stop) = self.pause_and_keep_boot(BEAT)? {
                 self.wait_until_no_gateway_is_up();
-                self.tell(self.volume.give_back(held));
+                self.tell(self.lease.give_back(held));
                 return Ok(Err(Stop));
             }
             // Where the beat cannot be written the lock is still held.
-            if let Some(Err(obstacle)) = self.tell(self.volume.beat(&mut held)) {
+            if let Some(Renewal::Lost(obstacle)) = self.tell(self.lease.renew(&mut held)) {
                 drop(held);
                 return self.leave_to(&obstacle, true).map(Ok);
             }
@@ -167,23 +167,23 @@ impl Keeper {
                 return Ok(Err(Stop));
             }
             let taken =
-                if since.elapsed() >= seen.ttl() { self.volume.take_over(&seen) } else { self.volume.take() };
+                if since.elapsed() >= seen.ttl() { self.lease.take_over(&seen) } else { self.lease.take() };
             match self.tell(taken) {
                 None => {}
-                Some(Ok(mut held)) => {
+                Some(Acquire::Held(mut held)) => {
                     if since.elapsed() >= seen.ttl() {
                         if let Err(Stop) = self.pause(SETTLES)? {
-                            self.tell(self.volume.give_back(held));
+                            self.tell(self.lease.give_back(held));
                             return Ok(Err(Stop));
                         }
-                        if let Some(Err(other)) = self.tell(self.volume.beat(&mut held)) {
+                        if let Some(Renewal::Lost(other)) = self.tell(self.lease.renew(&mut held)) {
                             (seen, since) = (other, Instant::now());
                             continue;
                         }
                     }
                     return Ok(Ok(held));
                 }
-                Some(Err(obstacle)) => {
+                Some(Acquire::Obstacle(obstacle)) => {
                     if obstacle.has_moved_since(&seen) {
                         since = Instant::now();
                         if obstacle.lease.as_ref().map(|lease| &lease.holder)
@@ -259,7 +259,7 @@ impl Keeper {
     }
 
     fn note(&self, other: Option<Other>) -> Result<(), CommandError> {
-        Note { instance: self.volume.me().instance.clone(), other }.write()
+        Note { instance: self.lease.me().instance.clone(), other }.write()
     }
 
     fn start_what_is_to_run(&self) {

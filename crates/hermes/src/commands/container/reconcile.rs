@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+use hermes_core::lease::Acquire;
 use hermes_service::reconcile::{MayStart, reconcile};
 use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 
@@ -68,8 +69,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 fn has_the_volume(context: &Context) -> bool {
     let taken = ownership::new_instance().and_then(|instance| {
         let other = match ownership::lease(&context.home, &instance).take() {
-            Ok(Ok(_)) => None,
-            Ok(Err(obstacle)) => Some(Other::of(&obstacle)),
+            Ok(Acquire::Held(_)) => None,
+            Ok(Acquire::Obstacle(obstacle)) => Some(Other::of(&obstacle)),
             // Of a read-only volume the set-up has told.
             Err(error) if is_read_only(&error) => None,
             Err(error) => {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use hermes_core::removal;
+use hermes_os::removal;
 
 use crate::error::CommandError;
 

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hermes_core::waiting;
 use hermes_dashboard::{Credential, DashboardError, Record, SettingsError, TokenError};
+use hermes_os::waiting;
 use hermes_service::detect::in_our_image;
 
 use super::settings::{self, is_wanted};

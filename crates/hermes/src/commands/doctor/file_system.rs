@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hermes_core::file_system::{self, Ability, Lack};
+use hermes_os::file_system::{self, Ability, Lack};
 
 use super::Finding;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use hermes_core::active_profile;
+use hermes_core::profile::active as active_profile;
 use hermes_service::detect::in_our_image;
 use hermes_service::{Kind, ServiceManager};
 

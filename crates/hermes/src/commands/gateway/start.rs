@@ -10,7 +10,8 @@ use super::each;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::foreground;
-use hermes_core::{gateway_log, waiting};
+use hermes_core::gateway::log as gateway_log;
+use hermes_os::waiting;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

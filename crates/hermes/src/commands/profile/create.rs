@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use hermes_core::{ProfileName, whole_file};
+use hermes_core::ProfileName;
+use hermes_os::whole_file;
 
 use super::make;
 use crate::context::Context;

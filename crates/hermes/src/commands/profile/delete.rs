@@ -3,7 +3,9 @@
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::process::ExitCode;
 
-use hermes_core::{ProfileDirectories, ProfileName, active_profile, removal};
+use hermes_core::profile::active as active_profile;
+use hermes_core::{ProfileDirectories, ProfileName};
+use hermes_os::removal;
 
 use crate::context::Context;
 use crate::error::{CommandError, Exit};

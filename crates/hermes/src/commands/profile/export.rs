@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{self, ExitCode};
 use std::time::SystemTime;
 
-use hermes_core::{ProfileName, config, file_system, timestamp};
+use hermes_core::{ProfileName, config, timestamp};
+use hermes_os::file_system;
 
 use crate::archive::{Left, Source};
 use crate::context::Context;

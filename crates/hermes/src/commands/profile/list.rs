@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hermes_core::active_profile;
+use hermes_core::profile::active as active_profile;
 use serde::Serialize;
 
 use crate::context::Context;

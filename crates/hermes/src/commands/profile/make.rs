@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use hermes_core::config::dot_env;
 use hermes_core::config::{self, Config, ConfigFileError, GatewayConfig, port_for};
-use hermes_core::dot_env;
 use hermes_core::{ProfileDirectories, ProfileName};
 
 use crate::context::Context;

@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::process::ExitCode;
 
-use hermes_core::{
-    DesiredState, Home, ProfileDirectories, ProfileName, StateFile, StateRead, active_profile, removal,
-};
+use hermes_core::profile::active as active_profile;
+use hermes_core::{DesiredState, Home, ProfileDirectories, ProfileName, StateFile, StateRead};
+use hermes_os::removal;
 use hermes_service::ServiceManager;
 
 use super::make;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hermes_core::{ProfileName, active_profile};
+use hermes_core::ProfileName;
+use hermes_core::profile::active as active_profile;
 use serde::Serialize;
 
 use crate::context::Context;

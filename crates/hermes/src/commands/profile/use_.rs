@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use hermes_core::{ProfileName, active_profile};
+use hermes_core::ProfileName;
+use hermes_core::profile::active as active_profile;
 
 use crate::context::Context;
 use crate::error::CommandError;

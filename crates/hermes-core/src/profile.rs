@@ -1,0 +1,10 @@
+//! A profile: one agent, with its directory and its name.
+
+pub mod active;
+pub mod directories;
+mod listing;
+pub mod name;
+
+pub use directories::ProfileDirectories;
+pub use listing::{Profiles, Stray, StrayReason};
+pub use name::{ProfileName, ProfileNameError};
