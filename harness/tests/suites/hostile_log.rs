@@ -11,7 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify};
 
-use crate::driving::{create, hermes, look, ready_pid, up_with};
+use crate::support::driving::{create, hermes, look, ready_pid, up_with};
 
 /// A syslog server that takes connections, and reads from them only when it is told to.
 struct Sink {

@@ -9,8 +9,8 @@ use hermes_harness::{Container, ContainerBuilder, Look, boot_of, docker_test, se
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 
-use crate::driving::is_healthy;
-use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
+use crate::support::driving::is_healthy;
+use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 /// A command that ends with its own code when it is told to by SIGTERM.
 const TRAPS: &str =

@@ -7,7 +7,7 @@ use hermes_harness::{Container, ContainerBuilder, Volume, boot_of, docker_test, 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
-use crate::driving::is_healthy_to;
+use crate::support::driving::is_healthy_to;
 
 /// What the documentation names for `--cap-drop ALL`.
 const CAPABILITIES: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table};
 use hermes_harness::{Container, ContainerBuilder, Look, boot_of, docker_test, secs};
 
-use crate::own_services::OwnServices;
+use crate::support::own_services::OwnServices;
 
 /// How many orphans there are at the same time.
 const MANY: usize = 1000;

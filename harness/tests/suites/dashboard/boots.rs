@@ -5,7 +5,7 @@ use hermes_harness::{Container, Look, Volume, boot_of, docker_test, secs};
 use serde_json::Value;
 
 use super::{PORT, bound, serving, token, wanted};
-use crate::driving::hermes;
+use crate::support::driving::hermes;
 
 const BOOTS: &str = "/opt/data/logs/boots.json";
 

@@ -7,7 +7,7 @@ use hermes_harness::{Browser, docker_test, secs};
 use serde_json::json;
 
 use super::{Dash, row_says, with_dashboard};
-use crate::gateways::PlantedProfiles as _;
+use crate::support::gateways::PlantedProfiles as _;
 
 const SHOWN: &str =
     "[...document.querySelectorAll('#profiles tbody tr')].filter((row) => !row.hidden).length";

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
 
 use super::{Dash, row_says, with_dashboard};
-use crate::gateways::{PlantedProfiles as _, gateway_is};
+use crate::support::gateways::{PlantedProfiles as _, gateway_is};
 
 /// A picture of the README is to be loaded quickly.
 const LARGEST: usize = 130 * 1024;

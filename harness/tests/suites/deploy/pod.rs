@@ -9,8 +9,8 @@ use predicates::str::contains;
 use super::kubernetes::{port_of, probes};
 use super::pod_builder::{EmptyDirs, Pod};
 use super::{From, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password};
-use crate::driving::{directory, hermes};
-use crate::gateways::gateway_is;
+use crate::support::driving::{directory, hermes};
+use crate::support::gateways::gateway_is;
 
 /// What the kubelet would make of a probe now: nothing, or why it fails.
 async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {

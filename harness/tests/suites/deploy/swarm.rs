@@ -12,7 +12,7 @@ use super::{
     From, SECRETS, addition, folder, healthy_with_its_gateway, only_the_gateway_has_the_secret, read,
     the_dashboard_asks_for_its_password,
 };
-use crate::driving::{answers_at_both_doors, directory, hermes};
+use crate::support::driving::{answers_at_both_doors, directory, hermes};
 
 /// A stack. It goes with the handle, and the swarm before it: a task that is removed alone would be replaced.
 struct Stack {

@@ -7,8 +7,8 @@ use hermes_harness::{Container, boot_of, docker_test};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 
-use super::orchard::planted;
-use crate::own_services::OwnServices;
+use super::sample_image::planted;
+use crate::support::own_services::OwnServices;
 
 #[docker_test]
 async fn the_record_of_a_boot_has_each_phase_script_and_service_with_its_time() -> Result<()> {

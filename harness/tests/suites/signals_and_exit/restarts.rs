@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_up};
 use hermes_harness::{Container, Look, boot_of, docker_test, secs};
 
-use crate::driving::is_healthy;
-use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
+use crate::support::driving::is_healthy;
+use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
 async fn a_container_that_was_killed_starts_again() -> Result<()> {

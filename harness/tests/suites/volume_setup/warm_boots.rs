@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Boot, Container, Volume, boot_of, docker_test, secs};
 
-use crate::driving::look;
-use crate::setting_up::{idle, owners, says, set_up};
+use crate::support::driving::look;
+use crate::support::setting_up::{idle, owners, says, set_up};
 
 /// So many files, in directories of a thousand.
 const MANY: &str = r#"use strict; my ($directories, $files) = @ARGV;

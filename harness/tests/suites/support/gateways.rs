@@ -6,8 +6,8 @@ use hermes_harness::probe::process_table;
 use hermes_harness::{Container, ContainerBuilder, Look, Looked, secs};
 use serde::Deserialize;
 
-pub(crate) use crate::driving::{directory, state as state_file};
-use crate::own_services::OwnServices;
+pub(crate) use crate::support::driving::{directory, state as state_file};
+use crate::support::own_services::OwnServices;
 
 /// Where the profiles that have a name lie.
 pub(crate) const PROFILES: &str = "/opt/data/profiles";

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, ExecRequest, Look, Output, Volume, secs};
 
-use crate::own_services::OwnServices;
+use crate::support::own_services::OwnServices;
 
 /// A container in which nothing runs but what it supervises.
 pub(crate) fn idle() -> ContainerBuilder {

@@ -93,7 +93,7 @@ const SERVICES: [(&str, u32, &str); 35] = [
 ];
 
 /// The image, built from ours.
-pub(super) async fn orchard() -> Result<DerivedImage> {
+pub(super) async fn sample_image() -> Result<DerivedImage> {
     let scripts = ImageBuilder::new()
         .file("/usr/local/bin/oneshot", 0o755, ONESHOT)
         .file("/etc/cont-init.d/50-own", 0o755, SCRIPT)
