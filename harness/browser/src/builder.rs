@@ -1,4 +1,4 @@
-//! What kind of browser, and its start.
+//! Describes a browser and starts it.
 
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ impl BrowserBuilder {
         capabilities.insert("browserName".to_owned(), "chrome".into());
         capabilities.insert("goog:chromeOptions".to_owned(), options);
         capabilities.insert("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" }));
-        // What a page asks with `alert()` stays for the test to see.
+        // A dialog of `alert()` stays open for the test.
         capabilities.insert("unhandledPromptBehavior".to_owned(), "ignore".into());
         Capabilities::from(capabilities)
     }

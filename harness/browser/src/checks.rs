@@ -1,4 +1,4 @@
-//! What a page has to be for everybody who uses it: names for controls, labels for fields, contrast, no sideways scrolling.
+//! Checks that a page works for everybody: names for controls, labels for fields, contrast, no sideways scrolling.
 //! The checks run in the page (`checks.js`); here are their findings.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// The functions that the harness brings into a page.
 pub(super) const LIBRARY: &str = include_str!("checks.js");
 
-/// What is wrong, by kind.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -39,11 +39,11 @@ pub enum Fault {
 /// One thing that is wrong with a page.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Finding {
-    /// What kind of thing.
+    /// Its kind.
     pub fault: Fault,
-    /// Where: `button#save "Save"`.
+    /// The element: `button#save "Save"`.
     pub element: String,
-    /// What exactly, with figures.
+    /// The details, with figures.
     pub detail: String,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Finding {
 }
 
 impl Browser {
-    /// What is wrong with the page as it is now. Works with JavaScript switched off, too.
+    /// Returns the faults of the page as it is now. Works with JavaScript switched off, too.
     pub async fn findings(&self) -> Result<Vec<Finding>> {
         self.evaluate(&format!("{LIBRARY}\nreturn faults();")).await
     }

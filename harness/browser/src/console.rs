@@ -1,4 +1,4 @@
-//! What the browser's console says: of the page's scripts, of refused requests, of breaches of the page's own policy.
+//! Reads the browser's console: messages of the page's scripts, of refused requests, of breaches of the page's own policy.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,25 +15,25 @@ use crate::error::{Result, failed};
 pub struct ConsoleLine {
     /// `SEVERE`, `WARNING`, `INFO` or `DEBUG`.
     pub level: String,
-    /// Who said it: `console-api`, `javascript`, `network`, `security`, …
+    /// The source: `console-api`, `javascript`, `network`, `security`, …
     pub source: String,
-    /// Where, and what.
+    /// The place and the message.
     pub text: String,
 }
 
 impl ConsoleLine {
-    /// Whether it is an error: a script's, or of something that could not be loaded or was refused.
+    /// Returns whether it is an error: of a script, or of a resource that failed to load or was refused.
     pub fn is_error(&self) -> bool {
         self.level == "SEVERE"
     }
 
-    /// Whether it is an error or a warning, and no remark: Chromium remarks, for one, that it did not move the focus
+    /// Returns whether it is an error or a warning, and no remark: Chromium remarks, for one, that it did not move the focus
     /// to a field because the visitor was there first.
     pub fn is_complaint(&self) -> bool {
         self.is_error() || self.level == "WARNING"
     }
 
-    /// Whether the page did what its Content-Security-Policy forbids.
+    /// Returns whether the page violated its Content-Security-Policy.
     pub fn is_policy_breach(&self) -> bool {
         self.text.contains("Content Security Policy")
     }
@@ -74,7 +74,7 @@ impl Browser {
         self.remains().console.read(self.session()).await.map_err(failed("read the browser's console"))
     }
 
-    /// What the console said since this was called last: what is expected can be told from what is not.
+    /// Returns the lines since the last call. So a test can separate expected lines from others.
     pub async fn new_console(&self) -> Result<Vec<ConsoleLine>> {
         let lines = self.console().await?;
         let given = self.remains().console.1.swap(lines.len(), Ordering::Relaxed);

@@ -30,7 +30,7 @@ const PATIENCE: Duration = secs(10);
 #[derive(Debug)]
 pub(super) struct Driver {
     port: u16,
-    /// What the keeper waits for the end of.
+    /// The input whose end the keeper waits for.
     input: Option<ChildStdin>,
     keeper: Option<Child>,
     folder: TempDir,
@@ -61,12 +61,12 @@ impl Driver {
         Ok(driver)
     }
 
-    /// Where it takes commands.
+    /// Returns the URL for commands.
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where all its files lie.
+    /// Returns the folder of all its files.
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
     }

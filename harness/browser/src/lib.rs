@@ -93,7 +93,7 @@ impl Browser {
         self.session().refresh().await.map_err(failed("load the page again"))
     }
 
-    /// Where it is.
+    /// Returns the URL of the page.
     pub async fn url(&self) -> Result<String> {
         Ok(self.seen().await?.url)
     }
@@ -119,7 +119,7 @@ impl Browser {
         Ok(png)
     }
 
-    /// Where all files of the browser lie; it goes with the browser.
+    /// Returns the folder of all files of the browser. It goes with the browser.
     pub fn folder(&self) -> &Path {
         self.remains().driver().map_or(Path::new(""), |driver| driver.folder())
     }

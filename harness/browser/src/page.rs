@@ -1,4 +1,4 @@
-//! What a person does with a page: looks, clicks, types, waits.
+//! The actions of a person on a page: looks, clicks, types, waits.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Result, failed};
 /// How long a time-out asks the page what it shows: it may hang.
 const LAST_LOOK: Duration = secs(10);
 
-/// What is told of an element. Its text is asked for here: WebDriver's own idea of it leaves `noscript` out. So is what hinders
+/// Describes an element. Its text is asked for here: WebDriver's own idea of it leaves `noscript` out. So is what hinders
 /// a click: chromedriver would try a covered element for seconds, and then not say by what.
 const FOUND: &str = r#"
 function cover(element) {
@@ -126,7 +126,7 @@ impl Browser {
         Ok(())
     }
 
-    /// What has the focus: `button#save "Save"`, or `body` for nothing.
+    /// Returns the element with the focus: `button#save "Save"`, or `body` for nothing.
     pub async fn focused(&self) -> Result<String> {
         self.evaluate(&format!("{LIBRARY}\nreturn describe(document.activeElement);")).await
     }
@@ -261,7 +261,7 @@ fn passing<T>(done: WebDriverResult<T>) -> WebDriverResult<Look<T>> {
     }
 }
 
-/// Whether an error comes from a page that is changing: the element went, is covered, or the page is being replaced.
+/// Returns whether an error comes from a page that is changing: the element went, is covered, or the page is being replaced.
 fn passes(error: &WebDriverError) -> bool {
     match error.as_inner() {
         WebDriverErrorInner::StaleElementReference(_)

@@ -15,7 +15,7 @@ const NEED: &str = "NEED_BROWSER";
 const BROWSERS: [&str; 2] = ["chromium", "google-chrome"];
 const DRIVER: &str = "chromedriver";
 
-/// Where they are.
+/// The paths of the programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Programs {
     pub(super) browser: PathBuf,

@@ -83,7 +83,7 @@ impl Drop for Remains {
     fn drop(&mut self) {
         // First, and by force: asking the session to end takes longer, and may hang with its page.
         drop(self.driver.take());
-        // What the library would ask is not there any more. It tells one handle that all of them are done.
+        // The driver has ended, so the library must not ask it. This tells one handle for all of them.
         let _ = self.session.clone().leak();
     }
 }

@@ -1,4 +1,4 @@
-//! What a person would see of a page: where it is, what it is called, what it says.
+//! The visible facts of a page: its URL, its title, its text.
 
 use std::fmt;
 use std::sync::Arc;

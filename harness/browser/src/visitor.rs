@@ -1,4 +1,4 @@
-//! What a visitor changes while a page is open: the window's size, their liking for dark colours, the tab.
+//! Changes that a visitor makes while a page is open: the window's size, their liking for dark colours, the tab.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What another program (Compose, `docker stack`) makes in the engine for a test: found by a label that it puts on
+//! Holds things that another program (Compose, `docker stack`) makes in the engine for a test: found by a label that it puts on
 //! everything, looked at like what the harness makes, and removed with the handle.
 //!
 //! A SIGKILL of the test leaves it behind, as it does any other. For the reaper to find it then, the test has that program
@@ -33,7 +33,7 @@ pub struct Adopted {
 }
 
 impl Adopted {
-    /// What has this label, as `com.docker.compose.project` and the name of the project.
+    /// Holds everything with this label, as `com.docker.compose.project` and the name of the project.
     pub async fn by_label(name: &str, value: &str) -> Result<Self> {
         let scope = Scope::current();
         let docker = match &scope {
@@ -50,7 +50,7 @@ impl Adopted {
         Ok(suspects.map(|suspect| Container::observed(&self.docker, &suspect)).collect())
     }
 
-    /// What is there, as `container x`, `volume y`, `network z`.
+    /// Returns the things that are there, as `container x`, `volume y`, `network z`.
     pub async fn left(&self) -> Result<Vec<String>> {
         let things = things(&self.docker, &self.label).await?;
         Ok(things.into_iter().map(|thing| format!("{} {}", thing.kind, thing.name)).collect())

@@ -48,7 +48,7 @@ where
     let (answer, answered) = std_mpsc::sync_channel(1);
     let work: Work = Box::new(move |docker| {
         Box::pin(async move {
-            // Whoever asked may have given up waiting.
+            // The caller may have given up waiting.
             let _ = answer.send(work(docker).await);
         })
     });

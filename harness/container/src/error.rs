@@ -1,4 +1,4 @@
-//! What can go wrong in the harness: one variant per kind of failure, each with what was being done to what.
+//! The failures of the harness: one variant per kind, each with the operation and its object.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::suite::NotRun;
 /// Any error, as probes and tests hand it over.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What the harness's own functions return.
+/// The result of the harness's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failure of the harness, or of the container that it looks at.
@@ -24,7 +24,7 @@ pub enum Error {
     Engine {
         /// Verb and object: "start container x".
         operation: String,
-        /// What the engine said.
+        /// The engine's answer.
         #[source]
         source: Box<bollard::errors::Error>,
     },
@@ -34,7 +34,7 @@ pub enum Error {
     NoSuchImage {
         /// The name as it was given.
         image: String,
-        /// Where the name came from and what to do, or nothing.
+        /// The origin of the name and a remedy, or nothing.
         hint: String,
     },
 
@@ -49,7 +49,7 @@ pub enum Error {
         container: String,
         /// Its exit code, or -1 when the engine does not know.
         exit_code: i64,
-        /// What was being waited for.
+        /// The condition of the wait.
         waiting_for: String,
         /// The end of its log.
         log: String,
@@ -58,18 +58,18 @@ pub enum Error {
     /// A deadline passed.
     #[error("{waiting_for}: not within {}; last seen: {last_seen}", seconds(*after))]
     Deadline {
-        /// What was being waited for.
+        /// The condition of the wait.
         waiting_for: String,
         /// The deadline.
         after: Duration,
-        /// What the last look saw.
+        /// The result of the last look.
         last_seen: String,
     },
 
     /// A probe saw that what it waits for can no longer come.
     #[error("{waiting_for}: will never be: {why}")]
     Never {
-        /// What was being waited for.
+        /// The condition of the wait.
         waiting_for: String,
         /// Why not.
         why: String,
@@ -78,7 +78,7 @@ pub enum Error {
     /// A probe failed to look.
     #[error("failed to look for {waiting_for}")]
     Probe {
-        /// What was being waited for.
+        /// The condition of the wait.
         waiting_for: String,
         /// Why the look failed.
         #[source]
@@ -92,9 +92,9 @@ pub enum Error {
     /// Something inside the container does not read as it should.
     #[error("failed to read {what}: {why}; it was:\n{text}")]
     Parse {
-        /// What it was to be.
+        /// The expected content.
         what: String,
-        /// What is wrong with it.
+        /// The fault in it.
         why: String,
         /// The text.
         text: String,
@@ -109,7 +109,7 @@ pub enum Error {
     File {
         /// Verb and path.
         operation: String,
-        /// What the system said.
+        /// The system's answer.
         #[source]
         source: std::io::Error,
     },

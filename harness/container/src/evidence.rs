@@ -95,7 +95,7 @@ pub(crate) fn discard(test: &str) {
     }
 }
 
-/// Whether another living process wrote this evidence.
+/// Returns whether another living process wrote this evidence.
 fn others_own(directory: &Path) -> bool {
     let label = std::fs::read_to_string(directory.join(OWNER_FILE)).unwrap_or_default();
     Owner::parse(&label).is_some_and(|owner| owner != *Owner::this_process() && !owner.is_dead(true))

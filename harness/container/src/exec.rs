@@ -201,7 +201,7 @@ pub(crate) async fn exit_code(docker: &Docker, exec_id: &str) -> Result<i64> {
     }
 }
 
-/// What came out of a command.
+/// The output of a command.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(crate) stdout: Vec<u8>,

@@ -117,7 +117,7 @@ impl Owner {
         parts.next().is_none().then_some(owner)
     }
 
-    /// Whether the owner is known to have ended. A process that cannot be seen from here (another kernel behind a
+    /// Returns whether the owner is known to have ended. A process that cannot be seen from here (another kernel behind a
     /// remote engine, another PID namespace) is not known to.
     pub fn is_dead(&self, engine_is_local: bool) -> bool {
         self.is_dead_beside(Owner::this_process(), engine_is_local, start_ticks_of)

@@ -1,4 +1,4 @@
-//! What a command left behind: its exit code and both streams, and assertions whose failure shows everything.
+//! The outcome of a command: its exit code and both streams, with assertions whose failure shows everything.
 
 use std::fmt::Write as _;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! Removes what earlier runs left: what a SIGKILL, a crash or a power cut kept `Drop` from removing.
+//! Removes the things that earlier runs left: a SIGKILL, a crash or a power cut kept `Drop` from it.
 //!
 //! Only what carries the harness's labels is ever looked at, and of that only what belongs to a process that is known to
 //! have ended ([`Owner::is_dead`]); so two runs on one machine leave each other alone.
@@ -17,7 +17,7 @@ use crate::error::{Error, Result, chain};
 use crate::identity::{LabelKeys, Owner, label_keys};
 use crate::swarm::labels_of_swarm;
 
-/// What was removed, by kind, and what could not be.
+/// The removed things, by kind, and the failures.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reaped {
     /// Names of containers.
@@ -30,12 +30,12 @@ pub struct Reaped {
     pub images: Vec<String>,
     /// The swarm that the engine was in.
     pub swarms: Vec<String>,
-    /// What the engine refused to remove, with its reason.
+    /// The things that the engine refused to remove, with its reason.
     pub failures: Vec<String>,
 }
 
 impl Reaped {
-    /// Whether there was nothing to do.
+    /// Returns whether there was nothing to do.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -89,7 +89,7 @@ fn is_abandoned(
     !labels.contains_key(&keys.keep) && owner_in(keys, labels).is_some_and(|owner| is_dead(&owner))
 }
 
-/// Whether the engine runs on the kernel that this process runs on.
+/// Returns whether the engine runs on the kernel that this process runs on.
 pub(crate) fn engine_is_local() -> bool {
     std::env::var("DOCKER_HOST").map_or(true, |host| host.is_empty() || host.starts_with("unix:"))
 }

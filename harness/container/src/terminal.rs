@@ -172,7 +172,7 @@ impl Terminal {
         }
     }
 
-    /// What is on the screen, without the blanks at the lines' ends.
+    /// Returns the text on the screen, without the blanks at the lines' ends.
     pub fn screen(&self) -> String {
         self.seen().parser.screen().contents()
     }

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::error::{BoxError, Error, Result};
 
-/// What one look saw.
+/// The result of one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look<T> {
-    /// What was waited for.
+    /// The awaited value.
     Value(T),
     /// Not there yet; what is there instead.
     NotYet(String),
@@ -41,7 +41,7 @@ impl Look<()> {
     }
 }
 
-/// What a probe returns. An error that is not in here, of whatever type, comes in with `?`.
+/// The result of a probe. An error that is not in here, of whatever type, comes in with `?`.
 pub type Looked<T> = std::result::Result<Look<T>, BoxError>;
 
 /// The first pause between two looks; it doubles up to [`LONGEST_PAUSE`].

@@ -335,7 +335,7 @@ impl ContainerBuilder {
         self
     }
 
-    /// Whatever else the engine's API can say.
+    /// Changes the request to the engine, for settings that have no method here.
     pub fn tune(mut self, change: impl FnOnce(&mut ContainerCreateBody, &mut HostConfig)) -> Self {
         change(&mut self.body, &mut self.host);
         self

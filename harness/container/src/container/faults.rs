@@ -1,4 +1,4 @@
-//! What can happen to a container: processes killed, the whole of it stopped, frozen, cut off.
+//! Faults of a container: processes killed, the container stopped, frozen, cut off from its network.
 
 use std::time::Duration;
 

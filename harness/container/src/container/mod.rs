@@ -87,7 +87,7 @@ impl Container {
         &self.docker
     }
 
-    /// Where the harness looks in this container.
+    /// Returns the layout of this container.
     pub fn layout(&self) -> &'static Layout {
         self.layout
     }
@@ -114,7 +114,7 @@ impl Container {
         seen.map_err(Error::engine(format!("inspect container {}", self.name)))
     }
 
-    /// Whether it runs, how it ended, and when.
+    /// Returns the state: running or not, the last exit code, and the times.
     pub async fn state(&self) -> Result<State> {
         let state = self.inspect().await?.state.unwrap_or_default();
         Ok(State {
@@ -128,14 +128,14 @@ impl Container {
         })
     }
 
-    /// What the container wrote so far, in all its lives: (stdout, stderr). With a TTY all of it is stdout.
+    /// Returns the output so far, of all starts: (stdout, stderr). With a TTY all of it is stdout.
     pub async fn logs(&self) -> Result<(String, String)> {
         let streams = logs_of(&self.docker, &self.id, "all").await?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok((text(streams.stdout), text(streams.stderr)))
     }
 
-    /// What the container wrote so far to both streams, one after the other.
+    /// Returns the output so far of both streams, one after the other.
     pub async fn log(&self) -> Result<String> {
         let (stdout, stderr) = self.logs().await?;
         Ok(stdout + stderr.as_str())
@@ -250,11 +250,11 @@ impl Drop for Container {
 /// How a container stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Whether its main process is there (a paused container runs).
+    /// True if its main process is there. A paused container runs.
     pub running: bool,
-    /// Whether it is frozen.
+    /// True if it is frozen.
     pub paused: bool,
-    /// Whether the kernel killed it for its memory.
+    /// True if the kernel killed it for its memory.
     pub oom_killed: bool,
     /// The last exit code, 0 while it has never ended.
     pub exit_code: i64,
@@ -272,7 +272,7 @@ pub(crate) async fn end_of(docker: &Docker, id: &str) -> Result<i64> {
     let mut waiting = std::pin::pin!(docker.wait_container(id, Some(options)));
     match waiting.next().await {
         Some(Ok(end)) => Ok(end.status_code),
-        // What bollard makes of an exit code other than 0.
+        // bollard returns an exit code other than 0 as an error.
         Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
         Some(Err(error)) => Err(Error::engine(format!("wait for container {id}"))(error)),
         None => Err(Error::Never {

@@ -19,7 +19,7 @@ const REGISTRY_ANSWERS: Duration = Duration::from_secs(15);
 /// How long a pull that has begun may show no progress.
 const REGISTRY_STALLS: Duration = Duration::from_secs(120);
 
-/// What the official slim image leaves out, as options of dpkg. They stay in the image's
+/// The files that the official slim image leaves out, as options of dpkg. They stay in the image's
 /// configuration, so that packages installed on top are just as slim.
 const SLIM: &[&str] = &[
     "path-exclude=/usr/share/doc/*",
@@ -226,7 +226,7 @@ async fn ensure_mmdebstrap(debian: &Debian, progress: &Progress) -> Result<(), I
     Ok(())
 }
 
-/// Whether a program can be started at all.
+/// Returns whether a program can be started at all.
 async fn runs(program: &str) -> bool {
     let mut command = Command::new(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

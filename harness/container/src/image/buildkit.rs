@@ -59,7 +59,7 @@ pub async fn build_context(
     Ok(())
 }
 
-/// What is known of the build's steps so far.
+/// The steps of the build so far.
 #[derive(Default)]
 struct Steps {
     told: HashSet<String>,

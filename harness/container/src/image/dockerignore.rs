@@ -41,7 +41,7 @@ impl Ignore {
         Ok(Self { rules })
     }
 
-    /// Whether a path, relative to the root of the context, stays out of it.
+    /// Returns whether a path, relative to the root of the context, stays out of it.
     pub(crate) fn excludes(&self, path: &Path) -> bool {
         let names: Vec<_> = path.iter().map(|name| name.to_string_lossy()).collect();
         self.rules.iter().rev().find(|rule| rule.matches(&names)).is_some_and(|rule| !rule.exception)

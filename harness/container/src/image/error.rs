@@ -1,4 +1,4 @@
-//! What can go wrong while an image is built.
+//! The failures of a build.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ pub enum ImageError {
     /// The engine was asked something and refused, or could not be reached.
     #[error("the Docker engine failed to {doing}")]
     Engine {
-        /// What the engine was to do.
+        /// The operation of the engine.
         doing: String,
         /// Its answer.
         #[source]
@@ -17,7 +17,7 @@ pub enum ImageError {
     /// A file or directory of ours could not be used.
     #[error("failed to {doing} {}", path.display())]
     File {
-        /// What was done to it.
+        /// The operation on it.
         doing: &'static str,
         /// Which one.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum ImageError {
     NoBase {
         /// The base image as a registry knows it.
         image: String,
-        /// The command that mends it.
+        /// The command that installs it.
         install: &'static str,
     },
     /// The Dockerfile did not build.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Where a build reports to. Everything goes to stderr; results are the caller's to print.
+/// The reporter of a build. It writes to stderr; the caller prints the results.
 #[derive(Debug)]
 pub struct Progress {
     spinner: Option<ProgressBar>,

@@ -9,7 +9,7 @@ use crate::container::Container;
 use crate::error::{Error, Result, status_of};
 use crate::layer::Layer;
 
-/// What `stat` says of a file.
+/// The facts of a file, as `stat` reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFacts {
     /// As `stat -c %F` names it: `regular file`, `directory`, `symbolic link`, `fifo`, …
@@ -31,7 +31,7 @@ pub struct FileFacts {
 }
 
 impl Container {
-    /// What a path is, without following it should it be a link; `None` when there is nothing.
+    /// Returns the facts of a path, without following a link; `None` if nothing is there.
     pub async fn file(&self, path: &str) -> Result<Option<FileFacts>> {
         let output = self.exec(["stat", "-c", "%a %u %g %U %G %s %i %F", "--", path]).probing().await?;
         if output.exit_code() != 0 {

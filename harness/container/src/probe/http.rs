@@ -89,7 +89,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// What came over the wire; nothing where that is no whole head of an answer.
+    /// Reads an answer. Returns `None` if its head is incomplete.
     pub fn parse(answer: &[u8]) -> Option<Self> {
         parse(answer)
     }

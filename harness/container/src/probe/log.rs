@@ -1,4 +1,4 @@
-//! What a container wrote to its streams.
+//! Looks at the output of a container.
 
 use crate::container::Container;
 use crate::wait::{Look, Looked};

@@ -1,4 +1,4 @@
-//! What can be seen in a container: processes, listening ports, slots, files, HTTP.
+//! Looks into a container: processes, listening ports, slots, files, HTTP.
 //!
 //! Each probe costs one command in the container and needs nothing in the image but `sh`, coreutils and s6. The parsers
 //! are pure functions, tested on captured text. Probes look as root, so that they see everything. A

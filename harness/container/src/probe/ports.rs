@@ -33,7 +33,7 @@ impl Container {
         })
     }
 
-    /// Whether something in the container listens on this TCP port.
+    /// Returns whether something in the container listens on this TCP port.
     pub async fn listens_on(&self, port: u16) -> Result<bool> {
         Ok(self.listening_ports().await?.iter().any(|listening| listening.port == port))
     }

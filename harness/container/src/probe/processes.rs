@@ -45,12 +45,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Whether it has ended and nobody has asked for its exit code.
+    /// Returns whether it is a zombie: ended, and not waited for.
     pub fn is_zombie(&self) -> bool {
         self.state == 'Z'
     }
 
-    /// Whether its process group is in the foreground of its terminal.
+    /// Returns whether its process group is in the foreground of its terminal.
     pub fn is_in_foreground(&self) -> bool {
         self.tty != 0 && self.tpgid == self.pgid
     }

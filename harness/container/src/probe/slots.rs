@@ -20,15 +20,15 @@ for slot; do printf '%s\t%s\n' "$slot" "$("$tools"/s6-svstat -o "$fields" "$slot
 pub struct Slot {
     /// The service directory.
     pub path: String,
-    /// Whether its process runs.
+    /// True if its process runs.
     pub up: bool,
-    /// Whether it is wanted up: what `s6-svc -u` and `-d` set.
+    /// True if its desired state is up, as `s6-svc -u` and `-d` set it.
     pub wanted_up: bool,
-    /// Whether it comes up at boot: there is no `down` file.
+    /// True if it comes up at boot: it has no `down` file.
     pub normally_up: bool,
-    /// Whether its process said that it is ready (a slot without readiness notification never is).
+    /// True if its process has notified readiness. A slot without notification never has.
     pub ready: bool,
-    /// Whether its process is stopped by SIGSTOP through `s6-svc -p`.
+    /// True if its process is stopped by SIGSTOP through `s6-svc -p`.
     pub paused: bool,
     /// The process, when up.
     pub pid: Option<u32>,
@@ -147,12 +147,12 @@ fn parse_lines(text: &str) -> Result<Vec<Slot>> {
     Ok(slots)
 }
 
-/// What `s6-svstat` says of a directory that no s6-supervise runs in.
+/// Recognizes the answer of `s6-svstat` for a directory without an s6-supervise.
 fn is_unsupervised(text: &str) -> bool {
     text.contains("No such file or directory") || text.contains("s6-supervise not running")
 }
 
-/// What `s6-svstat -o FIELDS` prints: words with a space between; -1 where there is nothing to say.
+/// Reads the output of `s6-svstat -o FIELDS`: words with a space between; -1 where there is nothing to say.
 fn parse_fields(path: &str, text: &str) -> Option<Slot> {
     let mut words = text.split_ascii_whitespace();
     let mut flag = || match words.next()? {

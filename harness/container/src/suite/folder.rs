@@ -1,4 +1,4 @@
-//! Whether every file of the suites' folder is part of the test binary.
+//! Checks that every file of the suites' folder is part of the test binary.
 
 use std::io;
 use std::path::Path;

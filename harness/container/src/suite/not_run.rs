@@ -8,7 +8,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct NotRun {
-    /// What is missing here: "there is no docker-compose".
+    /// The missing thing: "there is no docker-compose".
     pub reason: String,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn reason_in(error: &(dyn StdError + 'static)) -> Option<String> {
     causes.filter_map(|cause| cause.downcast_ref::<NotRun>()).map(|not_run| not_run.reason.clone()).next()
 }
 
-/// What nextest is told, which runs each test in a process and knows no word for one that finds out that it cannot run:
+/// Returns whether nextest runs this test. It has a process for each test, and no result for one that cannot run:
 /// an end without a failure would count as passed.
 pub(super) fn is_lost_on_the_runner() -> bool {
     std::env::var_os("NEXTEST").is_some()

@@ -33,7 +33,7 @@ const EVIDENCE_PATIENCE: Duration = Duration::from_secs(60);
 type Ended = std::result::Result<(), NotPassed>;
 
 thread_local! {
-    /// What the last panic of a test on this thread said, and where.
+    /// The message and the place of the last panic of a test on this thread.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 
     /// The time of the last test on this thread. The guards of `serial_test` around [`run`] let no value through.
