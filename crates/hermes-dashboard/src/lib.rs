@@ -3,8 +3,10 @@
 //! The `hermes` program calls [`run`] with what implements [`Agents`]: the dashboard itself knows pages, sessions and streams, and
 //! nothing of how a gateway is started.
 
+mod actions;
 mod agents;
 mod api;
+mod assets;
 mod auth;
 mod board;
 mod boots;
@@ -12,11 +14,13 @@ mod connection;
 mod error;
 mod events;
 mod follow_log;
+mod frame;
 mod listen;
 mod pages;
 mod process_usage;
 mod profile_files;
 mod record;
+mod refresh;
 mod refusal;
 mod routes;
 mod run;
@@ -24,9 +28,10 @@ mod say;
 mod security_headers;
 mod settings;
 mod site;
+mod sse;
 
 pub use agents::{Agents, Failure, FailureKind, Finding, Gateway, Supervisor, Verb};
-pub use auth::{TokenError, end_all_sessions, hash_password, new_token, token_of};
+pub use auth::{Password, TokenError, end_all_sessions, hash_password, new_token, token_of};
 pub use error::DashboardError;
 pub use record::{DashboardState, Record};
 pub use run::{Options, failed_to_start, run};

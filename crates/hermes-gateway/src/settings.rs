@@ -1,4 +1,4 @@
-//! The profile's settings: `config.yaml`, above it the environment, above that the profile's `.env`.
+//! The profile's settings. The profile's `.env` takes precedence over the environment, and that over `config.yaml`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,25 +9,9 @@ use hermes_core::{Home, ProfileName};
 
 use crate::error::GatewayError;
 use crate::options::Options;
+use crate::setting_place::{HOST_VARIABLE, PORT_VARIABLE, Source};
 
-/// The variable that names the port.
-pub(crate) const PORT_VARIABLE: &str = "API_SERVER_PORT";
-
-/// The variable that names the host.
-pub(crate) const HOST_VARIABLE: &str = "API_SERVER_HOST";
-
-/// Who says what a setting is, so that the hint names the place where a change counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// `config.yaml`, or nobody.
-    Config,
-    /// The profile's `.env`.
-    DotEnv,
-    /// The environment of the process.
-    Environment,
-}
-
-/// What the profile's gateway is to do.
+/// The settings of a gateway, with their sources.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) gateway: GatewayConfig,
@@ -39,17 +23,17 @@ pub(crate) struct Settings {
 struct Variables<'a> {
     dot_env: BTreeMap<String, String>,
     environment: &'a BTreeMap<String, String>,
-    /// Whether the environment's port is for this profile.
+    /// `true` if the environment's port is for this profile.
     takes_port: bool,
 }
 
 impl Variables<'_> {
-    /// The variable with its file or the environment, for a message.
+    /// Returns the variable with its file or the environment, for a message.
     fn place(&self, name: &str, dot_env: &Path) -> String {
         match self.find(name) {
             Some((_, Source::DotEnv)) => format!("{name} in {}", dot_env.display()),
             Some((_, Source::Environment)) => format!("{name} in the environment"),
-            // A key of `config.yaml` tells its own line.
+            // The message about a key of `config.yaml` has its line already.
             Some((_, Source::Config)) | None => name.to_owned(),
         }
     }
@@ -72,20 +56,20 @@ impl Variables<'_> {
     }
 }
 
-/// The settings of the profile that `options` name.
+/// Reads the settings of the profile that `options` name.
 ///
 /// # Errors
-/// A file is there and cannot be read or parsed, or a value is not what it has to be.
+/// A file exists and cannot be read or parsed, or a value is invalid.
 pub(crate) fn load(options: &Options) -> Result<Settings, GatewayError> {
     let takes_port = !options.supervised || options.profile.is_default();
     load_of(&options.home, &options.profile, &options.environment, takes_port)
 }
 
-/// What the gateway of `profile` is to do when it is started under supervision: as [`crate::run`] finds it, for who looks at it
-/// from outside. The port in `environment` is the default profile's.
+/// Reads the settings of `profile` that [`crate::run`] uses under supervision. The port in `environment` counts only for the default
+/// profile.
 ///
 /// # Errors
-/// A file is there and cannot be read or parsed, or a value is not what it has to be.
+/// A file exists and cannot be read or parsed, or a value is invalid.
 pub fn settings_of(
     home: &Home,
     profile: &ProfileName,
@@ -101,7 +85,7 @@ fn load_of(
     takes_port: bool,
 ) -> Result<Settings, GatewayError> {
     let config = config::load(&home.config(profile)).map_err(GatewayError::Config)?.unwrap_or_default();
-    // What s6 goes by when this gateway crashes: a mistake in it is told now, and not after the crash.
+    // s6 reads these settings when the gateway crashes. An error in them is reported now, before a crash.
     RestartPolicy::resolve(&config).map_err(GatewayError::Setting)?;
     let path = home.dot_env(profile);
     let dot_env = dot_env::load(&path).map_err(GatewayError::DotEnv)?.unwrap_or_default();
@@ -121,22 +105,22 @@ fn load_of(
     })
 }
 
-/// What the other profiles say of ports, for the message about one that is taken.
+/// The ports of the other profiles, for the message about a port in use.
 #[derive(Debug, Default)]
 pub(crate) struct OtherPorts {
-    /// Who is configured with the same port.
+    /// The profile with the same port.
     pub(crate) holder: Option<ProfileName>,
-    /// A port of the range for profiles that nobody is configured with.
+    /// A port of the range for profiles that no profile uses.
     pub(crate) free: Option<u16>,
 }
 
-/// Looks through all profiles; one whose settings cannot be read says nothing.
+/// Reads the ports of all other profiles. Skips a profile whose settings cannot be read.
 pub(crate) fn other_ports(options: &Options, port: u16) -> OtherPorts {
     let Ok(profiles) = options.home.profiles() else { return OtherPorts::default() };
     let mut taken = BTreeSet::from([port]);
     let mut holder = None;
     for profile in profiles.names.into_iter().filter(|profile| *profile != options.profile) {
-        // The port of this process's environment is its own, or the default profile's.
+        // The port in the environment of this process counts for this profile, or for the default one.
         let settings = settings_of(&options.home, &profile, &options.environment);
         let Some(other) = settings.ok().and_then(|settings| settings.port) else { continue };
         if other == port && holder.is_none() {

@@ -53,7 +53,7 @@ pub(crate) fn become_account() -> Result<(), CommandError> {
             )
     };
     account.assume().map_err(failed)?;
-    if let Some(left) = Credentials::now().map_err(failed)?.left_beside(&account) {
+    if let Some(left) = Credentials::now().map_err(failed)?.leftover(&account) {
         let what = format!("something of root's is left in the account '{NAME}'");
         return Err(CommandError::new(Exit::NoPermission, what)
             .caused_by(left)

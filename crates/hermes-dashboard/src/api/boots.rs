@@ -9,7 +9,7 @@ use crate::agents::Failure;
 use crate::boots::{self, Boot};
 use crate::site::Site;
 
-/// Shows the last boots, this container's first, and what each did with the profiles.
+/// Lists the last boots with their actions on the profiles. The boot of this container comes first.
 #[utoipa::path(get, operation_id = "boots", path = "/api/boots", tag = "container", responses((status = 200, body = Vec<Boot>)))]
 pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Vec<Boot>>, Failure> {
     known(&site).await.map(Json)

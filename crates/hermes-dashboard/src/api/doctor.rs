@@ -1,4 +1,4 @@
-//! `GET /api/doctor`: what is wrong here, and how to mend it.
+//! `GET /api/doctor`: the findings of `hermes doctor`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::extract::State;
 use crate::agents::{Failure, Finding};
 use crate::site::Site;
 
-/// Says what is wrong and how to mend it, as `hermes doctor` does.
+/// Lists the problems and their hints, as `hermes doctor` does.
 #[utoipa::path(get, operation_id = "doctor", path = "/api/doctor", tag = "container", responses((status = 200, body = Vec<Finding>)))]
 pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Vec<Finding>>, Failure> {
     findings(&site).await.map(Json)

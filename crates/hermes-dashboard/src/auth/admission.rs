@@ -1,6 +1,6 @@
-//! The decision whether a credential lets somebody in, and the price of a wrong one.
+//! The verification of a credential, and the delay after wrong ones.
 //!
-//! A token is compared and never throttled: nobody guesses 256 bits. A password is hashed in the queue and throttled for each
+//! A token is compared and never throttled: 256 bits cannot be guessed. A password is hashed in the queue and throttled for each
 //! client.
 
 use std::net::IpAddr;
@@ -11,11 +11,11 @@ use super::attempts::{Client, Turn, Way};
 use super::credentials::InForce;
 use super::password::digest_of;
 use super::queue::Place;
-use super::{Verifier, equal};
+use super::{Gate, Verifier, equal};
 use crate::agents::{Failure, FailureKind};
-use crate::site::{Gate, Site};
+use crate::site::Site;
 
-/// The credential that somebody shows.
+/// The credential in a request.
 pub(crate) enum Given {
     Token(String),
     Password { user: String, password: String },
@@ -34,7 +34,7 @@ pub(crate) async fn admits(
     let in_force = site.credentials.in_force();
     let is_right = match (&in_force.gate, given) {
         (Gate::Token(token), Given::Token(given)) => equal(given.trim(), token),
-        // Where a form asks for a name and a password, the token is the password.
+        // In a form with a name and a password, the token is the password.
         (Gate::Token(token), Given::Password { password, .. }) => equal(password.trim(), token),
         (Gate::Password(verifier), Given::Password { user, password }) => {
             // A proxy in front may have a login of its own, whose header arrives here as well: it is no attempt.
@@ -87,7 +87,7 @@ struct Attempt {
 impl Attempt {
     async fn make(self, site: &Arc<Site>, place: &Place) -> Result<bool, Failure> {
         let turn = place.turn().await.map_err(|_| overloaded())?;
-        // Those who were before it in the queue may have decided it.
+        // An earlier attempt in the queue may have decided it.
         if let Some(known) = self.known(site)? {
             return Ok(known);
         }

@@ -6,9 +6,10 @@ use axum::extract::Path;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Frame, Refused, Visitor, act, html};
+use super::{Refused, Visitor, act};
+use crate::actions;
 use crate::agents::{Failure, FailureKind};
-use crate::api::profiles;
+use crate::frame::{Frame, html};
 use crate::site::profile_named;
 
 /// The name once more.
@@ -37,7 +38,7 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
     Form(confirmed): Form<Confirmed>,
 ) -> Result<Response, Refused> {
-    match profiles::remove(&visitor.site, &name, &confirmed.confirm).await {
+    match actions::delete(&visitor.site, &name, &confirmed.confirm).await {
         Ok(name) => Ok(act::back(&visitor, "", "delete", name.as_str())),
         Err(failure) if failure.kind == FailureKind::Invalid && confirmed.confirm.trim() != name => {
             page(&visitor, &name, true).map_err(|failure| visitor.refused(failure))
@@ -51,7 +52,7 @@ fn page(visitor: &Visitor, name: &str, mistaken: bool) -> Result<Response, Failu
     if name.is_default() {
         return Err(Failure::new(FailureKind::Invalid, "the default profile cannot be deleted"));
     }
-    visitor.site.must_have(&name)?;
+    visitor.site.require_profile(&name)?;
     let directory = visitor.site.home.profile_directory(&name).display().to_string();
     let mut response = html(&Ask { frame: visitor.frame(""), name: name.to_string(), directory, mistaken });
     if mistaken {

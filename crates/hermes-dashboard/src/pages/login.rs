@@ -1,4 +1,4 @@
-//! `/login`: a name and a password, or the link with the token; and the way out.
+//! `/login`: a name and a password, or the link with the token; and the logout.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,15 +11,16 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{Frame, Visitor, html};
+use super::Visitor;
 use crate::agents::{Failure, FailureKind};
 use crate::api::logout;
 use crate::auth::admission::{self, Given, admits};
 use crate::auth::cookie;
-use crate::auth::{Way, guard};
-use crate::site::{Gate, Site};
+use crate::auth::{Gate, Way, guard};
+use crate::frame::{Frame, html};
+use crate::site::Site;
 
-/// The link in the log has it.
+/// The query of the link in the log.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Link {
     token: Option<String>,
@@ -46,7 +47,7 @@ struct Welcome {
     frame: Frame,
 }
 
-/// Shows the form; with the token of the link, lets in.
+/// Shows the form, or logs in with the token of a link.
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
     Query(link): Query<Link>,
@@ -61,7 +62,7 @@ pub(crate) async fn show(
             let address = guard::client_of(&site, &request);
             match admits(&site, address, Way::Form, Given::Token(token)).await {
                 Ok(Some(generation)) => {
-                    // Its address has the token in it, and is nobody's to be told.
+                    // The URL contains the token, so it is not sent as a referrer.
                     let quiet = [(header::REFERRER_POLICY, "no-referrer")];
                     let welcome = html(&Welcome { frame: Frame::new(&site, None) });
                     begin(&site, &request, generation, (quiet, welcome).into_response())
@@ -73,7 +74,7 @@ pub(crate) async fn show(
     }
 }
 
-/// Lets in who entered the right words.
+/// Logs in with the credential of the form.
 pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Response {
     if !site.credentials.in_force().gate.is_closed() {
         return Redirect::to(&site.base()).into_response();
@@ -123,7 +124,7 @@ fn form(site: &Site, failure: Option<Failure>) -> Response {
     let wants_token = !matches!(in_force.gate, Gate::Password(_));
     let failure = failure.or_else(|| {
         matches!(in_force.gate, Gate::Shut).then(|| {
-            Failure::new(FailureKind::Failed, "nobody can log in: the token cannot be read")
+            Failure::new(FailureKind::Failed, "login is impossible: the token cannot be read")
                 .hint("make another: hermes dashboard logout --all --new-token")
         })
     });
@@ -132,17 +133,16 @@ fn form(site: &Site, failure: Option<Failure>) -> Response {
     (status, page).into_response()
 }
 
-/// `answer`, with a session that begins.
+/// Adds a new session to `answer`.
 fn begin(site: &Site, request: &Request, generation: u64, answer: Response) -> Response {
     let session = match site.sessions.begin(SystemTime::now()) {
         Ok(session) => session,
         Err(error) => {
-            let failure =
-                Failure::new(FailureKind::Failed, "the kernel gives no random bits").because(&error);
+            let failure = Failure::new(FailureKind::Failed, "failed to get random bits").because(&error);
             return form(site, Some(failure));
         }
     };
-    // A logout of everybody comes after the revocation of the credential: a session that began in between ends here.
+    // A logout of all sessions follows the revocation of the credential. A session that began in between ends here.
     if !admission::holds(site, generation) {
         site.sessions.end(&session);
         let failure = Failure::new(FailureKind::Unauthenticated, "the login has changed at this moment")

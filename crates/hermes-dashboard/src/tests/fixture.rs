@@ -9,11 +9,11 @@ use hermes_core::{Home, ProfileName};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::auth::{Credentials, Verifier, Watched};
+use crate::auth::{Credentials, Gate, Password, Verifier, Watched};
 use crate::fake::FakeAgents;
 use crate::routes;
-use crate::settings::{Password, Settings, Sources};
-use crate::site::{Gate, Parts, Peer, Site};
+use crate::settings::{Settings, Sources};
+use crate::site::{Parts, Peer, Site};
 
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

@@ -16,8 +16,6 @@ use clap::Subcommand;
 use hermes_core::ProfileName;
 use hermes_service::{Kind, ServiceManager, detect};
 
-pub(crate) use run::notification_fd;
-
 use crate::boot_wait;
 use crate::cli;
 use crate::context::Context;

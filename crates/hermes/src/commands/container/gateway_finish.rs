@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let policy = policy(context, &profile);
     let mut crashes = s6.crashes(&profile);
     let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
-    if verdict != Verdict::Told
+    if verdict != Verdict::Requested
         && let Err(error) = crashes.save(&s6.slot(&profile))
     {
         CommandError::from(error).report();
@@ -44,7 +44,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         end_group(group);
     }
     Ok(match verdict {
-        Verdict::Told => ExitCode::SUCCESS,
+        Verdict::Requested => ExitCode::SUCCESS,
         Verdict::Again { crashes, delay } => {
             let delay = if delay.is_zero() {
                 "at once".to_owned()

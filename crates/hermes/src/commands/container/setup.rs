@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use hermes_setup::{Notices, Variables, finish_password, furnish, prepare};
+use hermes_setup::{Notices, Variables, finish_password, populate, prepare};
 
 use crate::account;
 use crate::context::Context;
@@ -23,7 +23,7 @@ pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<ExitCode,
     finish_password(&mut variables, &mut notices);
     // What is left to do is done with no more rights than what it is done for.
     account::become_account()?;
-    furnish(&context.home, &variables, prepared, &mut notices);
+    populate(&context.home, &variables, prepared, &mut notices);
     Ok(ExitCode::SUCCESS)
 }
 

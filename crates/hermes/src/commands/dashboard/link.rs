@@ -99,7 +99,7 @@ fn no_token() -> CommandError {
     if supervised::dashboard().is_some_and(|slot| slot.ready) {
         return CommandError::new(
             Exit::Failed,
-            "the volume takes no token: the link is another at each start",
+            "the volume is read-only, so the link changes at each start",
         )
         .hint(
             "take it from the container's log: docker logs CONTAINER; mount the volume read-write to keep it",

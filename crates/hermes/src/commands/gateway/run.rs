@@ -2,8 +2,6 @@
 
 use std::env;
 use std::ffi::CString;
-use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use hermes_core::{ProfileName, is_truthy};
@@ -40,9 +38,6 @@ impl Arguments {
 /// `1`, `true` or `yes`: the gateway runs in the foreground.
 const NO_SUPERVISE: &str = "HERMES_GATEWAY_NO_SUPERVISE";
 
-/// The descriptor that every slot names in its `notification-fd`.
-const NOTIFICATION_FD: i32 = 3;
-
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     // Whatever was asked for: no gateway runs as root in a container of ours.
     if hermes_service::detect::in_our_image() {
@@ -62,7 +57,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         environment: gateways::environment(),
         argv: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        ready: if supervised { notification_fd() } else { None },
+        ready: if supervised { hermes_server::notification_fd() } else { None },
         supervised,
     };
     match hermes_gateway::run(options) {
@@ -106,11 +101,4 @@ fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, Comma
         Ok(never) => match never {},
         Err(error) => Err(CommandError::new(Exit::CannotRun, "cannot run /usr/bin/sleep").caused_by(error)),
     }
-}
-
-/// What s6-supervise opened for the readiness notification, by its number: opened anew, so that it need not be believed to be
-/// open.
-pub(crate) fn notification_fd() -> Option<OwnedFd> {
-    let path = format!("/proc/self/fd/{NOTIFICATION_FD}");
-    File::options().write(true).open(path).ok().map(OwnedFd::from)
 }
