@@ -1,49 +1,43 @@
 //! `#[docker_test]`: makes an async function a test of the container suites.
 
-use proc_macro::TokenStream;
-use quote::quote;
-use syn::punctuated::Punctuated;
-use syn::{Ident, ItemFn, Token, parse_macro_input};
+mod declaration;
+mod expansion;
 
-/// Registers an `async fn name() -> Result<()>` with `hermes_harness::suite`.
+use proc_macro::TokenStream;
+use syn::{ItemFn, parse_macro_input};
+
+use declaration::Declaration;
+
+/// Registers an `async fn name() -> Result<()>` as a test.
 ///
-/// `#[docker_test(alone)]` runs it while no other test of the process runs.
-/// `#[docker_test]` leaves the function as it is, so that a suite can call it too.
+/// The attribute leaves the function as it is, so that a suite can call it too.
+///
+/// # Cases
+///
+/// `#[case(…)]` works as in `rstest`: each one is a test of its own, with its own result, evidence and limit.
+///
+/// ```ignore
+/// #[docker_test]
+/// #[case::of_root("root", 0)]
+/// #[case::of_the_account("app", 10000)]
+/// async fn a_command_runs_as(#[case] account: &str, #[case] uid: u32) -> Result<()> {
+/// ```
+///
+/// registers `module::a_command_runs_as::of_root` and `module::a_command_runs_as::of_the_account`. A case without a name
+/// is `case_1`, `case_2`, … by its place among all cases. A value is an expression of the parameter's type. It is
+/// evaluated when the test starts and lives as long as the test: a literal or a constant does, a reference to a
+/// temporary value does not.
+///
+/// # Tests that exclude each other
+///
+/// `#[serial(key, …)]` works as in `serial_test`: tests that share a key never run at the same time in one process. The
+/// time that a test waits for its keys does not count as its own. `#[serial(machine)]` excludes every other test: for a
+/// test that measures time. Such tests run last.
+///
+/// Write both below `#[docker_test]`, which reads them; they need no import.
 #[proc_macro_attribute]
 pub fn docker_test(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let words = parse_macro_input!(arguments with Punctuated::<Ident, Token![,]>::parse_terminated);
     let function = parse_macro_input!(item as ItemFn);
-    expand(&words, &function).unwrap_or_else(syn::Error::into_compile_error).into()
-}
-
-fn expand(words: &Punctuated<Ident, Token![,]>, function: &ItemFn) -> syn::Result<proc_macro2::TokenStream> {
-    let mut alone = false;
-    for word in words {
-        if word != "alone" {
-            return Err(syn::Error::new_spanned(word, "the only argument of docker_test is `alone`"));
-        }
-        alone = true;
-    }
-    let signature = &function.sig;
-    if signature.asyncness.is_none() {
-        return Err(syn::Error::new_spanned(signature.fn_token, "a docker_test is an `async fn`"));
-    }
-    if let Some(argument) = signature.inputs.first() {
-        return Err(syn::Error::new_spanned(argument, "a docker_test takes no arguments"));
-    }
-    let name = &signature.ident;
-    let text = name.to_string();
-    Ok(quote! {
-        #function
-
-        ::hermes_harness::suite::inventory::submit! {
-            ::hermes_harness::suite::DockerTest::new(
-                ::core::module_path!(),
-                #text,
-                ::core::file!(),
-                #alone,
-                || ::hermes_harness::suite::future_of(#name()),
-            )
-        }
-    })
+    let declaration = Declaration::parse(arguments.into(), function);
+    declaration.map_or_else(syn::Error::into_compile_error, |declaration| expansion::of(&declaration)).into()
 }

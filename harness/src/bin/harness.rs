@@ -17,6 +17,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    container_harness::product::state(&hermes_harness::PRODUCT);
     match tasks::run(arguments.task) {
         Ok(code) => code,
         Err(error) => {

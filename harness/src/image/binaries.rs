@@ -1,17 +1,16 @@
-//! Where the binaries of the image come from: the host, or a stage of the Dockerfile.
+//! Gets the binaries of the image: from the host, or from a stage of the Dockerfile.
 
 use std::path::PathBuf;
 use std::process::Stdio;
 
 use bollard::Docker;
+use container_harness::image::{Doing as _, ImageError, Progress, line_of};
 use tokio::process::Command;
 
-use super::base::line_of;
-use super::error::{Doing as _, ImageError};
-use super::progress::Progress;
+use super::error::BuildError;
 use super::recipe::Recipe;
 
-/// Who compiles.
+/// The place where the binaries are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinarySource {
     /// This host, where it can link programs for the image; else a stage.
@@ -22,7 +21,7 @@ pub enum BinarySource {
     Stage,
 }
 
-/// What a build puts into the image.
+/// The binaries that a build puts into the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Binaries {
     /// Built here, to be handed in: each binary's name and file.
@@ -40,13 +39,13 @@ impl std::fmt::Display for Binaries {
     }
 }
 
-/// Decides, and builds them where it is the host's turn.
+/// Decides, and compiles them if the host is the place.
 pub(crate) async fn get(
     docker: &Docker,
     recipe: &Recipe,
     source: BinarySource,
     progress: &Progress,
-) -> Result<Binaries, ImageError> {
+) -> Result<Binaries, BuildError> {
     let host = match source {
         BinarySource::Host => true,
         BinarySource::Stage => false,
@@ -80,10 +79,10 @@ async fn why_not_here(docker: &Docker) -> Result<Option<String>, ImageError> {
     Ok(None)
 }
 
-/// Whether the host's linker finds a static glibc.
+/// Returns whether the host's linker finds a static glibc.
 async fn links_statically() -> bool {
     let asked = Command::new("cc").arg("-print-file-name=libc.a").output().await;
-    // What it does not find it repeats as it is, without a directory.
+    // The compiler repeats the name of a missing file as it is, without a directory.
     cfg!(target_env = "gnu") && asked.is_ok_and(|output| output.stdout.contains(&b'/'))
 }
 
@@ -101,7 +100,7 @@ fn engine_name_of(arch: &str) -> &str {
 /// Static: each container has a file system of its own, whose libraries the kernel has not cached.
 /// Finding, reading and relocating them costs more than everything that `/init` does. Flags for one
 /// target leave build scripts and macros, which run here, as they are.
-async fn compile(recipe: &Recipe, progress: &Progress) -> Result<Vec<(&'static str, PathBuf)>, ImageError> {
+async fn compile(recipe: &Recipe, progress: &Progress) -> Result<Vec<(&'static str, PathBuf)>, BuildError> {
     progress.pause();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&recipe.root).args(["build", "--release", "--locked"]);
@@ -117,14 +116,15 @@ async fn compile(recipe: &Recipe, progress: &Progress) -> Result<Vec<(&'static s
         command.output().await.map_err(|source| ImageError::Start { command: line.clone(), source })?;
     if !output.status.success() {
         // Cargo has said why, on the terminal.
-        return Err(ImageError::Command { command: line, status: output.status, stderr: String::new() });
+        let failed = ImageError::Command { command: line, status: output.status, stderr: String::new() };
+        return Err(failed.into());
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     recipe
         .binaries
         .iter()
         .map(|(_, name)| {
-            let file = executable(&messages, name).ok_or_else(|| ImageError::NoBinary((*name).into()))?;
+            let file = executable(&messages, name).ok_or_else(|| BuildError::NoBinary((*name).into()))?;
             Ok((*name, file))
         })
         .collect()

@@ -1,28 +1,27 @@
-//! The build as a whole, from the base image to the tag.
+//! Builds the image, from the base image to the tag.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
+use container_harness::BoxError;
+use container_harness::image::{Base, Context, Doing as _, ImageError, Progress, build_context};
+use container_harness::product::Building;
 
-use super::base::{self, Base};
 use super::binaries::{self, Binaries, BinarySource};
-use super::buildkit;
-use super::context::Context;
-use super::error::{Doing as _, ImageError};
-use super::progress::Progress;
+use super::error::BuildError;
 use super::recipe::Recipe;
 use super::revision;
 
-/// What to build, and how.
+/// A build to be done.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// The repository.
     pub recipe: Recipe,
     /// The tag of the result.
     pub tag: String,
-    /// Who compiles.
+    /// The place where the binaries are compiled.
     pub binaries: BinarySource,
     /// Ask for the base image again, although one is there.
     pub fresh_base: bool,
@@ -48,9 +47,9 @@ pub struct BuiltImage {
     pub tag: String,
     /// Uncompressed, in bytes.
     pub size: u64,
-    /// What it stands on.
+    /// Its base image.
     pub base: Base,
-    /// Who compiled.
+    /// The place where the binaries were compiled.
     pub binaries: Binaries,
     /// The git revision that it carries.
     pub revision: Option<String>,
@@ -61,10 +60,10 @@ pub async fn build(
     docker: &Docker,
     options: &BuildOptions,
     progress: &Progress,
-) -> Result<BuiltImage, ImageError> {
+) -> Result<BuiltImage, BuildError> {
     let recipe = &options.recipe;
     let _lock = lock(&recipe.root, progress).await?;
-    let base = base::settle(docker, recipe, options.fresh_base, progress).await?;
+    let base = recipe.base.settle(docker, options.fresh_base, progress).await?;
     let binaries = binaries::get(docker, recipe, options.binaries, progress).await?;
     let revision = revision::of(&recipe.root).await;
 
@@ -93,7 +92,7 @@ pub async fn build(
             }
         }
     }
-    buildkit::run(docker, context.finish()?, &options.tag, &arguments, progress).await?;
+    build_context(docker, context.finish()?, &options.tag, &arguments, progress).await?;
 
     let about = docker.inspect_image(&options.tag).await.doing(format!("inspect image {}", options.tag))?;
     Ok(BuiltImage {
@@ -103,6 +102,14 @@ pub async fn build(
         base,
         binaries,
         revision,
+    })
+}
+
+/// Builds the image for a test run, or finds it built already.
+pub(crate) fn build_for_tests(docker: Docker) -> Building {
+    Box::pin(async move {
+        let built = build(&docker, &BuildOptions::new(Recipe::hermes()), &Progress::new()).await;
+        built.map(|image| image.id).map_err(BoxError::from)
     })
 }
 

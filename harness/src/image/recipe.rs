@@ -1,6 +1,8 @@
-//! What is to be built: the facts of one repository, in one place.
+//! The facts of the repository that its image is built from, in one place.
 
 use std::path::PathBuf;
+
+use container_harness::image::Debian;
 
 /// A repository whose image can be built.
 ///
@@ -10,18 +12,14 @@ use std::path::PathBuf;
 pub struct Recipe {
     /// The root of the cargo workspace, where the Dockerfile lies.
     pub root: PathBuf,
-    /// The tag that the image gets when nobody names another.
+    /// The tag of the image unless the caller names another.
     pub tag: String,
     /// The packages whose binaries go into the image, and the name of each binary.
     pub binaries: Vec<(&'static str, &'static str)>,
-    /// What the context holds besides the Dockerfile when the binaries are handed in.
+    /// The parts of the context besides the Dockerfile when the binaries are handed in.
     pub assets: Vec<&'static str>,
-    /// The base image as a registry knows it.
-    pub base: String,
-    /// The name under which a bootstrapped base image is kept.
-    pub own_base: String,
-    /// The Debian suite that is bootstrapped.
-    pub suite: &'static str,
+    /// The base image.
+    pub base: Debian,
     /// The build argument that receives the git revision.
     pub revision_arg: &'static str,
 }
@@ -36,9 +34,7 @@ impl Recipe {
             tag: "hermes:dev".into(),
             binaries: vec![("hermes-init", "init"), ("hermes", "hermes")],
             assets: vec!["docker", "LICENSE"],
-            base: "debian:trixie-slim".into(),
-            own_base: "hermes-base:trixie".into(),
-            suite: "trixie",
+            base: Debian::slim("trixie"),
             revision_arg: "HERMES_BUILD_SHA",
         }
     }

@@ -13,7 +13,7 @@ pub(crate) struct Image {
     /// The tag that the image gets
     #[arg(long, default_value = "hermes:dev")]
     tag: String,
-    /// Who compiles: this host (where its C library allows it), or a stage of the Dockerfile
+    /// The compiler: this host (where its C library allows it), or a stage of the Dockerfile
     #[arg(long, value_enum, default_value_t = Source::Auto)]
     binaries: Source,
     /// The image that the Dockerfile's compiling stage starts from [default: the Dockerfile's own]

@@ -1,4 +1,4 @@
-//! What `cargo xtask` does with a Docker client, one file per task.
+//! The tasks of `cargo xtask` that need a Docker client, one file per task.
 
 mod bench;
 mod clean_docker;
@@ -98,12 +98,12 @@ async fn reap(docker: &Docker) -> Result<()> {
     Ok(())
 }
 
-/// What the container of `up` and its volume are called.
+/// The name of the container of `up` and of its volume.
 const UP: &str = "hermes-up";
 /// The label of both, by which `down` knows them.
 const UP_LABEL: (&str, &str) = ("hermes.harness.role", "up");
 
-/// Whether the engine said that there is no such thing.
+/// Returns whether the engine said that there is no such thing.
 fn is_missing(error: &bollard::errors::Error) -> bool {
     matches!(error, bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })
 }

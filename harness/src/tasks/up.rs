@@ -13,15 +13,15 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOpt
 use clap::Args;
 use hermes_harness::image::{BuildOptions, Progress, Recipe, build};
 use hermes_harness::probe::slot_ready;
-use hermes_harness::{Container, secs};
+use hermes_harness::{Container, boot_of, secs};
 
 use super::{UP, UP_LABEL, down, is_missing};
 
 /// The dashboard's port, in the container, and on the host where it is free.
 const PORT: u16 = 9119;
-/// What turns it on.
+/// The variable that turns it on.
 const DASHBOARD: &str = "HERMES_DASHBOARD=1";
-/// What there is to click at in the dashboard of a new volume.
+/// The agents of a new volume, so that the dashboard shows something.
 const EXAMPLES: [&str; 2] = ["coder", "writer"];
 
 /// Build the image if needed, start a container and say how it and its dashboard are reached
@@ -44,7 +44,7 @@ impl Up {
         let is_first = volume_is_new(&docker).await?;
         let what_happened = ensure_running(&docker, &image).await?;
         let container = Container::existing(&docker, UP);
-        let boot = container.ready().await?;
+        let boot = boot_of(&container).await?;
         if is_first {
             for profile in EXAMPLES {
                 let made = container.exec(["hermes", "profile", "create", profile]).await?.either_way();
@@ -76,7 +76,7 @@ impl Up {
     }
 }
 
-/// Where the dashboard is opened.
+/// The address of the dashboard.
 struct Page {
     port: u16,
     link: String,
@@ -149,7 +149,7 @@ async fn ensure_running(docker: &Docker, image: &str) -> Result<&'static str> {
     Ok(what_happened)
 }
 
-/// Whether the container was made by an `up` that knew the dashboard.
+/// Returns whether an `up` with the dashboard made the container.
 fn has_dashboard(about: &ContainerInspectResponse) -> bool {
     let variables = about.config.as_ref().and_then(|config| config.env.as_deref()).unwrap_or_default();
     variables.iter().any(|variable| variable == DASHBOARD)
@@ -161,7 +161,7 @@ fn host_port(host: &HostConfig) -> Option<u16> {
     bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok())
 }
 
-/// Whether nothing has the port on this machine.
+/// Returns whether the port is free on this machine.
 fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }

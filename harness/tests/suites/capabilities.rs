@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
-use crate::gateways::{PlantedProfiles, gateway_is};
+use crate::support::gateways::{PlantedProfiles, gateway_is};
 
 /// The page as it is published.
 const PAGE: &str = include_str!("../../../docs/volume.md");

@@ -8,7 +8,7 @@ use hermes_harness::{Container, Look, Looked, Output, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 
-use crate::gateways::{
+use crate::support::gateways::{
     create_and_start, directory, gateway, gateway_is, gateway_other_than, gateways, hermes,
 };
 

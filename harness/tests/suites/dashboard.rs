@@ -13,7 +13,7 @@ use hermes_harness::probe::{Request, Response, Slot, slot_ready};
 use hermes_harness::{Container, ContainerBuilder, Look, secs};
 use serde_json::Value;
 
-use crate::driving::hermes;
+use crate::support::driving::hermes;
 
 /// The port when nothing names one.
 const PORT: u16 = 9119;

@@ -6,7 +6,7 @@ use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
-use crate::driving::{
+use crate::support::driving::{
     ACCOUNT, answers_at_both_doors, gateway_processes, hermes, look, must_be_down_for_good, only_gateway,
     ready_pid, slot, wanted_and_said,
 };

@@ -10,7 +10,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{CreateContainerOptionsBuilder, UpdateSwarmOptionsBuilder};
 use hermes_harness::evidence::evidence_directory;
-use hermes_harness::identity::{OWNER_LABEL, Owner, labels, unique_name};
+use hermes_harness::identity::{Owner, label_keys, labels, unique_name};
 use hermes_harness::reaper::reap;
 use hermes_harness::suite::{not_run, rehearse};
 use hermes_harness::{Adopted, Container, Swarm, connect, docker_test, image_under_test, secs};
@@ -107,7 +107,8 @@ async fn is_in_a_swarm(docker: &Docker) -> Result<bool> {
     Ok(state.is_some_and(|state| state != LocalNodeState::INACTIVE))
 }
 
-#[docker_test(alone)]
+#[docker_test]
+#[serial(swarm)]
 async fn a_swarm_is_left_when_its_test_fails() -> Result<()> {
     let name = format!("rehearsal::swarm-{}", std::process::id());
     // One that cannot be made here is told as ever.
@@ -130,7 +131,8 @@ async fn a_swarm_is_left_when_its_test_fails() -> Result<()> {
     Ok(())
 }
 
-#[docker_test(alone)]
+#[docker_test]
+#[serial(swarm)]
 async fn the_reaper_leaves_the_swarm_of_a_dead_process() -> Result<()> {
     let swarm = Swarm::init().await?;
     let docker = swarm.docker();
@@ -140,7 +142,7 @@ async fn the_reaper_leaves_the_swarm_of_a_dead_process() -> Result<()> {
     let dead = Owner { pid, start_ticks: 1, ..Owner::this_process().clone() };
     let found = docker.inspect_swarm().await?;
     let mut spec = found.spec.unwrap_or_default();
-    spec.labels.get_or_insert_default().insert(OWNER_LABEL.to_owned(), dead.to_string());
+    spec.labels.get_or_insert_default().insert(label_keys().owner.clone(), dead.to_string());
     let version = found.version.and_then(|version| version.index).expect("it has a version");
     let version = i64::try_from(version)?;
     docker.update_swarm(spec, UpdateSwarmOptionsBuilder::new().version(version).build()).await?;

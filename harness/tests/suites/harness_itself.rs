@@ -1,12 +1,14 @@
 //! The harness's own promises, kept on the real image: what the other suites rely on without looking.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use bollard::Docker;
 use hermes_harness::probe::{slot_pid_other_than, slot_up};
 use hermes_harness::{
-    Container, Error, ImageBuilder, Look, Volume, docker_exec, docker_exec_sh, docker_test, secs, wait_until,
+    Container, Error, ImageBuilder, Look, Volume, boot_of, docker_exec, docker_exec_sh, docker_test, secs,
+    wait_until,
 };
 use predicates::str::contains;
 
@@ -83,10 +85,10 @@ async fn a_container_that_is_dropped_is_gone_with_the_next_step() -> Result<()> 
 #[docker_test]
 async fn ready_means_this_boot_at_each_restart() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start().await?;
-    let mut before = container.ready().await?.supervisor;
+    let mut before = boot_of(&container).await?.supervisor;
     for _ in 0..2 {
         container.restart_within(secs(5)).await?;
-        let supervisor = container.ready().await?.supervisor;
+        let supervisor = boot_of(&container).await?.supervisor;
         ensure!(supervisor.start_ticks > before.start_ticks, "{supervisor:?} after {before:?}");
         before = supervisor;
     }
@@ -300,5 +302,47 @@ async fn a_container_can_be_paused_and_cut_off() -> Result<()> {
     container.exec_sh("cat /proc/net/dev").await?.success();
     let networks = container.inspect().await?.network_settings.and_then(|settings| settings.networks);
     ensure!(networks.unwrap_or_default().is_empty());
+    Ok(())
+}
+
+#[docker_test]
+#[case::named("four", 4)]
+#[case("seven!!", 7)]
+#[case::of_a_constant(LONG, LONG.len())]
+async fn cases_run_with_their_values(#[case] text: &str, #[case] length: usize) -> Result<()> {
+    ensure!(text.len() == length, "{text} with {length}");
+    Ok(())
+}
+
+const LONG: &str = "a value may be a constant";
+
+#[docker_test]
+async fn the_list_names_each_case() -> Result<()> {
+    let binary = std::env::current_exe()?;
+    let list = tokio::process::Command::new(binary).args(["--list", "--format", "terse"]).output().await?;
+    let list = String::from_utf8(list.stdout)?;
+    let listed: Vec<&str> =
+        list.lines().filter(|line| line.contains("::cases_run_with_their_values")).collect();
+    let expected = ["case_2", "named", "of_a_constant"]
+        .map(|case| format!("harness_itself::cases_run_with_their_values::{case}: test"));
+    ensure!(listed == expected, "listed: {listed:?}");
+    Ok(())
+}
+
+/// The test that holds the key `harness_itself`.
+static HOLDER: Mutex<Option<u32>> = Mutex::new(None);
+
+#[docker_test]
+#[serial(harness_itself)]
+#[case::first(1)]
+#[case::second(2)]
+#[case::third(3)]
+async fn tests_that_share_a_key_take_turns(#[case] turn: u32) -> Result<()> {
+    let before = HOLDER.lock().expect("no test panics with it").replace(turn);
+    ensure!(before.is_none(), "{before:?} runs at the same time as {turn}");
+    // As long as a test takes that uses a thing.
+    let _container = Container::builder().entrypoint(["sleep", "infinity"]).start().await?;
+    let after = HOLDER.lock().expect("no test panics with it").take();
+    ensure!(after == Some(turn), "{after:?} ran at the same time as {turn}");
     Ok(())
 }

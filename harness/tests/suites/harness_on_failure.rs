@@ -9,7 +9,7 @@ use bollard::Docker;
 use bollard::models::{ContainerCreateBody, VolumeCreateRequest};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use hermes_harness::evidence::evidence_directory;
-use hermes_harness::identity::{KEEP_LABEL, OWNER_LABEL, Owner, unique_name};
+use hermes_harness::identity::{Owner, label_keys, unique_name};
 use hermes_harness::reaper::reap;
 use hermes_harness::suite::rehearse;
 use hermes_harness::{Container, Error, connect, docker_test, image_under_test, secs};
@@ -163,7 +163,7 @@ async fn the_reaper_takes_what_the_dead_left_and_nothing_else() -> Result<()> {
     let left = abandoned(&docker, &dead, false).await?;
     let kept = abandoned(&docker, &dead, true).await?;
     let volume = unique_name("reaper");
-    let labels = HashMap::from([(OWNER_LABEL.to_owned(), dead.to_string())]);
+    let labels = HashMap::from([(label_keys().owner.clone(), dead.to_string())]);
     let request = VolumeCreateRequest {
         name: Some(volume.clone()),
         labels: Some(labels),
@@ -185,9 +185,9 @@ async fn the_reaper_takes_what_the_dead_left_and_nothing_else() -> Result<()> {
 
 /// A container as a process that ended would have left it.
 async fn abandoned(docker: &Docker, owner: &Owner, keep: bool) -> Result<String> {
-    let mut labels = HashMap::from([(OWNER_LABEL.to_owned(), owner.to_string())]);
+    let mut labels = HashMap::from([(label_keys().owner.clone(), owner.to_string())]);
     if keep {
-        labels.insert(KEEP_LABEL.to_owned(), "1".to_owned());
+        labels.insert(label_keys().keep.clone(), "1".to_owned());
     }
     let body = ContainerCreateBody {
         image: Some(image_under_test(docker).await?.to_owned()),

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{docker_test, secs};
 
-use crate::setting_up::idle;
+use crate::support::setting_up::idle;
 
 /// A header of tar(5) that extends the next one, and declares so many bytes.
 fn header(kind: u8, size: u64) -> Vec<u8> {

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, Volume, docker_test, secs};
 
-use crate::driving::look;
-use crate::gateways::{create_and_start, gateway_is};
-use crate::setting_up::idle;
+use crate::support::driving::look;
+use crate::support::gateways::{create_and_start, gateway_is};
+use crate::support::setting_up::idle;
 
 /// Nests directories, as fast as Perl can.
 const DEEP: &str = r#"my ($levels, $top) = @ARGV; chdir $top or die "$top: $!";

@@ -8,7 +8,7 @@ use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::gateways::gateway_is;
+use crate::support::gateways::gateway_is;
 
 const DASHBOARD: u16 = 9119;
 const GATEWAY: u16 = 8642;

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_pid_other_than};
-use hermes_harness::wait::wait_until;
-use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs, wait_until};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify};
 
-use crate::driving::{create, hermes, look, ready_pid, up_with};
+use crate::support::driving::{create, hermes, look, ready_pid, up_with};
 
 /// A syslog server that takes connections, and reads from them only when it is told to.
 struct Sink {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
-use crate::driving::{create, hermes, ready_pid, wanted_and_said};
-use crate::own_services::{FINISH, OwnServices};
+use crate::support::driving::{create, hermes, ready_pid, wanted_and_said};
+use crate::support::own_services::{FINISH, OwnServices};
 
 /// PIDs of the container.
 const LIMIT: i64 = 60;

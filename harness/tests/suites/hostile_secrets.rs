@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, Request, process_table, slot_ready};
 use hermes_harness::{Container, ContainerBuilder, Look, Volume, docker_test, secs};
 
-use crate::driving::hermes;
-use crate::own_services::OwnServices;
-use crate::setting_up::on_volume;
+use crate::support::driving::hermes;
+use crate::support::own_services::OwnServices;
+use crate::support::setting_up::on_volume;
 
 const PASSWORD: &str = "Never-to-be-seen 0815";
 const VARIABLE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";

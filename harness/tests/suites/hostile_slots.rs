@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::probe::{process_table, slot_ready};
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use crate::driving::{hermes, up_with};
+use crate::support::driving::{hermes, up_with};
 
 /// Run by whoever is fooled: it leaves its UID.
 const TRACE: &str = r#"printf '#!/bin/sh\nid -u >>/tmp/traces; : >/tmp/made-by-$(id -u)-$$; exec sleep 1000\n' >/opt/data/trap

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test};
 
-use crate::driving::{hermes, look};
-use crate::setting_up::{EVERYTHING, idle, on_volume};
+use crate::support::driving::{hermes, look};
+use crate::support::setting_up::{EVERYTHING, idle, on_volume};
 
 /// The record of an earlier version, forged so that it names a path.
 const FORGED: &str = r#"cd /opt/data && rm -rf .ownership && set -- $(stat -c '%i %.9Z' cron) || exit

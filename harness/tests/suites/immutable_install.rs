@@ -6,7 +6,7 @@ use hermes_harness::{Container, docker_test};
 use predicates::prelude::predicate;
 use predicates::str::contains;
 
-use crate::driving::up;
+use crate::support::driving::up;
 
 /// What root runs, or runs from.
 const PLACES: [&str; 5] = ["/opt/hermes", "/init", "/command", "/usr/bin/tini", "/etc/s6-overlay"];

@@ -3,6 +3,6 @@
 mod environment;
 mod faults;
 mod insight;
-mod orchard;
+mod sample_image;
 mod scripts;
 mod services;

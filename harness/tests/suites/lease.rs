@@ -10,7 +10,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 
-use crate::driving::look;
+use crate::support::driving::look;
 
 const GATEWAY: &str = "gateway-default";
 

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, slot_ready};
 use hermes_harness::{Container, docker_test, secs};
 
-use crate::driving::{hermes, status};
-use crate::setting_up::idle;
+use crate::support::driving::{hermes, status};
+use crate::support::setting_up::idle;
 
 use self::fuse::Limited;
 

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, slot_pid_other_than, slot_ready};
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use crate::driving::{hermes, look, ready_pid, up_with};
+use crate::support::driving::{hermes, look, ready_pid, up_with};
 
 /// Where the log of a profile's gateway lies.
 fn folder(profile: &str) -> String {

@@ -12,9 +12,7 @@ mod crash_loop;
 mod dashboard;
 mod dashboard_pages;
 mod deploy;
-mod driving;
 mod gateway_run;
-mod gateways;
 mod harness_and_others;
 mod harness_itself;
 mod harness_on_failure;
@@ -38,14 +36,13 @@ mod main_invocation;
 mod not_pid_1;
 mod old_entry_points;
 mod other_users;
-mod own_services;
 mod privilege_drop;
 mod profile_gateway;
 mod read_only;
 mod s6_profile_gateway_integration;
-mod setting_up;
 mod signals_and_exit;
 mod starts;
+mod support;
 mod tui_passthrough;
 mod user_and_uid;
 mod volume_faults;
@@ -55,5 +52,6 @@ mod zombie_reaping;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    hermes_harness::suite::main()
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suites");
+    hermes_harness::suite::main_in(&hermes_harness::PRODUCT, folder)
 }

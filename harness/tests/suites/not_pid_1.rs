@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_pid_other_than, slot_up};
-use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Look, boot_of, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 
-use crate::driving::is_healthy;
-use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
+use crate::support::driving::is_healthy;
+use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 /// A command that ends with its own code when it is told to by SIGTERM.
 const TRAPS: &str =
@@ -27,7 +27,7 @@ fn supervised() -> ContainerBuilder {
 
 /// Shows that everything is supervised: both trees, and the health that `hermes` tells.
 async fn is_supervised(container: &Container) -> Result<()> {
-    let boot = container.ready().await?;
+    let boot = boot_of(container).await?;
     let processes = container.processes().await?;
     let table = process_table(&processes);
     let supervisor = processes.iter().find(|process| process.pid == boot.supervisor.pid);
@@ -194,7 +194,7 @@ async fn as_the_child_of_a_platforms_own_init_it_ends_what_is_its_own_and_nothin
     let builder = supervised().entrypoint(["bash", "-c", platform, "platform", "bash", "-c", TRAPS]);
     let container = builder.cmd(Vec::<String>::new()).start_ready().await?;
     is_supervised(&container).await?;
-    let supervisor = container.ready().await?.supervisor.pid;
+    let supervisor = boot_of(&container).await?.supervisor.pid;
     // To the supervisor, which is not the container's main process here.
     container.kill_process(supervisor, "TERM").await?;
     container.wait_until("/init has ended", log_says("the platform saw 7"), secs(10)).await?;

@@ -5,8 +5,8 @@ use hermes_harness::{Container, docker_test};
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::driving::hermes;
-use crate::gateways::create_and_start;
+use crate::support::driving::hermes;
+use crate::support::gateways::create_and_start;
 
 #[docker_test]
 async fn another_user_is_told_to_leave_the_user_out() -> Result<()> {

@@ -7,8 +7,8 @@ use hermes_harness::{Container, ContainerBuilder, ImageBuilder, Look, Output, do
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
-use crate::driving::{gateway_processes, hermes, look, ready_pid, up, up_with};
-use crate::own_services::OwnServices;
+use crate::support::driving::{gateway_processes, hermes, look, ready_pid, up, up_with};
+use crate::support::own_services::OwnServices;
 
 /// What a test asks `hermes` to do as root: it shows in `/opt/data/config.yaml` who did it, and leaves no trace of earlier calls.
 const WHO: &str = r#"who() {

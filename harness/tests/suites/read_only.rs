@@ -3,11 +3,11 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table};
-use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Volume, boot_of, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
-use crate::driving::is_healthy_to;
+use crate::support::driving::is_healthy_to;
 
 /// What the documentation names for `--cap-drop ALL`.
 const CAPABILITIES: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];
@@ -52,7 +52,7 @@ async fn lives(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()>
 }
 
 async fn is_whole(container: &Container, trees: Trees, log: &str) -> Result<()> {
-    let boot = container.ready().await?;
+    let boot = boot_of(container).await?;
     ensure!(boot.unprivileged == (trees != Trees::Two), "the boot's record: {boot:?}");
     container.wait_until("the command runs", log_says(log), secs(10)).await?;
     // As who supervises it: without capabilities root may not look into the slots of others.

@@ -5,7 +5,7 @@ use hermes_harness::{Container, docker_test};
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::driving::{hermes, up, up_with};
+use crate::support::driving::{hermes, up, up_with};
 
 /// The names in the scan directory, hidden ones included.
 async fn entries(container: &Container) -> Result<String> {

@@ -7,7 +7,7 @@ use hermes_harness::{Container, ContainerBuilder, Outcome, Volume, docker_test, 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty, is_match};
 
-use crate::driving::{hermes, only_gateway};
+use crate::support::driving::{hermes, only_gateway};
 
 /// The whole of stderr, and nothing on stdout.
 #[track_caller]

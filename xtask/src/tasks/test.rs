@@ -12,8 +12,11 @@ use crate::{harness, program};
 
 /// The file with nextest's counts, as `.config/nextest.toml` names it.
 const UNIT_JUNIT: &str = "target/nextest/default/junit.xml";
-/// The file with the counts of `docker-test`.
-const SUITES_JUNIT: &str = "target/docker-test/junit.xml";
+/// The runs of `docker-test`: the name in the summary, the argument of `--suites`, and the file for the counts.
+const SUITES: [(&str, &str, &str); 2] = [
+    ("suites", "hermes", "target/docker-test/junit.xml"),
+    ("example of container-harness", "plain-debian", "target/docker-test/plain-debian.xml"),
+];
 
 /// Run the unit tests, then the container suites
 #[derive(Debug, Args)]
@@ -30,7 +33,7 @@ pub(crate) struct Test {
 enum Kind {
     /// Run the tests that need no Docker
     Unit,
-    /// Run the suites that test the image from outside: `cargo xtask docker-test`
+    /// Run the suites that test images from outside: `cargo xtask docker-test`
     Suites,
 }
 
@@ -46,29 +49,31 @@ impl Test {
             parts.push(format!("unit tests: {counts}"));
         }
         if self.only != Some(Kind::Unit) {
-            let (success, counts) = self.suites()?;
-            passed &= success;
-            sum += counts.unwrap_or_default();
-            let told = counts.map_or_else(|| "did not run".to_owned(), |counts| counts.to_string());
-            parts.push(format!("suites: {told}"));
+            for (name, suites, junit) in SUITES {
+                let (success, counts) = self.suites(suites, junit)?;
+                passed &= success;
+                sum += counts.unwrap_or_default();
+                let told = counts.map_or_else(|| "did not run".to_owned(), |counts| counts.to_string());
+                parts.push(format!("{name}: {told}"));
+            }
         }
         println!("\n{}", parts.join("\n"));
         println!("{sum}");
         Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn suites(&self) -> Result<(bool, Option<Counts>)> {
-        let mut arguments = vec!["--junit".to_owned(), SUITES_JUNIT.to_owned()];
+    fn suites(&self, suites: &str, junit: &str) -> Result<(bool, Option<Counts>)> {
+        let mut arguments = ["--suites", suites, "--junit", junit].map(str::to_owned).to_vec();
         if let Some(choice) = &self.no_docker {
             arguments.extend(["--no-docker".to_owned(), choice.clone()]);
         }
         // A stale file would be counted as this run's.
-        remove(SUITES_JUNIT)?;
+        remove(junit)?;
         let status =
             harness::task("docker-test", &arguments)?.status().context("failed to start the harness")?;
-        let counts = counts_in(SUITES_JUNIT)?;
+        let counts = counts_in(junit)?;
         if status.success() && counts.is_none() {
-            bail!("docker-test wrote no {SUITES_JUNIT}");
+            bail!("docker-test wrote no {junit}");
         }
         Ok((status.success(), counts))
     }
@@ -80,14 +85,15 @@ fn unit_tests() -> Result<(bool, Counts)> {
     if program::exists("cargo-nextest") {
         remove(UNIT_JUNIT)?;
         let mut command = program::cargo(["nextest", "run", "--workspace", "--no-fail-fast"]);
-        command.args(["-E", "not binary(suites)"]);
+        command.args(["-E", "not (binary(suites) or binary(plain_debian))"]);
         let passed = command.status().context("failed to start cargo nextest")?.success();
         return Ok((passed, counts_in(UNIT_JUNIT)?.unwrap_or_default()));
     }
     println!("cargo-nextest is not installed: the unit tests run without a limit for each");
-    let rest = program::cargo(["test", "--workspace", "--exclude", "hermes-harness", "--no-fail-fast"]);
-    let harness =
-        program::cargo(["test", "--package", "hermes-harness", "--lib", "--bins", "--no-fail-fast"]);
+    let mut rest = program::cargo(["test", "--workspace", "--no-fail-fast"]);
+    rest.args(["--exclude", "hermes-harness", "--exclude", "container-harness"]);
+    let mut harness = program::cargo(["test", "--lib", "--bins", "--no-fail-fast"]);
+    harness.args(["--package", "hermes-harness", "--package", "container-harness"]);
     let (rest_passed, mut counts) = cargo_test(rest)?;
     let (harness_passed, more) = cargo_test(harness)?;
     counts += more;

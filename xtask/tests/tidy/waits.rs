@@ -34,8 +34,8 @@ const SLEEPS: &[(&str, &str)] = &[
         "crates/hermes-service/src/manager/readiness.rs",
         "the pause between two looks at a gateway, under a deadline",
     ),
-    ("harness/src/exec.rs", "the pause between two looks at an exec that has ended"),
-    ("harness/src/wait.rs", "the pause between two looks of every wait"),
+    ("harness/container/src/exec.rs", "the pause between two looks at an exec that has ended"),
+    ("harness/container/src/wait.rs", "the pause between two looks of every wait"),
 ];
 
 /// This file names the calls that it looks for.

@@ -33,7 +33,7 @@ use table::{Report, Row};
 /// Measure what the image costs, against the same image with its init bypassed
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// What to measure [default: all]
+    /// The figures to measure [default: all]
     #[arg(value_enum)]
     names: Vec<Name>,
     /// The image to measure, by name or ID [default: $HERMES_TEST_IMAGE, else one is built]
@@ -75,7 +75,7 @@ enum Name {
     Image,
 }
 
-/// What every figure needs.
+/// The parts that every figure needs.
 struct Bed {
     docker: Docker,
     image: String,
@@ -97,7 +97,7 @@ impl Bench {
         for name in names {
             match name.measure(&bed).await {
                 Ok(rows) => report.rows.extend(rows),
-                // What the others cost is worth knowing nevertheless.
+                // The other figures are worth knowing nevertheless.
                 Err(error) => {
                     bed.progress.line(format!("error: {error:#}"));
                     failed = true;

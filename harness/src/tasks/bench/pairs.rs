@@ -17,7 +17,7 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// What these figures say; `figures` is not empty.
+    /// Summarizes these figures; `figures` is not empty.
     pub(super) fn of(mut figures: Vec<f64>) -> Self {
         figures.sort_by(f64::total_cmp);
         let at = |share: f64| {

@@ -13,15 +13,15 @@ use super::pairs::Series;
 pub(super) struct Row {
     /// As in `bench NAME`.
     pub(super) name: &'static str,
-    /// What was measured.
+    /// The measured thing.
     pub(super) what: String,
     /// In which unit.
     pub(super) unit: &'static str,
     /// The figure.
     pub(super) measured: Series,
-    /// What it was measured in turn with.
+    /// The reference that was measured in turn.
     pub(super) reference: Option<Series>,
-    /// What it must not exceed, in words.
+    /// The limit, in words.
     pub(super) rule: String,
     /// The same as a number of this run.
     pub(super) target: f64,

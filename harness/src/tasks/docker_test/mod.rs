@@ -1,12 +1,9 @@
 //! `cargo xtask docker-test`: the container suites on one image, reported as they end.
 //!
-//! The tests are run by their own binary (libtest-mimic). This builds what it needs, chooses tests,
-//! and turns the binary's events into lines, a summary and JUnit.
+//! The tests are run, and reported, by their own binary (`container_harness::suite`). This task builds the image and the
+//! binary, and chooses the tests.
 
 mod compile;
-mod events;
-mod junit;
-mod report;
 mod run;
 mod select;
 
@@ -27,6 +24,9 @@ const JOBS_PER_CORE: usize = 3;
 pub(crate) struct DockerTest {
     /// Run the tests whose name contains one of these [default: all]
     filter: Vec<String>,
+    /// The image that the tests are about
+    #[arg(long, value_enum, default_value_t = Subject::Hermes)]
+    suites: Subject,
     /// The image to test, by name or ID; nothing is built [default: $HERMES_TEST_IMAGE]
     #[arg(long)]
     image: Option<String>,
@@ -39,7 +39,7 @@ pub(crate) struct DockerTest {
     /// How many tests run at once [default: three for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// What a machine without Docker means
+    /// The meaning of a machine without Docker
     #[arg(long, value_enum, default_value_t = NoDocker::Fail)]
     no_docker: NoDocker,
     /// Write the results as JUnit XML, which CI systems read
@@ -48,6 +48,41 @@ pub(crate) struct DockerTest {
     /// Run one part of the tests: 2/3 is the second of three
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Subject {
+    /// The image of this repository
+    Hermes,
+    /// The example of container-harness: a plain Debian
+    PlainDebian,
+}
+
+impl Subject {
+    /// The name of the test binary.
+    fn binary(self) -> &'static str {
+        match self {
+            Self::Hermes => "suites",
+            Self::PlainDebian => "plain_debian",
+        }
+    }
+
+    /// The directory of the package.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Hermes => "harness",
+            Self::PlainDebian => "harness/container",
+        }
+    }
+
+    /// An environment variable of its test binary.
+    fn variable(self, name: &str) -> String {
+        let prefix = match self {
+            Self::Hermes => "HERMES",
+            Self::PlainDebian => "PLAIN_DEBIAN",
+        };
+        format!("{prefix}_{name}")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,12 +96,15 @@ enum NoDocker {
 impl DockerTest {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let docker = super::connect().await;
-        // Whether the image exists is said before anything is compiled.
-        let image = match (&docker, self.list) {
-            (Ok(docker), false) => Some(super::image_under_test(docker, self.image.as_deref()).await?),
-            _ => None,
+        // A missing image is an error before anything is compiled.
+        let image = match (&docker, self.suites) {
+            (Ok(docker), Subject::Hermes) if !self.list => {
+                Some(super::image_under_test(docker, self.image.as_deref()).await?)
+            }
+            // The example builds its image itself.
+            _ => self.image,
         };
-        let suites = compile::suites(&Recipe::hermes().root).await?;
+        let suites = compile::suites(&Recipe::hermes().root, self.suites).await?;
         let chosen = select::choose(&suites, &self.filter, self.shard).await?;
         if self.list {
             for name in &chosen.run {
@@ -78,24 +116,18 @@ impl DockerTest {
             bail!("no test matches {}", self.filter.join(" or "));
         }
         let options = run::Options {
-            image: image.clone(),
+            subject: self.suites,
+            image,
             keep: self.keep,
             jobs: self.jobs.unwrap_or_else(default_jobs),
-            reason_to_ignore: docker.as_ref().err().map(|error| format!("{error:#}")),
+            junit: self.junit,
         };
-        let outcome = run::run(&suites, &chosen, &options, docker.as_ref().ok()).await?;
-        if let Some(file) = &self.junit {
-            junit::write(file, &outcome.results, outcome.took)?;
-        }
-        report::summary(&outcome, image.as_deref());
-        if outcome.interrupted {
-            return Ok(ExitCode::from(130));
-        }
-        if docker.is_err() && self.no_docker == NoDocker::Fail {
+        let code = run::run(&suites, &chosen, &options, docker.as_ref().ok()).await?;
+        if code == ExitCode::SUCCESS && docker.is_err() && self.no_docker == NoDocker::Fail {
             eprintln!("error: no test ran, since there is no Docker (--no-docker skip accepts that)");
             return Ok(ExitCode::FAILURE);
         }
-        Ok(if outcome.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(code)
     }
 }
 

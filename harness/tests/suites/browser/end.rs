@@ -173,7 +173,7 @@ async fn a_browser_is_gone_when_its_process_was_killed() -> Result<()> {
         .args(["browser::end::a_browser_is_gone_when_its_process_was_killed", "--exact", "--nocapture"])
         .env(VICTIM, &file)
         .env("HERMES_TEST_IMAGE", image_under_test(&connect().await?).await?)
-        .env_remove("HERMES_TEST_NOTES")
+        .env_remove("HERMES_TEST_JUNIT")
         .stdout(std::process::Stdio::null())
         .kill_on_drop(true)
         .spawn()?;

@@ -8,6 +8,7 @@ mod server;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use hermes_harness::browser::Error as BrowserError;
 use hermes_harness::{Browser, Error, Look, Network, docker_test, secs};
 
 pub(crate) use server::Server;
@@ -94,7 +95,7 @@ async fn a_time_out_says_what_the_page_showed() -> Result<()> {
     ensure!(started.elapsed() < secs(15), "{:?}", started.elapsed());
     let message = error.to_string();
     let page = format!("on the page {}, titled \"Agents\", with this text:\nAgents", server.url());
-    ensure!(matches!(error, Error::Deadline { .. }), "{message}");
+    ensure!(matches!(error, BrowserError::Harness(Error::Deadline { .. })), "{message}");
     for part in ["the text \"never said\": not within 3 s", &page, "None so far"] {
         ensure!(message.contains(part), "no {part:?} in: {message}");
     }
@@ -106,7 +107,7 @@ async fn a_time_out_says_what_the_page_showed() -> Result<()> {
     let hidden = browser.wait_for(".nowhere").await.expect_err("it is not there");
     ensure!(hidden.to_string().contains("nothing is .nowhere"), "{hidden}");
     let nonsense = browser.wait_for("p[").await.expect_err("that is no selector");
-    ensure!(matches!(nonsense, Error::Probe { .. }), "{nonsense}");
+    ensure!(matches!(nonsense, BrowserError::Harness(Error::Probe { .. })), "{nonsense}");
     Ok(())
 }
 
@@ -124,7 +125,10 @@ async fn what_a_person_could_not_click_is_not_clicked() -> Result<()> {
         [("#covered", "div#cover covers it"), ("#off", "it is disabled"), ("#hidden", "not visible")]
     {
         let error = browser.click(css).await.expect_err(css);
-        ensure!(matches!(error, Error::Deadline { .. }) && error.to_string().contains(why), "{css}: {error}");
+        ensure!(
+            matches!(error, BrowserError::Harness(Error::Deadline { .. })) && error.to_string().contains(why),
+            "{css}: {error}"
+        );
     }
     let error = browser.click_text("Twice").await.expect_err("there are two");
     ensure!(error.to_string().contains("2 say it"), "{error}");

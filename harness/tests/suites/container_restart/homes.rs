@@ -4,7 +4,9 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
 
 use super::Way;
-use crate::gateways::{PlantedProfiles, create_and_start, gateway, gateway_is, hermes, last_boot_in};
+use crate::support::gateways::{
+    PlantedProfiles, create_and_start, gateway, gateway_is, hermes, last_boot_in,
+};
 
 /// Profiles and their gateways are in `home` and nowhere else, before and after a restart.
 async fn lives_in(builder: ContainerBuilder, home: &str) -> Result<()> {

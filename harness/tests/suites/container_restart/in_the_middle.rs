@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, Looked, docker_test, secs};
 
 use super::{WAYS, Way};
-use crate::gateways::{
+use crate::support::gateways::{
     create_and_start, directory, drain_with_a_request, gateway, gateway_is, gateways, hermes, last_boot,
     no_process_of, state_file,
 };

@@ -8,7 +8,9 @@ use hermes_harness::{Container, Look, docker_test, secs};
 use serde_json::{Value, json};
 
 use super::WAYS;
-use crate::gateways::{Gateway, PlantedProfiles, gateway_is, gateways, hermes, last_boot, state_file};
+use crate::support::gateways::{
+    Gateway, PlantedProfiles, gateway_is, gateways, hermes, last_boot, state_file,
+};
 
 /// Those of the first test that run.
 const RUNNING: [&str; 5] = ["default", "four", "one", "three", "two"];

@@ -7,7 +7,7 @@ use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 
 use super::Way;
-use crate::gateways::{PlantedProfiles, create_and_start, gateway_is, last_boot};
+use crate::support::gateways::{PlantedProfiles, create_and_start, gateway_is, last_boot};
 
 const LOG: &str = "/opt/data/logs/container-boot.log";
 

@@ -6,7 +6,7 @@ use hermes_harness::{Container, docker_test, secs};
 use serde_json::{Value, json};
 
 use super::Way;
-use crate::gateways::{PlantedProfiles, gateway_is, gateways, hermes, last_boot, state_file};
+use crate::support::gateways::{PlantedProfiles, gateway_is, gateways, hermes, last_boot, state_file};
 
 const VOLUME: &[u8] = include_bytes!("../../data/hermes-agent-0.19-volume.tar.gz");
 

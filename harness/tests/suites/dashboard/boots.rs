@@ -1,11 +1,11 @@
 //! The boots that the volume keeps: `logs/boots.json`, `hermes boot --history`, and the dashboard's answer.
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::{Container, Look, Volume, docker_test, secs};
+use hermes_harness::{Container, Look, Volume, boot_of, docker_test, secs};
 use serde_json::Value;
 
 use super::{PORT, bound, serving, token, wanted};
-use crate::driving::hermes;
+use crate::support::driving::hermes;
 
 const BOOTS: &str = "/opt/data/logs/boots.json";
 
@@ -29,11 +29,11 @@ async fn kept_are(container: &Container, starts: &[String]) -> Result<()> {
 #[docker_test]
 async fn two_restarts_make_three_boots_in_the_file_the_command_and_the_dashboard() -> Result<()> {
     let container = serving(wanted()).await?;
-    let mut starts = vec![container.ready().await?.started];
+    let mut starts = vec![boot_of(&container).await?.started];
     for _ in 0..2 {
         kept_are(&container, &starts).await?;
         container.restart().await?;
-        starts.push(container.ready().await?.started);
+        starts.push(boot_of(&container).await?.started);
     }
     bound(&container).await?;
     kept_are(&container, &starts).await?;
@@ -57,12 +57,12 @@ async fn boots_of_earlier_containers_are_kept_and_no_more_than_twenty() -> Resul
     let volume = Volume::new().await?;
     let on = || Container::builder().volume(&volume, "/opt/data").cmd(["sleep", "infinity"]);
     let first = on().start_ready().await?;
-    let started = first.ready().await?.started;
+    let started = boot_of(&first).await?.started;
     kept_are(&first, std::slice::from_ref(&started)).await?;
     first.stop().await?;
     first.remove().await?;
     let container = on().start_ready().await?;
-    let both = [started, container.ready().await?.started];
+    let both = [started, boot_of(&container).await?.started];
     kept_are(&container, &both).await?;
     // Eighteen more as if they had been; then a real one, and the oldest is gone.
     let mut boots: Vec<Value> = serde_json::from_slice(&container.read_file(BOOTS).await?)?;
@@ -77,6 +77,6 @@ async fn boots_of_earlier_containers_are_kept_and_no_more_than_twenty() -> Resul
     let full = kept(&container).await?;
     ensure!(full.len() == 20, "{full:?}");
     container.restart().await?;
-    let last = container.ready().await?.started;
+    let last = boot_of(&container).await?.started;
     kept_are(&container, &[&full[1..], &[last]].concat()).await
 }

@@ -5,7 +5,7 @@ use hermes_harness::probe::log_says;
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
 use super::{bound, record, slot, wanted};
-use crate::driving::{answers_at_both_doors, hermes, look};
+use crate::support::driving::{answers_at_both_doors, hermes, look};
 
 /// Something that has the port before the dashboard does, for as long as `/root/go-on` is not there.
 const TAKER: &str = r#"#!/bin/sh

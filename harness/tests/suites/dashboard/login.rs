@@ -8,7 +8,7 @@ use super::{
     PORT, TOKEN, bound, enter, link, path_of, serving, session_of, slot, status_becomes, status_with, token,
     wanted,
 };
-use crate::driving::hermes;
+use crate::support::driving::hermes;
 
 #[docker_test]
 async fn on_a_public_address_nothing_is_answered_to_who_is_not_logged_in() -> Result<()> {

@@ -5,8 +5,8 @@ use hermes_harness::probe::{Request, slot_ready};
 use hermes_harness::{Container, Volume, docker_test, secs};
 
 use super::{PORT, TOKEN, bound, enter, serving, session_of, slot, status_with, wanted};
-use crate::driving::{hermes, ready_pid};
-use crate::setting_up::on_volume;
+use crate::support::driving::{hermes, ready_pid};
+use crate::support::setting_up::on_volume;
 
 const PASSWORD: &str = "Never-to-be-seen 0815 ü%";
 const VARIABLE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";

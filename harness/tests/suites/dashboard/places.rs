@@ -5,7 +5,7 @@ use hermes_harness::probe::{Request, log_says, process_table, slot_ready};
 use hermes_harness::{Container, Look, Volume, docker_test, secs};
 
 use super::{PORT, SLOT, bound, path_of, record, serving, session_of, slot, status_with, token, wanted};
-use crate::driving::{hermes, look};
+use crate::support::driving::{hermes, look};
 
 #[docker_test]
 async fn as_the_command_it_serves_in_the_foreground_reconciles_nothing_and_ends_with_the_container()

@@ -7,8 +7,8 @@ use hermes_harness::probe::{log_says, slot_down};
 use hermes_harness::{Container, Look, Volume, docker_test, secs};
 
 use super::{PORT, SLOT, VARIABLE, bound, bound_address, must_be_down, serving, slot, wanted};
-use crate::driving::{hermes, look};
-use crate::own_services::OwnServices as _;
+use crate::support::driving::{hermes, look};
+use crate::support::own_services::OwnServices as _;
 
 /// Within which a dashboard that was killed is back and bound.
 const BACK: Duration = Duration::from_secs(2);

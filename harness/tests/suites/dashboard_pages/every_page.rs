@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
 
 use super::{Dash, must_be_calm, with_dashboard};
-use crate::gateways::{PlantedProfiles as _, gateway_is};
+use crate::support::gateways::{PlantedProfiles as _, gateway_is};
 
 #[docker_test]
 async fn every_page_can_be_used_in_light_and_dark_on_a_phone_and_on_a_desk() -> Result<()> {

@@ -7,7 +7,7 @@ use hermes_harness::{Browser, docker_test, secs};
 use serde_json::json;
 
 use super::{Dash, row_says, with_dashboard};
-use crate::gateways::PlantedProfiles as _;
+use crate::support::gateways::PlantedProfiles as _;
 
 const SHOWN: &str =
     "[...document.querySelectorAll('#profiles tbody tr')].filter((row) => !row.hidden).length";
@@ -17,7 +17,9 @@ const FILTER: &str = "const field = document.getElementById('q'); const began = 
     field.value = 'agent-7'; field.dispatchEvent(new Event('input', { bubbles: true })); document.body.offsetHeight; \
     return performance.now() - began;";
 
-#[docker_test(alone)]
+// It measures times, so no other test may take the processors.
+#[docker_test]
+#[serial(machine)]
 async fn a_thousand_agents_are_shown_found_and_watched_within_seconds() -> Result<()> {
     let plant = "for n in $(seq -w 0 998); do mkdir -m 700 agent-$n && echo 'You are a test.' >agent-$n/SOUL.md; done\n\
                  chown -R hermes:hermes .";

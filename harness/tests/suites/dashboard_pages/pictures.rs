@@ -6,16 +6,14 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
 
 use super::{Dash, row_says, with_dashboard};
-use crate::gateways::{PlantedProfiles as _, gateway_is};
+use crate::support::gateways::{PlantedProfiles as _, gateway_is};
 
 /// A picture of the README is to be loaded quickly.
 const LARGEST: usize = 130 * 1024;
 
 fn folder() -> PathBuf {
-    std::env::var_os("HERMES_PICTURES").map_or_else(
-        || hermes_harness::image_under_test::docker_test_directory().join("pictures"),
-        PathBuf::from,
-    )
+    std::env::var_os("HERMES_PICTURES")
+        .map_or_else(|| hermes_harness::PRODUCT.test_directory().join("pictures"), PathBuf::from)
 }
 
 #[docker_test]

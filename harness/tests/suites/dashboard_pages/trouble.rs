@@ -5,7 +5,7 @@ use hermes_harness::{Browser, docker_test, secs};
 use serde_json::json;
 
 use super::{Dash, mark, must_be_calm, must_be_marked, row, row_says, with_dashboard};
-use crate::gateways::PlantedProfiles as _;
+use crate::support::gateways::PlantedProfiles as _;
 
 #[docker_test]
 async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_start_failed() -> Result<()> {

@@ -11,7 +11,7 @@ use super::{
     From, SECRETS, addition, folder, healthy, healthy_with_its_gateway, only_the_gateway_has_the_secret,
     read, the_dashboard_asks_for_its_password,
 };
-use crate::gateways::gateway_is;
+use crate::support::gateways::gateway_is;
 
 /// A project of Compose's, in a folder of its own, as a user has it. It goes with the handle.
 pub(super) struct Project {

@@ -16,8 +16,8 @@ use base64::Engine as _;
 use hermes_harness::{Container, Look, secs};
 use serde_json::{Value, json};
 
-use crate::driving::only_gateway;
-use crate::gateways::gateway_is;
+use crate::support::driving::only_gateway;
+use crate::support::gateways::gateway_is;
 
 /// A secret as a user has it in a file, with the newline that an editor leaves.
 const SECRET_FILE: &str = "sk-or-never-to-be-seen-0815\n";

@@ -11,7 +11,7 @@ use super::compose::Project;
 use super::{
     From, healthy_with_its_gateway, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password,
 };
-use crate::driving::only_gateway;
+use crate::support::driving::only_gateway;
 
 /// What the set-up of the volume may not touch: whose it is, its mode, and when it was last changed in any way.
 fn facts(path: &Path) -> Result<(u32, u32, u32, i64, i64)> {

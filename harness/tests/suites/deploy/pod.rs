@@ -2,15 +2,15 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::process_table;
-use hermes_harness::{Container, Look, docker_test, secs};
+use hermes_harness::{Container, Look, boot_of, docker_test, secs};
 use k8s_openapi::api::core::v1::Probe;
 use predicates::str::contains;
 
 use super::kubernetes::{port_of, probes};
 use super::pod_builder::{EmptyDirs, Pod};
 use super::{From, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password};
-use crate::driving::{directory, hermes};
-use crate::gateways::gateway_is;
+use crate::support::driving::{directory, hermes};
+use crate::support::gateways::gateway_is;
 
 /// What the kubelet would make of a probe now: nothing, or why it fails.
 async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
@@ -56,7 +56,7 @@ async fn failing(pod: &Pod) -> Result<Vec<&'static str>> {
 async fn the_pod_boots_without_root_rights_or_a_writable_root_and_its_probes_succeed() -> Result<()> {
     let pod = Pod::start(EmptyDirs::Tmpfs).await?;
     probes_succeed(&pod).await?;
-    let boot = pod.container.ready().await?;
+    let boot = boot_of(&pod.container).await?;
     ensure!(boot.unprivileged, "{boot:?}");
     let processes = pod.container.processes().await?;
     // The one of root's is this look.
@@ -93,9 +93,9 @@ async fn comes_back(empty_dirs: EmptyDirs) -> Result<()> {
     let pod = Pod::start(empty_dirs).await?;
     probes_succeed(&pod).await?;
     pod.sh("hermes profile create coder && hermes -p coder gateway start").await?.success();
-    let before = pod.container.ready().await?;
+    let before = boot_of(&pod.container).await?;
     pod.container.restart().await?;
-    let boot = pod.container.ready().await?;
+    let boot = boot_of(&pod.container).await?;
     ensure!(boot.supervisor != before.supervisor, "no new boot: {boot:?}");
     probes_succeed(&pod).await?;
     for profile in ["default", "coder"] {

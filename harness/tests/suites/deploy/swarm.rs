@@ -12,7 +12,7 @@ use super::{
     From, SECRETS, addition, folder, healthy_with_its_gateway, only_the_gateway_has_the_secret, read,
     the_dashboard_asks_for_its_password,
 };
-use crate::driving::{answers_at_both_doors, directory, hermes};
+use crate::support::driving::{answers_at_both_doors, directory, hermes};
 
 /// A stack. It goes with the handle, and the swarm before it: a task that is removed alone would be replaced.
 struct Stack {
@@ -106,7 +106,8 @@ impl Stack {
     }
 }
 
-#[docker_test(alone)]
+#[docker_test]
+#[serial(swarm)]
 async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_trace() -> Result<()> {
     let stack = Stack::deploy("swarm.yaml").await?;
     let container = stack.container().await?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use predicates::str::contains;
 
-use crate::own_services::OwnServices;
+use crate::support::own_services::OwnServices;
 
 /// Values that a careless quoting would change.
 const ODD: [(&str, &str); 7] = [

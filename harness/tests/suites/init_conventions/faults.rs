@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use futures_util::future::try_join_all;
 use hermes_harness::{Container, docker_test};
 
-use crate::own_services::{OwnServices, POLITE};
+use crate::support::own_services::{OwnServices, POLITE};
 
 /// A fault, and the words that its message needs.
 type Row = (&'static str, &'static [(&'static str, u32, &'static str)], &'static [&'static str]);

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::{Container, docker_test};
+use hermes_harness::{Container, boot_of, docker_test};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
 
-use super::orchard::planted;
-use crate::own_services::OwnServices;
+use super::sample_image::planted;
+use crate::support::own_services::OwnServices;
 
 #[docker_test]
 async fn the_record_of_a_boot_has_each_phase_script_and_service_with_its_time() -> Result<()> {
@@ -18,7 +18,7 @@ async fn the_record_of_a_boot_has_each_phase_script_and_service_with_its_time() 
         .cmd(["sleep", "infinity"])
         .start_ready()
         .await?;
-    let boot = container.ready().await?;
+    let boot = boot_of(&container).await?;
     let phases: BTreeMap<&str, _> = boot.phases.iter().map(|phase| (phase.name.as_str(), phase)).collect();
     let phase = |name: &str| {
         phases.get(name).copied().with_context(|| format!("no phase {name:?}: {:?}", phases.keys()))

@@ -6,7 +6,7 @@ use hermes_harness::{Container, docker_test};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 
-use crate::own_services::{OwnServices, POLITE};
+use crate::support::own_services::{OwnServices, POLITE};
 
 fn says(what: &str) -> String {
     format!("#!/bin/sh\nprintf '%s as %s in %s\\n' {what} \"$(id -un)\" \"$PWD\"\n")

@@ -8,8 +8,8 @@ use hermes_harness::{Container, ImageBuilder, Look, Output, docker_test, secs};
 use predicates::str::{contains, is_empty};
 use serde_json::Value;
 
-use super::orchard::{orchard, planted};
-use crate::own_services::{OwnServices, POLITE};
+use super::sample_image::{planted, sample_image};
+use crate::support::own_services::{OwnServices, POLITE};
 
 /// The lines of `expected` are in `log`, in this order.
 #[track_caller]
@@ -25,7 +25,7 @@ fn in_order(log: &str, expected: &[&str]) {
 #[docker_test]
 async fn the_services_of_an_image_built_from_ours_come_up_in_the_order_of_their_dependencies_and_go_down_in_reverse()
 -> Result<()> {
-    let image = orchard().await?;
+    let image = sample_image().await?;
     let command = ["sh", "-c", "echo 'command: runs'; exec sleep infinity"];
     let container = image.container().cmd(command).start_ready().await?;
     container.wait_until("the command runs", log_says("command: runs"), secs(10)).await?;

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::probe::process_table;
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use crate::driving::{gateway_processes, hermes, look, ready_pid, up};
+use crate::support::driving::{gateway_processes, hermes, look, ready_pid, up};
 
 /// Makes a profile, and gives it every order that there is; all `as_root`, as `docker exec` alone does it, or as hermes.
 async fn drive(container: &Container, profile: &str, as_root: bool) -> Result<()> {

@@ -5,7 +5,7 @@ use hermes_harness::{Container, docker_test, secs};
 use predicates::str::contains;
 use serde_json::Value;
 
-use crate::driving::{
+use crate::support::driving::{
     gateway_processes, hermes, must_be_down_for_good, ready_pid, state, up_with, wanted_and_said,
 };
 

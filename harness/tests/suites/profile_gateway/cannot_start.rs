@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, Output, docker_test, secs};
 use predicates::str::contains;
 
-use crate::driving::{
+use crate::support::driving::{
     answers_at_both_doors, create, directory, hermes, must_be_down_for_good, port, ready_pid, slot, status,
     up_with, wanted_and_said,
 };

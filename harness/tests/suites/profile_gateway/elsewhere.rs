@@ -5,7 +5,7 @@ use hermes_harness::{Container, docker_test};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
-use crate::driving::{hermes, up, up_with};
+use crate::support::driving::{hermes, up, up_with};
 
 #[docker_test]
 async fn install_and_uninstall_say_that_profiles_are_made_and_deleted_instead() -> Result<()> {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, Outcome, docker_test};
 use predicates::str::contains;
 
-use crate::driving::{
+use crate::support::driving::{
     hermes, look, must_be_down_for_good, ready_pid, slot, slots_with_hidden_ones, up, up_with,
 };
 

@@ -5,7 +5,7 @@ use hermes_harness::probe::{process_table, slot_down, slot_ready};
 use hermes_harness::{docker_test, secs};
 use predicates::str::contains;
 
-use crate::driving::{
+use crate::support::driving::{
     answers_at_both_doors, create, directory, gateway_processes, hermes, look, must_be_down_for_good,
     only_gateway, port, ready_pid, slot, slots_with_hidden_ones, state, status, up, up_with, wanted_and_said,
 };

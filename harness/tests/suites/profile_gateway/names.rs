@@ -5,7 +5,7 @@ use hermes_harness::docker_test;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
-use crate::driving::{
+use crate::support::driving::{
     create, hermes, must_be_down_for_good, ready_pid, slots_with_hidden_ones, up, wanted_and_said,
 };
 

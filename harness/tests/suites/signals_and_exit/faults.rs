@@ -5,7 +5,7 @@ use hermes_harness::probe::{log_says, process_table, slot_pid_other_than, slot_u
 use hermes_harness::{Container, Look, docker_test, secs};
 
 use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
-use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
+use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
 async fn a_killed_booter_still_leaves_an_orderly_stop() -> Result<()> {

@@ -2,21 +2,21 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_up};
-use hermes_harness::{Container, Look, docker_test, secs};
+use hermes_harness::{Container, Look, boot_of, docker_test, secs};
 
-use crate::driving::is_healthy;
-use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
+use crate::support::driving::is_healthy;
+use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
 async fn a_container_that_was_killed_starts_again() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     for _ in 0..2 {
-        let before = container.ready().await?;
+        let before = boot_of(&container).await?;
         container.kill("SIGKILL").await?;
         ensure!(container.wait_exit(secs(10)).await? == 137, "exit code of a killed container");
         container.start().await?;
-        let after = container.ready().await?;
+        let after = boot_of(&container).await?;
         ensure!(before.supervisor != after.supervisor, "an earlier boot's record: {after:?}");
         container.wait_until("polite is up", slot_up("polite"), secs(10)).await?;
         is_healthy(&container).await?;

@@ -9,8 +9,8 @@ use hermes_harness::{Container, docker_test, secs};
 use predicates::str::contains;
 
 use super::{TELLS_SIGNALS, WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
-use crate::driving::is_healthy;
-use crate::own_services::{DEAF, FINISH, FINISHED, OwnServices, POLITE};
+use crate::support::driving::is_healthy;
+use crate::support::own_services::{DEAF, FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
 async fn each_stop_signal_ends_a_plain_command_by_sigterm_and_runs_cont_finish() -> Result<()> {

@@ -7,7 +7,7 @@ use hermes_harness::probe::log_says;
 use hermes_harness::{Container, Look, docker_test, secs};
 
 use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
-use crate::own_services::{FINISH, FINISHED, OwnServices, POLITE};
+use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 /// Whether a container with `/init` in it takes no longer than is a matter of the engine and of a busy machine, measured on
 /// the same container without: both the shortest of several, taken in turn.

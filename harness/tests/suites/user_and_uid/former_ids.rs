@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Volume, docker_test, secs};
 
-use crate::driving::look;
-use crate::gateways::{create_and_start, gateway_is, gateways};
-use crate::setting_up::{idle, on_volume, said};
+use crate::support::driving::look;
+use crate::support::gateways::{create_and_start, gateway_is, gateways};
+use crate::support::setting_up::{idle, on_volume, said};
 
 /// In directories that both use: some of the account's, some of others', in each other.
 const SHARED: &str = "for name in sessions memories workspace skills home plans backups hooks; do
@@ -90,7 +90,7 @@ async fn a_boot_that_was_interrupted_after_the_remap_is_made_up_for_by_the_next_
     let script =
         "#!/bin/sh\ngroupmod -g 1000 hermes && usermod -u 1000 -d /nonexistent/hermes-remap hermes\n";
     let container = {
-        use crate::own_services::OwnServices;
+        use crate::support::own_services::OwnServices;
         builder()
             .env("PUID", "1000")
             .env("PGID", "1000")

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Volume, docker_test};
 
-use crate::driving::create;
-use crate::setting_up::{has_said, idle, on_volume, owners, said, until_said};
+use crate::support::driving::create;
+use crate::support::setting_up::{has_said, idle, on_volume, owners, said, until_said};
 
 #[docker_test]
 async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_on() -> Result<()> {

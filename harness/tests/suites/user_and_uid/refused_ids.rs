@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
 
-use crate::driving::create;
-use crate::setting_up::{has_said, idle, owners, says, set_up};
+use crate::support::driving::create;
+use crate::support::setting_up::{has_said, idle, owners, says, set_up};
 
 #[docker_test]
 async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default() -> Result<()> {

@@ -4,9 +4,9 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table};
 use hermes_harness::{Container, ContainerBuilder, Look, Terminal, docker_test, secs};
 
-use crate::driving::look;
-use crate::gateways::{create_and_start, gateway_is, gateways, hermes};
-use crate::setting_up::said;
+use crate::support::driving::look;
+use crate::support::gateways::{create_and_start, gateway_is, gateways, hermes};
+use crate::support::setting_up::said;
 
 /// Writes to the standard streams by their names, which only who owns them can.
 const COMMAND: &str = "id -u >/dev/stdout; echo to-stderr >/dev/stderr; exec sleep infinity";

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, Volume, docker_test, secs};
 use predicates::str::contains;
 
-use crate::gateways::{
+use crate::support::gateways::{
     create_and_start, directory, gateway, gateway_is, gateway_other_than, hermes, state_file,
 };
 

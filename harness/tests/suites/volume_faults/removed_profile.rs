@@ -5,7 +5,9 @@ use hermes_harness::probe::log_says;
 use hermes_harness::{Container, Look, docker_test, secs};
 use predicates::str::contains;
 
-use crate::gateways::{PROFILES, create_and_start, gateway, gateways, hermes, no_process_of, state_file};
+use crate::support::gateways::{
+    PROFILES, create_and_start, gateway, gateways, hermes, no_process_of, state_file,
+};
 
 /// Nothing is left of a profile in the container.
 async fn is_gone(container: &Container, profile: &str) -> Result<()> {

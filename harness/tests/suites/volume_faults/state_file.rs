@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test, secs};
 
-use crate::gateways::{
+use crate::support::gateways::{
     PROFILES, PlantedProfiles, gateway, gateway_is, gateways, hermes, last_boot, state_file,
 };
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test};
 
-use crate::gateways::{create_and_start, gateway};
-use crate::setting_up::{EVERYTHING, LeftBehind, idle, owners, said, set_up, until_said};
+use crate::support::gateways::{create_and_start, gateway};
+use crate::support::setting_up::{EVERYTHING, LeftBehind, idle, owners, said, set_up, until_said};
 
 /// A directory of the host, made and looked at through containers: so it takes no root here.
 struct Bound(tempfile::TempDir);

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, Volume, docker_test};
 
-use crate::driving::look;
-use crate::gateways::PROFILES;
-use crate::setting_up::{LeftBehind, idle, on_volume, said, says, set_up, until_said};
+use crate::support::driving::look;
+use crate::support::gateways::PROFILES;
+use crate::support::setting_up::{LeftBehind, idle, on_volume, said, says, set_up, until_said};
 
 /// As somebody wrote it, with what no Hermes of today knows.
 const OLD: &str = "# mine\ngateway:\n  port: 9321 # chosen\nunknown: {kept: [1, ä]}\n";

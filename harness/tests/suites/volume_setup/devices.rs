@@ -5,8 +5,8 @@ use bollard::models::DeviceMapping;
 use hermes_harness::suite::not_run;
 use hermes_harness::{Container, ContainerBuilder, docker_test};
 
-use crate::driving::look;
-use crate::setting_up::{idle, said};
+use crate::support::driving::look;
+use crate::support::setting_up::{idle, said};
 
 /// Nodes of the host with the groups of its own, each a second `/dev/null`.
 struct Nodes(tempfile::TempDir);

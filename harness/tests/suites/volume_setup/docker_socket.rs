@@ -8,10 +8,10 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::log_says;
 use hermes_harness::{Container, docker_test, secs};
 
-use crate::driving::look;
-use crate::gateways::create_and_start;
-use crate::own_services::OwnServices;
-use crate::setting_up::{has_said, idle, said, says, set_up};
+use crate::support::driving::look;
+use crate::support::gateways::create_and_start;
+use crate::support::own_services::OwnServices;
+use crate::support::setting_up::{has_said, idle, said, says, set_up};
 
 /// A socket of the host's that answers, 0660, of a group.
 struct Socket {

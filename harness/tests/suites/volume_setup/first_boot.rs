@@ -3,10 +3,10 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use crate::driving::{look, must_be_down_for_good, wanted_and_said};
-use crate::gateways::{gateway_is, hermes};
-use crate::own_services::OwnServices;
-use crate::setting_up::{LeftBehind, has_said, idle, owners, said, says, set_up};
+use crate::support::driving::{look, must_be_down_for_good, wanted_and_said};
+use crate::support::gateways::{gateway_is, hermes};
+use crate::support::own_services::OwnServices;
+use crate::support::setting_up::{LeftBehind, has_said, idle, owners, said, says, set_up};
 
 /// Each directory that Hermes uses, and what it is seeded with.
 const MADE: [&str; 21] = [

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{docker_test, secs};
 
-use crate::driving::look;
-use crate::gateways::{create_and_start, gateway_is};
-use crate::setting_up::{EVERYTHING, idle, owners, said, says, set_up};
+use crate::support::driving::look;
+use crate::support::gateways::{create_and_start, gateway_is};
+use crate::support::setting_up::{EVERYTHING, idle, owners, said, says, set_up};
 
 #[docker_test]
 async fn a_home_that_only_root_can_make_is_made_with_the_way_to_it_and_works() -> Result<()> {

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Volume, docker_test};
 
-use crate::driving::look;
-use crate::gateways::{create_and_start, hermes};
-use crate::setting_up::{EVERYTHING, has_said, idle, on_volume, owners, says, set_up, until_said};
+use crate::support::driving::look;
+use crate::support::gateways::{create_and_start, hermes};
+use crate::support::setting_up::{EVERYTHING, has_said, idle, on_volume, owners, says, set_up, until_said};
 
 /// Root's, at each place where Hermes has something: made by a `docker exec` as root, or by a restored backup.
 const OF_ROOT: &str = "umask 022

@@ -4,10 +4,10 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::slot_ready;
 use hermes_harness::{Container, Look, Volume, docker_test, secs};
 
-use crate::driving::{look, ready_pid};
-use crate::gateways::create_and_start;
-use crate::own_services::OwnServices;
-use crate::setting_up::{idle, on_volume, owners, said, says, set_up};
+use crate::support::driving::{look, ready_pid};
+use crate::support::gateways::create_and_start;
+use crate::support::own_services::OwnServices;
+use crate::support::setting_up::{idle, on_volume, owners, said, says, set_up};
 
 /// What must be seen nowhere but where it is used.
 const VALUE: &str = "s3cret-Value='\"$x\" with all kinds";

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{docker_test, secs};
 
-use crate::driving::look;
-use crate::setting_up::{EVERYTHING, idle};
+use crate::support::driving::look;
+use crate::support::setting_up::{EVERYTHING, idle};
 
 /// What nobody but root may change, under the names of what the set-up hands over.
 const PRECIOUS: &str = r#"set -e; umask 022; mkdir -p /srv/precious; cd /srv/precious

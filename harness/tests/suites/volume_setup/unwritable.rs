@@ -4,10 +4,10 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, Volume, docker_test};
 use predicates::str::contains;
 
-use crate::driving::look;
-use crate::gateways::create_and_start;
-use crate::own_services::OwnServices;
-use crate::setting_up::{SET_UP, has_said, idle, on_volume, says, set_up};
+use crate::support::driving::look;
+use crate::support::gateways::create_and_start;
+use crate::support::own_services::OwnServices;
+use crate::support::setting_up::{SET_UP, has_said, idle, on_volume, says, set_up};
 
 /// Runs what follows as root without the capability to give files away: what a rootless engine, a NAS with `root_squash`
 /// and SMB come to. A whole container without it `/init` refuses.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::{Boot, Container, Volume, docker_test, secs};
+use hermes_harness::{Boot, Container, Volume, boot_of, docker_test, secs};
 
-use crate::driving::look;
-use crate::setting_up::{idle, owners, says, set_up};
+use crate::support::driving::look;
+use crate::support::setting_up::{idle, owners, says, set_up};
 
 /// So many files, in directories of a thousand.
 const MANY: &str = r#"use strict; my ($directories, $files) = @ARGV;
@@ -38,7 +38,7 @@ async fn a_boot_checks_a_hundred_thousand_files_within_its_time() -> Result<()> 
     // A change of owner leaves no trace in a directory.
     look(&container, "chown root:root /opt/data/profiles/coder/sessions/7/7").await?;
     let again = idle().volume(&volume, "/opt/data").start().await?;
-    let took = phase(&again.ready().await?)?;
+    let took = phase(&boot_of(&again).await?)?;
     let repaired = owners(&container, "/opt/data/profiles/coder/sessions/7", &["7"]).await?;
     ensure!(repaired == ["7 10000:10000 644"], "it was not looked at: {repaired:?}");
     ensure!(took < secs(2), "the set-up took {took:?}");

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
 
-use crate::driving::look;
-use crate::setting_up::{EVERYTHING, LeftBehind, has_said, idle, says, set_up};
+use crate::support::driving::look;
+use crate::support::setting_up::{EVERYTHING, LeftBehind, has_said, idle, says, set_up};
 
 /// A thing that is wrong at a place: what makes it, and what is said of it.
 type Wrong = (&'static str, &'static str);
