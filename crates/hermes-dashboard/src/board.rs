@@ -177,7 +177,7 @@ pub(crate) async fn renew(site: &Arc<Site>) {
     let looked = Arc::clone(site);
     let seen = tokio::task::spawn_blocking(move || {
         let began = Instant::now();
-        let gateways = looked.agents.gateways()?;
+        let gateways = looked.operations.gateways()?;
         let before = looked.board.latest();
         let next = before.then(gateways, &looked.board.usages, &looked.base());
         Ok(Snapshot { took: began.elapsed(), ..next })

@@ -18,6 +18,7 @@ use utoipa::IntoParams;
 use crate::agents::{Failure, FailureKind};
 use crate::board::{Change, Seen, Snapshot};
 use crate::follow_log::{Follower, LogEvent};
+use crate::refusal::Refusal;
 use crate::site::{Identity, Site};
 
 /// Nothing was sent for so long: the stream says that it is alive. The page takes twice as long without a word for a lost connection.
@@ -104,7 +105,7 @@ pub(crate) async fn stream(
 ) -> Response {
     let place = match place(&site.streams) {
         Ok(place) => place,
-        Err(failure) => return failure.into_response(),
+        Err(failure) => return Refusal(failure).into_response(),
     };
     // A browser that comes back tells what it saw last.
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use crate::agents::Failure;
 use crate::events::{PULSE, answer, event, place};
 use crate::profile_files::{LINES, secrets_of, shown_line, unreadable};
+use crate::refusal::Refusal;
 use crate::site::{Identity, Site, profile_named};
 
 /// How much of a log is read for one event, in bytes.
@@ -85,7 +86,7 @@ pub(crate) async fn stream(
             };
             Some((Ok::<_, Infallible>(bytes), goes_on.then_some(follower)))
         })),
-        Err(failure) => failure.into_response(),
+        Err(failure) => Refusal(failure).into_response(),
     }
 }
 

@@ -19,6 +19,7 @@ use axum::response::{Html, IntoResponse, Response};
 
 use crate::agents::{Failure, FailureKind};
 use crate::auth::guard;
+use crate::refusal;
 use crate::routes;
 use crate::site::{Identity, Site};
 
@@ -107,7 +108,7 @@ struct FailurePage<'f> {
 /// The page that says what failed and how it is mended.
 pub(crate) fn failure(site: &Site, identity: Option<&Identity>, failure: &Failure) -> Response {
     let page = FailurePage { frame: Frame::new(site, identity), failure };
-    (failure.kind.status(), html(&page)).into_response()
+    (refusal::status(failure.kind), html(&page)).into_response()
 }
 
 /// A page, rendered.

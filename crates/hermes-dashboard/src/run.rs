@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes_core::{Home, chain};
+use hermes_operations::dashboard_record::{DashboardState, Record};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::agents::Agents;
+use crate::agents::Operations;
 use crate::auth::{self, Credentials, Watched};
 use crate::board;
 use crate::connection;
 use crate::error::DashboardError;
 use crate::listen;
 use crate::process_usage::Usage;
-use crate::record::{DashboardState, Record};
 use crate::routes;
 use crate::say::{say, warn};
 use crate::settings::Settings;
@@ -35,10 +35,8 @@ const THREADS_MAX: usize = 16;
 
 /// What the dashboard is made of.
 pub struct Options {
-    /// Where everything is kept.
-    pub home: Home,
-    /// What looks at agents, and drives them.
-    pub agents: Arc<dyn Agents>,
+    /// The operations on the volume.
+    pub operations: Operations,
     /// Where it listens, and for whom.
     pub settings: Settings,
     /// Of hermes.
@@ -64,7 +62,7 @@ pub fn run(options: Options) -> Result<(), DashboardError> {
         .thread_keep_alive(THREAD_KEEP_ALIVE)
         .build()
         .map_err(DashboardError::Start)?;
-    let home = options.home.clone();
+    let home = options.operations.home().clone();
     let ended = event_loop.block_on(live(options));
     event_loop.shutdown_background();
     ended.map_err(|error| failed_to_start(&home, error))
@@ -85,7 +83,8 @@ pub fn failed_to_start(home: &Home, error: DashboardError) -> DashboardError {
 }
 
 async fn live(options: Options) -> Result<(), DashboardError> {
-    let Options { home, agents, settings, version, revision, ready, on_link } = options;
+    let Options { operations, settings, version, revision, ready, on_link } = options;
+    let home = operations.home().clone();
     let mut terminate = signal(SignalKind::terminate()).map_err(DashboardError::Start)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DashboardError::Start)?;
     for warning in &settings.warnings {
@@ -105,7 +104,7 @@ async fn live(options: Options) -> Result<(), DashboardError> {
         gate => (link_base, matches!(gate, Gate::Password(_))),
     };
     let base_path: Arc<str> = settings.base_path.as_str().into();
-    let site = Site::new(Parts { home: home.clone(), agents, settings, credentials, version, revision });
+    let site = Site::new(Parts { operations, settings, credentials, version, revision });
     let router = routes::router(&site);
     tokio::spawn(board::keep_looking(Arc::clone(&site)));
     let door = connection::take_in(listener, router, base_path);

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use hermes_core::{Home, ProfileName};
 use tokio::sync::Semaphore;
 
-use crate::agents::{Agents, Failure, FailureKind};
+use crate::agents::{Failure, FailureKind, Operations, no_such_profile};
 use crate::auth::{Attempts, Credentials, Queue, Session, Sessions, Verifier, equal};
 use crate::board::Board;
 use crate::settings::Settings;
@@ -24,7 +24,7 @@ const ACTIONS_MAX: usize = 64;
 /// The running dashboard.
 pub(crate) struct Site {
     pub(crate) home: Home,
-    pub(crate) agents: Arc<dyn Agents>,
+    pub(crate) operations: Operations,
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) queue: Arc<Queue>,
@@ -93,8 +93,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What is needed for a [`Site`] beside what it makes itself.
 pub(crate) struct Parts {
-    pub(crate) home: Home,
-    pub(crate) agents: Arc<dyn Agents>,
+    pub(crate) operations: Operations,
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) version: String,
@@ -103,9 +102,9 @@ pub(crate) struct Parts {
 
 impl Site {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { home, agents, settings, credentials, version, revision } = parts;
+        let Parts { operations, settings, credentials, version, revision } = parts;
         Arc::new(Self {
-            sessions: Sessions::of(&home),
+            sessions: Sessions::of(operations.home()),
             attempts: Attempts::default(),
             board: Board::new(),
             started: Instant::now(),
@@ -114,8 +113,8 @@ impl Site {
             soul_change: Mutex::new(()),
             at_once: Semaphore::new(ACTIONS_AT_ONCE),
             actions: Semaphore::new(ACTIONS_MAX),
-            home,
-            agents,
+            home: operations.home().clone(),
+            operations,
             settings,
             credentials,
             queue: Queue::new(),
@@ -175,7 +174,7 @@ impl Site {
     pub(crate) fn must_have(&self, profile: &ProfileName) -> Result<(), Failure> {
         match self.home.has_profile(profile) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::no_such_profile(profile)),
+            Ok(false) => Err(no_such_profile(profile)),
             Err(error) => {
                 Err(Failure::new(FailureKind::Failed, "cannot look at the profile").because(&error))
             }

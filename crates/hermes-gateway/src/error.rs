@@ -5,11 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hermes_core::ProfileName;
-use hermes_core::config::dot_env::DotEnvError;
-use hermes_core::config::{ConfigFileError, GatewayConfigError};
+use hermes_core::gateway::settings::{HOST_VARIABLE, PORT_VARIABLE, SettingsError, Source};
 use rustix::io::Errno;
-
-use crate::settings::{HOST_VARIABLE, PORT_VARIABLE, Source};
 
 /// Why a gateway did not start, or ended without having been told to.
 #[derive(Debug, thiserror::Error)]
@@ -58,15 +55,9 @@ pub enum GatewayError {
         /// What lies there.
         path: PathBuf,
     },
-    /// The configuration is there and cannot be used.
-    #[error("load the configuration of the profile")]
-    Config(#[source] ConfigFileError),
-    /// The `.env` is there and cannot be used.
-    #[error("load the environment of the profile")]
-    DotEnv(#[source] DotEnvError),
-    /// A setting is not what it has to be.
-    #[error("read the settings of the gateway")]
-    Setting(#[source] GatewayConfigError),
+    /// The settings of the profile.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// Something that is no socket lies where the socket belongs.
     #[error("serve on {}: what lies there is no socket", path.display())]
     NotASocket {
@@ -177,9 +168,7 @@ impl GatewayError {
             Self::ProfileGone { .. }
             | Self::ProfileRemoved { .. }
             | Self::LockIsNoFile { .. }
-            | Self::Config(_)
-            | Self::DotEnv(_)
-            | Self::Setting(_)
+            | Self::Settings(_)
             | Self::NotASocket { .. }
             | Self::NoSockets { .. }
             | Self::PortTaken { .. } => true,
@@ -235,14 +224,7 @@ impl GatewayError {
             {
                 Some(format!("the account that runs the gateway must be able to write {}", path.display()))
             }
-            Self::Config(ConfigFileError::Parse { path, .. }) => {
-                Some(format!("mend that place in {}", path.display()))
-            }
-            Self::Config(_) => Some("make config.yaml of the profile a file that can be read".to_owned()),
-            Self::DotEnv(_) => {
-                Some("make .env of the profile a file that can be read".to_owned())
-            }
-            Self::Setting(error) => Some(format!("change {} to {}", error.place, error.rule)),
+            Self::Settings(error) => Some(error.hint()),
             Self::Resolve { profile, set_by, .. } => {
                 Some(set_by.change(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
             }

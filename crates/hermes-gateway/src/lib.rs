@@ -19,10 +19,8 @@ mod signals;
 mod state;
 
 pub use error::{GatewayError, SettingPlace};
-pub use lock::recorded_pid;
 pub use options::Options;
 pub use run::run;
-pub use settings::settings_of;
 pub use state::STATE_INTERVAL;
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hermes_core::gateway::pid;
 use hermes_core::{Home, ProfileName};
 use hermes_os::lock_file;
-use hermes_os::whole_file;
 
 use crate::error::GatewayError;
 
@@ -15,9 +15,6 @@ use crate::error::GatewayError;
 const LOOKED_AT: Duration = Duration::from_secs(2);
 /// Between two tries.
 const LOOK: Duration = Duration::from_millis(1);
-
-/// The longest PID file that is looked into, in bytes.
-const PID_FILE_MAX: u64 = 64;
 
 /// The profile's lock, held until it is dropped. The kernel drops it with the process, so a file left by a dead one is no obstacle.
 #[derive(Debug)]
@@ -45,7 +42,7 @@ impl GatewayLock {
                     thread::sleep(LOOK);
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let pid = recorded_pid(home, profile);
+                    let pid = pid::recorded(home, profile);
                     return Err(GatewayError::AlreadyRuns { profile: profile.clone(), pid });
                 }
                 Err(TryLockError::Error(error)) => return Err(lock_error(error)),
@@ -62,12 +59,6 @@ fn is_only_looked_at(file: &File) -> bool {
         let _ = file.unlock();
     }
     is_shared
-}
-
-/// What `gateway.pid` says, for a message: the lock alone tells whether such a process runs.
-pub fn recorded_pid(home: &Home, profile: &ProfileName) -> Option<u32> {
-    let bytes = whole_file::read(&home.gateway_pid(profile), PID_FILE_MAX).ok()??;
-    str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

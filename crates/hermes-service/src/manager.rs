@@ -75,6 +75,9 @@ pub struct ServiceStatus {
     pub restarted_ago: Vec<Duration>,
     /// Why the service manager has given it up, if it has.
     pub gave_up: Option<String>,
+    /// The line in the gateway's log with which the service manager gave it up, if it writes one.
+    #[serde(skip)]
+    pub last_words: Option<String>,
     /// It ended and is about to be started, and nothing says that it crashed: so it is for a moment when it is restarted.
     #[serde(skip)]
     pub comes_back: bool,
@@ -85,7 +88,7 @@ fn as_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) 
 }
 
 /// Who runs the gateways of this machine.
-pub trait ServiceManager: Sync {
+pub trait ServiceManager: Send + Sync {
     /// Which one it is.
     fn kind(&self) -> Kind;
 

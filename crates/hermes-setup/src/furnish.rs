@@ -159,7 +159,7 @@ fn remove_record_of_earlier_version(home: &Directory) {
 /// Takes the files with secrets in a profile's directory away from others.
 fn close_secrets(directory: &Directory, path: &Path, notices: &mut Notices) {
     for name in owned::SECRET_FILES {
-        let Ok(Some(facts)) = directory.look(*name) else { continue };
+        let Ok(Some(facts)) = directory.look(name) else { continue };
         if facts.kind != FileType::RegularFile || facts.mode & 0o177 == 0 {
             continue;
         }

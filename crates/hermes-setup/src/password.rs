@@ -7,14 +7,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::thread::{self, JoinHandle};
 
-use hermes_account::withheld::DASHBOARD_PASSWORD;
+use hermes_account::withheld::{DASHBOARD_PASSWORD, DASHBOARD_PASSWORD_HASH as HASH};
 
 use crate::notice::{Notice, Notices};
 use crate::secret_files::store;
 use crate::variables::Variables;
-
-/// The variable with the hash, for the dashboard.
-const HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
 
 /// The value of [`HASH`] if there is a password and no hash of it. It is the hash of no password, and the dashboard refuses to start
 /// with it: without any value it would let others in with its token.

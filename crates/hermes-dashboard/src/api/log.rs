@@ -9,6 +9,7 @@ use utoipa::IntoParams;
 
 use crate::agents::Failure;
 use crate::profile_files::{self, LINES, LogLines};
+use crate::refusal::Refusal;
 use crate::site::{Site, profile_named};
 
 /// What is wanted of a log.
@@ -29,8 +30,8 @@ pub(crate) async fn show(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<LogLines>, Failure> {
+) -> Result<Json<LogLines>, Refusal> {
     let name = profile_named(&name)?;
     let lines = wanted.lines.unwrap_or(LINES);
-    site.blocking(move |site| profile_files::log(site, &name, lines, &wanted.search)).await.map(Json)
+    Ok(Json(site.blocking(move |site| profile_files::log(site, &name, lines, &wanted.search)).await?))
 }

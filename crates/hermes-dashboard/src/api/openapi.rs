@@ -63,7 +63,7 @@ impl Modify for Answers {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let failure = ResponseBuilder::new()
             .description("it was refused, or failed: `kind` says why")
-            .content("application/json", Content::new(Some(Ref::from_schema_name("Failure"))))
+            .content("application/json", Content::new(Some(Ref::from_schema_name("Report"))))
             .build();
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];

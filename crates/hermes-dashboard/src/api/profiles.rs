@@ -1,18 +1,21 @@
 //! `/api/profiles`: what the overview shows and does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hermes_core::ProfileName;
+use hermes_service::Wait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::agents::{Failure, FailureKind, Verb};
+use crate::agents::{Failure, FailureKind, Verb, no_such_profile};
 use crate::api::payload::{Payload, payload};
 use crate::board::{self, Profile, Snapshot};
 use crate::profile_files::{self, Setting};
+use crate::refusal::Refusal;
 use crate::site::{Site, profile_named};
 
 /// All profiles.
@@ -41,7 +44,7 @@ pub(crate) struct Confirmed {
 
 /// Lists the profiles, each with its gateway.
 #[utoipa::path(get, operation_id = "listProfiles", path = "/api/profiles", tag = "profiles", responses((status = 200, body = Profiles)))]
-pub(crate) async fn list(State(site): State<Arc<Site>>) -> Result<Json<Profiles>, Failure> {
+pub(crate) async fn list(State(site): State<Arc<Site>>) -> Result<Json<Profiles>, Refusal> {
     let seen = board::fresh(&site).await?;
     Ok(Json(Profiles {
         profiles: seen.rows.iter().map(|row| row.profile.clone()).collect(),
@@ -55,8 +58,8 @@ pub(crate) async fn list(State(site): State<Arc<Site>>) -> Result<Json<Profiles>
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
-) -> Result<Json<Profile>, Failure> {
-    one(&site, &profile_named(&name)?).await.map(Json)
+) -> Result<Json<Profile>, Refusal> {
+    Ok(Json(one(&site, &profile_named(&name)?).await?))
 }
 
 /// One profile, as the last look found it.
@@ -82,7 +85,7 @@ pub(crate) async fn one_of(site: &Arc<Site>, profile: &ProfileName) -> Result<(P
     }
     // It came after that look.
     board::renew(site).await;
-    found(&site.board.latest()).ok_or_else(|| Failure::no_such_profile(profile))
+    found(&site.board.latest()).ok_or_else(|| no_such_profile(profile))
 }
 
 /// Makes a profile, with a port and a gateway that is down.
@@ -92,7 +95,7 @@ pub(crate) async fn one_of(site: &Arc<Site>, profile: &ProfileName) -> Result<(P
 pub(crate) async fn create(
     State(site): State<Arc<Site>>,
     new: Payload<NewProfile>,
-) -> Result<(StatusCode, Json<Profile>), Failure> {
+) -> Result<(StatusCode, Json<Profile>), Refusal> {
     let name = make(&site, &payload(new)?.name).await?;
     Ok((StatusCode::CREATED, Json(one(&site, &name).await?)))
 }
@@ -103,7 +106,7 @@ pub(crate) async fn make(site: &Arc<Site>, name: &str) -> Result<ProfileName, Fa
             .because(&error)
     })?;
     let made = name.clone();
-    let done = site.blocking(move |site| site.agents.create(&made)).await;
+    let done = site.blocking(move |site| site.operations.create(&made)).await;
     board::renew(site).await;
     done.map(|()| name)
 }
@@ -120,21 +123,24 @@ fn printable_name(name: &str) -> String {
 pub(crate) async fn drive(
     State(site): State<Arc<Site>>,
     Path((name, verb)): Path<(String, String)>,
-) -> Result<Json<Profile>, Failure> {
+) -> Result<Json<Profile>, Refusal> {
     let verb = Verb::of(&verb).ok_or_else(|| {
         Failure::new(FailureKind::NotFound, "there is no such thing to do").hint("start, stop or restart")
     })?;
     let name = profile_named(&name)?;
     do_to(&site, &name, verb).await?;
-    one(&site, &name).await.map(Json)
+    Ok(Json(one(&site, &name).await?))
 }
+
+/// The time that a click waits for its gateway, as the commands do.
+const PATIENCE: Wait = Wait::AtMost(Duration::from_secs(30));
 
 pub(crate) async fn do_to(site: &Arc<Site>, name: &ProfileName, verb: Verb) -> Result<(), Failure> {
     site.must_have(name)?;
     let driven = name.clone();
     // Whoever watches sees it begin.
     site.board.look_again();
-    let done = site.blocking(move |site| site.agents.drive(&driven, verb)).await;
+    let done = site.blocking(move |site| site.operations.drive(&driven, verb, PATIENCE)).await;
     board::renew(site).await;
     done
 }
@@ -147,7 +153,7 @@ pub(crate) async fn delete(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
     confirmed: Payload<Confirmed>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, Refusal> {
     remove(&site, &name, &payload(confirmed)?.confirm).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -163,7 +169,7 @@ pub(crate) async fn remove(site: &Arc<Site>, name: &str, confirm: &str) -> Resul
             .hint(format!("type {name} to delete it")));
     }
     let removed = name.clone();
-    let done = site.blocking(move |site| site.agents.delete(&removed)).await;
+    let done = site.blocking(move |site| site.operations.delete(&removed, || Ok(())).map(drop)).await;
     board::renew(site).await;
     done.map(|()| name)
 }
@@ -174,7 +180,7 @@ pub(crate) async fn remove(site: &Arc<Site>, name: &str, confirm: &str) -> Resul
 pub(crate) async fn config(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
-) -> Result<Json<Vec<Setting>>, Failure> {
+) -> Result<Json<Vec<Setting>>, Refusal> {
     let name = profile_named(&name)?;
-    site.blocking(move |site| profile_files::settings(site, &name)).await.map(Json)
+    Ok(Json(site.blocking(move |site| profile_files::settings(site, &name)).await?))
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use crate::agents::Failure;
 use crate::api::payload::{Payload, payload};
 use crate::profile_files::{self, Soul, SoulChange, SoulChanged};
+use crate::refusal::Refusal;
 use crate::site::{Site, profile_named};
 
 /// Shows `SOUL.md`.
@@ -18,9 +19,9 @@ use crate::site::{Site, profile_named};
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
-) -> Result<Json<Soul>, Failure> {
+) -> Result<Json<Soul>, Refusal> {
     let name = profile_named(&name)?;
-    site.blocking(move |site| profile_files::soul(site, &name)).await.map(Json)
+    Ok(Json(site.blocking(move |site| profile_files::soul(site, &name)).await?))
 }
 
 /// Changes `SOUL.md`, if it is still the one that the change was made from.
@@ -31,7 +32,7 @@ pub(crate) async fn change(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
     change: Payload<SoulChange>,
-) -> Result<Response, Failure> {
+) -> Result<Response, Refusal> {
     let (name, change) = (profile_named(&name)?, payload(change)?);
     let changed = site.blocking(move |site| profile_files::change_soul(site, &name, &change)).await?;
     Ok(match changed {

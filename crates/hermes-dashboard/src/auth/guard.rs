@@ -19,6 +19,7 @@ use super::forwarded::{client_behind, says_https};
 use super::{cookie, equal};
 use crate::agents::{Failure, FailureKind};
 use crate::pages;
+use crate::refusal::Refusal;
 use crate::site::{Identity, Peer, Site};
 
 /// The longest body of a request, in bytes: a `SOUL.md` and its encoding.
@@ -77,9 +78,11 @@ pub(crate) async fn require_login(
             request.extensions_mut().insert(identity);
             next.run(request).await
         }
-        Ok(None) if is_of_api(&request) => Failure::new(FailureKind::Unauthenticated, "nobody is logged in")
-            .hint("log in at /login, or send Authorization: Bearer TOKEN, or Authorization: Basic")
-            .into_response(),
+        Ok(None) if is_of_api(&request) => {
+            let failure = Failure::new(FailureKind::Unauthenticated, "nobody is logged in")
+                .hint("log in at /login, or send Authorization: Bearer TOKEN, or Authorization: Basic");
+            Refusal(failure).into_response()
+        }
         Ok(None) => Redirect::to(&format!("{}login", site.base())).into_response(),
         Err(failure) => refuse(&site, &request, failure, None),
     }
@@ -127,7 +130,11 @@ pub(crate) fn refuse(
     failure: Failure,
     identity: Option<&Identity>,
 ) -> Response {
-    if is_of_api(request) { failure.into_response() } else { pages::failure(site, identity, &failure) }
+    if is_of_api(request) {
+        Refusal(failure).into_response()
+    } else {
+        pages::failure(site, identity, &failure)
+    }
 }
 
 fn is_of_api(request: &Request) -> bool {

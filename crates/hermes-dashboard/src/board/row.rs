@@ -129,7 +129,7 @@ impl RowView {
             name: gateway.profile.clone(),
             state: gateway.state.word(),
             tone: tone(gateway.state),
-            wanted: gateway.desired_state.clone().unwrap_or_else(|| "–".to_owned()),
+            wanted: gateway.desired_state.map_or_else(|| "–".to_owned(), |state| state.to_string()),
             since: began.map(|began| began.as_secs()),
             spark: Spark {
                 total: profile.restarts_last_hour(),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::{Frame, Refused, Visitor, act, html};
 use crate::agents::{Failure, FailureKind};
 use crate::api::profiles;
+use crate::refusal::status;
 use crate::site::profile_named;
 
 /// The name once more.
@@ -55,7 +56,7 @@ fn page(visitor: &Visitor, name: &str, mistaken: bool) -> Result<Response, Failu
     let directory = visitor.site.home.profile_directory(&name).display().to_string();
     let mut response = html(&Ask { frame: visitor.frame(""), name: name.to_string(), directory, mistaken });
     if mistaken {
-        *response.status_mut() = FailureKind::Invalid.status();
+        *response.status_mut() = status(FailureKind::Invalid);
     }
     Ok(response)
 }

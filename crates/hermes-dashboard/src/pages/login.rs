@@ -17,6 +17,7 @@ use crate::api::logout;
 use crate::auth::admission::{self, Given, admits};
 use crate::auth::cookie;
 use crate::auth::{Way, guard};
+use crate::refusal;
 use crate::site::{Gate, Site};
 
 /// The link in the log has it.
@@ -127,7 +128,7 @@ fn form(site: &Site, failure: Option<Failure>) -> Response {
                 .hint("make another: hermes dashboard logout --all --new-token")
         })
     });
-    let status = failure.as_ref().map_or(StatusCode::OK, |failure| failure.kind.status());
+    let status = failure.as_ref().map_or(StatusCode::OK, |failure| refusal::status(failure.kind));
     let page = html(&Login { frame: Frame::new(site, None), wants_token, failure });
     (status, page).into_response()
 }

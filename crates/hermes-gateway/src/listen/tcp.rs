@@ -1,12 +1,13 @@
 //! The TCP port, where one is configured.
 
+use hermes_core::gateway::settings::{Settings, Source};
 use hermes_server::ListenError;
 use tokio::net::TcpListener;
 
 use super::Listener;
 use crate::error::{GatewayError, SettingPlace};
 use crate::options::Options;
-use crate::settings::{self, Settings, Source};
+use crate::settings;
 
 /// Serves on the host that is configured and on `port`.
 ///

@@ -124,7 +124,8 @@ fn a_faulty_line_of_the_dot_env_is_a_warning() {
     let home = TestHome::new();
     let dot_env = home.home.dot_env(&coder());
     fs::write(&dot_env, "AKEY='it\\'s'\nSECRET\nB='SECRET\nAPI_SERVER_PORT=9300\n").unwrap();
-    let settings = crate::settings_of(&home.home, &coder(), &BTreeMap::new()).unwrap();
+    let settings =
+        hermes_core::gateway::settings::settings_of(&home.home, &coder(), &BTreeMap::new()).unwrap();
     assert_eq!((settings.port, settings.warnings.len()), (Some(9300), 2));
     for (warning, line) in settings.warnings.iter().zip([2, 3]) {
         assert!(warning.starts_with(&format!("{}, line {line}: ", dot_env.display())), "{warning}");

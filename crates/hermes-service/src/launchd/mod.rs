@@ -311,6 +311,7 @@ impl ServiceManager for Launchd {
             restarts: printed.as_ref().map_or(0, Printed::restarts),
             restarted_ago: Vec::new(),
             gave_up: None,
+            last_words: None,
             comes_back: false,
         }))
     }

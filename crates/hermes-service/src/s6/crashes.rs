@@ -103,6 +103,9 @@ pub struct Crashes {
     /// Why it is given up, if it is.
     #[serde(default)]
     pub gave_up: Option<String>,
+    /// The line that `finish` prints when it gives the gateway up: a start that fails waits until the log has it.
+    #[serde(default)]
+    pub last_words: Option<String>,
 }
 
 /// For how long a restart is remembered.
@@ -364,11 +367,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_version_without_the_history_is_understood() {
+    fn a_file_of_an_earlier_version_is_understood() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), r#"{"restarts":2,"at":[5,6],"gave_up":null}"#).unwrap();
         let crashes = Crashes::load(folder.path()).unwrap();
         assert_eq!(crashes, Crashes { restarts: 2, at: vec![5, 6], ..Crashes::default() });
+        assert_eq!(crashes.last_words, None);
         assert!(crashes.restarted_ago(Duration::from_secs(9)).is_empty());
     }
 

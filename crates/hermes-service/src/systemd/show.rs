@@ -101,6 +101,7 @@ impl Shown {
             restarts: self.restarts,
             restarted_ago: Vec::new(),
             gave_up,
+            last_words: None,
             comes_back: false,
         }
     }
@@ -201,6 +202,7 @@ SubState=dead
             restarts: 2,
             restarted_ago: Vec::new(),
             gave_up: None,
+            last_words: None,
             comes_back: false,
         };
         assert_eq!(status(RUNNING), up);

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use hermes_core::config::{self, CURRENT_VERSION, Config, GatewayConfig, Key, Version};
 
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::failures::selecting;
 use crate::output::{note, say};
+use hermes_operations::Report;
+use hermes_operations::selecting;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,7 +24,7 @@ const EXAMPLES: &str = "Examples:
   hermes config set gateway.port 9300
   hermes -p coder config set gateway.drain_timeout 30s";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let path = context.home.config(&profile);
     config::change(&path, |config| config.set(&arguments.key, &arguments.value))?;

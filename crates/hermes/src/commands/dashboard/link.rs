@@ -3,15 +3,17 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hermes_dashboard::{Credential, DashboardError, Record, SettingsError, TokenError};
+use hermes_dashboard::{Credential, DashboardError, SettingsError, TokenError};
+use hermes_operations::dashboard_record::Record;
 use hermes_os::waiting;
 use hermes_service::detect::in_our_image;
 
 use super::settings::{self, is_wanted};
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::failures;
 use crate::output::{self, say};
-use crate::supervised;
+use hermes_operations::supervised;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,7 +31,7 @@ const STARTS: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let link = current(context)?;
     if arguments.json {
         output::json(&serde_json::json!({ "link": link }));
@@ -43,9 +45,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 ///
 /// # Errors
 /// There is none: a password is configured, or the dashboard has never run.
-pub(super) fn current(context: &Context) -> Result<String, CommandError> {
+pub(super) fn current(context: &Context) -> Result<String, Report> {
     let of_password = || {
-        CommandError::new(Exit::Failed, "a password is configured: no link logs in")
+        Report::new(ReportKind::Failed, "a password is configured: no link logs in")
             .hint("open the dashboard and log in with it")
     };
     let settings = match settings::resolve(context, None, None) {
@@ -53,14 +55,20 @@ pub(super) fn current(context: &Context) -> Result<String, CommandError> {
         // Root read the file at boot, and the account may not: that is how a secret is mounted.
         Err(DashboardError::Setting(SettingsError::PasswordFile { .. })) => return Err(of_password()),
         Err(error) => {
-            return Err(settings::told(Exit::Configuration, "the dashboard cannot start", &error));
+            return Err(failures::of_dashboard(
+                ReportKind::Configuration,
+                "the dashboard cannot start",
+                &error,
+            ));
         }
     };
     if matches!(settings.credential, Credential::Password { .. }) {
         return Err(of_password());
     }
     let token = token(context)
-        .map_err(|error| settings::told(Exit::Failed, "there is no link", &DashboardError::Token(error)))?
+        .map_err(|error| {
+            failures::of_dashboard(ReportKind::Failed, "there is no link", &DashboardError::Token(error))
+        })?
         .ok_or_else(no_token)?;
     // Where it listens now; else where it would.
     let address = Record::load(&context.home).and_then(|record| record.address);
@@ -95,17 +103,17 @@ fn is_starting() -> bool {
         && supervised::dashboard().is_none_or(|slot| !slot.ready && (slot.up || slot.wanted_up))
 }
 
-fn no_token() -> CommandError {
+fn no_token() -> Report {
     if supervised::dashboard().is_some_and(|slot| slot.ready) {
-        return CommandError::new(
-            Exit::Failed,
+        return Report::new(
+            ReportKind::Failed,
             "the volume takes no token: the link is another at each start",
         )
         .hint(
             "take it from the container's log: docker logs CONTAINER; mount the volume read-write to keep it",
         );
     }
-    CommandError::new(Exit::Failed, "the dashboard has never run on this volume")
+    Report::new(ReportKind::Failed, "the dashboard has never run on this volume")
         .hint("start it: hermes dashboard, or a container with HERMES_DASHBOARD=1")
 }
 

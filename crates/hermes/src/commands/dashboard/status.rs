@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use hermes_dashboard::{DashboardState, Record};
+use hermes_operations::dashboard_record::{DashboardState, Record};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::{self, say};
-use crate::supervised;
+use hermes_operations::Report;
+use hermes_operations::supervised;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -39,7 +39,7 @@ impl Status {
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let booting = !supervised::boot_is_complete();
     let word = match supervised::dashboard() {
         _ if !supervised::s6_runs() => None,
