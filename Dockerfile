@@ -1,16 +1,16 @@
-# The image: Debian, s6 and execline from Debian, and two programs of ours.
+# The image: Debian with its s6 and execline, and the programs `/init` and `hermes`.
 #
-# `cargo xtask image` builds it with binaries made on the host (BINARIES=prebuilt, laid into the
-# context as prebuilt/); a plain `docker build .` compiles them in a stage. The layout is the same.
+# `cargo xtask image` uses binaries of the host (BINARIES=prebuilt, in the context as prebuilt/). A plain `docker build .`
+# compiles them in a stage. The layout is the same.
 #
-# Nothing here needs a newer frontend than the one inside Docker 20.10: no syntax line (it would be
-# pulled), no here-documents, no linked copies. Stages that the result does not need are not resolved.
+# The frontend inside Docker 20.10 is enough: no syntax line (BuildKit would pull that frontend), no here-documents, no
+# linked copies. BuildKit does not resolve stages that the result does not need.
 
 ARG BASE=debian:trixie-slim
 ARG RUST_IMAGE=rust:1-slim-trixie
 ARG BINARIES=built
 
-# --- The binaries, compiled here ------------------------------------------------------------------
+# --- The binaries, compiled in a stage ------------------------------------------------------------
 FROM ${RUST_IMAGE} AS compile
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
@@ -18,8 +18,8 @@ COPY .cargo .cargo
 COPY crates crates
 COPY harness harness
 COPY xtask xtask
-# The sources are touched since cargo goes by their times, and the kept target directory may come from
-# another checkout. Ours are compiled anew, what they depend on is kept.
+# Cargo compares the times of files, and the cached target directory may come from another checkout. So `touch` makes cargo
+# compile our crates again, and their dependencies come from the cache.
 RUN --mount=type=cache,id=hermes-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=hermes-target,target=/src/target \
     find crates -type f -exec touch {} + \
@@ -31,19 +31,18 @@ RUN --mount=type=cache,id=hermes-registry,target=/usr/local/cargo/registry \
 FROM scratch AS binaries-built
 COPY --from=compile /out/ /out/
 
-# --- The binaries, handed in ----------------------------------------------------------------------
+# --- The binaries, from the context ---------------------------------------------------------------
 FROM scratch AS binaries-prebuilt
 COPY --chmod=0755 prebuilt/init /out/init
 COPY --chmod=0755 prebuilt/hermes /out/opt/hermes/bin/hermes
 
 FROM binaries-${BINARIES} AS binaries
 
-# --- What the programs stand on: packages, the account, directories -------------------------------
+# --- The ground: packages, the account, directories -----------------------------------------------
 FROM ${BASE} AS ground
-# Anybody may write in /run, so that a container that is started without root (a fixed UID, or a
-# platform's random UID with group 0) makes its directories there. The engine gives a tmpfs on /run
-# the mode of this /run. /init, as root, closes it again at each boot. The image has no directory
-# there: /init would make it anew at each boot, and a layer costs it milliseconds to hide.
+# Every user can write /run, so that a container without root (a fixed UID, or a platform's random UID with group 0) can make
+# its directories there. The engine gives a tmpfs on /run the mode of this /run. As root, /init closes it at each boot. The
+# image has no directory in /run: /init would make it again at each boot, and to hide that of a layer takes milliseconds.
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get update -q \
  && apt-get install -q -y --no-install-recommends ca-certificates execline ncurses-bin s6 \
@@ -66,7 +65,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
  && chmod 1777 /run \
  && install -d -o 10000 -g 0 -m 0775 /opt/data
 
-# --- What goes in as it lies in docker/, with exact modes whatever the checkout's umask was --------
+# --- The files of docker/, with exact modes whatever the umask of the checkout was ----------------
 FROM ground AS layout
 COPY docker /src/docker
 COPY LICENSE /src/LICENSE
@@ -80,7 +79,7 @@ RUN mkdir -p /out/opt/hermes /out/etc/s6-overlay \
     done \
  && chmod -R u=rwX,go=rX /out
 
-# --- The image -------------------------------------------------------------------------------------
+# --- The image ------------------------------------------------------------------------------------
 FROM ground AS image
 ENV HERMES_HOME=/opt/data \
     LANG=C.UTF-8 \
@@ -88,7 +87,7 @@ ENV HERMES_HOME=/opt/data \
 COPY --from=layout /out/ /
 COPY --from=binaries /out/ /
 WORKDIR /opt/data
-# The revision comes last: a new commit alone re-makes this layer and nothing else.
+# The revision comes last, so that a new commit alone makes only this layer again.
 ARG HERMES_BUILD_SHA=
 RUN if [ -n "$HERMES_BUILD_SHA" ]; then echo "$HERMES_BUILD_SHA" > /opt/hermes/.hermes_build_sha; fi
 LABEL org.opencontainers.image.title="hermes" \

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# The environment of a login shell. Debian's /etc/profile has replaced PATH by then, and `su -` has cleared the rest.
+# The environment of a login shell. Before this, Debian's /etc/profile replaces PATH, and `su -` clears the other variables.
 case ":$PATH:" in
   *:/opt/hermes/bin:*) ;;
   *) export PATH="/opt/hermes/bin:$PATH" ;;

@@ -22,8 +22,10 @@ pub(crate) fn in_root(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// What `cargo run` sets to describe the package that it runs. A cargo below must not see it: build scripts
-/// that look at it (ring's) would run anew whenever one calls cargo now from here, now from a shell.
+/// Returns true for a variable that `cargo run` sets to describe the package that it runs.
+///
+/// A cargo below must not see it. The build script of ring reads such variables, so it would run again after
+/// each change between a call from here and a call from a shell.
 fn is_of_a_package(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"]
@@ -38,7 +40,7 @@ pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Command {
     command
 }
 
-/// Whether a program can be started.
+/// Returns true if a program can be started.
 pub(crate) fn exists(program: &str) -> bool {
     let mut command = in_root(program);
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

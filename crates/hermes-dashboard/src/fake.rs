@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hermes_service::{Condition, ServiceStatus};
+use hermes_operations::Condition;
+use hermes_service::ServiceStatus;
 
 use crate::agents::Gateway;
 

@@ -48,6 +48,7 @@ pub mod supervised;
 pub use archive::Left;
 pub use environment::environment;
 pub use gateway::{DroveAll, Gateway, Verb};
+pub use hermes_service::{Condition, Wait};
 pub use operations::{Operations, Supervisor};
 pub use profile::Export;
 pub use progress::{Progress, Silent};

@@ -239,9 +239,7 @@ mod tests {
         let is = |text: &str, expected: Needs| {
             assert_eq!(needs(text).map_err(|error| error.to_string()), Ok(expected), "{text}");
         };
-        for text in ["container setup"] {
-            is(&format!("hermes {text}"), Needs::Root);
-        }
+        is("hermes container setup", Needs::Root);
         for text in ["container reconcile", "container keep-lease", "container gateway-run gateway-coder"] {
             is(&format!("hermes {text}"), Needs::Account);
         }

@@ -1,11 +1,12 @@
 //! Strangers who hold connections: they cost the servers little, and an honest client is served all the same.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::gateways::gateway_is;
 
@@ -51,17 +52,24 @@ async fn is_served(port: u16, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Opens connections that each send these bytes, as far as the server takes them. Those that fail are left out.
+/// Opens connections that each send these bytes, as far as the server takes them. Those that fail are left out. Their receive buffer
+/// is small: the server answers until the buffers on the way are full, and the kernel lets large ones grow to megabytes.
 async fn hold(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for _ in 0..count {
-        let Ok(mut client) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+        let Ok(mut client) = connect_with_small_buffer(port).await else { continue };
         let sent = tokio::time::timeout(Duration::from_millis(200), client.write_all(bytes)).await;
         if !matches!(sent, Ok(Err(_))) {
             held.push(client);
         }
     }
     held
+}
+
+async fn connect_with_small_buffer(port: u16) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4096)?;
+    socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await
 }
 
 async fn dashboard_pid(container: &Container) -> Result<Option<u32>> {
@@ -124,7 +132,7 @@ async fn clients_that_never_read_do_not_close_the_port() -> Result<()> {
         let served = is_served(port, "/health").await;
         Ok(Look::holds(served.is_ok(), || format!("{served:?}")))
     };
-    container.wait_until("an honest client is served", free, secs(20)).await?;
+    container.wait_until("an honest client is served", free, secs(60)).await?;
     drop(held);
     Ok(())
 }

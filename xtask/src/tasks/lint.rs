@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: formats, lints and the repository's rules, each with the tool that knows them.
+//! `cargo xtask lint`: runs the tools that check formats, lints and the repository's rules.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -20,12 +20,12 @@ pub(crate) struct Lint {
     only: Vec<String>,
 }
 
-/// One check: the command, and how its tool is installed.
+/// One check: its command, and the command that installs its tool.
 struct Check {
     name: &'static str,
     tool: &'static str,
     install: &'static str,
-    /// A check that nobody has to have.
+    /// A missing tool skips the check instead of failing it.
     optional: bool,
     command: Command,
 }
@@ -89,7 +89,7 @@ impl Lint {
     }
 }
 
-/// All checks, the quick ones first.
+/// Returns all checks, the quick ones first.
 fn checks() -> Result<Vec<Check>> {
     let cargo = |name, tool, install, arguments: &[&str]| {
         let mut command = program::cargo([]);

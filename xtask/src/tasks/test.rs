@@ -10,9 +10,9 @@ use clap::{Args, ValueEnum};
 use crate::counts::Counts;
 use crate::{harness, program};
 
-/// Where nextest leaves its counts (`.config/nextest.toml`).
+/// The file with nextest's counts, as `.config/nextest.toml` names it.
 const UNIT_JUNIT: &str = "target/nextest/default/junit.xml";
-/// Where `docker-test` leaves them.
+/// The file with the counts of `docker-test`.
 const SUITES_JUNIT: &str = "target/docker-test/junit.xml";
 
 /// Run the unit tests, then the container suites
@@ -21,16 +21,16 @@ pub(crate) struct Test {
     /// Run one kind alone
     #[arg(long, value_enum)]
     only: Option<Kind>,
-    /// What a machine without Docker means: the suites are skipped, or the run fails
+    /// Skip the suites on a machine without Docker, or fail there
     #[arg(long, value_name = "skip|fail")]
     no_docker: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
-    /// What needs no Docker
+    /// Run the tests that need no Docker
     Unit,
-    /// What looks at the image from outside: `cargo xtask docker-test`
+    /// Run the suites that test the image from outside: `cargo xtask docker-test`
     Suites,
 }
 

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hermes_core::ProfileName;
-use hermes_service::Wait;
+use hermes_operations::Wait;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

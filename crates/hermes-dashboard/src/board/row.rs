@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
 use hermes_core::timestamp;
+use hermes_operations::Condition;
 use hermes_os::printable::printable;
-use hermes_service::Condition;
 use serde::Serialize;
 use utoipa::ToSchema;
 
