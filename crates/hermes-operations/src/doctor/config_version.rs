@@ -5,7 +5,7 @@ use std::path::Path;
 use hermes_core::ProfileName;
 use hermes_core::config::{self, CURRENT_VERSION, Config, Version};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::operations::Operations;
 
 pub(super) fn check(operations: &Operations, profiles: &[ProfileName]) -> Vec<Finding> {

@@ -2,7 +2,7 @@
 
 use hermes_service::s6::Crashes;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::dashboard_record::{DashboardState, Record};
 use crate::operations::Operations;
 use crate::supervised;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
-use super::Finding;
+use super::finding::Finding;
 
 /// With fewer bytes a gateway's log and state soon have no room.
 const BYTES_WANTED: u64 = 50 * 1024 * 1024;
@@ -50,7 +50,7 @@ fn of_room(path: &str, bytes: u64, files_in_all: u64, files: u64) -> Vec<Finding
 
 #[cfg(test)]
 mod tests {
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]

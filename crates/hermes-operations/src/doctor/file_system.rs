@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hermes_os::file_system::{self, Ability, Lack};
 
-use super::Finding;
+use super::finding::Finding;
 
 /// The mend of all of them.
 const MEND: &str = "keep HERMES_HOME on a disk of this machine: a volume of the engine, or a directory of its own file system";
@@ -33,7 +33,7 @@ fn finding(home: &Path, lack: &Lack) -> Finding {
 mod tests {
     use std::io;
 
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]

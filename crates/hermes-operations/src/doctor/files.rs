@@ -9,7 +9,7 @@ use hermes_core::{ProfileName, owned};
 use hermes_service::detect::in_our_image;
 use rustix::fs::{Access, access};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::operations::Operations;
 
 pub(super) fn check(operations: &Operations, profiles: &[ProfileName], can_chown: bool) -> Vec<Finding> {

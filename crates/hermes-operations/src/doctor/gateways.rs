@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hermes_core::{DesiredState, ProfileName, Profiles, StateFile, StateRead, chain};
 use hermes_service::ServiceStatus;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::lease_note::LeaseNote;
 use crate::operations::Operations;
 use crate::report::selecting;
@@ -98,7 +98,7 @@ fn of_status(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     fn status(wanted_up: bool, ready: bool, restarts: u64) -> ServiceStatus {

@@ -10,7 +10,7 @@ use hermes_core::chain;
 use hermes_core::config::GatewayConfig;
 use hermes_core::gateway::settings::{SettingsError, settings_of};
 
-use super::Finding;
+use super::finding::Finding;
 use crate::environment::environment;
 use crate::operations::Operations;
 use crate::report::selecting;

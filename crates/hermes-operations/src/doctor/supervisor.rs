@@ -7,7 +7,7 @@ use hermes_core::profile::active as active_profile;
 use hermes_service::Kind;
 use hermes_service::detect::in_our_image;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::lease_note::LeaseNote;
 use crate::operations::Operations;
 

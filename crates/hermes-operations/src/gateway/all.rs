@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hermes_core::ProfileName;
 use hermes_service::Wait;
 
-use super::Verb;
+use super::verb::Verb;
 use crate::operations::Operations;
 use crate::report::Report;
 
