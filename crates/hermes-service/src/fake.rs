@@ -7,7 +7,8 @@ use std::time::Duration;
 use hermes_core::ProfileName;
 
 use crate::error::ServiceError;
-use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
+use crate::kind::Kind;
+use crate::manager::{ServiceManager, ServiceStatus, Wait};
 
 /// The service manager. It registers gateways at run time, as s6 does, and says that it is a systemd: s6 would have files of the
 /// container.

@@ -1,4 +1,5 @@
-//! Who runs the long-running processes of this machine, and in which state they are.
+//! The service managers of the gateways: the common trait, the backends s6, systemd and launchd, detection
+//! and boot reconciliation.
 
 mod condition;
 pub mod detect;
@@ -7,6 +8,7 @@ pub mod error;
 pub mod fake;
 #[cfg(test)]
 mod fake_tool;
+mod kind;
 pub mod launchd;
 pub mod manager;
 pub mod none;
@@ -16,4 +18,5 @@ pub mod systemd;
 
 pub use condition::Condition;
 pub use error::ServiceError;
-pub use manager::{Kind, ServiceManager, ServiceStatus, Wait};
+pub use kind::Kind;
+pub use manager::{ServiceManager, ServiceStatus, Wait};

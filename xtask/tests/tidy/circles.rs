@@ -18,7 +18,6 @@ const PACKAGES_WITH_CIRCLES: &[&str] = &[
     "hermes-account",
     "hermes-gateway",
     "hermes-harness",
-    "hermes-service",
     "hermes-setup",
 ];
 

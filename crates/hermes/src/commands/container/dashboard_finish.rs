@@ -34,13 +34,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
     let mut crashes = Crashes::load(&slot).unwrap_or_default();
     let ending = Ending::of_finish(arguments.code, arguments.signal);
     let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
-    if verdict != Verdict::Told
+    if verdict != Verdict::Requested
         && let Err(error) = crashes.save(&slot)
     {
         Report::from(error).print();
     }
     Ok(match verdict {
-        Verdict::Told => ExitCode::SUCCESS,
+        Verdict::Requested => ExitCode::SUCCESS,
         Verdict::Again { crashes: count, .. } => {
             let (most, window) = (policy.max_crashes, humantime::format_duration(policy.window));
             say!(

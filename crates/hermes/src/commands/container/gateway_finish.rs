@@ -38,11 +38,11 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
     if let Verdict::GivenUp { reason } = &verdict {
         crashes.last_words = Some(format!(
-            "gateway '{profile}' is given up: {reason}; mend that, then: hermes {}gateway start",
+            "gateway '{profile}' is given up: {reason}; correct that, then: hermes {}gateway start",
             selecting(&profile)
         ));
     }
-    if verdict != Verdict::Told
+    if verdict != Verdict::Requested
         && let Err(error) = crashes.save(&s6.slot(&profile))
     {
         Report::from(error).print();
@@ -52,7 +52,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     let last_words = crashes.last_words;
     Ok(match verdict {
-        Verdict::Told => ExitCode::SUCCESS,
+        Verdict::Requested => ExitCode::SUCCESS,
         Verdict::Again { crashes, delay } => {
             let delay = if delay.is_zero() {
                 "at once".to_owned()
