@@ -30,7 +30,7 @@
   function tellFailure(failure) {
     const lines = [failure.error || "It did not work."];
     for (const cause of failure.causes || []) lines.push("because: " + cause);
-    if (failure.hint) lines.push("To mend it: " + failure.hint);
+    if (failure.hint) lines.push("Hint: " + failure.hint);
     for (const line of (failure.log || []).slice(-5)) lines.push("log: " + line);
     tell(lines, true);
   }

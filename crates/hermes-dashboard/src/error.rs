@@ -15,10 +15,10 @@ pub enum DashboardError {
     #[error(transparent)]
     Setting(#[from] SettingsError),
     /// The default profile's configuration cannot be read: it may say who is let in.
-    #[error("know who is let in")]
+    #[error("failed to read the dashboard's login settings")]
     Config(#[source] ConfigFileError),
     /// The host has no address.
-    #[error("find an address of {host:?}, which {set_by} names")]
+    #[error("failed to find an address of {host:?}, which {set_by} names")]
     Resolve {
         /// The host.
         host: String,
@@ -28,7 +28,7 @@ pub enum DashboardError {
         source: io::Error,
     },
     /// Something else has the port.
-    #[error("listen on {address}: the port is taken")]
+    #[error("failed to listen on {address}: the port is taken")]
     PortTaken {
         /// The address.
         address: SocketAddr,
@@ -36,7 +36,7 @@ pub enum DashboardError {
         set_by: String,
     },
     /// The kernel refuses.
-    #[error("listen on {address}")]
+    #[error("failed to listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -48,26 +48,26 @@ pub enum DashboardError {
         source: io::Error,
     },
     /// There is no token to be had.
-    #[error("open to anybody")]
+    #[error("failed to prepare the login by token")]
     Token(#[source] TokenError),
     /// The event loop, or signals.
-    #[error("start")]
+    #[error("failed to start the event loop")]
     Start(#[source] io::Error),
 }
 
 impl DashboardError {
-    /// Whether the same would happen at each start until somebody mends a setting, the port of another program included.
+    /// Whether the same would happen at each start until somebody corrects a setting, the port of another program included.
     pub fn is_configuration(&self) -> bool {
         !matches!(self, Self::Start(_))
     }
 
-    /// How it is mended.
+    /// The way to correct it.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Setting(SettingsError::PasswordFile { .. } | SettingsError::NoPassword { .. }) => {
                 "mount the file with the password in it, readable for the account that runs hermes".to_owned()
             }
-            Self::Config(_) => "mend config.yaml of the default profile".to_owned(),
+            Self::Config(_) => "correct config.yaml of the default profile".to_owned(),
             Self::Setting(_) => "correct it, and start the dashboard again".to_owned(),
             Self::Resolve { set_by, .. } => format!(
                 "name an address of this machine, such as 0.0.0.0 or 127.0.0.1 (HERMES_DASHBOARD_HOST; it is from {set_by})"

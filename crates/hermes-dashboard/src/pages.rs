@@ -105,7 +105,7 @@ struct FailurePage<'f> {
     failure: &'f Failure,
 }
 
-/// The page that says what failed and how it is mended.
+/// The page that says what failed and how it is corrected.
 pub(crate) fn failure(site: &Site, identity: Option<&Identity>, failure: &Failure) -> Response {
     let page = FailurePage { frame: Frame::new(site, identity), failure };
     (refusal::status(failure.kind), html(&page)).into_response()

@@ -116,7 +116,7 @@ pub(crate) fn change_soul(
     let mode = whole_file::mode_of(&path).ok().flatten().unwrap_or(0o644);
     whole_file::write(&path, text.as_bytes(), mode).map_err(|error| {
         let failure = Failure::new(FailureKind::CannotWrite, "cannot write SOUL.md").because(&error);
-        // What lies in its place says itself how it is mended.
+        // What lies in its place has its own hint.
         if error.io_kind().is_none() {
             return failure;
         }
@@ -134,7 +134,7 @@ pub(crate) fn settings(site: &Site, profile: &ProfileName) -> Result<Vec<Setting
     let config = config::load(&site.home.config(profile)).map_err(|error| {
         let failure = Failure::new(FailureKind::Failed, "cannot read config.yaml").because(&error);
         if matches!(error, ConfigFileError::Parse { .. }) {
-            failure.hint("mend that place in the file")
+            failure.hint("correct that place in the file")
         } else {
             failure
         }

@@ -1,4 +1,4 @@
-//! What ends a gateway, and how to mend it.
+//! What ends a gateway, and how to correct it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ pub enum GatewayError {
         profile: ProfileName,
     },
     /// The directory of the profile.
-    #[error("open {}", path.display())]
+    #[error("failed to open {}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum GatewayError {
         pid: Option<u32>,
     },
     /// The lock file.
-    #[error("lock {}", path.display())]
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The file.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// A directory, a FIFO, …
-    #[error("lock {}: what lies there is no file", path.display())]
+    #[error("failed to lock {}: what lies there is no file", path.display())]
     LockIsNoFile {
         /// What lies there.
         path: PathBuf,
@@ -59,13 +59,13 @@ pub enum GatewayError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// Something that is no socket lies where the socket belongs.
-    #[error("serve on {}: what lies there is no socket", path.display())]
+    #[error("failed to serve on {}: what lies there is no socket", path.display())]
     NotASocket {
         /// What lies there.
         path: PathBuf,
     },
     /// The Unix socket.
-    #[error("serve on {}", path.display())]
+    #[error("failed to serve on {}", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
@@ -73,7 +73,7 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The volume holds no Unix sockets, and there is no slot to hold them.
-    #[error("serve on {}: its file system has no Unix sockets", path.display())]
+    #[error("failed to serve on {}: its file system has no Unix sockets", path.display())]
     NoSockets {
         /// The path of the socket on the volume.
         path: PathBuf,
@@ -81,7 +81,7 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The name of the host.
-    #[error("find the address of '{host}'")]
+    #[error("failed to find the address of '{host}'")]
     Resolve {
         /// The profile.
         profile: ProfileName,
@@ -93,7 +93,7 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// Someone serves there already.
-    #[error("serve on {host}:{port}: the port is taken{}", holder.as_ref().map(|other| format!("; the profile '{other}' is configured with it too")).unwrap_or_default())]
+    #[error("failed to serve on {host}:{port}: the port is taken{}", holder.as_ref().map(|other| format!("; the profile '{other}' is configured with it too")).unwrap_or_default())]
     PortTaken {
         /// The profile.
         profile: ProfileName,
@@ -109,7 +109,7 @@ pub enum GatewayError {
         free: Option<u16>,
     },
     /// Any other reason why nobody can serve there.
-    #[error("serve on {address}")]
+    #[error("failed to serve on {address}")]
     Bind {
         /// The profile.
         profile: ProfileName,
@@ -123,10 +123,10 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The event loop.
-    #[error("set up the event loop")]
+    #[error("failed to set up the event loop")]
     Runtime(#[source] io::Error),
     /// The handlers for SIGTERM, SIGINT and SIGHUP.
-    #[error("listen to signals")]
+    #[error("failed to listen to signals")]
     Signals(#[source] io::Error),
 }
 
@@ -175,10 +175,10 @@ impl GatewayError {
             Self::Bind { source, .. } => {
                 source.kind() == io::ErrorKind::AddrNotAvailable
                     || source.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
-                    || stays_until_mended(source)
+                    || stays_until_corrected(source)
             }
             Self::Directory { source, .. } | Self::Lock { source, .. } | Self::Socket { source, .. } => {
-                stays_until_mended(source)
+                stays_until_corrected(source)
             }
             // A name server that is away comes back.
             Self::Resolve { .. } | Self::AlreadyRuns { .. } | Self::Runtime(_) | Self::Signals(_) => false,
@@ -190,7 +190,7 @@ impl GatewayError {
         matches!(self, Self::AlreadyRuns { .. })
     }
 
-    /// How to mend it.
+    /// How to correct it.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::ProfileGone { profile, .. } | Self::ProfileRemoved { profile } => {
@@ -220,7 +220,7 @@ impl GatewayError {
             Self::Directory { path, source }
             | Self::Lock { path, source }
             | Self::Socket { path, source }
-                if stays_until_mended(source) =>
+                if stays_until_corrected(source) =>
             {
                 Some(format!("the account that runs the gateway must be able to write {}", path.display()))
             }
@@ -235,8 +235,8 @@ impl GatewayError {
             Self::Bind { profile, port_set_by, source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
-                let mend = port_set_by.change(profile, "gateway.port", PORT_VARIABLE, "PORT");
-                Some(format!("{mend} (1024 or more: the ones below need a privilege)"))
+                let hint = port_set_by.change(profile, "gateway.port", PORT_VARIABLE, "PORT");
+                Some(format!("{hint} (1024 or more: the ones below need a privilege)"))
             }
             Self::Bind { profile, host_set_by, .. } => {
                 Some(host_set_by.change(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
@@ -251,7 +251,7 @@ impl GatewayError {
 }
 
 /// Whether the kernel will say the same until someone changes something; a full disk may be empty by then.
-fn stays_until_mended(error: &io::Error) -> bool {
+fn stays_until_corrected(error: &io::Error) -> bool {
     use io::ErrorKind::{IsADirectory, PermissionDenied, ReadOnlyFilesystem};
     matches!(error.kind(), IsADirectory | PermissionDenied | ReadOnlyFilesystem) || is_symlink(error)
 }

@@ -31,7 +31,7 @@ impl Drop for PidFile {
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|file| file.is_file())
             && fs::read(&self.path).is_ok_and(|bytes| bytes == contents().as_bytes());
         if ours && let Err(error) = fs::remove_file(&self.path) {
-            warn(format_args!("remove {}: {error}", self.path.display()));
+            warn(format_args!("failed to remove {}: {error}", self.path.display()));
         }
     }
 }

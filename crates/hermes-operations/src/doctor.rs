@@ -1,4 +1,4 @@
-//! `doctor`: the faults of this installation, each with its mend.
+//! `doctor`: the faults of this installation, each with its hint.
 
 mod config_version;
 mod dashboard;
@@ -76,7 +76,7 @@ mod tests {
         let look = || {
             looks += 1;
             let findings =
-                if looks > looks_until_well { vec![] } else { vec![Finding::broken("it", "mend it")] };
+                if looks > looks_until_well { vec![] } else { vec![Finding::broken("it", "correct it")] };
             Ok::<_, Infallible>((looks, findings))
         };
         settled(look).unwrap()
@@ -86,6 +86,6 @@ mod tests {
     fn only_lasting_faults_are_reported() {
         assert_eq!(found_after(0), (1, vec![]));
         assert_eq!(found_after(2), (3, vec![]));
-        assert_eq!(found_after(u32::MAX).1, [Finding::broken("it", "mend it")]);
+        assert_eq!(found_after(u32::MAX).1, [Finding::broken("it", "correct it")]);
     }
 }

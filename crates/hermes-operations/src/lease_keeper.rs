@@ -222,7 +222,7 @@ impl<'k> LeaseKeeper<'k> {
         let progress = self.operations.progress();
         match news {
             Some(what) if before.as_ref() != Some(&what) => progress.note(&format!(
-                "cannot keep the lease of the volume: {what}; look whether {} has room and is writable",
+                "failed to keep the lease of the volume: {what}; look whether {} has room and is writable",
                 self.operations.home().root().display()
             )),
             None if before.is_some() => progress.say("the lease of the volume is kept again"),
@@ -266,7 +266,7 @@ impl<'k> LeaseKeeper<'k> {
                 self.boot_is_kept.set(true);
                 // The boot has reported a read-only volume.
                 if !is_read_only(&error) {
-                    let line = format!("this boot is not remembered: cannot {}", chain(&error));
+                    let line = format!("this boot is not remembered: {}", chain(&error));
                     self.operations.progress().note(&line);
                 }
             }

@@ -227,7 +227,7 @@ fn a_lease_that_cannot_be_kept_is_told_once_with_its_end() {
     });
     let lines = volume.lines();
     assert_eq!(lines.len(), 3, "{lines:?}");
-    assert!(lines[0].contains("cannot keep the lease of the volume"), "{lines:?}");
+    assert!(lines[0].contains("failed to keep the lease of the volume"), "{lines:?}");
     assert_eq!(lines[1], "the lease of the volume is kept again");
     assert_eq!(lines[2], "this container has the volume now: starting what is to run");
 }

@@ -106,7 +106,7 @@ pub trait ServiceManager: Send + Sync {
     /// Fails with [`ServiceError::Unsupported`] if profiles need no installation, and if a step fails.
     fn install(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
-        Err(ServiceError::unsupported(self.kind(), "install"))
+        Err(ServiceError::unsupported(self.kind(), "install a gateway"))
     }
 
     /// Removes the unit or agent of [`install`](Self::install). Succeeds if there is none.
@@ -115,7 +115,7 @@ pub trait ServiceManager: Send + Sync {
     /// Fails as [`install`](Self::install) does.
     fn uninstall(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
-        Err(ServiceError::unsupported(self.kind(), "uninstall"))
+        Err(ServiceError::unsupported(self.kind(), "uninstall a gateway"))
     }
 
     /// Returns `true` if gateways can be registered and unregistered while the service manager runs.

@@ -26,7 +26,7 @@ pub(crate) fn auth_json(home: &Home, variables: &Variables, notices: &mut Notice
     };
     notices.add(Notice::Failed {
         what: format!("{AUTH_HOME}={} is refused, and auth.json is not made: {why}", named.display()),
-        mend: format!(
+        hint: format!(
             "mount a directory there that the account can write, or leave {AUTH_HOME} out to keep auth.json in {}",
             home.root().display()
         ),

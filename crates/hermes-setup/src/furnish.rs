@@ -78,13 +78,13 @@ fn make_directories(home: &Directory, path: &Path, notices: &mut Notices) {
         match make_directory(home, name, *mode) {
             Ok(FileType::Directory) => {}
             Ok(FileType::Symlink) => {
-                notices.add(Notice::Symlink { path, mend: "put a directory there, or mount one there" });
+                notices.add(Notice::Symlink { path, hint: "put a directory there, or mount one there" });
             }
             Ok(kind) => notices.add(Notice::WrongKind {
                 path,
                 found: file_kind::name(kind),
                 wanted: "directory",
-                mend: "move it away",
+                hint: "move it away",
             }),
             // What it lies in is no directory, which was said.
             Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) if name.contains('/') => {}
@@ -126,13 +126,13 @@ fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
         let path = path.join(&name);
         match facts.kind {
             FileType::Symlink => {
-                notices.add(Notice::Symlink { path, mend: "put the file itself there, or mount it there" });
+                notices.add(Notice::Symlink { path, hint: "put the file itself there, or mount it there" });
             }
             FileType::Directory => notices.add(Notice::WrongKind {
                 path,
                 found: file_kind::name(facts.kind),
                 wanted: "file",
-                mend: "remove it (an engine makes a directory where a file that is to be mounted does not exist)",
+                hint: "remove it (an engine makes a directory where a file that is to be mounted does not exist)",
             }),
             FileType::Socket if name == "gateway.sock" => {}
             FileType::RegularFile => {}
@@ -140,7 +140,7 @@ fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
                 path,
                 found: file_kind::name(kind),
                 wanted: "file",
-                mend: "move it away",
+                hint: "move it away",
             }),
         }
     }
@@ -208,8 +208,8 @@ fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
             Ok(Migration::NoFile | Migration::Current) => {}
             Ok(Migration::Newer { found }) => notices.add(newer(path, found)),
             Err(error) => notices.add(Notice::Failed {
-                what: format!("the configuration stays as it is: cannot {}", chain(&error)),
-                mend: format!("mend it, or set {SKIP_MIGRATION}=1"),
+                what: format!("the configuration stays as it is: {}", chain(&error)),
+                hint: format!("correct it, or set {SKIP_MIGRATION}=1"),
             }),
         }
     }
@@ -225,7 +225,7 @@ fn needs_no_migration(profile: &Directory) -> bool {
 fn newer(path: PathBuf, found: u64) -> Notice {
     Notice::Failed {
         what: format!("{} has version {found}, which this image does not know", path.display()),
-        mend: "use the image that wrote it, or its backup beside it".into(),
+        hint: "use the image that wrote it, or its backup beside it".into(),
     }
 }
 

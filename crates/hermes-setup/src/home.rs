@@ -201,13 +201,13 @@ fn told(stuck: Stuck) -> Notice {
     match kind {
         Some(kind) if kind.is_symlink() => Notice::Symlink {
             path: stuck.path,
-            mend: "name the directory itself in HERMES_HOME, or mount it there",
+            hint: "name the directory itself in HERMES_HOME, or mount it there",
         },
         Some(kind) if !kind.is_dir() => Notice::WrongKind {
             path: stuck.path,
             found: file_kind::name(FileType::RegularFile),
             wanted: "directory",
-            mend: "name another directory in HERMES_HOME, or move it away",
+            hint: "name another directory in HERMES_HOME, or move it away",
         },
         _ => Notice::CannotMake { path: stuck.path, more: 0, error: stuck.error },
     }

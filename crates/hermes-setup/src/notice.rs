@@ -1,4 +1,4 @@
-//! What the set-up says: one line each, with the path that it is about and the way to mend it.
+//! What the set-up says: one line each, with the path that it is about and the way to correct it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -73,12 +73,12 @@ pub enum Notice {
         path: PathBuf,
     },
     /// A symlink where something would be written or handed over.
-    #[error("refusing to follow the symlink {}: it is left alone; {mend}", path.display())]
+    #[error("refusing to follow the symlink {}: it is left alone; {hint}", path.display())]
     Symlink {
         /// Where it lies.
         path: PathBuf,
         /// What to do.
-        mend: &'static str,
+        hint: &'static str,
     },
     /// A file with other names: handing it over would hand them over, too.
     #[error(
@@ -90,7 +90,7 @@ pub enum Notice {
         path: PathBuf,
     },
     /// A directory where a file belongs, or the other way round.
-    #[error("{} is a {found} where a {wanted} belongs; {mend}", path.display())]
+    #[error("{} is a {found} where a {wanted} belongs; {hint}", path.display())]
     WrongKind {
         /// Where it lies.
         path: PathBuf,
@@ -99,7 +99,7 @@ pub enum Notice {
         /// What it should be.
         wanted: &'static str,
         /// What to do.
-        mend: &'static str,
+        hint: &'static str,
     },
     /// The volume was somebody else's.
     #[error(
@@ -227,7 +227,7 @@ pub enum Notice {
         path: PathBuf,
     },
     /// A directory or a file could not be made.
-    #[error("cannot make {}{}: {}; {}", path.display(), AndMore(*more), Said(*error), mend_of(*error))]
+    #[error("cannot make {}{}: {}; {}", path.display(), AndMore(*more), Said(*error), hint_for(*error))]
     CannotMake {
         /// The first.
         path: PathBuf,
@@ -255,12 +255,12 @@ pub enum Notice {
         error: Errno,
     },
     /// Something that a library says in its own words.
-    #[error("{what}; {mend}")]
+    #[error("{what}; {hint}")]
     Failed {
         /// What, and why.
         what: String,
         /// What to do.
-        mend: String,
+        hint: String,
     },
     /// A configuration was brought up to date.
     #[error("{} had version {from} and has version {to} now; what it was is in {}", path.display(), backup.display())]
@@ -275,18 +275,18 @@ pub enum Notice {
         backup: PathBuf,
     },
     /// A file that holds a secret.
-    #[error("{name}: {what}; {mend}")]
+    #[error("{name}: {what}; {hint}")]
     SecretFile {
         /// The variable that names the file.
         name: String,
         /// What is wrong; never anything of its content.
         what: String,
         /// What to do.
-        mend: &'static str,
+        hint: &'static str,
     },
 }
 
-/// The mend where a volume's owner cannot be changed. Root's IDs are not offered: the account may not have them.
+/// The hint where a volume's owner cannot be changed. Root's IDs are not offered: the account may not have them.
 struct OwnersMend {
     account: (u32, u32),
     owner: (u32, u32),
@@ -310,7 +310,7 @@ impl fmt::Display for OwnersMend {
 }
 
 /// What to do about a file that cannot be made.
-fn mend_of(error: Errno) -> &'static str {
+fn hint_for(error: Errno) -> &'static str {
     match error {
         Errno::NOSPC | Errno::DQUOT => "make room on the volume",
         Errno::ROFS => "mount it read-write",

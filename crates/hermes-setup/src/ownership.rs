@@ -186,7 +186,7 @@ impl<'n> Walk<'n> {
                     self.refused = true;
                     self.notices.add(Notice::Symlink {
                         path: path.to_owned(),
-                        mend: "remove it, or give it to the account (chown -h)",
+                        hint: "remove it, or give it to the account (chown -h)",
                     });
                     return false;
                 }

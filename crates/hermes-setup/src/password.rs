@@ -64,7 +64,7 @@ pub fn finish_password(variables: &mut Variables, notices: &mut Notices) {
         notices.add(Notice::SecretFile {
             name: DASHBOARD_PASSWORD.to_owned(),
             what: format!("failed to hash the password: {why}"),
-            mend: "the dashboard does not start without its hash; set another password, then restart the container",
+            hint: "the dashboard does not start without its hash; set another password, then restart the container",
         });
     }
 }

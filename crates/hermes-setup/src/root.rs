@@ -41,7 +41,7 @@ pub fn prepare(home: &Home, variables: &mut Variables, notices: &mut Notices) ->
         Err(error) => {
             notices.add(Notice::Failed {
                 what: format!("it is not known who the account is: {}", chain(&error)),
-                mend: format!(
+                hint: format!(
                     "restore the image's {}, or add the account with useradd",
                     hermes_account::PASSWD
                 ),

@@ -31,7 +31,7 @@ pub(crate) fn load(variables: &mut Variables, as_root: bool, notices: &mut Notic
         Ok(taken) => taken.into_iter().for_each(|(name, value)| variables.set(name, value)),
         Err(error) => notices.add(Notice::Failed {
             what: format!("failed to take the secrets of the set-up from {}: {error}", withheld::DIRECTORY),
-            mend: "restart the container".into(),
+            hint: "restart the container".into(),
         }),
     }
     take_from_files(variables, as_root, notices);
@@ -45,7 +45,7 @@ fn take_from_files(variables: &mut Variables, as_root: bool, notices: &mut Notic
     for name in names {
         let named = format!("{name}_FILE");
         let Some(path) = variables.get(&named).map(PathBuf::from) else { continue };
-        let problem = |what: String, mend| Notice::SecretFile { name: named.clone(), what, mend };
+        let problem = |what: String, hint| Notice::SecretFile { name: named.clone(), what, hint };
         if variables.get(&name).is_some() {
             notices.add(problem(
                 format!("{name} is set, too, and is the one that counts"),
@@ -62,8 +62,8 @@ fn take_from_files(variables: &mut Variables, as_root: bool, notices: &mut Notic
         match read(&path, as_root).and_then(stored) {
             Ok(value) => variables.set(&name, value),
             Err(error) => {
-                let mend = "mount it, readable for root, in a directory that only root can write";
-                notices.add(problem(format!("cannot take {} from {}: {error}", name, path.display()), mend));
+                let hint = "mount it, readable for root, in a directory that only root can write";
+                notices.add(problem(format!("cannot take {} from {}: {error}", name, path.display()), hint));
             }
         }
     }

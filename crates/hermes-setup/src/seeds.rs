@@ -84,7 +84,7 @@ fn plant_template(home: &Home, template: &Path, name: &str, mode: u32, notices: 
         Err(error) => {
             notices.add(Notice::Failed {
                 what: format!("cannot read the template {}: {error}", template.display()),
-                mend: "the image is not whole: build or pull it again".into(),
+                hint: "the image is not whole: build or pull it again".into(),
             });
             false
         }
@@ -101,7 +101,7 @@ fn plant_auth(home: &Home, variables: &Variables, notices: &mut Notices) -> bool
     // Nothing of it is shown: it is secret, whatever it is.
     notices.add(Notice::Failed {
         what: format!("{AUTH_JSON} is no JSON object, and auth.json is not made from it"),
-        mend: "give it the whole content of an auth.json".into(),
+        hint: "give it the whole content of an auth.json".into(),
     });
     true
 }
@@ -123,7 +123,7 @@ fn make(path: &Path, content: &[u8], mode: u32, notices: &mut Notices) -> bool {
 fn cannot_make(path: PathBuf, error: &WriteError) -> Notice {
     match errno_of(error) {
         Some(error) => Notice::CannotMake { path, more: 0, error },
-        None => Notice::Failed { what: error.to_string(), mend: "move away what lies there".into() },
+        None => Notice::Failed { what: error.to_string(), hint: "move away what lies there".into() },
     }
 }
 
@@ -141,8 +141,8 @@ fn want_running(home: &Home, notices: &mut Notices) -> bool {
         Ok(()) => true,
         Err(error) => {
             notices.add(Notice::Failed {
-                what: format!("the default gateway will not start by itself: cannot {}", chain(&error)),
-                mend: "start it: hermes gateway start".into(),
+                what: format!("the default gateway will not start by itself: {}", chain(&error)),
+                hint: "start it: hermes gateway start".into(),
             });
             false
         }

@@ -59,7 +59,7 @@ enum Command {
     Container(container::Arguments),
     /// Serves a web page that shows agents and steers them.
     Dashboard(dashboard::Arguments),
-    /// Says what is wrong here and how to mend it: exit code 1 if anything is broken.
+    /// Says what is wrong here and how to correct it: exit code 1 if anything is broken.
     Doctor(doctor::Arguments),
     /// Prints what a bug report should hold, with secrets masked.
     Dump(dump::Arguments),

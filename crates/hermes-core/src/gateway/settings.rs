@@ -11,13 +11,13 @@ use crate::{Home, ProfileName};
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The configuration is there and cannot be used.
-    #[error("load the configuration of the profile")]
+    #[error("failed to load the configuration of the profile")]
     Config(#[source] ConfigFileError),
     /// The `.env` is there and cannot be used.
-    #[error("load the environment of the profile")]
+    #[error("failed to load the environment of the profile")]
     DotEnv(#[source] DotEnvError),
     /// A setting is not what it has to be.
-    #[error("read the settings of the gateway")]
+    #[error("failed to read the settings of the gateway")]
     Setting(#[source] GatewayConfigError),
 }
 
@@ -26,7 +26,7 @@ impl SettingsError {
     pub fn hint(&self) -> String {
         match self {
             Self::Config(ConfigFileError::Parse { path, .. }) => {
-                format!("mend that place in {}", path.display())
+                format!("correct that place in {}", path.display())
             }
             Self::Config(_) => "make config.yaml of the profile a file that can be read".to_owned(),
             Self::DotEnv(_) => "make .env of the profile a file that can be read".to_owned(),

@@ -176,7 +176,7 @@ impl Watched {
         match token::load_or_make(&self.home) {
             Ok(token) => Ok(token),
             Err(error @ (token::TokenError::Write(_) | token::TokenError::Directory { .. })) => {
-                warn(format_args!("the link below is for this start alone: cannot {}", chain(&error)));
+                warn(format_args!("the link below is for this start alone: {}", chain(&error)));
                 random().map_err(DashboardError::Start)
             }
             Err(error) => Err(DashboardError::Token(error)),

@@ -174,7 +174,7 @@ impl Sessions {
                 state.has_warned = false;
             }
             Err(error) if !state.has_warned => {
-                warn(format_args!("logins end with this dashboard: cannot {}", chain(&error)));
+                warn(format_args!("logins end with this dashboard: {}", chain(&error)));
                 state.has_warned = true;
             }
             Err(_) => {}

@@ -1,4 +1,4 @@
-//! `/doctor`: what is wrong, with the mend beside it.
+//! `/doctor`: what is wrong, with the hint beside it.
 
 use askama::Template;
 use axum::response::Response;

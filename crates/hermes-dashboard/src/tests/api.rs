@@ -52,7 +52,7 @@ async fn a_start_that_fails_is_told_with_its_causes_its_log_and_its_mend() {
     std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&default)).unwrap();
     std::fs::write(dashboard.home.gateway_log(&default), "listen: port 9300\n").unwrap();
     let what = "the gateway 'default' does not come up: the port is taken";
-    let hint = "read why: hermes logs; mend that, then: hermes gateway start";
+    let hint = "read why: hermes logs; correct that, then: hermes gateway start";
     let told = dashboard.call("POST", "/api/profiles/default/start", &me, &json!(null)).await.is(500).json();
     assert_eq!(
         told,

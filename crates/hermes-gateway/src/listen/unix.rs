@@ -118,7 +118,7 @@ impl Drop for SocketFile {
         let ours = rustix::fs::statat(&self.directory, NAME, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| identity(&stat) == self.identity);
         if ours && let Err(error) = rustix::fs::unlinkat(&self.directory, NAME, AtFlags::empty()) {
-            warn(format_args!("remove {}: {}", self.path.display(), io::Error::from(error)));
+            warn(format_args!("failed to remove {}: {}", self.path.display(), io::Error::from(error)));
         }
     }
 }

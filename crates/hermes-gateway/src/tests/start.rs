@@ -99,7 +99,7 @@ fn a_symlink_in_place_of_the_lock_is_refused() {
 }
 
 #[rstest]
-#[case("config.yaml", "gateway: [\n", "mend that place in ")]
+#[case("config.yaml", "gateway: [\n", "correct that place in ")]
 #[case("config.yaml", "gateway:\n  port: many\n", "gateway.port in line 2 of config.yaml")]
 #[case("config.yaml", "gateway:\n  host: \"a b\"\n", "gateway.host in line 2 of config.yaml")]
 #[case("config.yaml", "gateway:\n  drain_timeout: -1\n", "gateway.drain_timeout in line 2 of config.yaml")]
@@ -169,7 +169,7 @@ fn a_port_that_is_taken_is_named_with_the_profile_that_has_it_and_a_mend() {
     assert_eq!(
         error.to_string(),
         format!(
-            "serve on 127.0.0.1:{port}: the port is taken; the profile 'writer' is configured with it too"
+            "failed to serve on 127.0.0.1:{port}: the port is taken; the profile 'writer' is configured with it too"
         )
     );
     assert!(error.is_configuration());
@@ -179,7 +179,7 @@ fn a_port_that_is_taken_is_named_with_the_profile_that_has_it_and_a_mend() {
 
     home.configure("writer", "");
     let error = home.failure();
-    assert_eq!(error.to_string(), format!("serve on 127.0.0.1:{port}: the port is taken"));
+    assert_eq!(error.to_string(), format!("failed to serve on 127.0.0.1:{port}: the port is taken"));
 
     let dot_env = home.home.dot_env(&coder());
     fs::write(&dot_env, format!("API_SERVER_PORT={port}\n")).unwrap();
@@ -193,7 +193,7 @@ fn an_address_of_another_machine_is_a_configuration_error() {
     // TEST-NET-1 (RFC 5737): nobody's.
     home.configure("coder", "gateway:\n  host: 192.0.2.1\n  port: 9300\n");
     let error = home.failure();
-    assert_eq!(error.to_string(), "serve on 192.0.2.1:9300");
+    assert_eq!(error.to_string(), "failed to serve on 192.0.2.1:9300");
     assert!(error.is_configuration());
     assert_eq!(error.hint().unwrap(), "hermes -p coder config set gateway.host 127.0.0.1");
     assert_left_as_failed(&home, &error);

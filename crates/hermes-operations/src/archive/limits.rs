@@ -35,13 +35,13 @@ pub(crate) enum Exceeded {
     #[error("it holds more than {ENTRIES_MAX} files and directories")]
     Entries,
     /// Too many directories in each other.
-    #[error("lies too deep")]
+    #[error("it lies too deep")]
     Depth,
     /// Too long a path.
-    #[error("has a path of more than {PATH_MAX} bytes")]
+    #[error("it has a path of more than {PATH_MAX} bytes")]
     Path,
     /// Too long a name.
-    #[error("has a name of more than {NAME_MAX} bytes")]
+    #[error("it has a name of more than {NAME_MAX} bytes")]
     Name,
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum ArchiveError {
     #[error("it is no tar.gz, or damaged")]
     Damaged(#[source] io::Error),
     /// A name that leads out of the profile, or is none.
-    #[error("the entry {name:?} {why}")]
+    #[error("the entry {name:?} is refused: {why}")]
     Entry {
         /// As the archive has it, cut.
         name: String,
@@ -36,7 +36,7 @@ pub(crate) enum ArchiveError {
     #[error("it holds no profile: there is no SOUL.md in its top folder")]
     NoSoul,
     /// A file of it.
-    #[error("write {}", limits::quoted(path.as_os_str().as_bytes()))]
+    #[error("failed to write {}", limits::quoted(path.as_os_str().as_bytes()))]
     Write {
         /// The file.
         path: PathBuf,
@@ -95,7 +95,7 @@ impl Archive {
         let mut has_soul = false;
         each_entry(&file, budget, |entry, name, place| {
             if top.get_or_insert_with(|| place.top.clone()) != &place.top {
-                return Err(refused(name, "lies outside of the one folder at the top"));
+                return Err(refused(name, "it lies outside of the one folder at the top"));
             }
             has_soul |= place.inside == Path::new("SOUL.md") && entry.header().entry_type().is_file();
             Ok(())
@@ -131,7 +131,7 @@ impl Archive {
             made.map_err(|source| match source.kind() {
                 // The directory was empty: whatever is in the way comes from the archive.
                 ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
-                    refused(name, "conflicts with an entry before it")
+                    refused(name, "it conflicts with an entry before it")
                 }
                 _ => ArchiveError::Write { path, source },
             })
@@ -196,25 +196,25 @@ fn place_of(entry: &Entry<'_, impl Read>, name: &[u8]) -> Result<Place, ArchiveE
         entry.header().entry_type(),
         EntryType::Regular | EntryType::Continuous | EntryType::Directory
     ) {
-        return Err(refused(name, "is neither a file nor a directory"));
+        return Err(refused(name, "it is neither a file nor a directory"));
     }
     if name.starts_with(b"/") {
-        return Err(refused(name, "is an absolute path"));
+        return Err(refused(name, "it is an absolute path"));
     }
     if name.contains(&0) {
-        return Err(refused(name, "has a zero byte in it"));
+        return Err(refused(name, "it has a zero byte in it"));
     }
     let mut parts = name.split(|&byte| byte == b'/').filter(|part| !part.is_empty() && *part != b".");
     if parts.clone().any(|part| part == b"..") {
-        return Err(refused(name, "leads out of its folder"));
+        return Err(refused(name, "it leads out of its folder"));
     }
     if let Err(exceeded) = limits::check_path(name.len(), parts.clone()) {
         return Err(refused(name, exceeded));
     }
-    let top = parts.next().ok_or_else(|| refused(name, "names nothing"))?.to_vec();
+    let top = parts.next().ok_or_else(|| refused(name, "it names nothing"))?.to_vec();
     let inside: PathBuf = parts.map(OsStr::from_bytes).collect();
     if inside.as_os_str().is_empty() && !entry.header().entry_type().is_dir() {
-        return Err(refused(name, "lies outside of the one folder at the top"));
+        return Err(refused(name, "it lies outside of the one folder at the top"));
     }
     Ok(Place { top, inside })
 }

@@ -24,7 +24,7 @@ fn of(config: &Config, path: &Path) -> Option<Finding> {
         Ok(Version::Older(_) | Version::Current) => None,
         Ok(Version::Newer(found)) => Some(Finding::warning(
             format!(
-                "{path} is of version {found} and this hermes knows {CURRENT_VERSION}: what is new in it is passed over"
+                "{path} has version {found}; this release supports version {CURRENT_VERSION}; unknown settings are ignored"
             ),
             "start an image that knows it; or put back the file that it was made from: see config.yaml.*.bak beside it",
         )),
@@ -51,7 +51,7 @@ mod tests {
         std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
         let names = [ProfileName::new("default").unwrap(), ProfileName::new("without").unwrap()];
         let what = |finding: Finding| {
-            finding.what.replace(&format!("{}/", folder.path().display()), "") + "; mend: " + &finding.mend
+            finding.what.replace(&format!("{}/", folder.path().display()), "") + "; hint: " + &finding.hint
         };
         check(&operations, &names).into_iter().map(what).collect()
     }
@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(
             findings("version: 7\n"),
             [
-                "config.yaml is of version 7 and this hermes knows 1: what is new in it is passed over; mend: start an \
+                "config.yaml has version 7; this release supports version 1; unknown settings are ignored; hint: start an \
               image that knows it; or put back the file that it was made from: see config.yaml.*.bak beside it"
             ]
         );
@@ -69,7 +69,7 @@ mod tests {
             findings("version: one\n"),
             [
                 "config.yaml is migrated by no boot: version in line 1 is \"one\", and must be a whole number such as 1; \
-              mend: take that line out; the next start of the container writes the right one"
+              hint: take that line out; the next start of the container writes the right one"
             ]
         );
         for yaml in ["", "version: 1\n", "a: 1\n", "a: [\n"] {

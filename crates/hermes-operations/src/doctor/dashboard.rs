@@ -21,7 +21,7 @@ fn of(record: Option<Record>, is_up: bool, gave_up: Option<String>) -> Option<Fi
     let reason = failed.and_then(|record| record.exit_reason).or(gave_up)?;
     Some(Finding::broken(
         format!("the dashboard does not run: {reason}"),
-        "mend that, then start it again: docker restart, or hermes dashboard",
+        "correct that, then start it again: docker restart, or hermes dashboard",
     ))
 }
 

@@ -34,16 +34,16 @@ pub(super) fn check(home: &Path) -> Vec<Finding> {
 
 fn of_room(path: &str, bytes: u64, files_in_all: u64, files: u64) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mend = format!("make room on the volume: du -xh -d 2 {path} | sort -h");
+    let hint = format!("make room on the volume: du -xh -d 2 {path} | sort -h");
     if bytes == 0 {
-        findings.push(Finding::broken(format!("the disk of {path} is full"), mend.clone()));
+        findings.push(Finding::broken(format!("the disk of {path} is full"), hint.clone()));
     } else if bytes < BYTES_WANTED {
         let what = format!("the disk of {path} has {} MiB left", bytes / (1024 * 1024));
-        findings.push(Finding::warning(what, mend.clone()));
+        findings.push(Finding::warning(what, hint.clone()));
     }
     // Some file systems count no files at all.
     if files_in_all > 0 && files < FILES_WANTED {
-        findings.push(Finding::warning(format!("the disk of {path} has room for {files} more files"), mend));
+        findings.push(Finding::warning(format!("the disk of {path} has room for {files} more files"), hint));
     }
     findings
 }

@@ -6,8 +6,8 @@ use hermes_os::file_system::{self, Ability, Lack};
 
 use super::finding::Finding;
 
-/// The mend of all of them.
-const MEND: &str = "keep HERMES_HOME on a disk of this machine: a volume of the engine, or a directory of its own file system";
+/// The hint of all of them.
+const HINT: &str = "keep HERMES_HOME on a disk of this machine: a volume of the engine, or a directory of its own file system";
 
 /// Returns the findings, and tells if the owner of a file can be changed there.
 pub(super) fn check(home: &Path) -> (Vec<Finding>, bool) {
@@ -26,7 +26,7 @@ fn finding(home: &Path, lack: &Lack) -> Finding {
         lack.error,
         ability.consequence()
     );
-    if ability.is_needed() { Finding::broken(what, MEND) } else { Finding::warning(what, MEND) }
+    if ability.is_needed() { Finding::broken(what, HINT) } else { Finding::warning(what, HINT) }
 }
 
 #[cfg(test)]

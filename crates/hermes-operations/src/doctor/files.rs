@@ -117,7 +117,7 @@ impl Search {
             .take(FINDINGS_MAX)
             .map(|(path, uid, gid)| {
                 let path = path.display();
-                let mend = if !can_chown {
+                let hint = if !can_chown {
                     format!("mount the volume with the owner {me} (for SMB: -o uid={me}), or use a volume of the engine")
                 } else if in_our_image() {
                     format!("docker exec -u root CONTAINER chown -hR {me} {path}")
@@ -126,12 +126,12 @@ impl Search {
                 };
                 let what =
                     format!("{path} belongs to {uid}:{gid}, and not to the account that runs hermes ({me})");
-                Finding::broken(what, mend)
+                Finding::broken(what, hint)
             })
             .collect();
         if more > 0 {
             let what = format!("{more} more files and directories belong to somebody else");
-            findings.push(Finding::broken(what, "mend the ones above, and run hermes doctor again"));
+            findings.push(Finding::broken(what, "correct the ones above, and run hermes doctor again"));
         }
         findings.extend(self.unreadable.into_iter().map(|(path, error)| {
             Finding::broken(
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(found.len(), 1, "only the topmost: {found:?}");
         assert!(found[0].what.contains(&format!("profiles belongs to {me}:")), "{found:?}");
         assert!(
-            found[0].mend.ends_with(&format!("chown -hR {} {}", me + 1, profiles.display())),
+            found[0].hint.ends_with(&format!("chown -hR {} {}", me + 1, profiles.display())),
             "{found:?}"
         );
     }

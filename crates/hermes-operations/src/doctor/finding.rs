@@ -13,7 +13,7 @@ pub enum Severity {
     Warning,
 }
 
-/// A fault, and its mend.
+/// A fault, and its hint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Finding {
@@ -22,7 +22,7 @@ pub struct Finding {
     /// The fault.
     pub what: String,
     /// The way to correct it.
-    pub mend: String,
+    pub hint: String,
 }
 
 impl Severity {
@@ -41,11 +41,11 @@ impl Severity {
 }
 
 impl Finding {
-    pub(super) fn broken(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { severity: Severity::Broken, what: what.into(), mend: mend.into() }
+    pub(super) fn broken(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { severity: Severity::Broken, what: what.into(), hint: hint.into() }
     }
 
-    pub(super) fn warning(what: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, what: what.into(), mend: mend.into() }
+    pub(super) fn warning(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, what: what.into(), hint: hint.into() }
     }
 }

@@ -28,8 +28,8 @@ pub(super) fn check(operations: &Operations, profiles: &[ProfileName]) -> Vec<Fi
                     holders.entry(port).or_default().push((name, host));
                 }
                 findings.extend(warnings.into_iter().map(|warning| {
-                    let mend = format!("mend it, then: hermes {}gateway restart", selecting(name));
-                    Finding::warning(format!("the gateway '{name}' ignores a setting: {warning}"), mend)
+                    let hint = format!("correct it, then: hermes {}gateway restart", selecting(name));
+                    Finding::warning(format!("the gateway '{name}' ignores a setting: {warning}"), hint)
                 }));
             }
             Err(error) => findings.push(Finding::broken(
@@ -42,14 +42,14 @@ pub(super) fn check(operations: &Operations, profiles: &[ProfileName]) -> Vec<Fi
     let is_up = |name: &ProfileName| operations.manager().is_running(name).unwrap_or(true);
     for (&port, holders) in &holders {
         let Some((last, host)) = holders.last() else { continue };
-        let mend = format!("give it another: hermes {}config set gateway.port N", selecting(last));
+        let hint = format!("give it another: hermes {}config set gateway.port N", selecting(last));
         if holders.len() > 1 {
             let list: Vec<_> = holders.iter().map(|(name, _)| format!("'{name}'")).collect();
             let what = format!("the gateways {} have the same port, {port}", list.join(" and "));
-            findings.push(Finding::broken(what, mend));
+            findings.push(Finding::broken(what, hint));
         } else if !is_up(last) && is_taken(host, port) && !is_up(last) {
             let what = format!("the port {port} of the gateway '{last}' is taken by another program");
-            findings.push(Finding::broken(what, mend));
+            findings.push(Finding::broken(what, hint));
         }
     }
     findings
@@ -127,17 +127,17 @@ mod tests {
         let home = Home::new(folder.path()).unwrap();
         let operations = Operations::new(home, Arc::new(NoServiceManager));
         let name = ProfileName::default_profile();
-        let mend = |file: std::path::PathBuf, text: &str| {
+        let hint = |file: std::path::PathBuf, text: &str| {
             std::fs::write(&file, text).unwrap();
             let found = check(&operations, std::slice::from_ref(&name));
             std::fs::remove_file(&file).unwrap();
-            found[0].mend.clone()
+            found[0].hint.clone()
         };
         let dot_env = operations.home().dot_env(&name);
         let expected = format!("change API_SERVER_PORT in {} to a number from 1 to 65535", dot_env.display());
-        assert_eq!(mend(dot_env, "API_SERVER_PORT=many\n"), expected);
+        assert_eq!(hint(dot_env, "API_SERVER_PORT=many\n"), expected);
         assert_eq!(
-            mend(operations.home().config(&name), "gateway:\n  port: many\n"),
+            hint(operations.home().config(&name), "gateway:\n  port: many\n"),
             "change gateway.port in line 2 of config.yaml to a number from 1 to 65535"
         );
     }

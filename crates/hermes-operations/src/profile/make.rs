@@ -68,8 +68,9 @@ impl Operations {
         let (by_variable, by_file) = match self.ports(name, directory) {
             Ok(ports) => ports,
             Err(problem) => {
-                self.progress()
-                    .note(&format!("warning: its gateway will not start before this is mended: {problem}"));
+                self.progress().note(&format!(
+                    "warning: its gateway will not start before this is corrected: {problem}"
+                ));
                 return Ok(());
             }
         };
@@ -99,10 +100,9 @@ impl Operations {
     fn ports(&self, name: &ProfileName, directory: &Path) -> Result<(Option<u16>, Option<u16>), String> {
         let config = config::load(&directory.join("config.yaml")).map_err(|error| match error {
             ConfigFileError::Parse { source, .. } => format!("config.yaml, {source}"),
-            error => format!("config.yaml: cannot {error}"),
+            error => format!("config.yaml: {error}"),
         })?;
-        let variables =
-            dot_env::load(&directory.join(".env")).map_err(|error| format!(".env: cannot {error}"))?;
+        let variables = dot_env::load(&directory.join(".env")).map_err(|error| format!(".env: {error}"))?;
         let variables = variables.unwrap_or_default();
         for fault in &variables.faults {
             self.progress().note(&format!("warning: .env, {fault}"));

@@ -33,7 +33,7 @@ pub fn no_such_gateway(profile: &ProfileName) -> Report {
 /// Splits an error into its own words and its cause.
 fn told(kind: ReportKind, error: &(dyn Error + 'static)) -> Report {
     let read_only = is_read_only(error);
-    let told = Report::new(if read_only { ReportKind::CannotWrite } else { kind }, format!("cannot {error}"));
+    let told = Report::new(if read_only { ReportKind::CannotWrite } else { kind }, error.to_string());
     let told = if read_only { told.hint(MOUNT_READ_WRITE) } else { told };
     match error.source() {
         Some(cause) => told.because(cause),
@@ -212,7 +212,7 @@ impl From<ConfigFileError> for Report {
                 told(kind, &error).hint(hint_for(kind, &error))
             }
             ConfigFileError::Parse { path, .. } => told(ReportKind::Configuration, &error)
-                .hint(format!("mend that place in {}; the file was not touched", path.display())),
+                .hint(format!("correct that place in {}; the file was not touched", path.display())),
             ConfigFileError::Read(_) => told(ReportKind::Configuration, &error),
             ConfigFileError::Set { .. } => told(ReportKind::Failed, &error),
         }
@@ -264,7 +264,7 @@ impl From<ServiceError> for Report {
             ServiceError::GaveUp { profile, .. } => {
                 let selecting = selecting(profile);
                 Self::new(ReportKind::Failed, error.to_string()).hint(format!(
-                    "read why: hermes {selecting}logs; mend that, then: hermes {selecting}gateway start"
+                    "read why: hermes {selecting}logs; correct that, then: hermes {selecting}gateway start"
                 ))
             }
             ServiceError::Tool { .. }

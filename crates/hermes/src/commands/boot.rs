@@ -62,10 +62,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         None => output::text(table(&boot).as_bytes()),
         Some(file) => {
             fs::write(file, picture(&boot)).map_err(|error| {
-                let mend = hint_for(ReportKind::CannotWrite, &error);
+                let hint = hint_for(ReportKind::CannotWrite, &error);
                 Report::new(ReportKind::CannotWrite, format!("cannot write {}", file.display()))
                     .caused_by(error)
-                    .hint(mend)
+                    .hint(hint)
             })?;
             say!("{}", file.display());
         }

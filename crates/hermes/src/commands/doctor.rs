@@ -1,4 +1,4 @@
-//! `hermes doctor`: the faults of this installation, one line each, with the mend.
+//! `hermes doctor`: the faults of this installation, one line each, with the hint.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  hermes doctor           what is wrong, and how to mend it; exit code 1 if anything is broken
+  hermes doctor           what is wrong, and how to correct it; exit code 1 if anything is broken
   hermes doctor --json    the same for a program")]
 pub(crate) struct Arguments {
     /// Prints one JSON object: broken, findings.
@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         say!("nothing is wrong");
     } else {
         for finding in &found.findings {
-            say!("{}: {}; mend: {}", finding.severity.word(), finding.what, finding.mend);
+            say!("{}: {}; hint: {}", finding.severity.word(), finding.what, finding.hint);
         }
     }
     Ok(if found.broken { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -100,7 +100,7 @@ fn a_configuration_of_a_later_version_is_changed_as_any_other_with_a_warning() {
     );
     volume.hermes(["-p", "coder", "config", "get", "gateway.port"]).assert().success().stdout("9301\n");
     volume.hermes(["-p", "coder", "config", "set", "version", "one"]).assert().success().stderr(
-        "warning: version in line 1 is \"one\", and must be a whole number such as 1; until that is mended no boot \
+        "warning: version in line 1 is \"one\", and must be a whole number such as 1; until that is corrected no boot \
          migrates the configuration\n",
     );
 }

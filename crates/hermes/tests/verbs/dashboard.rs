@@ -135,11 +135,11 @@ fn what_it_cannot_start_with_is_told_with_the_mend_and_recorded() {
         ("HERMES_DASHBOARD_HOST", "203.0.113.1", "203.0.113.1", "HERMES_DASHBOARD_HOST"),
         ("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/nowhere", "the file is not there", "mount the file"),
     ];
-    for (variable, value, what, mend) in cases {
+    for (variable, value, what, hint) in cases {
         let failed = volume.hermes(["dashboard"]).env(variable, value).assert();
         failed
             .code(78)
-            .stderr(contains("the dashboard does not run").and(contains(what)).and(contains(mend)));
+            .stderr(contains("the dashboard does not run").and(contains(what)).and(contains(hint)));
         let state: serde_json::Value = serde_json::from_str(&volume.read("dashboard/state.json")).unwrap();
         assert_eq!(state["dashboard_state"], "startup_failed", "{variable}");
         assert!(state["exit_reason"].as_str().unwrap().contains(what), "{state}");

@@ -127,7 +127,7 @@ fn a_copy_of_a_broken_profile_can_be_put_back_and_its_fault_is_named() {
     from.hermes(["profile", "export", "coder", "-o", "c.tgz"]).assert().success();
     let file = from.path("c.tgz").into_os_string().into_string().unwrap();
     to.hermes(["profile", "import", &file]).assert().success().stderr(predicate::str::starts_with(
-        "warning: its gateway will not start before this is mended: config.yaml, line 2",
+        "warning: its gateway will not start before this is corrected: config.yaml, line 2",
     ));
     assert_eq!(to.read("profiles/coder/config.yaml"), "a: [1\n");
 }

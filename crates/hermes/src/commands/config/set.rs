@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         note!("warning: {doubt}");
     }
     if let Err(error) = GatewayConfig::resolve(&profile, &config, |_| None) {
-        note!("warning: {error}; until that is mended the gateway does not start");
+        note!("warning: {error}; until that is corrected the gateway does not start");
     } else if arguments.key.names().first().is_some_and(|name| name == "gateway") {
         say!("next: hermes {}gateway restart", selecting(&profile));
     }
@@ -48,6 +48,6 @@ fn doubt_of_version(config: &Config) -> Option<String> {
         Ok(Version::Newer(found)) => Some(format!(
             "the configuration is of version {found} and this hermes knows {CURRENT_VERSION}; what is new in it stays, and is passed over"
         )),
-        Err(error) => Some(format!("{error}; until that is mended no boot migrates the configuration")),
+        Err(error) => Some(format!("{error}; until that is corrected no boot migrates the configuration")),
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
             ExitCode::SUCCESS
         }
         Verdict::GivenUp { reason } => {
-            say!("dashboard: it is given up: {reason}; mend that, then restart the container");
+            say!("dashboard: it is given up: {reason}; correct that, then restart the container");
             ExitCode::from(PERMANENT_FAILURE)
         }
     })

@@ -75,10 +75,10 @@ fn has_the_volume(context: &Context) -> bool {
             // Of a read-only volume the set-up has told.
             Err(error) if is_read_only(&error) => None,
             Err(error) => {
-                let mend = hint_for(ReportKind::CannotWrite, &error);
+                let hint = hint_for(ReportKind::CannotWrite, &error);
                 Report::new(ReportKind::CannotWrite, "the volume has no lease of this container")
                     .caused_by(error)
-                    .hint(mend)
+                    .hint(hint)
                     .print();
                 None
             }
