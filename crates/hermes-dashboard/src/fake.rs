@@ -5,7 +5,7 @@ use std::time::Duration;
 use hermes_operations::Condition;
 use hermes_service::ServiceStatus;
 
-use crate::agents::Gateway;
+use hermes_operations::Gateway;
 
 /// A gateway that is down.
 pub(crate) fn gateway(profile: &str) -> Gateway {

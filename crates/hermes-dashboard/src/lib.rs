@@ -2,8 +2,9 @@
 //!
 //! The `hermes` program calls [`run`] with the operations on its volume. The dashboard itself knows pages, sessions and streams.
 
-mod agents;
+mod actions;
 mod api;
+mod assets;
 mod auth;
 mod board;
 mod boots;
@@ -11,10 +12,12 @@ mod connection;
 mod error;
 mod events;
 mod follow_log;
+mod frame;
 mod listen;
 mod pages;
 mod process_usage;
 mod profile_files;
+mod refresh;
 mod refusal;
 mod routes;
 mod run;
@@ -22,8 +25,10 @@ mod say;
 mod security_headers;
 mod settings;
 mod site;
+mod span;
+mod sse;
 
-pub use auth::{TokenError, end_all_sessions, hash_password, new_token, token_of};
+pub use auth::{Password, TokenError, end_all_sessions, hash_password, new_token, token_of};
 pub use error::DashboardError;
 pub use run::{Options, failed_to_start, run};
 pub use settings::{Credential, PASSWORD, PASSWORD_HASH, Settings, SettingsError, Sources};

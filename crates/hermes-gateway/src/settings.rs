@@ -9,31 +9,31 @@ use hermes_core::gateway::settings::{self, Settings, settings_of};
 use crate::error::GatewayError;
 use crate::options::Options;
 
-/// The settings of the profile that `options` name.
+/// Reads the settings of the profile that `options` name.
 ///
 /// # Errors
-/// A file is there and cannot be read or parsed, or a value is not what it has to be.
+/// A file exists and cannot be read or parsed, or a value is invalid.
 pub(crate) fn load(options: &Options) -> Result<Settings, GatewayError> {
     let takes_port = !options.supervised || options.profile.is_default();
     Ok(settings::load(&options.home, &options.profile, &options.environment, takes_port)?)
 }
 
-/// The ports of the other profiles, for the message about a port that is taken.
+/// The ports of the other profiles, for the message about a port in use.
 #[derive(Debug, Default)]
 pub(crate) struct OtherPorts {
-    /// A profile that is configured with the same port.
+    /// The profile with the same port.
     pub(crate) holder: Option<ProfileName>,
-    /// A port of the range for profiles that no profile is configured with.
+    /// A port of the range for profiles that no profile uses.
     pub(crate) free: Option<u16>,
 }
 
-/// Looks through all profiles; one whose settings cannot be read says nothing.
+/// Reads the ports of all other profiles. Skips a profile whose settings cannot be read.
 pub(crate) fn other_ports(options: &Options, port: u16) -> OtherPorts {
     let Ok(profiles) = options.home.profiles() else { return OtherPorts::default() };
     let mut taken = BTreeSet::from([port]);
     let mut holder = None;
     for profile in profiles.names.into_iter().filter(|profile| *profile != options.profile) {
-        // The port of this process's environment is its own, or the default profile's.
+        // The port in the environment of this process counts for this profile, or for the default one.
         let settings = settings_of(&options.home, &profile, &options.environment);
         let Some(other) = settings.ok().and_then(|settings| settings.port) else { continue };
         if other == port && holder.is_none() {

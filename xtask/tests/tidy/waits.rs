@@ -9,7 +9,7 @@ const SLEEPS: &[(&str, &str)] = &[
     ("crates/hermes-os/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
     (
         "crates/hermes-server/src/write_timeout.rs",
-        "the deadline of a client that takes nothing of its answer",
+        "the deadline of a client that reads nothing of its answer",
     ),
     (
         "crates/hermes/src/commands/container/gateway_run.rs",

@@ -1,4 +1,4 @@
-//! What the API does.
+//! The API.
 
 use hermes_service::ServiceStatus;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::fixture::Dashboard;
 use crate::fake;
 
 #[tokio::test]
-async fn a_profile_is_made_driven_and_deleted() {
+async fn a_profile_is_created_driven_and_deleted() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let made = dashboard.call("POST", "/api/profiles", &me, &json!({"name": "coder"})).await.is(201).json();
@@ -34,7 +34,7 @@ async fn a_profile_is_made_driven_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_exists_is_not_made_again_and_the_default_profile_stays() {
+async fn existing_and_default_profiles_are_protected() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
@@ -44,7 +44,7 @@ async fn what_exists_is_not_made_again_and_the_default_profile_stays() {
 }
 
 #[tokio::test]
-async fn a_start_that_fails_is_told_with_its_causes_its_log_and_its_mend() {
+async fn a_failed_start_reports_causes_log_and_hint() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.manager.give_up_starts("the port is taken");
@@ -73,7 +73,7 @@ async fn a_start_that_fails_is_told_with_its_causes_its_log_and_its_mend() {
 }
 
 #[tokio::test]
-async fn the_list_has_every_profile_and_what_its_process_uses() {
+async fn the_list_has_every_profile_with_its_usage() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
@@ -91,7 +91,7 @@ async fn the_list_has_every_profile_and_what_its_process_uses() {
 }
 
 #[tokio::test]
-async fn a_soul_is_changed_from_the_text_that_was_seen_and_from_no_other() {
+async fn a_soul_changes_only_from_its_current_revision() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");
@@ -132,7 +132,7 @@ async fn a_soul_is_changed_from_the_text_that_was_seen_and_from_no_other() {
 }
 
 #[tokio::test]
-async fn two_that_save_at_once_do_not_both_win() {
+async fn only_one_of_concurrent_saves_succeeds() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
@@ -172,11 +172,11 @@ async fn the_configuration_is_shown_without_its_secrets() {
     assert!(page.contains("provider.api_key") && !page.contains("planted-secret"));
     std::fs::write(dashboard.home.config(&coder), "a: [").unwrap();
     let page = dashboard.get("/profiles/coder", Some(&me)).await.is(200).text();
-    assert!(page.contains("cannot read config.yaml"), "the rest of the page is there all the same");
+    assert!(page.contains("failed to read config.yaml"), "the rest of the page is there all the same");
 }
 
 #[tokio::test]
-async fn a_log_is_shown_from_its_end_searched_and_freed_of_secrets() {
+async fn a_log_is_searched_and_hides_secrets() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");
@@ -209,7 +209,7 @@ async fn a_log_is_shown_from_its_end_searched_and_freed_of_secrets() {
 }
 
 #[tokio::test]
-async fn nothing_answers_in_words_of_html_that_a_profile_brings_along() {
+async fn html_in_a_profile_is_escaped() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");

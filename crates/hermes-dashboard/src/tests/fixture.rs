@@ -6,17 +6,17 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use hermes_core::{Home, ProfileName};
+use hermes_operations::Operations;
 use hermes_service::ServiceStatus;
 use hermes_service::fake::FakeManager;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::agents::Operations;
-use crate::auth::{Credentials, Verifier, Watched};
+use crate::auth::{Credentials, Gate, Password, Verifier, Watched};
 use crate::fake;
 use crate::routes;
-use crate::settings::{Password, Settings, Sources};
-use crate::site::{Gate, Parts, Peer, Site};
+use crate::settings::{Settings, Sources};
+use crate::site::{Parts, Peer, Site};
 
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

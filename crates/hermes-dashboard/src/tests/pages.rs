@@ -1,4 +1,4 @@
-//! The pages without a script: forms, and what they lead to.
+//! The pages without a script.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::fixture::Dashboard;
 use crate::fake;
 
 #[tokio::test]
-async fn without_a_script_a_profile_is_made_started_and_deleted_by_forms() {
+async fn forms_work_without_a_script() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let follow = async |answer: super::fixture::Answer| {
@@ -31,7 +31,7 @@ async fn without_a_script_a_profile_is_made_started_and_deleted_by_forms() {
 }
 
 #[tokio::test]
-async fn names_that_break_the_rule_are_refused_with_the_rule() {
+async fn invalid_names_are_refused() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let long = "x".repeat(300);
@@ -50,7 +50,7 @@ async fn names_that_break_the_rule_are_refused_with_the_rule() {
 }
 
 #[tokio::test]
-async fn the_overview_tells_what_is_wrong_and_finds_by_name() {
+async fn the_overview_shows_problems_and_finds_by_name() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for name in ["coder", "writer"] {
@@ -70,15 +70,15 @@ async fn the_overview_tells_what_is_wrong_and_finds_by_name() {
     assert!(found.contains(r#"<tr hidden role="row" data-profile="writer""#), "{found}");
     assert!(found.contains(r#"<p id="none" hidden>"#), "{found}");
     let none = dashboard.get("/?q=zzz", Some(&me)).await.is(200).text();
-    assert!(none.contains(r#"<p id="none">No agent’s name holds"#), "{none}");
+    assert!(none.contains(r#"<p id="none">No agent’s name contains"#), "{none}");
 }
 
 #[tokio::test]
-async fn the_doctor_has_the_mend_beside_what_is_wrong() {
+async fn the_doctor_shows_findings_with_hints() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
-    assert!(dashboard.get("/doctor", Some(&me)).await.text().contains("Nothing is wrong."));
-    // A gateway without its profile is broken, a file that is no profile is a warning.
+    assert!(dashboard.get("/doctor", Some(&me)).await.text().contains("No problems found."));
+    // A gateway without its profile is broken, a directory that is no profile is a warning.
     dashboard.set("ghost", fake::down());
     std::fs::create_dir_all(dashboard.home.profiles_directory().join("a <disk>")).unwrap();
     let page = dashboard.get("/doctor", Some(&me)).await.text();
@@ -91,7 +91,7 @@ async fn the_doctor_has_the_mend_beside_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn the_boots_that_the_volume_keeps_are_shown_with_what_they_did() {
+async fn recorded_boots_are_shown_with_their_actions() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     std::fs::create_dir_all(dashboard.home.logs_directory()).unwrap();
@@ -130,7 +130,12 @@ async fn a_page_of_a_thousand_profiles_is_rendered_at_once() {
         let name = format!("agent-{count:04}");
         let directory = dashboard.home.profiles_directory().join(&name);
         std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(directory.join("SOUL.md"), "You are.\n").unwrap();
+        std::fs::write(
+            directory.join("SOUL.md"),
+            "You are.
+",
+        )
+        .unwrap();
         let status = if count % 2 == 0 { fake::running() } else { fake::crashed() };
         let restarted_ago = vec![Duration::from_secs(5); count % 7];
         dashboard.set(&name, ServiceStatus { restarted_ago, ..status });

@@ -14,8 +14,6 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-pub(crate) use run::notification_fd;
-
 use crate::cli;
 use crate::context::Context;
 use crate::output::Printer;

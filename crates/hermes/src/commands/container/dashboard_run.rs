@@ -9,7 +9,6 @@ use hermes_service::s6::{Crashes, SCANDIR};
 
 use super::gateway_run::wait_after_a_crash;
 use crate::commands::dashboard;
-use crate::commands::gateway::notification_fd;
 use crate::context::Context;
 use crate::output::say;
 use hermes_operations::Report;
@@ -42,5 +41,5 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if !delay.is_zero() {
         wait_after_a_crash(delay);
     }
-    dashboard::serve_slot(context, notification_fd())
+    dashboard::serve_slot(context, hermes_server::notification_fd())
 }

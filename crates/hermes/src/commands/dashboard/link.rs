@@ -107,7 +107,7 @@ fn no_token() -> Report {
     if supervised::dashboard().is_some_and(|slot| slot.ready) {
         return Report::new(
             ReportKind::Failed,
-            "the volume takes no token: the link is another at each start",
+            "the volume is read-only, so the link changes at each start",
         )
         .hint(
             "take it from the container's log: docker logs CONTAINER; mount the volume read-write to keep it",

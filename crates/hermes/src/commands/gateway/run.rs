@@ -2,8 +2,6 @@
 
 use std::env;
 use std::ffi::CString;
-use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use hermes_core::{ProfileName, is_truthy};
@@ -36,9 +34,6 @@ impl Arguments {
 /// `1`, `true` or `yes`: the gateway runs in the foreground.
 const NO_SUPERVISE: &str = "HERMES_GATEWAY_NO_SUPERVISE";
 
-/// The descriptor that every slot names in its `notification-fd`.
-const NOTIFICATION_FD: i32 = 3;
-
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let supervised = env::var_os(SUPERVISED_CHILD).is_some_and(|value| value == "1");
     // Under supervision the gateway itself finds that its profile is gone, and says so in a way that ends the matter.
@@ -52,7 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         environment: environment(),
         argv: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        ready: if supervised { notification_fd() } else { None },
+        ready: if supervised { hermes_server::notification_fd() } else { None },
         supervised,
     };
     match hermes_gateway::run(options) {
@@ -78,11 +73,4 @@ fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, Repor
         Ok(never) => match never {},
         Err(error) => Err(Report::new(ReportKind::CannotRun, "cannot run /usr/bin/sleep").caused_by(error)),
     }
-}
-
-/// What s6-supervise opened for the readiness notification, by its number: opened anew, so that it need not be believed to be
-/// open.
-pub(crate) fn notification_fd() -> Option<OwnedFd> {
-    let path = format!("/proc/self/fd/{NOTIFICATION_FD}");
-    File::options().write(true).open(path).ok().map(OwnedFd::from)
 }

@@ -1,4 +1,4 @@
-//! What the pages load: one style sheet, two scripts, one picture, all in the program.
+//! The assets of the pages, compiled into the program: one style sheet, two scripts, one picture.
 
 use std::sync::LazyLock;
 
@@ -7,16 +7,16 @@ use axum::response::{IntoResponse, Response};
 
 use crate::auth::of_text;
 
-const STYLE: &str = include_str!("../../assets/style.css");
-const SCRIPT: &str = include_str!("../../assets/dashboard.js");
-const STREAM: &str = include_str!("../../assets/stream.js");
-const ICON: &str = include_str!("../../assets/icon.svg");
+const STYLE: &str = include_str!("../assets/style.css");
+const SCRIPT: &str = include_str!("../assets/dashboard.js");
+const STREAM: &str = include_str!("../assets/stream.js");
+const ICON: &str = include_str!("../assets/icon.svg");
 
-/// Names these very files.
+/// The digest of these files.
 static BUILD: LazyLock<String> =
     LazyLock::new(|| of_text(&format!("{STYLE}{SCRIPT}{STREAM}{ICON}"))[..12].to_owned());
 
-/// What stands behind the names of the files in a page: with other files it is another.
+/// Returns the query of the assets' URLs. It changes with the files.
 pub(crate) fn build() -> &'static str {
     &BUILD
 }

@@ -1,4 +1,4 @@
-//! A connection through either door, as one type: HTTP is compiled once.
+//! A connection of either kind of socket. With one type, HTTP is compiled once.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,12 +9,14 @@ use tokio::net::{TcpStream, UnixStream};
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) enum Stream {
+pub enum Stream {
+    /// A connection of a Unix socket.
     Unix(UnixStream),
+    /// A connection of a TCP port.
     Tcp(TcpStream),
 }
 
-/// The same call on whichever it is.
+/// Makes one call on the inner stream.
 macro_rules! either {
     ($stream:expr, $inner:ident => $call:expr) => {
         match $stream.get_mut() {
