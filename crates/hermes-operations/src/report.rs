@@ -125,7 +125,7 @@ mod tests {
     fn a_report_prints_error_causes_and_hint() {
         let cause = std::io::Error::other("the disk is full");
         let error =
-            Report::new(ReportKind::CannotWrite, "cannot write /x").caused_by(cause).hint("make room");
+            Report::new(ReportKind::CannotWrite, "failed to write /x").caused_by(cause).hint("make room");
         assert_eq!(
             error.lines(),
             ["error: cannot write /x", "caused by: the disk is full", "hint: make room"]

@@ -134,7 +134,7 @@ pub fn all() -> Result<Vec<Supervised>, Report> {
         let is_supervised = |slot: &Supervised| slot.state.is_some();
         !boot_is_complete() || looked.as_ref().map_or(true, |slots| slots.iter().all(is_supervised))
     });
-    looked.map_err(|error| Report::new(ReportKind::Failed, "cannot list the slots").caused_by(error))
+    looked.map_err(|error| Report::new(ReportKind::Failed, "failed to list the slots").caused_by(error))
 }
 
 /// The time that a new slot may be without a supervisor.

@@ -88,7 +88,7 @@ impl Context {
         }
         let program = || {
             env::current_exe().map_err(|error| {
-                Report::new(ReportKind::Failed, "cannot tell where hermes itself lies").caused_by(error)
+                Report::new(ReportKind::Failed, "failed to find the program hermes itself").caused_by(error)
             })
         };
         if cfg!(target_os = "macos") {

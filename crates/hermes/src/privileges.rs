@@ -75,7 +75,7 @@ impl Startup {
         self.withhold();
         let account = Account::lookup().map_err(|error| cannot_leave_root(&error))?;
         let failed = |error: nix::Error| {
-            let what = format!("cannot leave root for the account '{NAME}'");
+            let what = format!("failed to leave root for the account '{NAME}'");
             Report::new(ReportKind::NoPermission, what).caused_by(error).hint(
                 "the container needs the capabilities SETUID and SETGID, or start it with --user 10000:10000",
             )
@@ -132,7 +132,7 @@ fn cannot_leave_root(error: &LookupError) -> Report {
             format!("restore the image's {PASSWD} and /etc/group, readable for root")
         }
     };
-    Report::new(ReportKind::NoPermission, "cannot leave root").because(error).hint(hint)
+    Report::new(ReportKind::NoPermission, "failed to leave root").because(error).hint(hint)
 }
 
 /// The withheld variables that root left to this process.

@@ -26,7 +26,7 @@ impl SettingsError {
     pub fn hint(&self) -> String {
         match self {
             Self::Config(ConfigFileError::Parse { path, .. }) => {
-                format!("correct that place in {}", path.display())
+                format!("correct that line in {}", path.display())
             }
             Self::Config(_) => "make config.yaml of the profile a file that can be read".to_owned(),
             Self::DotEnv(_) => "make .env of the profile a file that can be read".to_owned(),

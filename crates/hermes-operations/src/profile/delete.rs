@@ -59,7 +59,7 @@ impl Operations {
             Err(error) => {
                 let denied = error.kind() == ErrorKind::PermissionDenied;
                 let kind = if denied { ReportKind::NoPermission } else { ReportKind::CannotWrite };
-                Err(Report::new(kind, format!("cannot remove {}", directory.display()))
+                Err(Report::new(kind, format!("failed to remove {}", directory.display()))
                     .caused_by(error)
                     .hint("the profile is gone, its logs are left; remove them by hand, as the owner of those files"))
             }

@@ -61,7 +61,8 @@ impl Export {
 
     /// The report of an archive that could not be written.
     pub fn failed(&self, error: io::Error) -> Report {
-        Report::new(ReportKind::Failed, format!("cannot export the profile '{}'", self.name)).caused_by(error)
+        Report::new(ReportKind::Failed, format!("failed to export the profile '{}'", self.name))
+            .caused_by(error)
     }
 
     /// Writes the archive to `path`: into a file beside it, which takes its place when it is whole. `force` replaces a file that
@@ -87,7 +88,7 @@ impl Export {
                 ErrorKind::PermissionDenied => ReportKind::NoPermission,
                 _ => ReportKind::CannotWrite,
             };
-            Report::new(kind, format!("cannot write {}", path.display()))
+            Report::new(kind, format!("failed to write {}", path.display()))
                 .caused_by(error)
                 .hint("name a file in a directory where you may write: -o FILE")
         };

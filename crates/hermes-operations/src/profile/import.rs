@@ -28,7 +28,7 @@ impl Operations {
             } else {
                 "nothing was changed; make the archive with: hermes profile export NAME"
             };
-            Report::new(kind, format!("cannot import {shown}")).caused_by(error).hint(hint)
+            Report::new(kind, format!("failed to import {shown}")).caused_by(error).hint(hint)
         };
         let archive = Archive::check(open(file)?).map_err(refused)?;
         let name = match name {
@@ -37,7 +37,7 @@ impl Operations {
                 Report::new(
                     ReportKind::Failed,
                     format!(
-                        "cannot call the profile {:?}, as {shown} does",
+                        "failed to name the profile {:?}, as {shown} does",
                         quoted(archive.top().as_bytes())
                     ),
                 )
@@ -55,7 +55,7 @@ fn open(path: &Path) -> Result<File, Report> {
     let cannot = |error: io::Error| {
         let denied = error.kind() == io::ErrorKind::PermissionDenied;
         let kind = if denied { ReportKind::NoPermission } else { ReportKind::Failed };
-        Report::new(kind, format!("cannot read {}", path.display())).caused_by(error)
+        Report::new(kind, format!("failed to read {}", path.display())).caused_by(error)
     };
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file =

@@ -92,7 +92,7 @@ impl Operations {
     fn move_logs(&self, from: &ProfileName, to: &ProfileName) -> Result<(), Report> {
         let (from, to) = (self.home().gateway_logs_directory(from), self.home().gateway_logs_directory(to));
         let cannot = |error: io::Error| {
-            let what = format!("cannot rename {} to {}", from.display(), to.display());
+            let what = format!("failed to rename {} to {}", from.display(), to.display());
             Report::new(ReportKind::CannotWrite, what)
                 .caused_by(error)
                 .hint("look whether somebody else owns that directory")

@@ -111,11 +111,13 @@ fn hint_for_errno(errno: Option<Errno>) -> &'static str {
 pub(crate) fn must_not_be_mounted(home: &Home, profile: &ProfileName, verb: &str) -> Result<(), Report> {
     for directory in [home.profile_directory(profile), home.gateway_logs_directory(profile)] {
         let mounts = mounts::at_or_below(&directory).map_err(|error| {
-            Report::new(ReportKind::Failed, "cannot read the list of mounts").caused_by(error)
+            Report::new(ReportKind::Failed, "failed to read the list of mounts").caused_by(error)
         })?;
         if let Some(mount) = mounts.first() {
-            let what =
-                format!("cannot {verb} the profile '{profile}': {} is mounted on its own", mount.display());
+            let what = format!(
+                "failed to {verb} the profile '{profile}': {} is mounted on its own",
+                mount.display()
+            );
             return Err(Report::new(ReportKind::Failed, what).hint(format!(
                 "start the container without that mount, then: hermes profile {verb} {profile} …; nothing was changed"
             )));
@@ -212,7 +214,7 @@ impl From<ConfigFileError> for Report {
                 told(kind, &error).hint(hint_for(kind, &error))
             }
             ConfigFileError::Parse { path, .. } => told(ReportKind::Configuration, &error)
-                .hint(format!("correct that place in {}; the file was not touched", path.display())),
+                .hint(format!("correct that line in {}; the file was not touched", path.display())),
             ConfigFileError::Read(_) => told(ReportKind::Configuration, &error),
             ConfigFileError::Set { .. } => told(ReportKind::Failed, &error),
         }

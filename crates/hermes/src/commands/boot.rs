@@ -49,21 +49,21 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         } else {
             "docker restart makes a new one"
         };
-        Report::new(ReportKind::Failed, format!("cannot read {BOOT_JSON}")).caused_by(error).hint(hint)
+        Report::new(ReportKind::Failed, format!("failed to read {BOOT_JSON}")).caused_by(error).hint(hint)
     })?;
     if arguments.json {
         say!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
     let boot: BootRecord = serde_json::from_str(&text).map_err(|error| {
-        Report::new(ReportKind::Failed, format!("cannot understand {BOOT_JSON}")).caused_by(error)
+        Report::new(ReportKind::Failed, format!("failed to parse {BOOT_JSON}")).caused_by(error)
     })?;
     match &arguments.svg {
         None => output::text(table(&boot).as_bytes()),
         Some(file) => {
             fs::write(file, picture(&boot)).map_err(|error| {
                 let hint = hint_for(ReportKind::CannotWrite, &error);
-                Report::new(ReportKind::CannotWrite, format!("cannot write {}", file.display()))
+                Report::new(ReportKind::CannotWrite, format!("failed to write {}", file.display()))
                     .caused_by(error)
                     .hint(hint)
             })?;
@@ -75,7 +75,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 
 fn history(context: &Context, json: bool) -> Result<ExitCode, Report> {
     let boots = boot_record::kept(&context.home).map_err(|error| {
-        Report::new(ReportKind::Failed, "cannot tell of earlier boots")
+        Report::new(ReportKind::Failed, "failed to read the earlier boots")
             .caused_by(error)
             .hint(format!("move it out of the way: mv {0} {0}.broken", context.home.boots().display()))
     })?;

@@ -53,7 +53,7 @@ fn exec(path: &Path, words: &[OsString]) -> Result<io::Error, NulError> {
 fn not_run(path: &Path, error: io::Error) -> Report {
     let missing = error.kind() == io::ErrorKind::NotFound;
     let exit = if missing { ReportKind::NoSuchProgram } else { ReportKind::CannotRun };
-    let failed = Report::new(exit, format!("cannot run {}", path.display())).caused_by(error);
+    let failed = Report::new(exit, format!("failed to run {}", path.display())).caused_by(error);
     if missing && path.exists() {
         return failed.hint("the file is there: the interpreter that its first line names is not");
     }
@@ -100,7 +100,7 @@ fn stay_up(startup: Startup) -> Result<ExitCode, Report> {
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
         ends.add(signal);
     }
-    let failed = |error| Report::new(ReportKind::Failed, "cannot wait for signals").caused_by(error);
+    let failed = |error| Report::new(ReportKind::Failed, "failed to wait for signals").caused_by(error);
     ends.thread_block().map_err(failed)?;
     cli::run_words(startup, Vec::new())?;
     say!();

@@ -40,7 +40,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> 
                 if !again()? {
                     return Err(Report::new(
                         ReportKind::Configuration,
-                        format!("cannot use what was edited: {source}"),
+                        format!("failed to use the edited text: {source}"),
                     )
                     .hint(format!(
                         "{} is as it was; what you wrote is in {}",
@@ -106,7 +106,7 @@ fn run_editor(copy: &Path) -> Result<(), Report> {
             ReportKind::Failed,
             format!("the editor ended with {status}; nothing was changed"),
         )),
-        Err(error) => failed(Report::new(ReportKind::Failed, "cannot run an editor").caused_by(error)),
+        Err(error) => failed(Report::new(ReportKind::Failed, "failed to run an editor").caused_by(error)),
     }
 }
 
@@ -120,6 +120,6 @@ fn again() -> Result<bool, Report> {
     let read = io::stdin()
         .lock()
         .read_line(&mut answer)
-        .map_err(|error| Report::new(ReportKind::Failed, "cannot read the answer").caused_by(error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read the answer").caused_by(error))?;
     Ok(read > 0 && !answer.trim().to_ascii_lowercase().starts_with('n'))
 }

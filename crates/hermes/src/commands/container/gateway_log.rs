@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         }
         // The container's log is better than none.
         Err(error) => {
-            Report::new(ReportKind::CannotWrite, format!("cannot log to {}", directory.display()))
+            Report::new(ReportKind::CannotWrite, format!("failed to log to {}", directory.display()))
                 .caused_by(error)
                 .hint("only the container's own log has the lines of this gateway")
                 .print();
@@ -55,7 +55,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     logger.args([OsString::from(format!("p{slot}:")), "1".into()]);
     let error = logger.exec();
-    Err(Report::new(ReportKind::CannotRun, format!("cannot run {S6_LOG}")).caused_by(error))
+    Err(Report::new(ReportKind::CannotRun, format!("failed to run {S6_LOG}")).caused_by(error))
 }
 
 /// Connects to the forwarder of `/init`, or opens the standard output anew. `s6-log` makes its output non-blocking, and that

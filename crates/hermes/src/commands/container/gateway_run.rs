@@ -56,7 +56,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         gateway.args(["-p", profile.as_str()]);
     }
     let error = gateway.args(["gateway", "run"]).exec();
-    Err(Report::new(ReportKind::CannotRun, "cannot run /opt/hermes/bin/hermes").caused_by(error))
+    Err(Report::new(ReportKind::CannotRun, "failed to run /opt/hermes/bin/hermes").caused_by(error))
 }
 
 /// The profile of a slot's name.

@@ -76,5 +76,5 @@ impl Clock for SignalClock {
 }
 
 fn cannot_wait(error: nix::Error) -> Report {
-    Report::new(ReportKind::Failed, "cannot wait for signals").caused_by(error)
+    Report::new(ReportKind::Failed, "failed to wait for signals").caused_by(error)
 }

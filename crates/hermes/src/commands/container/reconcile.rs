@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     };
     let done =
         reconcile(&context.home, Path::new(SCANDIR), Path::new(IMAGE_PARTS), may_start).map_err(|error| {
-            Report::new(ReportKind::Failed, "cannot give the profiles their slots").caused_by(error)
+            Report::new(ReportKind::Failed, "failed to give the profiles their slots").caused_by(error)
         })?;
     if let Some(error) = &done.not_listed {
         Report::new(ReportKind::Failed, "only the default profile has its slot")

@@ -21,14 +21,14 @@ pub(crate) fn run(_: &Arguments) -> Result<ExitCode, Report> {
     io::stdin()
         .lock()
         .read_line(&mut line)
-        .map_err(|error| Report::new(ReportKind::Failed, "cannot read the password").caused_by(error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read the password").caused_by(error))?;
     let password = line.trim_end_matches(['\n', '\r']);
     if password.is_empty() {
         return Err(Report::new(ReportKind::Failed, "there is no password on the standard input")
             .hint("pass it in: hermes dashboard hash-password <FILE"));
     }
     let hash = hermes_dashboard::hash_password(password)
-        .map_err(|error| Report::new(ReportKind::Failed, "cannot hash the password").caused_by(error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to hash the password").caused_by(error))?;
     say!("{hash}");
     Ok(ExitCode::SUCCESS)
 }

@@ -71,6 +71,8 @@ fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, Repor
     let sleep = [c"sleep", c"infinity"].map(CString::from);
     match nix::unistd::execv(c"/usr/bin/sleep", &sleep) {
         Ok(never) => match never {},
-        Err(error) => Err(Report::new(ReportKind::CannotRun, "cannot run /usr/bin/sleep").caused_by(error)),
+        Err(error) => {
+            Err(Report::new(ReportKind::CannotRun, "failed to run /usr/bin/sleep").caused_by(error))
+        }
     }
 }

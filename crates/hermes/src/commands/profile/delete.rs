@@ -55,6 +55,6 @@ fn confirmed(context: &Context, name: &ProfileName) -> Result<bool, Report> {
     io::stdin()
         .lock()
         .read_line(&mut answer)
-        .map_err(|error| Report::new(ReportKind::Failed, "cannot read the answer").caused_by(error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read the answer").caused_by(error))?;
     Ok(answer.trim() == name.as_str())
 }
