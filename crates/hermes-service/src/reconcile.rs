@@ -125,7 +125,7 @@ fn reconcile_one(
     let home = volume.home;
     let read = StateFile::at(volume.relative(home.gateway_state(name))).read_from(&volume.root);
     let action = if may_start.includes(name) { action_at_boot(&read) } else { BootAction::Register };
-    let outcome = maker.make_before_boot(name, action).map(|()| action);
+    let outcome = maker.make_new(name, action).map(|()| action);
     for stale in [home.gateway_pid(name), home.processes(name)] {
         // A file of a gateway of the last boot. A read-only volume keeps it, which does no harm: the gateway
         // trusts only its lock.
@@ -187,7 +187,9 @@ fn log(home: &Home, profiles: &[Reconciliation], strays: &[Stray]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use hermes_core::DesiredState;
 
@@ -252,6 +254,33 @@ mod tests {
             assert_eq!(fs::read_link(volume.slot("one").join(part)).unwrap(), Path::new("/parts").join(part));
         }
         assert_eq!(fs::read_link(volume.slot("one").join("log/run")).unwrap(), Path::new("/parts/log-run"));
+    }
+
+    #[test]
+    fn a_scan_during_the_boot_sees_whole_slots_only() {
+        let volume = TestVolume::new();
+        for number in 0..300 {
+            volume.profile(&format!("agent-{number}"));
+        }
+        let scandir = volume.folder.path().join("run");
+        let is_done = AtomicBool::new(false);
+        let partial = thread::scope(|scope| {
+            let scanner = scope.spawn(|| {
+                let mut partial = Vec::new();
+                while !is_done.load(Ordering::Relaxed) {
+                    let entries = fs::read_dir(&scandir).unwrap().map(|entry| entry.unwrap());
+                    let slots = entries.filter(|entry| !entry.file_name().as_bytes().starts_with(b"."));
+                    partial
+                        .extend(slots.map(|slot| slot.path()).filter(|slot| !slot.join("log/down").exists()));
+                }
+                partial
+            });
+            volume.boot(MayStart::All);
+            is_done.store(true, Ordering::Relaxed);
+            scanner.join().unwrap()
+        });
+        assert!(partial.is_empty(), "s6-svscan would start {partial:?}");
+        assert!(volume.slot("agent-299").join("log/down").exists());
     }
 
     #[test]

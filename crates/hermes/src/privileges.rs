@@ -81,7 +81,7 @@ impl Startup {
             )
         };
         account.assume().map_err(failed)?;
-        if let Some(left) = Credentials::now().map_err(failed)?.left_beside(&account) {
+        if let Some(left) = Credentials::now().map_err(failed)?.leftover(&account) {
             let what = format!("something of root's is left in the account '{NAME}'");
             return Err(Report::new(ReportKind::NoPermission, what)
                 .caused_by(left)

@@ -345,7 +345,7 @@ async fn without_a_usable_account_it_ends_with_77_and_writes_nothing() -> Result
             "/etc/passwd has no account 'hermes'",
             "hint: restore the image's /etc/passwd, or add the account with useradd\n",
         ),
-        ("s/^hermes:x:10000:/hermes:x:0:/", "the account 'hermes' is root by /etc/passwd", restore),
+        ("s/^hermes:x:10000:/hermes:x:0:/", "the account 'hermes' has UID 0 in /etc/passwd", restore),
         ("s/^hermes:x:10000:/hermes:x:4294967295:/", malformed, restore),
         ("s/^hermes:x:10000:10000/hermes:x:10000:-1/", malformed, restore),
         ("s/^hermes:.*/hermes/", malformed, restore),

@@ -73,8 +73,8 @@ async fn a_volume_of_an_earlier_release_over_the_program_is_named_even_where_it_
 #[docker_test]
 async fn a_program_that_is_gone_or_not_executable_ends_the_boot_with_one_message() -> Result<()> {
     let builder = Container::builder().file("/opt/hermes/bin/hermes", 0o644, "");
-    let expected = "init: error: /opt/hermes/bin/hermes is not there, or nobody may run it\n\
-        init: hint: build the image FROM the hermes image, and leave /opt/hermes as it is there\n";
+    let expected = "init: error: /opt/hermes/bin/hermes is missing or not executable\n\
+        init: hint: build the image FROM the hermes image, and keep its /opt/hermes\n";
     says_only(builder.run(["true"]).await?, 78, expected);
     Ok(())
 }

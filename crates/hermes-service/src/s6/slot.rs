@@ -80,49 +80,43 @@ impl SlotMaker {
         self.scandir.join(profile.gateway_slot_name())
     }
 
-    /// Makes the slot of `profile` under a hidden name, which `s6-svscan` ignores, and renames it. Returns
-    /// `false` if the slot exists, which is not changed.
+    /// Makes the slot of `profile` if there is none. Returns `false` if there is one.
     ///
     /// # Errors
-    /// Returns the step that failed. No part of the slot is left.
+    /// A step failed; nothing of the slot is left.
     pub fn make(&self, profile: &ProfileName, action: BootAction) -> Result<bool, SlotError> {
         let slot = profile.gateway_slot_name();
         if rustix::fs::accessat(&self.directory, &slot, rustix::fs::Access::EXISTS, AtFlags::empty()).is_ok()
         {
             return Ok(false);
         }
+        match self.make_new(profile, action) {
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            made => made.map(|()| true),
+        }
+    }
+
+    /// Makes the slot of `profile`. `s6-svscan` never sees a part of it, since it skips the name under which the slot is made: in a
+    /// container without root it scans while the boot makes the slots. It would start a slot whose file `down` is not there yet.
+    ///
+    /// # Errors
+    /// A step failed, or the slot exists; nothing of the new slot is left.
+    pub fn make_new(&self, profile: &ProfileName, action: BootAction) -> Result<(), SlotError> {
+        let slot = profile.gateway_slot_name();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let hidden = format!(".new-{}-{serial}", std::process::id());
         let made = self.fill(&hidden, action).and_then(|()| {
-            let renamed = rustix::fs::renameat_with(
+            rustix::fs::renameat_with(
                 &self.directory,
                 &hidden,
                 &self.directory,
                 &slot,
                 RenameFlags::NOREPLACE,
-            );
-            match renamed {
-                Ok(()) => Ok(true),
-                Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(false),
-                Err(error) => Err(SlotError::new("make", self.scandir.join(&slot))(error)),
-            }
+            )
+            .map_err(SlotError::new("make", self.scandir.join(&slot)))
         });
-        if !matches!(made, Ok(true)) {
-            let _ = removal::remove(&self.scandir.join(&hidden), removal::A_MINUTE);
-        }
-        made
-    }
-
-    /// Makes the slot of `profile` under its own name, which saves the rename. Call it at boot, before
-    /// supervision starts and while no slot exists.
-    ///
-    /// # Errors
-    /// Returns the step that failed. No part of the slot is left.
-    pub fn make_before_boot(&self, profile: &ProfileName, action: BootAction) -> Result<(), SlotError> {
-        let slot = profile.gateway_slot_name();
-        let made = self.fill(&slot, action);
         if made.is_err() {
-            let _ = removal::remove(&self.scandir.join(&slot), removal::A_MINUTE);
+            let _ = removal::remove(&self.scandir.join(&hidden), removal::A_MINUTE);
         }
         made
     }

@@ -41,7 +41,7 @@ async fn an_old_configuration_gets_its_version_and_a_backup_and_keeps_every_word
         ensure!(backups(&container, directory).await? == [OLD], "{directory}");
     }
     for path in ["/opt/data/config.yaml", "/opt/data/profiles/coder/config.yaml"] {
-        let line = format!("{path} had version 0 and has version 1 now; what it was is in {path}.");
+        let line = format!("migrated {path} from version 0 to version 1; the backup is {path}.");
         let once = |words: &[String]| words.iter().filter(|word| word.starts_with(&line)).count() == 1;
         until_said(&container, &format!("once {line:?}"), once).await?;
     }
@@ -72,7 +72,7 @@ async fn a_migration_can_be_skipped_and_what_cannot_be_migrated_is_told_and_stop
             "failed to read the version of /opt/data/config.yaml: version in line 1 is \"one\", and must be a whole number such as 1",
         ),
     ];
-    let coder = "/opt/data/profiles/coder/config.yaml had version 0";
+    let coder = "migrated /opt/data/profiles/coder/config.yaml from version 0";
     for (row, why) in rows {
         container.exec_sh(row).workdir("/opt/data").await?.success();
         let before = container.read_file("/opt/data/config.yaml").await?;
@@ -88,7 +88,7 @@ async fn a_migration_can_be_skipped_and_what_cannot_be_migrated_is_told_and_stop
     }
     let newer = "chmod 600 config.yaml; echo 'version: 99' >config.yaml";
     container.exec_sh(newer).workdir("/opt/data").await?.success();
-    let line = "/opt/data/config.yaml has version 99, which this image does not know; use the image that wrote it, or its \
-        backup beside it";
+    let line = "/opt/data/config.yaml has version 99, which this image does not know; use the image that wrote it, or the \
+        backup beside the file";
     says(&set_up(&container).env("HERMES_SKIP_CONFIG_MIGRATION", "no").await?.success(), &[line])
 }

@@ -59,8 +59,8 @@ async fn a_home_that_cannot_be_one_is_refused_by_name_and_nothing_is_touched() -
     };
     let of_the_system = |path: &str| {
         format!(
-            "HERMES_HOME={path} is refused: it is, or holds, a directory of the system itself; name one that is \
-            Hermes's alone, such as /opt/data"
+            "HERMES_HOME={path} is refused: it is a directory of the system, or contains one; name a directory \
+            for Hermes alone, such as /opt/data"
         )
     };
     let mut rows = vec![

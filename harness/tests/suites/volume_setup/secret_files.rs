@@ -84,15 +84,15 @@ async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is
     look(&container, plant).await?;
     container.exec_sh("ln -s /etc etc; ln -s /srv/s/good good").workdir("/opt/data").await?.success();
     let mend = "mount it, readable for root, in a directory that only root can write";
-    let others = "others than root can change a directory on the way to it";
+    let others = "other users than root can change a directory on its path";
     let rows = [
         ("/nowhere", "No such file or directory (os error 2)"),
         ("/srv/s/empty", "it is empty"),
         ("/srv/s/newline", "it is empty"),
         ("/srv/s/nul", "it has a NUL byte in it"),
         ("/srv/s/long", "it is longer than a variable can be"),
-        ("/srv/s/directory", "it is no file"),
-        ("/srv/s/fifo", "it is no file"),
+        ("/srv/s/directory", "it is not a regular file"),
+        ("/srv/s/fifo", "it is not a regular file"),
         ("/srv/s/writable/file", others),
         ("/srv/s/through/file", others),
         ("/opt/data/planted", others),
@@ -103,7 +103,7 @@ async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is
     ];
     for (path, why) in rows {
         let boot = set_up(&container).env("BOT_TOKEN_FILE", path).await?.success();
-        let line = format!("BOT_TOKEN_FILE: cannot take BOT_TOKEN from {path}: {why}; {mend}");
+        let line = format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from {path}: {why}; {mend}");
         says(&boot, &[&line]).context(path)?;
         ensure!(
             container.file("/run/s6/container_environment/BOT_TOKEN").await?.is_none(),
@@ -112,10 +112,10 @@ async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is
     }
     // What a link of root's leads to, in a place of the account's.
     let linked = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/link").await?.success();
-    says(&linked, &[&format!("BOT_TOKEN_FILE: cannot take BOT_TOKEN from /srv/s/link: {others}; {mend}")])
+    says(&linked, &[&format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from /srv/s/link: {others}; {mend}")])
         .context("it leads through the account's own directory")?;
     let both = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/good").env("BOT_TOKEN", "x").await?.success();
-    says(&both, &["BOT_TOKEN_FILE: BOT_TOKEN is set, too, and is the one that counts; set one of the two"])?;
+    says(&both, &["BOT_TOKEN_FILE: BOT_TOKEN is also set and takes precedence; set only one of the two"])?;
     // A path that is no secret's, and an empty one, are nobody's business.
     let none = set_up(&container).env("BOT_TOKEN_FILE", "").env("LOG_FILE", "/nowhere").await?.success();
     says(&none, &[])
@@ -131,7 +131,7 @@ async fn without_root_a_secret_is_read_with_the_rights_of_who_runs_the_container
         builder.env("A_TOKEN_FILE", "/run/secrets/open").env("MY_PASSWORD_FILE", "/run/secrets/closed");
     let output =
         builder.run(["sh", "-c", r#"[ "$A_TOKEN" = s3cret-1 ] && [ -z "$MY_PASSWORD" ]"#]).await?.success();
-    let line = "MY_PASSWORD_FILE: cannot take MY_PASSWORD from /run/secrets/closed: Permission denied (os error 13); mount \
+    let line = "MY_PASSWORD_FILE: failed to read MY_PASSWORD from /run/secrets/closed: Permission denied (os error 13); mount \
         it, readable for root, in a directory that only root can write";
     says(&output, &[line])
 }

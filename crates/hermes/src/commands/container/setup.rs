@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use hermes_setup::{Notices, Variables, finish_password, furnish, prepare};
+use hermes_setup::{Notices, Variables, finish_password, populate, prepare};
 
 use crate::context::Context;
 use crate::privileges::Startup;
@@ -27,7 +27,7 @@ pub(crate) fn run(
     finish_password(&mut variables, &mut notices);
     // `finish_password` has joined the only thread. The rest is done with the rights of the account.
     startup.become_account()?;
-    furnish(&context.home, &variables, prepared, &mut notices);
+    populate(&context.home, &variables, prepared, &mut notices);
     Ok(ExitCode::SUCCESS)
 }
 

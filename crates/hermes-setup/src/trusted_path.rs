@@ -1,19 +1,19 @@
-//! Paths that the account cannot have put there: every directory on the way is root's, and nobody else can write it.
+//! Paths that the account cannot have changed: every directory on the path is root's, and no other user can write it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::directory::names_of;
+use crate::directory::steps_of;
 
-/// As many symlinks as the kernel follows on one way, path_resolution(7).
+/// The number of symlinks that the kernel follows on one path, path_resolution(7).
 const LINKS_MAX: u32 = 40;
 
-/// The path without symlinks, if no directory on the way, the way of its symlinks included, can be changed by others than root.
+/// Returns the path without symlinks, if only root can change the directories on it, including those on the targets of symlinks.
 ///
-/// Each link is followed here, one by one: where the whole way leads says nothing of who decides that.
-pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
+/// It follows the links one by one: the final target alone does not show who controls the links.
+pub(crate) fn resolve(path: &Path) -> Option<PathBuf> {
     let mut ahead = names_in_reverse(path);
     let mut real = PathBuf::from("/");
     let mut links = 0;
@@ -25,7 +25,7 @@ pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
             real.pop();
             continue;
         }
-        if !is_roots(&real) {
+        if !is_trusted_directory(&real) {
             return None;
         }
         real.push(name);
@@ -40,13 +40,13 @@ pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
 }
 
 fn names_in_reverse(path: &Path) -> Vec<OsString> {
-    let mut names: Vec<_> = names_of(path).map(OsStr::to_owned).collect();
+    let mut names: Vec<_> = steps_of(path).map(OsStr::to_owned).collect();
     names.reverse();
     names
 }
 
-/// Whether only root can put something into a directory.
-pub(crate) fn is_roots(directory: &Path) -> bool {
+/// Tells if only root can create files in a directory.
+pub(crate) fn is_trusted_directory(directory: &Path) -> bool {
     fs::symlink_metadata(directory)
         .is_ok_and(|found| found.is_dir() && found.uid() == 0 && found.mode() & 0o022 == 0)
 }
@@ -56,22 +56,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_can_put_somewhere_is_not_roots() {
-        assert_eq!(real_path(Path::new("/etc/passwd")), Some("/etc/passwd".into()));
-        assert_eq!(real_path(Path::new("etc/passwd")), None);
-        // Sticky, but everybody's.
+    fn path_that_others_can_change_is_refused() {
+        assert_eq!(resolve(Path::new("/etc/passwd")), Some("/etc/passwd".into()));
+        assert_eq!(resolve(Path::new("etc/passwd")), None);
+        // Sticky, but writable for everybody.
         let folder = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
         let file = folder.path().join("x");
         fs::write(&file, "x").unwrap();
-        assert_eq!(real_path(&file), None);
-        assert_eq!(real_path(Path::new("/no/such/file")), None);
+        assert_eq!(resolve(&file), None);
+        assert_eq!(resolve(Path::new("/no/such/file")), None);
     }
 
-    /// What it takes to make a directory of root's that is not below one of everybody's.
+    /// Uses `/usr/local`: a directory of root below others of root.
     #[test]
-    fn a_link_of_roots_that_leads_through_a_place_of_others_is_not_roots() {
+    fn link_through_a_directory_of_others_is_refused() {
         let Ok(roots) = tempfile::Builder::new().tempdir_in("/usr/local") else {
-            eprintln!("not checked: only root can put something where only root can");
+            eprintln!("not checked: only root can write /usr/local");
             return;
         };
         let others = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
@@ -86,7 +86,7 @@ mod tests {
         link(&roots.path().join("far"), &others.path().join("to-file"));
         link(&roots.path().join("way"), &others.path().join("to-directory"));
         link(&roots.path().join("loop"), Path::new("loop"));
-        let real = |name: &str| real_path(&roots.path().join(name));
+        let real = |name: &str| resolve(&roots.path().join(name));
         assert_eq!(real("secret"), Some(secret.clone()));
         assert_eq!(real("near"), Some(secret.clone()));
         let name = roots.path().file_name().unwrap().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! The half of the set-up that the account does itself: directories, seeds, modes, configurations of earlier versions.
+//! The half of the set-up that the account does itself: directories, seeds, modes, and configurations of earlier versions.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -18,24 +18,24 @@ use crate::root::Prepared;
 use crate::seeds;
 use crate::variables::Variables;
 
-/// A profile's configuration, in its directory.
+/// The configuration in the directory of a profile.
 const CONFIG: &str = "config.yaml";
 
-/// The number of state files, their backups included, that a boot looks at.
+/// The maximum number of state files, backups included, that a boot inspects.
 const NAMES_MAX: usize = 10_000;
 
-/// Leaves every configuration as it is.
+/// The variable that disables the migration of configurations.
 const SKIP_MIGRATION: &str = "HERMES_SKIP_CONFIG_MIGRATION";
 
-/// Where the image has the templates of a first boot.
+/// The directory of the templates for a first boot.
 const TEMPLATES: &str = "/opt/hermes/docker/seed";
 
-/// Does the account's half. What goes wrong is said, and the rest is done all the same.
-pub fn furnish(home: &Home, variables: &Variables, prepared: Prepared, notices: &mut Notices) {
-    furnish_from(Path::new(TEMPLATES), home, variables, prepared, notices);
+/// Does the account's half. A failure causes a notice, and the other steps still run.
+pub fn populate(home: &Home, variables: &Variables, prepared: Prepared, notices: &mut Notices) {
+    populate_from(Path::new(TEMPLATES), home, variables, prepared, notices);
 }
 
-fn furnish_from(
+fn populate_from(
     templates: &Path,
     home: &Home,
     variables: &Variables,
@@ -48,22 +48,22 @@ fn furnish_from(
     let directory = match Directory::open(home.root()) {
         Ok(directory) => directory,
         Err(stuck) => {
-            return notices.add(Notice::CannotMake { path: stuck.path, more: 0, error: stuck.error });
+            return notices.add(Notice::CreateFailed { path: stuck.path, more: 0, error: stuck.error });
         }
     };
     seeds::plant(home, templates, variables, notices);
     make_directories(&directory, home.root(), notices);
-    name_what_is_no_file(&directory, home.root(), notices);
+    report_wrong_kinds(&directory, home.root(), notices);
     remove_record_of_earlier_version(&directory);
-    close_secrets(&directory, home.root(), notices);
+    restrict_secret_files(&directory, home.root(), notices);
     if let Ok(profiles) = directory.step(OsStr::new(owned::PROFILES)) {
         let closed = profiles.for_each(|name| {
             if let Ok(profile) = profiles.step(name) {
-                close_secrets(&profile, &home.profiles_directory().join(name), notices);
+                restrict_secret_files(&profile, &home.profiles_directory().join(name), notices);
             }
             ControlFlow::Continue(())
         });
-        // Reconciliation tells of a directory that cannot be read.
+        // Reconciliation reports an unreadable directory.
         let _ = closed;
     }
     if !variables.is_truthy(SKIP_MIGRATION) {
@@ -86,24 +86,24 @@ fn make_directories(home: &Directory, path: &Path, notices: &mut Notices) {
                 wanted: "directory",
                 hint: "move it away",
             }),
-            // What it lies in is no directory, which was said.
+            // The parent is no directory, and another notice says so.
             Err(Errno::NOTDIR | Errno::LOOP | Errno::NOENT) if name.contains('/') => {}
             Err(error) => failed.note(|| (path, error)),
         }
     }
     if let Some(((path, error), more)) = failed.take() {
-        notices.add(Notice::CannotMake { path, more, error });
+        notices.add(Notice::CreateFailed { path, more, error });
     }
 }
 
-/// Makes it, unless something lies there; what that is.
+/// Creates the directory, unless the name exists. Returns the kind of the file there.
 fn make_directory(home: &Directory, name: &str, mode: u32) -> rustix::io::Result<FileType> {
     let (parent, last) = match name.rsplit_once('/') {
         Some((way, last)) => (Some(home.step(OsStr::new(way))?), last),
         None => (None, name),
     };
     let parent = parent.as_ref().unwrap_or(home);
-    // Looked for first: in a boot that is not the first one it is there.
+    // Checked first, since it exists at every boot except the first.
     if let Some(facts) = parent.look(last)? {
         return Ok(facts.kind);
     }
@@ -111,8 +111,8 @@ fn make_directory(home: &Directory, name: &str, mode: u32) -> rustix::io::Result
     Ok(FileType::Directory)
 }
 
-/// Says of the default profile's files which of them are none. Nothing reads or writes through them.
-fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
+/// Reports state files of the default profile that are no regular files. Hermes neither reads nor writes through them.
+fn report_wrong_kinds(home: &Directory, path: &Path, notices: &mut Notices) {
     let mut names: Vec<OsString> = Vec::new();
     let _ = home.for_each(|name| {
         if name.to_str().is_some_and(owned::is_state_file) {
@@ -146,33 +146,33 @@ fn name_what_is_no_file(home: &Directory, path: &Path, notices: &mut Notices) {
     }
 }
 
-/// Removes the record that an earlier version kept as the account's own file. Root's record is not the account's to remove.
+/// Removes the record of an earlier version, which is a file of the account. Root's record stays.
 fn remove_record_of_earlier_version(home: &Directory) {
     let me = rustix::process::geteuid().as_raw();
     let is_own = |facts: Facts| facts.kind == FileType::RegularFile && facts.owner.uid == me;
     if me != 0 && home.look(owned::OWNERSHIP_RECORD).is_ok_and(|found| found.is_some_and(is_own)) {
-        // It does no harm where it stays.
+        // A record that stays does no harm.
         let _ = rustix::fs::unlinkat(home, owned::OWNERSHIP_RECORD, AtFlags::empty());
     }
 }
 
-/// Takes the files with secrets in a profile's directory away from others.
-fn close_secrets(directory: &Directory, path: &Path, notices: &mut Notices) {
+/// Makes the secret files in a profile's directory private.
+fn restrict_secret_files(directory: &Directory, path: &Path, notices: &mut Notices) {
     for name in owned::SECRET_FILES {
         let Ok(Some(facts)) = directory.look(name) else { continue };
         if facts.kind != FileType::RegularFile || facts.mode & 0o177 == 0 {
             continue;
         }
-        if let Err(error) = close(directory, name)
-            // Mounted read-only: whoever mounts it decides who reads it.
+        if let Err(error) = restrict(directory, name)
+            // On a read-only mount, the operator decides who reads the file.
             && error != Errno::ROFS
         {
-            notices.add(Notice::CannotClose { path: path.join(name), error });
+            notices.add(Notice::CloseFailed { path: path.join(name), error });
         }
     }
 }
 
-fn close(directory: &Directory, name: &str) -> rustix::io::Result<()> {
+fn restrict(directory: &Directory, name: &str) -> rustix::io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::openat(directory, OsStr::new(name), flags, Mode::empty())?;
     File::from(file)
@@ -180,9 +180,9 @@ fn close(directory: &Directory, name: &str) -> rustix::io::Result<()> {
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-/// Brings the configuration of each profile up to date.
+/// Migrates the configuration of each profile to the current version.
 fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
-    // `profiles/` that cannot be read is for reconciliation to tell.
+    // Reconciliation reports an unreadable `profiles/`.
     let profiles =
         home.profiles().map(|found| found.names).unwrap_or_else(|_| vec![ProfileName::default_profile()]);
     let named = directory.step(OsStr::new(owned::PROFILES)).ok();
@@ -197,7 +197,7 @@ fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
             continue;
         }
         let path = home.config(&profile);
-        // Of the default profile's files it was told already which is none.
+        // Another notice already reports a file of the default profile that is no regular file.
         if profile.is_default() && path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
             continue;
         }
@@ -215,8 +215,8 @@ fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
     }
 }
 
-/// Whether a profile's configuration is not there, or current. Looked at from its open directory: each step of an absolute path is a
-/// question to the storage driver in a container, which a thousand profiles would ask at every boot.
+/// Tells if a profile has no configuration, or a current one. It looks from the open directory. In a container, each step of an
+/// absolute path is a request to the storage driver, and a boot may look at a thousand profiles.
 fn needs_no_migration(profile: &Directory) -> bool {
     matches!(profile.look(CONFIG), Ok(None))
         || profile.read_small(CONFIG, CONFIG_FILE_MAX).is_some_and(|config| is_surely_current(&config))
@@ -225,7 +225,7 @@ fn needs_no_migration(profile: &Directory) -> bool {
 fn newer(path: PathBuf, found: u64) -> Notice {
     Notice::Failed {
         what: format!("{} has version {found}, which this image does not know", path.display()),
-        hint: "use the image that wrote it, or its backup beside it".into(),
+        hint: "use the image that wrote it, or the backup beside the file".into(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The account's half, on a volume in a temporary folder.
+//! Tests of the half that the account does, on a volume in a temporary directory.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -36,18 +36,18 @@ impl Volume {
         fs::symlink_metadata(self.path(name)).unwrap().permissions().mode() & 0o7777
     }
 
-    /// A boot; what it says.
+    /// Does a boot, and returns its notices.
     fn boot<const N: usize>(&self, variables: [(&str, &str); N]) -> String {
         let mut notices = Notices::default();
         let prepared = Prepared { usable: true };
         let templates = self.folder.path().join("templates");
-        furnish_from(&templates, &self.home, &variables.into(), prepared, &mut notices);
+        populate_from(&templates, &self.home, &variables.into(), prepared, &mut notices);
         notices.text().replace(&self.home.root().display().to_string(), "HOME")
     }
 }
 
 #[test]
-fn a_first_boot_makes_the_directories_and_the_seeds_and_a_second_one_says_and_does_nothing() {
+fn only_the_first_boot_plants_seeds() {
     let volume = Volume::new();
     assert_eq!(volume.boot([]), "");
     for (name, mode) in owned::DIRECTORIES {
@@ -63,13 +63,13 @@ fn a_first_boot_makes_the_directories_and_the_seeds_and_a_second_one_says_and_do
     fs::remove_file(volume.path("SOUL.md")).unwrap();
     fs::remove_dir(volume.path("plans")).unwrap();
     assert_eq!(volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "{}")]), "");
-    assert!(!volume.path("SOUL.md").exists(), "what the operator removed stays away");
+    assert!(!volume.path("SOUL.md").exists(), "a file that the operator removed stays removed");
     assert!(!volume.path("auth.json").exists(), "on a first boot only");
-    assert!(volume.path("plans").is_dir(), "what Hermes needs is made again");
+    assert!(volume.path("plans").is_dir(), "a directory of Hermes is created again");
 }
 
 #[test]
-fn what_is_there_is_never_written_over() {
+fn seeds_never_overwrite_files() {
     let volume = Volume::new();
     for name in [".env", "config.yaml", "SOUL.md", "auth.json", "gateway_state.json"] {
         fs::write(volume.path(name), "version: 1 # mine").unwrap();
@@ -82,7 +82,7 @@ fn what_is_there_is_never_written_over() {
 }
 
 #[test]
-fn what_the_operator_hands_in_is_seeded_and_nothing_of_it_is_ever_said() {
+fn secret_seeds_are_planted_and_never_printed() {
     let volume = Volume::new();
     let secret = r#"{"token":"s3cret"}"#;
     let seeds = [("HERMES_AUTH_JSON_BOOTSTRAP", secret), ("HERMES_GATEWAY_BOOTSTRAP_STATE", "running")];
@@ -98,13 +98,13 @@ fn what_the_operator_hands_in_is_seeded_and_nothing_of_it_is_ever_said() {
     let volume = Volume::new();
     assert_eq!(
         volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "s3cret")]),
-        "HERMES_AUTH_JSON_BOOTSTRAP is no JSON object, and auth.json is not made from it; give it the whole content of an auth.json\n"
+        "HERMES_AUTH_JSON_BOOTSTRAP is not a JSON object, and auth.json is not created; give it the whole content of an auth.json\n"
     );
     assert!(!volume.path("auth.json").exists());
 }
 
 #[test]
-fn files_with_secrets_are_closed_to_others_at_every_boot() {
+fn secret_files_are_made_private_at_every_boot() {
     let volume = Volume::new();
     fs::create_dir_all(volume.path("profiles/coder")).unwrap();
     let files = [".env", "auth.json", "profiles/coder/.env", "profiles/coder/auth.json"];
@@ -119,7 +119,7 @@ fn files_with_secrets_are_closed_to_others_at_every_boot() {
 }
 
 #[test]
-fn what_lies_where_something_else_belongs_is_named_and_left_alone() {
+fn wrong_kinds_are_reported_and_not_changed() {
     let volume = Volume::new();
     fs::write(volume.path("precious"), "version: 1").unwrap();
     for link in [".env", "config.yaml", "auth.json", "gateway_state.json", "home", "logs"] {
@@ -144,13 +144,13 @@ fn what_lies_where_something_else_belongs_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_fifo_or_a_socket_in_the_place_of_a_file_is_named() {
+fn fifo_or_socket_in_place_of_a_file_is_reported() {
     use std::os::unix::net::UnixListener;
 
     let volume = Volume::new();
     rustix::fs::mkfifoat(rustix::fs::CWD, volume.path(".seeds"), 0o600.into()).unwrap();
     UnixListener::bind(volume.path(".env")).unwrap();
-    // This one is none of a file.
+    // This socket is in its right place.
     UnixListener::bind(volume.path("gateway.sock")).unwrap();
     insta::assert_snapshot!(volume.boot([]), @"
     HOME/.env is a socket where a file belongs; move it away
@@ -159,7 +159,7 @@ fn a_fifo_or_a_socket_in_the_place_of_a_file_is_named() {
 }
 
 #[test]
-fn a_seed_that_failed_is_planted_at_the_next_boot_and_no_other_is() {
+fn only_a_failed_seed_is_planted_again() {
     let volume = Volume::new();
     let template = volume.folder.path().join("templates/SOUL.md");
     fs::remove_file(&template).unwrap();
@@ -171,7 +171,7 @@ fn a_seed_that_failed_is_planted_at_the_next_boot_and_no_other_is() {
 }
 
 #[test]
-fn a_profile_that_came_before_the_first_boot_costs_no_seed() {
+fn profile_from_before_the_first_boot_prevents_no_seed() {
     let volume = Volume::new();
     fs::create_dir_all(volume.path("profiles/coder")).unwrap();
     fs::write(volume.path("profiles/coder/SOUL.md"), "x").unwrap();
@@ -183,7 +183,7 @@ fn a_profile_that_came_before_the_first_boot_costs_no_seed() {
 }
 
 #[test]
-fn a_volume_of_an_earlier_version_is_not_seeded_again() {
+fn volume_of_an_earlier_version_gets_no_seeds() {
     let volume = Volume::new();
     fs::create_dir_all(volume.path("profiles")).unwrap();
     fs::write(volume.path("config.yaml"), "version: 1\n").unwrap();
@@ -193,7 +193,7 @@ fn a_volume_of_an_earlier_version_is_not_seeded_again() {
 }
 
 #[test]
-fn a_seed_that_a_later_image_planted_stays_in_the_list() {
+fn seed_of_a_later_image_stays_in_the_list() {
     let volume = Volume::new();
     fs::write(volume.path(".seeds"), "later\n.env\nconfig.yaml\nSOUL.md\nauth.json\n").unwrap();
     assert_eq!(volume.boot([]), "");
@@ -201,7 +201,7 @@ fn a_seed_that_a_later_image_planted_stays_in_the_list() {
 }
 
 #[test]
-fn a_list_of_seeds_that_cannot_be_read_brings_nothing_back() {
+fn unreadable_list_of_seeds_plants_no_seed() {
     let volume = Volume::new();
     fs::create_dir(volume.path(".seeds")).unwrap();
     assert!(volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "{}")]).contains("HOME/.seeds is a directory"));
