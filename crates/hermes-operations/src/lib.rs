@@ -1,4 +1,4 @@
-//! What a person can do with profiles and gateways, as functions: create, start, stop, export, look for faults.
+//! The operations of a person on profiles and gateways, as functions: create, start, stop, export, look for faults.
 //!
 //! The commands of `hermes` and the dashboard call these functions. The library prints nothing and parses no command line. It is
 //! given the service manager of the machine, so that a test can give it another one.

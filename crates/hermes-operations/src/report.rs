@@ -58,7 +58,7 @@ pub enum ReportKind {
 pub struct Report {
     /// The kind, for a program.
     pub kind: ReportKind,
-    /// What happened.
+    /// The event: one clause.
     #[serde(rename = "error")]
     pub what: String,
     /// The causes, from the nearest to the deepest.
@@ -128,7 +128,7 @@ mod tests {
             Report::new(ReportKind::CannotWrite, "failed to write /x").caused_by(cause).hint("make room");
         assert_eq!(
             error.lines(),
-            ["error: cannot write /x", "caused by: the disk is full", "hint: make room"]
+            ["error: failed to write /x", "caused by: the disk is full", "hint: make room"]
         );
     }
 }

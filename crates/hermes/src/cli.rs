@@ -54,7 +54,7 @@ enum Command {
     Completions(completions::Arguments),
     /// Reads and changes a profile's configuration.
     Config(config::Arguments),
-    /// What the image's own scripts call.
+    /// Runs the verbs of the image's own scripts.
     #[command(hide = true)]
     Container(container::Arguments),
     /// Serves a web page that shows agents and steers them.

@@ -127,7 +127,7 @@ fn write(stdout: &io::Stdout, text: &str) {
     write_bytes(stdout, text.as_bytes());
 }
 
-/// What comes behind a failure is not written: it would be a text with a hole.
+/// Writes nothing after a failure: the text would have a hole.
 fn write_bytes(stdout: &io::Stdout, bytes: &[u8]) {
     if FAILED.get().is_none()
         && let Err(error) = stdout.lock().write_all(bytes)

@@ -6,7 +6,7 @@ use tar::{Entry, EntryType};
 
 use super::limits::EXTENSION_MAX;
 
-/// What an extension says of the entry behind it.
+/// The fields of an extension that concern the entry behind it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Extension {
     /// Its path.

@@ -26,13 +26,13 @@ pub(crate) enum ArchiveError {
     Entry {
         /// As the archive has it, cut.
         name: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// Too much of something.
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
-    /// Nothing in it is a profile.
+    /// The archive holds no profile.
     #[error("it holds no profile: there is no SOUL.md in its top folder")]
     NoSoul,
     /// A file of it.
@@ -40,7 +40,7 @@ pub(crate) enum ArchiveError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
 }
@@ -52,10 +52,10 @@ pub(crate) struct Archive {
     top: String,
 }
 
-/// What an entry is, once it was judged.
+/// The place of an entry that is accepted.
 struct Place {
     top: Vec<u8>,
-    /// Where it lies below the top folder; empty for the folder itself.
+    /// The path below the top folder; empty for the folder itself.
     inside: PathBuf,
 }
 
@@ -190,7 +190,7 @@ fn each_entry(
     Ok(())
 }
 
-/// Where an entry lies, if it is one that can be taken.
+/// Returns the place of an entry that can be accepted.
 fn place_of(entry: &Entry<'_, impl Read>, name: &[u8]) -> Result<Place, ArchiveError> {
     if !matches!(
         entry.header().entry_type(),

@@ -1,4 +1,4 @@
-//! What archives there can be, and which of them are taken.
+//! Tests of archives: accepted ones and refused ones.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};

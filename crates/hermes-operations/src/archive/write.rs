@@ -15,15 +15,15 @@ use tar::{Builder, EntryType, Header};
 
 use super::limits::{self, Budget};
 
-/// What is to be exported.
+/// The profile to export.
 pub(crate) struct Source<'s> {
     /// The profile's directory.
     pub(crate) directory: &'s Path,
     /// The folder at the top of the archive.
     pub(crate) name: &'s str,
-    /// Whether it is the root of `HERMES_HOME`, of which only a part is the profile's.
+    /// `true` for the root of `HERMES_HOME`: only a part of it is the profile's.
     pub(crate) is_root: bool,
-    /// Whether `.env` and `auth.json` go with it.
+    /// `true` if the archive takes `.env` and `auth.json`.
     pub(crate) with_secrets: bool,
 }
 
@@ -101,7 +101,7 @@ impl Source<'_> {
     }
 }
 
-/// What a directory holds, in an order that makes the same archive of the same profile.
+/// Returns the entries of a directory, in an order that makes the same archive of the same profile.
 fn entries_of(directory: &Path) -> io::Result<Vec<fs::DirEntry>> {
     let mut entries = fs::read_dir(directory)
         .and_then(Iterator::collect::<io::Result<Vec<_>>>)
@@ -144,7 +144,7 @@ fn add_file(
     name: &Path,
     budget: &mut Budget,
 ) -> io::Result<()> {
-    // What was a file a moment ago may be a link or a FIFO now: neither is followed or waited for.
+    // The file may have become a link or a FIFO meanwhile: the open follows and waits for neither.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => File::from(file),

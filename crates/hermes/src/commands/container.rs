@@ -71,8 +71,8 @@ pub(crate) fn run(startup: Startup, context: &Context, arguments: &Arguments) ->
     }
 }
 
-/// What goes to stderr goes where stdout goes: into the pipe of the slot's logger.
+/// Sends stderr to stdout: into the pipe of the slot's logger.
 fn log_everything() {
-    // Where stdout is closed there is nowhere to send it.
+    // A closed stdout takes nothing.
     let _ = nix::unistd::dup2_stderr(std::io::stdout());
 }

@@ -54,7 +54,7 @@ enum Command {
 }
 
 impl Arguments {
-    /// Whether they run a gateway that no supervisor is to have.
+    /// Returns `true` if they run a gateway without a supervisor.
     pub(crate) fn runs_in_the_foreground(&self) -> bool {
         matches!(&self.command, Command::Run(arguments) if arguments.opts_out())
     }

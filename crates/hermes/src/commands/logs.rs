@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let result = if arguments.boot { boot(context, arguments) } else { gateway(context, arguments) };
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        // Who read it has seen enough.
+        // The reader has closed the pipe.
         Err(Failure::Io(path, error)) if error.kind() == io::ErrorKind::BrokenPipe && path.is_none() => {
             Ok(ExitCode::SUCCESS)
         }
@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
 }
 
-/// What can go wrong: with a file, whose path is named, or with the standard output.
+/// A failure of a file, with its path, or of the standard output.
 enum Failure {
     Io(Option<String>, io::Error),
     Command(Report),
@@ -86,7 +86,7 @@ fn cannot(path: &str, error: io::Error) -> Report {
 /// How long the logger of a gateway that runs may take until it has begun its first file.
 const BEGINS: Duration = Duration::from_secs(5);
 
-/// Whether s6 runs it, whose logger then writes what is printed here. Where nobody tells, it does not.
+/// Returns `true` if s6 runs the gateway: its logger then writes the log. Returns `false` if s6 does not tell.
 fn is_running(context: &Context, profile: &ProfileName) -> bool {
     context.s6().is_some_and(|s6| s6.is_running(profile).unwrap_or_default())
 }

@@ -17,13 +17,13 @@ use crate::output::say;
 use crate::privileges::Startup;
 use hermes_operations::{Report, ReportKind};
 
-/// Where programs are looked for when `PATH` does not say, or nothing is found there.
+/// The directories of programs that `PATH` does not name.
 const DEFAULT_PATH: &str = "/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Runs the container's command, the words behind the image's name, as the account.
 pub(crate) fn run(mut startup: Startup, words: Vec<OsString>) -> Result<ExitCode, Report> {
     startup.become_account()?;
-    // What goes on as hermes is seen as hermes; a program brings its own name.
+    // This process shows as hermes; another program brings its own name.
     let _ = prctl::set_name(c"hermes");
     match meaning(&words, find_program) {
         Meaning::Nothing => stay_up(startup),
@@ -60,7 +60,7 @@ fn not_run(path: &Path, error: io::Error) -> Report {
     failed
 }
 
-/// What the words behind the image's name mean.
+/// The meaning of the words behind the image's name.
 #[derive(Debug, PartialEq, Eq)]
 enum Meaning {
     /// There are none.

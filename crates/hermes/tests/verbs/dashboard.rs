@@ -109,7 +109,7 @@ fn without_authentication_it_is_served_to_this_machine_alone() {
 #[test]
 fn open_gives_the_link_to_the_machines_browser() {
     let volume = Volume::new();
-    // What stands in for the browser writes down what it was given.
+    // The stand-in for the browser writes down its argument.
     let browser = volume.path("bin/xdg-open");
     volume.write("bin/xdg-open", "#!/bin/sh\nprintf %s \"$1\" >\"$HERMES_HOME/opened.new\" && mv \"$HERMES_HOME/opened.new\" \"$HERMES_HOME/opened\"\n");
     std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();

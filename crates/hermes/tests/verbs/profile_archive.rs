@@ -114,7 +114,9 @@ fn what_is_no_archive_leaves_nothing_half_made() {
     let volume = Volume::new();
     volume.write("c.tgz", "hello");
     volume.hermes(["profile", "import", "c.tgz", "--name", "coder"]).assert().code(1).stderr(
-        predicate::str::starts_with("error: cannot import c.tgz\ncaused by: it is no tar.gz, or damaged\n"),
+        predicate::str::starts_with(
+            "error: failed to import c.tgz\ncaused by: it is no tar.gz, or damaged\n",
+        ),
     );
     assert!(!volume.path("profiles").exists());
     volume.hermes(["profile", "import", "missing.tgz"]).assert().code(1);

@@ -21,7 +21,7 @@ const EXAMPLES: &str = "Examples:
   hermes config edit                            in $VISUAL, $EDITOR, nano or vi
   EDITOR='code --wait' hermes -p coder config edit";
 
-/// What is tried where no variable names an editor.
+/// The editors that are tried if no variable names one.
 const EDITORS: &[&str] = &["nano", "vi"];
 
 pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> {
@@ -110,7 +110,7 @@ fn run_editor(copy: &Path) -> Result<(), Report> {
     }
 }
 
-/// Whether to go back into the editor; without a terminal nobody can be asked.
+/// Asks whether to open the editor again; returns `false` without a terminal.
 fn again() -> Result<bool, Report> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);

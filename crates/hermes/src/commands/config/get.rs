@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let text = match setting.text() {
         Some(text) if !arguments.json => text.to_owned(),
         Some(_) => setting.json().to_string(),
-        // Who asks for a collection has not asked for what is secret in it.
+        // A collection hides its secrets: the user has not asked for them.
         None => masked_below(&arguments.key, setting.json()).to_string(),
     };
     output::text(format!("{text}\n").as_bytes());

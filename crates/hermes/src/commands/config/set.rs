@@ -41,12 +41,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the owner should know before the next boot.
+/// Returns the warning for the owner before the next boot.
 fn doubt_of_version(config: &Config) -> Option<String> {
     match config.version() {
         Ok(Version::Older(_) | Version::Current) => None,
         Ok(Version::Newer(found)) => Some(format!(
-            "the configuration is of version {found} and this hermes knows {CURRENT_VERSION}; what is new in it stays, and is passed over"
+            "the configuration is of version {found} and this hermes knows {CURRENT_VERSION}; what is new in it stays, and is ignored"
         )),
         Err(error) => Some(format!("{error}; until that is corrected no boot migrates the configuration")),
     }

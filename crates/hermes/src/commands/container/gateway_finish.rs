@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     })
 }
 
-/// What a crashed gateway started would outlive it, with its port and its files.
+/// Ends the child processes of a crashed gateway: they would keep its port and its files.
 fn end_group(group: i32) {
     use nix::sys::signal::{Signal, killpg};
     if group > 1 {

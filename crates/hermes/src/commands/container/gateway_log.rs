@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 
 const S6_LOG: &str = "/command/s6-log";
 
-/// Where the forwarder of `/init` takes lines for the container's log.
+/// The socket on which the forwarder of `/init` takes lines for the container's log.
 const LOG_SOCKET: &str = "/run/s6/log-socket";
 
 /// Ten old files beside the current one, of a megabyte each.

@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> 
     // Here and not in the set-up: it waits for the disk, and the container's command does not wait for this service.
     std::thread::spawn(move || hermes_setup::report_lacks(&home, &mut hermes_setup::Notices::aloud()));
     let Some(note) = LeaseNote::read() else {
-        // Nothing reconciled here: no gateway runs, and this container does not ask for the lease.
+        // Without reconciliation no gateway runs, and this container does not ask for the lease.
         return clock.stop.read_signal().map(|_| ExitCode::SUCCESS).map_err(cannot_wait);
     };
     let operations = context.operations_with(std::sync::Arc::new(S6::of_the_image(context.home.clone())));

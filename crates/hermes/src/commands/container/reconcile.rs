@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     command: Vec<OsString>,
 }
 
-/// What runs no gateways when it is the container's command: it looks at those of another container.
+/// The command of a container that runs no gateways: it shows those of another container.
 const LOOKS_ONLY: &str = "dashboard";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
@@ -96,7 +96,7 @@ fn has_the_volume(context: &Context) -> bool {
     })
 }
 
-/// Whether the container's command, with the entry point's own word before it, is one that runs no gateways.
+/// Returns `true` if the container's command, behind the entry point's own word, runs no gateways.
 fn looks_only(command: &[OsString]) -> bool {
     command.get(1).is_some_and(|word| word == LOOKS_ONLY)
 }

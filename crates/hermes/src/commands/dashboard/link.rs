@@ -70,7 +70,7 @@ pub(super) fn current(context: &Context) -> Result<String, Report> {
             failures::of_dashboard(ReportKind::Failed, "there is no link", &DashboardError::Token(error))
         })?
         .ok_or_else(no_token)?;
-    // Where it listens now; else where it would.
+    // The port of the running dashboard, else the configured one.
     let address = Record::load(&context.home).and_then(|record| record.address);
     let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok()).unwrap_or(settings.port);
     Ok(format!("http://localhost:{port}{}/login?token={token}", settings.base_path))
@@ -81,7 +81,7 @@ fn token(context: &Context) -> Result<Option<String>, TokenError> {
     while_it_starts(is_starting, || hermes_dashboard::token_of(&context.home))
 }
 
-/// What `read` finds, once it finds something or the dashboard starts no more. Whether it starts is asked first: a dashboard that was
+/// Returns the result of `read` when it finds something, or when the dashboard starts no more. The start is checked first: a dashboard that was
 /// ready by then had made its token before, so that what is not found then is not there.
 fn while_it_starts<T, E>(
     is_starting: impl Fn() -> bool,
@@ -96,7 +96,7 @@ fn while_it_starts<T, E>(
     found
 }
 
-/// Whether a dashboard of this container is on its way: wanted, and neither ready nor given up.
+/// Returns `true` if a dashboard of this container starts: it is to run, and neither ready nor given up.
 fn is_starting() -> bool {
     in_our_image()
         && is_wanted()

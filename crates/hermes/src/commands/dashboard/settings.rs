@@ -55,7 +55,7 @@ fn environment() -> BTreeMap<String, String> {
 /// The container's switch. `/etc/cont-init.d/03-dashboard-toggle` goes by the same.
 const WANTED: &str = "HERMES_DASHBOARD";
 
-/// Whether the container is to supervise a dashboard: `1`, `true` or `yes`.
+/// Returns `true` if the container is to supervise a dashboard: `1`, `true` or `yes`.
 pub(crate) fn is_wanted() -> bool {
     std::env::var_os(WANTED).is_some_and(|value| is_truthy(&value))
 }

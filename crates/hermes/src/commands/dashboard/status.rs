@@ -25,12 +25,12 @@ const EXAMPLES: &str = "Examples:
 struct Status {
     /// `ready`, `up`, `down`, `booting`; nothing where no s6 supervises.
     slot: Option<&'static str>,
-    /// What it last said of itself.
+    /// Its last record.
     record: Option<Record>,
 }
 
 impl Status {
-    /// What it said when it could not start, unless it is up or on its way again: then that was before.
+    /// Returns the record of a failed start; `None` if the dashboard is up or starts again.
     fn failed(&self) -> Option<&Record> {
         let is_down = matches!(self.slot, None | Some("down"));
         self.record

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Whether supervision is not wanted.
+    /// Returns `true` if the user opts out of supervision.
     pub(super) fn opts_out(&self) -> bool {
         self.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| is_truthy(&value))
     }
