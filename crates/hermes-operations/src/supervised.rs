@@ -41,9 +41,13 @@ impl Supervised {
     }
 
     /// Returns `true` if a service that starts by itself is down, and nobody starts it. A gateway that is down was stopped, or given up.
-    fn is_missing(&self) -> bool {
-        ProfileName::from_gateway_slot_name(&self.name).is_none()
+    pub fn is_missing(&self) -> bool {
+        !self.is_gateway()
             && self.state.is_some_and(|state| !state.up && !state.wanted_up && state.normally_up)
+    }
+
+    fn is_gateway(&self) -> bool {
+        ProfileName::from_gateway_slot_name(&self.name).is_some()
     }
 
     /// It crashed, and has not become ready since.
@@ -56,14 +60,15 @@ impl Supervised {
     pub fn word(&self) -> &'static str {
         match self.state {
             None => "unsupervised",
-            Some(_) if self.gave_up.is_some() => "given up",
-            Some(_) if self.is_in_a_crash_loop() => "crashing",
-            Some(_) if self.is_missing() => "down, although it is wanted",
-            Some(state) if state.up && state.ready => "ready",
-            Some(state) if state.up => "up",
+            Some(_) if self.gave_up.is_some() => "given-up",
+            Some(_) if self.is_in_a_crash_loop() => "crashed",
+            Some(_) if self.is_missing() => "stopped",
+            // Only a gateway always notifies readiness; another slot may never do.
+            Some(state) if state.up && !state.ready && self.is_gateway() => "starting",
+            Some(state) if state.up => "running",
             Some(_) if self.comes_back => "starting",
-            Some(state) if state.wanted_up => "failing",
-            Some(_) => "down",
+            Some(state) if state.wanted_up => "crashed",
+            Some(_) => "stopped",
         }
     }
 }
@@ -180,16 +185,16 @@ mod tests {
         let is = |slot: Supervised, word: &str, is_well: bool| {
             assert_eq!((slot.word(), slot.is_well()), (word, is_well), "{slot:?}");
         };
-        is(slot(true, true, true, 0, None), "ready", true);
-        is(slot(true, true, true, 3, None), "ready", true);
-        is(slot(true, true, false, 0, None), "up", true);
-        is(slot(true, true, false, 1, None), "crashing", false);
-        is(slot(false, true, false, 1, None), "crashing", false);
-        is(slot(false, true, false, 0, None), "failing", false);
+        is(slot(true, true, true, 0, None), "running", true);
+        is(slot(true, true, true, 3, None), "running", true);
+        is(slot(true, true, false, 0, None), "starting", true);
+        is(slot(true, true, false, 1, None), "crashed", false);
+        is(slot(false, true, false, 1, None), "crashed", false);
+        is(slot(false, true, false, 0, None), "crashed", false);
         is(Supervised { comes_back: true, ..slot(false, true, false, 0, None) }, "starting", true);
-        is(slot(false, false, false, 0, None), "down", true);
-        is(slot(false, false, false, 2, None), "down", true);
-        is(slot(false, false, false, 9, Some("it crashed")), "given up", false);
+        is(slot(false, false, false, 0, None), "stopped", true);
+        is(slot(false, false, false, 2, None), "stopped", true);
+        is(slot(false, false, false, 9, Some("it crashed")), "given-up", false);
         let unsupervised = Supervised { state: None, ..slot(false, false, false, 0, None) };
         is(unsupervised, "unsupervised", false);
     }

@@ -11,7 +11,7 @@ use crate::manager::ServiceStatus;
 #[serde(rename_all = "kebab-case")]
 pub enum Condition {
     /// The service manager does not know the gateway.
-    Unregistered,
+    Unsupervised,
     /// The gateway is stopped, as desired.
     Stopped,
     /// The gateway starts and is not ready.
@@ -32,21 +32,21 @@ impl Condition {
     /// Returns the word for a person.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Unregistered => "unregistered",
+            Self::Unsupervised => "unsupervised",
             Self::Stopped => "stopped",
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Draining => "draining",
             Self::Degraded => "degraded",
             Self::Crashed => "crashed",
-            Self::GivenUp => "given up",
+            Self::GivenUp => "given-up",
         }
     }
 
-    /// Returns the condition for a `status` of the service manager; `None` means unregistered. The observed
+    /// Returns the condition for a `status` of the service manager; `None` means unsupervised. The observed
     /// state `said` counts only while the gateway is ready.
     pub fn of(status: Option<&ServiceStatus>, said: Option<ObservedState>) -> Self {
-        let Some(status) = status else { return Self::Unregistered };
+        let Some(status) = status else { return Self::Unsupervised };
         match (status.up, status.ready) {
             (true, true) => match said {
                 Some(ObservedState::Draining) => Self::Draining,
@@ -65,7 +65,7 @@ impl Condition {
 
     /// Returns `true` if a process of the gateway may run, or will be started.
     pub fn is_alive(self) -> bool {
-        !matches!(self, Self::Stopped | Self::Unregistered | Self::GivenUp)
+        !matches!(self, Self::Stopped | Self::Unsupervised | Self::GivenUp)
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
     fn the_service_manager_decides_the_condition() {
         let of = |status: ServiceStatus, said| Condition::of(Some(&status), said);
         let running = Some(ObservedState::Running);
-        assert_eq!(Condition::of(None, running), Condition::Unregistered);
+        assert_eq!(Condition::of(None, running), Condition::Unsupervised);
         assert_eq!(of(status(true, true, true), Some(ObservedState::Starting)), Condition::Running);
         assert_eq!(of(status(true, true, true), Some(ObservedState::Degraded)), Condition::Degraded);
         assert_eq!(of(status(true, true, false), Some(ObservedState::Draining)), Condition::Draining);

@@ -10,7 +10,7 @@ use crate::table;
 /// Prints a table of gateways, and below it the problem of each that has one.
 pub(crate) fn print(gateways: &[Gateway]) {
     let rows: Vec<_> = gateways.iter().map(row).collect();
-    table::print(["PROFILE", "WANTED", "STATE", "UPTIME", "RESTARTS", "PORT"], &rows);
+    table::print(["PROFILE", "DESIRED", "STATE", "UPTIME", "RESTARTS", "PORT"], &rows);
     for gateway in gateways {
         if let Some(problem) = &gateway.problem {
             say!("{}: {problem}", gateway.profile);

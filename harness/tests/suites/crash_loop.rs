@@ -206,7 +206,7 @@ async fn a_gateway_that_crashes_again_and_again_is_given_up_and_told_and_each_st
     ensure!((seen.problem.as_deref(), seen.restarts, seen.pid) == (Some(reason), 2, None), "{seen:?}");
     ensure!(seen.desired_state.as_deref() == Some("running"), "the intent is the operator's: {seen:?}");
     let list = container.exec(["hermes", "gateway", "list"]).await?.success();
-    list.stdout_matches(contains("given up").and(contains(format!("coder: {reason}"))));
+    list.stdout_matches(contains("given-up").and(contains(format!("coder: {reason}"))));
     let slot = container.wait_until("it is down", slot_down("gateway-coder"), secs(10)).await?;
     ensure!(!slot.wanted_up, "{slot}");
     let told = format!("gateway-coder: gateway 'coder' is given up: {reason}");

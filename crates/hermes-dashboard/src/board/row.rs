@@ -163,7 +163,7 @@ fn tone(state: Condition) -> &'static str {
         Condition::Running => "good",
         Condition::Starting | Condition::Draining | Condition::Degraded => "busy",
         Condition::Crashed | Condition::GivenUp => "bad",
-        Condition::Stopped | Condition::Unregistered => "quiet",
+        Condition::Stopped | Condition::Unsupervised => "quiet",
     }
 }
 

@@ -61,7 +61,7 @@ async fn the_overview_shows_problems_and_finds_by_name() {
     dashboard.set("writer", ServiceStatus { gave_up, restarted_ago, ..fake::down() });
     let page = dashboard.get("/", Some(&me)).await.is(200).text();
     for text in
-        ["given up", "it crashed 10 times", "1 in trouble", r#"class="spark""#, "<strong>3</strong> agents"]
+        ["given-up", "it crashed 10 times", "1 in trouble", r#"class="spark""#, "<strong>3</strong> agents"]
     {
         assert!(page.contains(text), "{text} is missing: {page}");
     }

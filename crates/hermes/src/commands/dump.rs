@@ -118,12 +118,12 @@ fn profile_line(home: &Home, profile: &ProfileName, gateway: Result<Gateway, Rep
     let files = format!("gateway_state.json: {state_file}; config.yaml: {config}; .env: {dot_env}");
     match gateway {
         Ok(gateway) => {
-            let wanted = gateway.desired_state.map_or_else(|| "-".to_owned(), |state| state.to_string());
+            let desired = gateway.desired_state.map_or_else(|| "-".to_owned(), |state| state.to_string());
             let port = gateway.port.map_or_else(|| "-".to_owned(), |port| port.to_string());
-            let mark = if gateway.is_well() { "" } else { " (not as it is wanted)" };
+            let mark = if gateway.is_well() { "" } else { " (not as desired)" };
             let problem = gateway.problem.map_or_else(String::new, |problem| format!("; {problem}"));
             format!(
-                "{profile}: wanted {wanted}, {}{mark}, restarts {}, port {port}; {files}{problem}",
+                "{profile}: desired {desired}, {}{mark}, restarts {}, port {port}; {files}{problem}",
                 gateway.state.word(),
                 gateway.restarts
             )

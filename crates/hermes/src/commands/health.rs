@@ -48,7 +48,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
             say!("unhealthy: nothing supervises /run/service");
         }
         for slot in health.slots.iter().filter(|slot| !slot.is_well()) {
-            say!("unhealthy: {} is {}", slot.name, slot.word());
+            if slot.is_missing() {
+                say!("unhealthy: {}: desired running, is {}", slot.name, slot.word());
+            } else {
+                say!("unhealthy: {} is {}", slot.name, slot.word());
+            }
         }
     }
     Ok(if health.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })

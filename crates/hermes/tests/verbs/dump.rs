@@ -27,7 +27,7 @@ fn it_says_what_runs_where_and_how_the_profiles_are() {
         "\nservice manager: none\n".to_owned(),
         "\n  HERMES_WEBHOOK is set\n".to_owned(),
         "\n  PUID=99\n".to_owned(),
-        "\n  coder: wanted running, unregistered (not as it is wanted), restarts 0, port 9653; gateway_state.json: ok; \
+        "\n  coder: desired running, unsupervised (not as desired), restarts 0, port 9653; gateway_state.json: ok; \
          config.yaml: ok; .env: missing\n"
             .to_owned(),
         "gateway_state.json: it is no JSON: ".to_owned(),

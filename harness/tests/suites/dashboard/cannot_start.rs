@@ -49,7 +49,7 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
 
     // It was wanted, and is not up.
     let health = hermes(&container, "health").await?.code(1);
-    ensure!(health.stdout().contains("dashboard is given up"), "{}", health.report("the dashboard by name"));
+    ensure!(health.stdout().contains("dashboard is given-up"), "{}", health.report("the dashboard by name"));
 
     // The container and its gateways go on.
     container

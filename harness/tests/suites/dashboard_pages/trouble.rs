@@ -19,7 +19,7 @@ async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_st
     dash.enter(&browser).await?;
     mark(&browser).await?;
     browser.click(&row("scout", "button[value=\"start:scout\"]")).await?;
-    row_says(&browser, "scout", "given up").await?;
+    row_says(&browser, "scout", "given-up").await?;
     browser.wait_for("#told .banner.bad").await?;
     let told = browser.text("#told").await?;
     ensure!(told.contains("70000"), "{told}");

@@ -106,7 +106,7 @@ async fn a_directory_that_was_copied_into_profiles_can_be_started_as_if_it_had_b
     let copy = "mkdir -p /opt/data/profiles/copied && echo 'You are.' >/opt/data/profiles/copied/SOUL.md";
     container.exec_sh(copy).await?.success();
     let status = hermes(&container, "-p copied gateway status").await?.success();
-    status.stdout_matches(contains("unregistered"));
+    status.stdout_matches(contains("unsupervised"));
     // What nobody supervises is down.
     hermes(&container, "-p copied gateway stop").await?.success();
 
