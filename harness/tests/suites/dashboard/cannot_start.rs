@@ -110,7 +110,7 @@ async fn a_password_that_cannot_be_had_closes_the_dashboard_instead_of_opening_i
     let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME in the environment must be accompanied by a password";
     is_told_once(alone, cause, "hint: correct it").await?;
     let missing = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
-    let cause = "take the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there";
+    let cause = "failed to read the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there";
     is_told_once(missing, cause, "hint: mount the file with the password in it").await?;
     Ok(())
 }
