@@ -85,7 +85,7 @@ async fn under_docker_init_everything_is_supervised_and_stops_in_order() -> Resu
 }
 
 #[docker_test]
-async fn under_docker_init_it_lives_as_any_user_too_and_with_little_allowed() -> Result<()> {
+async fn docker_init_works_with_any_user_and_few_privileges() -> Result<()> {
     let few = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];
     let few = few.iter().fold(Container::builder().cap_drop("ALL"), |builder, one| builder.cap_add(one));
     for (row, builder, trees) in [
@@ -117,7 +117,7 @@ async fn under_docker_init_it_lives_as_any_user_too_and_with_little_allowed() ->
 }
 
 #[docker_test]
-async fn under_docker_init_the_commands_exit_code_is_the_containers() -> Result<()> {
+async fn under_docker_init_the_container_keeps_the_commands_exit_code() -> Result<()> {
     for (end, expected) in [("exit 0", 0), ("exit 42", 42), ("exit 255", 255), ("kill -KILL $$", 137)] {
         let outcome = Container::builder().init().run(["sh", "-c", &format!("echo said; {end}")]).await?;
         outcome.code(expected).stdout_is("said");
@@ -137,7 +137,7 @@ fn names(processes: &[Process]) -> Vec<(u32, &str)> {
 }
 
 #[docker_test]
-async fn in_a_shared_process_namespace_everything_is_supervised_and_the_neighbour_is_left_alone() -> Result<()>
+async fn a_shared_process_namespace_keeps_the_processes_of_the_neighbour() -> Result<()>
 {
     let neighbour = Container::builder().entrypoint(["sleep", "infinity"]).init().start().await?;
     decoy(&neighbour).await?;
@@ -169,7 +169,7 @@ async fn in_a_shared_process_namespace_everything_is_supervised_and_the_neighbou
 }
 
 #[docker_test]
-async fn two_containers_of_the_image_share_a_process_namespace_in_peace() -> Result<()> {
+async fn two_containers_of_the_image_can_share_a_process_namespace() -> Result<()> {
     let first = supervised().start_ready().await?;
     first.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
     let second = supervised().pid_mode(format!("container:{}", first.id())).start_ready().await?;
@@ -186,7 +186,7 @@ async fn two_containers_of_the_image_share_a_process_namespace_in_peace() -> Res
 }
 
 #[docker_test]
-async fn as_the_child_of_a_platforms_own_init_it_ends_what_is_its_own_and_nothing_else() -> Result<()> {
+async fn init_below_another_init_ends_only_its_own_processes() -> Result<()> {
     // What Fly does: their PID 1 starts the image's entry point, and goes on when it has ended.
     let platform = "sleep 4242 & /init /opt/hermes/docker/main-wrapper.sh \"$@\" & init=$!
         trap 'kill $init' TERM; until wait $init; code=$?; [ $code -lt 128 ] || [ ! -e /proc/$init ]; do :; done

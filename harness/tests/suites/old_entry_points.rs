@@ -114,7 +114,7 @@ async fn entrypoint_sh_alone_stays_up_and_can_be_stopped() -> Result<()> {
 }
 
 #[docker_test]
-async fn in_a_running_container_the_old_entry_points_just_run_the_command() -> Result<()> {
+async fn old_entry_points_run_commands_in_a_running_container() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let before = container.read_file("/run/s6/boot.json").await?;
     for user in ["root", "hermes"] {
@@ -154,7 +154,7 @@ async fn both_chained_as_old_compose_files_have_them_work() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_old_entry_points_work_as_any_user_and_with_a_read_only_root() -> Result<()> {
+async fn old_entry_points_work_with_a_read_only_root() -> Result<()> {
     for words in [&[TINI, "-g", "--"][..], &[ENTRYPOINT], &CHAINED] {
         for (user, uid) in [(None, "10000"), (Some("10000:10000"), "10000"), (Some("12345:0"), "12345")] {
             let builder = entered_by(words).read_only().tmpfs("/run", "").security_opt("no-new-privileges");

@@ -31,7 +31,7 @@ fn idle() -> ContainerBuilder {
 }
 
 #[docker_test]
-async fn root_is_kept_for_1_true_and_yes_in_any_case_and_for_nothing_else() -> Result<()> {
+async fn only_1_true_and_yes_keep_root() -> Result<()> {
     let container = up().await?;
     let kept = ["1", "true", "yes", "TRUE", "Yes", "tRuE", "YES", "True"];
     let dropped = [
@@ -81,7 +81,7 @@ async fn root_is_kept_for_1_true_and_yes_in_any_case_and_for_nothing_else() -> R
 }
 
 #[docker_test]
-async fn the_opt_out_is_read_from_docker_exec_and_from_the_container_alike() -> Result<()> {
+async fn docker_exec_and_the_container_can_set_the_opt_out() -> Result<()> {
     let container = up().await?;
     let set = || hermes(&container, "config set a.b 1").as_root();
     for (value, owner) in [("1", "root"), ("yess", "hermes")] {
@@ -109,7 +109,7 @@ async fn the_opt_out_is_read_from_docker_exec_and_from_the_container_alike() -> 
 }
 
 #[docker_test]
-async fn it_leaves_root_whatever_path_or_name_it_is_called_by() -> Result<()> {
+async fn hermes_leaves_root_for_every_path_and_name() -> Result<()> {
     let container = up().await?;
     let prepare = "ln -s /opt/hermes/bin/hermes /tmp/agent; cp /opt/hermes/bin/hermes /tmp/h; ln -s /tmp/h /tmp/main-wrapper.sh
         mkdir -p '/tmp/a b'; ln /tmp/h '/tmp/a b/setup'; ln -s /opt/hermes/bin/hermes /usr/local/bin/entrypoint.sh";
@@ -146,7 +146,7 @@ async fn it_leaves_root_whatever_path_or_name_it_is_called_by() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_name_of_a_verb_gives_nobody_root_s_rights() -> Result<()> {
+async fn the_name_of_a_verb_gives_no_root_rights() -> Result<()> {
     let container = up().await?;
     // The verb that the boot runs as root: whatever the words are, they do not reach another command.
     let set_up = "exec -a /opt/hermes/docker/verbs/setup /opt/hermes/bin/hermes config set stolen.name 1";
@@ -177,7 +177,7 @@ async fn the_name_of_a_verb_gives_nobody_root_s_rights() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_verbs_of_slots_are_the_account_s_even_where_root_is_kept() -> Result<()> {
+async fn the_verbs_of_slots_never_keep_root() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     hermes(&container, "-p coder gateway start").await?.success();
     ready_pid(&container, "coder").await?;
@@ -194,7 +194,7 @@ async fn the_verbs_of_slots_are_the_account_s_even_where_root_is_kept() -> Resul
 }
 
 #[docker_test]
-async fn no_order_of_root_s_leaves_a_file_of_root_s_anywhere() -> Result<()> {
+async fn commands_of_root_create_no_files_of_root() -> Result<()> {
     let container = up().await?;
     container.exec(["touch", "/root/before"]).as_root().await?.success();
     for words in [
@@ -240,7 +240,7 @@ async fn with_groups() -> Result<ContainerBuilder> {
 }
 
 #[docker_test]
-async fn what_it_becomes_is_the_account_with_its_groups_its_home_and_nothing_of_root_s() -> Result<()> {
+async fn leaving_root_sets_groups_and_home_and_drops_capabilities() -> Result<()> {
     let container = with_groups().await?.cmd(["sleep", "infinity"]).start_ready().await?;
     let ids = "10000\t10000\t10000\t10000";
     let none = "0000000000000000";
@@ -272,7 +272,7 @@ async fn what_it_becomes_is_the_account_with_its_groups_its_home_and_nothing_of_
 }
 
 #[docker_test]
-async fn a_group_that_the_operator_adds_is_hermes_s_and_none_of_root_s_is() -> Result<()> {
+async fn hermes_gets_groups_of_group_add_but_none_of_root() -> Result<()> {
     let container = with_groups()
         .await?
         .group_add("998")
@@ -299,7 +299,7 @@ async fn a_group_that_the_operator_adds_is_hermes_s_and_none_of_root_s_is() -> R
 }
 
 #[docker_test]
-async fn without_root_the_groups_that_the_operator_adds_are_there_too() -> Result<()> {
+async fn containers_without_root_keep_the_groups_of_group_add() -> Result<()> {
     let groups = Container::builder().user("10000:10000").group_add("998").run(["id", "-G"]).await?.success();
     groups.stdout_is("10000 998");
     Ok(())
@@ -312,7 +312,7 @@ fn sorted(groups: &str) -> Vec<&str> {
 }
 
 #[docker_test]
-async fn a_stamp_that_is_hidden_unreadable_or_changed_keeps_nobody_root() -> Result<()> {
+async fn a_changed_or_missing_stamp_never_keeps_root() -> Result<()> {
     let container = idle().start().await?;
     let stamp = "/opt/hermes/.install_method";
     for change in [
@@ -333,7 +333,7 @@ async fn a_stamp_that_is_hidden_unreadable_or_changed_keeps_nobody_root() -> Res
 }
 
 #[docker_test]
-async fn without_a_usable_account_it_ends_with_77_and_writes_nothing() -> Result<()> {
+async fn without_a_usable_account_hermes_exits_77_and_writes_nothing() -> Result<()> {
     let container = idle().start().await?;
     let before = "cp /etc/passwd /root/passwd; touch /root/before";
     container.exec_sh(before).as_root().await?.success();
@@ -371,7 +371,7 @@ async fn wrote_nothing(container: &Container) -> Result<()> {
 }
 
 #[docker_test]
-async fn without_the_capabilities_to_leave_root_it_ends_with_77_and_writes_nothing() -> Result<()> {
+async fn without_setuid_or_setgid_hermes_exits_77_and_writes_nothing() -> Result<()> {
     let expected = "error: cannot leave root for the account 'hermes'\ncaused by: EPERM: Operation not permitted\n\
         hint: the container needs the capabilities SETUID and SETGID, or start it with --user 10000:10000\n";
     for dropped in ["SETGID", "SETUID", "ALL"] {

@@ -88,7 +88,7 @@ async fn a_read_only_container_lives_with_a_tmpfs_on_run() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_read_only_container_lives_with_an_executable_tmpfs_on_run() -> Result<()> {
+async fn a_read_only_container_lives_with_an_executable_run() -> Result<()> {
     let builder = read_only("exec").env("S6_READ_ONLY_ROOT", "1");
     lives("--read-only --tmpfs /run:exec", builder, Trees::Two).await
 }
@@ -99,7 +99,7 @@ async fn a_container_lives_with_a_noexec_run() -> Result<()> {
 }
 
 #[docker_test]
-async fn run_really_is_noexec_and_the_root_really_read_only_there() -> Result<()> {
+async fn a_read_only_container_has_a_noexec_run() -> Result<()> {
     let container = read_only("").cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec_sh("echo x >/etc/x").as_root().await?.failure();
     let script = "printf '#!/bin/sh\\n' >/run/x; chmod 755 /run/x; /run/x";
@@ -108,19 +108,19 @@ async fn run_really_is_noexec_and_the_root_really_read_only_there() -> Result<()
 }
 
 #[docker_test]
-async fn a_read_only_container_without_a_writable_run_says_what_it_needs() -> Result<()> {
+async fn a_read_only_container_without_a_writable_run_exits_78() -> Result<()> {
     let output = Container::builder().read_only().run(["true"]).await?.code(78);
     output.stderr_matches(contains("error:").and(contains("/run")).and(contains("--tmpfs /run")));
     Ok(())
 }
 
 #[docker_test]
-async fn as_user_10000_there_is_one_tree() -> Result<()> {
+async fn user_10000_has_one_tree() -> Result<()> {
     lives("--user 10000:10000", Container::builder().user("10000:10000"), Trees::One(10000)).await
 }
 
 #[docker_test]
-async fn as_user_10000_read_only_there_is_one_tree() -> Result<()> {
+async fn user_10000_has_one_tree_with_a_read_only_root() -> Result<()> {
     for options in ["", "exec,mode=1777"] {
         let builder = read_only(options).user("10000:10000");
         lives(&format!("--user 10000:10000 --tmpfs /run:{options}"), builder, Trees::One(10000)).await?;
@@ -129,17 +129,17 @@ async fn as_user_10000_read_only_there_is_one_tree() -> Result<()> {
 }
 
 #[docker_test]
-async fn as_a_random_user_of_group_0_there_is_one_tree() -> Result<()> {
+async fn a_random_user_of_group_0_has_one_tree() -> Result<()> {
     lives("--user 12345:0", Container::builder().user("12345:0"), Trees::One(12345)).await
 }
 
 #[docker_test]
-async fn as_a_random_user_of_group_0_read_only_there_is_one_tree() -> Result<()> {
+async fn a_read_only_random_user_has_one_tree() -> Result<()> {
     lives("--user 12345:0 --read-only", read_only("").user("12345:0"), Trees::One(12345)).await
 }
 
 #[docker_test]
-async fn any_user_that_can_write_the_volume_and_run_has_one_tree() -> Result<()> {
+async fn any_user_with_a_writable_volume_has_one_tree() -> Result<()> {
     for read_only in [false, true] {
         let volume = Volume::new().await?;
         // A volume of that user's own, as a NAS or a bind-mounted directory is: the engine gives an empty one to the image's user.
@@ -154,7 +154,7 @@ async fn any_user_that_can_write_the_volume_and_run_has_one_tree() -> Result<()>
 }
 
 #[docker_test]
-async fn a_user_that_can_write_nothing_is_refused_with_the_mend() -> Result<()> {
+async fn a_user_without_write_access_is_refused_with_a_hint() -> Result<()> {
     let rows = [
         ("--user 1234:1234", Container::builder()),
         ("--user 1234:1234 --read-only --tmpfs /run", read_only("")),
@@ -196,7 +196,7 @@ async fn without_root_no_capability_is_needed() -> Result<()> {
 }
 
 #[docker_test]
-async fn without_any_capability_root_is_told_which_are_needed() -> Result<()> {
+async fn without_any_capability_the_boot_names_the_needed_ones() -> Result<()> {
     for (row, builder) in [
         ("--cap-drop ALL", Container::builder().cap_drop("ALL")),
         ("--cap-drop ALL --read-only --tmpfs /run", read_only("").cap_drop("ALL")),

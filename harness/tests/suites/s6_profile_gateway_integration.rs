@@ -15,7 +15,7 @@ async fn entries(container: &Container) -> Result<String> {
 const EMPTY: &str = ".lease.json\n.lock\n.s6-svscan\ndashboard\ngateway-default\nmain-hermes\nvolume-lease";
 
 #[docker_test]
-async fn a_profile_is_registered_once_and_unregistered_as_often_as_one_likes() -> Result<()> {
+async fn a_profile_is_registered_once_and_unregistered_completely() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let slot = container.slot("gateway-coder").await?;
     ensure!(slot.as_ref().is_some_and(|slot| slot.pid.is_none()), "the slot: {slot:?}");
@@ -66,7 +66,7 @@ async fn rescans_in_the_middle_of_registrations_find_whole_slots_alone() -> Resu
 }
 
 #[docker_test]
-async fn a_registration_whose_rescan_fails_fails_with_s6_s_own_words_and_leaves_nothing() -> Result<()> {
+async fn a_failed_rescan_fails_the_registration_and_leaves_nothing() -> Result<()> {
     let container = up().await?;
     container.exec(["chmod", "000", "/run/service/.s6-svscan/control"]).await?.success();
     let failed = hermes(&container, "profile create coder").await?.code(1);

@@ -25,7 +25,7 @@ fn hidden_by(mount: &str, point: &str) -> String {
 }
 
 #[docker_test]
-async fn a_mount_that_hides_the_program_ends_the_boot_with_one_message() -> Result<()> {
+async fn a_mount_over_the_program_ends_the_boot() -> Result<()> {
     for point in ["/opt/hermes", "/opt", "/opt/hermes/bin", "/opt/hermes/docker"] {
         let hidden = |builder: ContainerBuilder| builder.tmpfs(point, "");
         let expected = hidden_by("tmpfs (tmpfs)", point);
@@ -52,7 +52,7 @@ async fn a_mount_that_hides_the_program_ends_the_boot_with_one_message() -> Resu
 }
 
 #[docker_test]
-async fn a_volume_of_an_earlier_release_over_the_program_is_named_even_where_it_would_run() -> Result<()> {
+async fn a_stale_volume_over_the_program_ends_the_boot() -> Result<()> {
     // The engine fills a new volume with what the image has there.
     let stale = Volume::new().await?;
     let over = || Container::builder().volume(&stale, "/opt/hermes");
@@ -71,7 +71,7 @@ async fn a_volume_of_an_earlier_release_over_the_program_is_named_even_where_it_
 }
 
 #[docker_test]
-async fn a_program_that_is_gone_or_not_executable_ends_the_boot_with_one_message() -> Result<()> {
+async fn a_program_that_is_not_executable_ends_the_boot() -> Result<()> {
     let builder = Container::builder().file("/opt/hermes/bin/hermes", 0o644, "");
     let expected = "init: error: /opt/hermes/bin/hermes is not there, or nobody may run it\n\
         init: hint: build the image FROM the hermes image, and leave /opt/hermes as it is there\n";
@@ -80,7 +80,7 @@ async fn a_program_that_is_gone_or_not_executable_ends_the_boot_with_one_message
 }
 
 #[docker_test]
-async fn a_mount_beside_the_program_or_on_a_file_of_it_is_nobodys_business() -> Result<()> {
+async fn mounts_beside_the_program_are_allowed() -> Result<()> {
     let volume = Volume::new().await?;
     let builder = Container::builder().volume(&volume, "/opt/hermes-data").tmpfs("/opt/hermes/docs", "");
     builder
@@ -98,7 +98,7 @@ fn without_init() -> ContainerBuilder {
 }
 
 #[docker_test]
-async fn without_init_hermes_works_as_hermes_and_says_what_does_not() -> Result<()> {
+async fn without_init_hermes_works_and_reports_the_missing_supervisor() -> Result<()> {
     let container = without_init().cmd(["sleep", "infinity"]).start().await?;
     hermes(&container, "config set a.b 1").as_root().await?.success();
     hermes(&container, "profile create coder").as_root().await?.success();
@@ -119,7 +119,7 @@ async fn without_init_hermes_works_as_hermes_and_says_what_does_not() -> Result<
 }
 
 #[docker_test]
-async fn without_init_a_gateway_runs_in_the_foreground_as_hermes_and_stops_when_told_to() -> Result<()> {
+async fn without_init_a_gateway_runs_in_the_foreground() -> Result<()> {
     let container = without_init().cmd(["hermes", "gateway", "run"]).start().await?;
     container.wait_until("it is ready", log_says("gateway 'default' is ready"), secs(10)).await?;
     let gateway = only_gateway(&container).await?;
@@ -143,7 +143,7 @@ async fn read_only_volume(booted: bool) -> Result<ContainerBuilder> {
 }
 
 #[docker_test]
-async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Result<()> {
+async fn on_a_read_only_volume_orders_fail_with_a_hint() -> Result<()> {
     let container = read_only_volume(true).await?.cmd(["sleep", "infinity"]).start_ready().await?;
     for (words, what) in [
         ("gateway start", "cannot lock /opt/data/gateway_state.json.lock"),
@@ -178,7 +178,7 @@ async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Resul
 }
 
 #[docker_test]
-async fn a_boot_on_a_read_only_volume_goes_on_and_names_the_path_and_the_mend_once() -> Result<()> {
+async fn a_boot_reports_a_read_only_volume_once() -> Result<()> {
     for booted in [false, true] {
         let container = read_only_volume(booted).await?.cmd(["sleep", "infinity"]).start_ready().await?;
         container.wait_until("it is told", log_says("mount it read-write"), secs(10)).await?;
@@ -199,7 +199,7 @@ async fn a_boot_on_a_read_only_volume_goes_on_and_names_the_path_and_the_mend_on
 }
 
 #[docker_test]
-async fn gateway_run_on_a_read_only_volume_ends_with_73_and_the_mend() -> Result<()> {
+async fn gateway_run_on_a_read_only_volume_exits_73() -> Result<()> {
     let output = read_only_volume(true).await?.run(["gateway", "run"]).await?.code(73);
     let expected = format!("error: cannot lock /opt/data/gateway_state.json.lock\n{MOUNT_IT}");
     output.stderr_matches(contains(expected));

@@ -22,7 +22,7 @@ const STREAMS: &str = "for fd in 0 1 2; do test -t $fd && echo \"$fd yes\" || ec
     (: </dev/tty) 2>/dev/null && echo 'tty yes' || echo 'tty no'";
 
 #[docker_test]
-async fn with_a_terminal_every_stream_is_it_and_dev_tty_opens() -> Result<()> {
+async fn all_streams_are_the_terminal_and_dev_tty_opens() -> Result<()> {
     let (container, mut terminal) =
         Container::builder().cmd(["sh", "-c", STREAMS]).open_terminal(80, 24).await?;
     terminal.wait_for("tty yes", secs(20)).await?;
@@ -36,7 +36,7 @@ async fn with_a_terminal_every_stream_is_it_and_dev_tty_opens() -> Result<()> {
 }
 
 #[docker_test]
-async fn without_a_terminal_nothing_pretends_to_be_one() -> Result<()> {
+async fn without_a_terminal_no_stream_is_one() -> Result<()> {
     let no_terminal = "0 no\n1 no\n2 no\ntty no";
     Container::builder().run(["sh", "-c", STREAMS]).await?.success().stdout_is(no_terminal);
     // With -i alone, too.
@@ -108,7 +108,7 @@ async fn a_resize_reaches_the_running_program() -> Result<()> {
 }
 
 #[docker_test]
-async fn control_c_reaches_the_program_and_ends_it_as_sigint_does() -> Result<()> {
+async fn control_c_ends_the_program_with_sigint() -> Result<()> {
     let (container, mut terminal) =
         Container::builder().cmd(["sh", "-c", "echo started; exec sleep 1000"]).open_terminal(80, 24).await?;
     terminal.wait_for("started", secs(20)).await?;
@@ -119,7 +119,7 @@ async fn control_c_reaches_the_program_and_ends_it_as_sigint_does() -> Result<()
 }
 
 #[docker_test]
-async fn control_c_reaches_the_whole_foreground_group_and_nothing_else() -> Result<()> {
+async fn control_c_reaches_only_the_foreground_group() -> Result<()> {
     // A program that minds SIGINT goes on, and so does the container.
     let script = "trap 'echo minded' INT; echo started; (trap - INT; exec sleep 1000); echo child ended $?; \
         read line; echo \"then $line\"; exit 5";
@@ -144,7 +144,7 @@ async fn control_c_reaches_the_whole_foreground_group_and_nothing_else() -> Resu
 }
 
 #[docker_test]
-async fn control_backslash_ends_the_program_as_sigquit_does() -> Result<()> {
+async fn control_backslash_ends_the_program_with_sigquit() -> Result<()> {
     let (_container, mut terminal) =
         Container::builder().cmd(["sh", "-c", "echo started; exec sleep 1000"]).open_terminal(80, 24).await?;
     terminal.wait_for("started", secs(20)).await?;
@@ -208,7 +208,7 @@ async fn an_interactive_bash_has_job_control_and_warns_of_nothing() -> Result<()
 }
 
 #[docker_test]
-async fn a_program_that_control_z_stops_does_not_hang_the_container() -> Result<()> {
+async fn a_stopped_program_does_not_hang_the_container() -> Result<()> {
     let (container, mut terminal) =
         Container::builder().cmd(["sh", "-c", "echo started; exec sleep 1000"]).open_terminal(80, 24).await?;
     terminal.wait_for("started", secs(20)).await?;
@@ -249,7 +249,7 @@ async fn control_d_ends_the_shell_and_the_container() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_device_files_of_the_streams_can_be_opened_on_a_terminal() -> Result<()> {
+async fn the_device_files_of_the_streams_open_on_a_terminal() -> Result<()> {
     let script = "echo one >/dev/stdout; echo two >/dev/stderr; echo three >/dev/tty; echo four >/dev/fd/1; \
         read line </dev/stdin; echo \"got $line\"";
     let (_container, mut terminal) =
@@ -286,7 +286,7 @@ async fn the_exit_code_is_the_containers_with_a_terminal_too() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_terminal_of_docker_exec_works_like_one_of_docker_run() -> Result<()> {
+async fn docker_exec_gives_a_working_terminal() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let mut terminal = container
         .exec(["bash", "--norc", "--noprofile", "-i"])

@@ -58,7 +58,7 @@ async fn a_thousand_orphans_of_the_command_leave_no_zombie() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_thousand_orphans_leave_no_zombie_when_the_platform_owns_pid_1() -> Result<()> {
+async fn a_thousand_orphans_leave_no_zombie_below_docker_init() -> Result<()> {
     let script = orphans(MANY, "/tmp/gate");
     let builder = Container::builder().init().cmd(["sh", "-c", &script]);
     let container = all_are_reaped(builder, MANY, "/tmp/gate").await?;
@@ -105,7 +105,7 @@ async fn the_orphans_of_docker_exec_leave_no_zombie() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_command_that_waits_for_nobody_keeps_its_zombies_to_itself_and_its_exit_code_too() -> Result<()> {
+async fn zombies_of_a_command_do_not_change_its_exit_code() -> Result<()> {
     // Its own children are its own affair; when it ends they are nobody's, and nothing of them is left. Nor is the end
     // of an orphan taken for the end of the command.
     let script = "( (exit 9) & ); ( (sleep 0.1; exit 8) & ); (exit 7) & sleep 0.3; exit 6";

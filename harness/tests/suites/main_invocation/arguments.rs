@@ -44,7 +44,7 @@ async fn every_argument_arrives_as_it_was_given() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_shell_gets_its_script_and_its_arguments_whole_however_long() -> Result<()> {
+async fn a_shell_gets_long_scripts_and_arguments_unchanged() -> Result<()> {
     // The kernel allows 128 KiB for one argument.
     let long = "x".repeat(120_000);
     let script = "printf '%s|' \"$#\" \"$0\" \"$1\" \"$2\" \"$3\" \"$4\" \"${#5}\"\n# a comment\nexit 5";

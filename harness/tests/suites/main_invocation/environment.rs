@@ -48,7 +48,7 @@ fn odd_container() -> ContainerBuilder {
 }
 
 #[docker_test]
-async fn the_environment_of_the_command_is_the_containers_byte_for_byte() -> Result<()> {
+async fn the_command_gets_the_environment_of_the_container_unchanged() -> Result<()> {
     let environ = ["cat", "/proc/self/environ"];
     // What the engine gives a container, seen without /init.
     let bypassed = odd_container().entrypoint(["/usr/bin/cat"]).run(["/proc/self/environ"]).await?.success();
@@ -77,7 +77,7 @@ async fn the_environment_of_the_command_is_the_containers_byte_for_byte() -> Res
 }
 
 #[docker_test]
-async fn the_image_boots_and_finds_programs_whatever_path_is() -> Result<()> {
+async fn the_image_boots_with_an_unusable_path() -> Result<()> {
     for path in ["", "/nowhere", "relative::/tmp"] {
         let container = Container::builder().env("PATH", path).cmd(["sleep", "9999"]).start_ready().await?;
         container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
@@ -111,7 +111,7 @@ async fn path_decides_which_program_a_word_is() -> Result<()> {
 }
 
 #[docker_test]
-async fn root_runs_nothing_that_a_path_of_the_operator_points_to() -> Result<()> {
+async fn root_runs_no_program_from_the_path_of_the_operator() -> Result<()> {
     // Whatever a boot might look for by name, in a directory that hermes can write.
     let trap = "#!/bin/sh\n/usr/bin/id -u >>/tmp/trapped\nexit 1\n";
     let mut image = ImageBuilder::new().directory("/trap", 0o755, (10000, 10000));

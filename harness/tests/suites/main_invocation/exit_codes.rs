@@ -16,7 +16,7 @@ async fn the_exit_code_of_the_command_is_the_containers() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_command_that_a_signal_killed_is_128_and_its_number() -> Result<()> {
+async fn a_killed_command_exits_with_128_plus_the_signal_number() -> Result<()> {
     // The last one is a real-time signal, which has no name.
     for (signal, code) in
         [("INT", 130), ("ABRT", 134), ("KILL", 137), ("SEGV", 139), ("TERM", 143), ("64", 192)]
@@ -42,7 +42,7 @@ const OTHER_MACHINE: [u8; 64] = {
 };
 
 #[docker_test]
-async fn a_path_that_cannot_be_run_ends_as_in_a_shell() -> Result<()> {
+async fn an_unusable_program_path_exits_with_126_or_127() -> Result<()> {
     let image = ImageBuilder::new()
         .file("/try/not-executable", 0o644, "#!/bin/sh\nexit 0\n")
         .file("/try/no-interpreter", 0o755, "#!/no/such/interpreter\n")

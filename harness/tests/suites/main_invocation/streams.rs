@@ -22,7 +22,7 @@ async fn standard_input_reaches_the_command_byte_for_byte() -> Result<()> {
 }
 
 #[docker_test]
-async fn standard_output_and_standard_error_stay_apart_and_nobody_else_writes_to_them() -> Result<()> {
+async fn stdout_and_stderr_contain_only_the_output_of_the_command() -> Result<()> {
     let output = run(&["sh", "-c", "echo out; echo err >&2; printf 'no newline'"]).await?.success();
     ensure!(
         (output.stdout().as_str(), output.stderr().as_str()) == ("out\nno newline", "err\n"),

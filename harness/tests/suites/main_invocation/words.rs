@@ -14,7 +14,7 @@ pub(super) async fn run(arguments: &[&str]) -> Result<Outcome> {
 }
 
 #[docker_test]
-async fn with_no_command_it_says_what_it_supervises_and_stays_up_until_it_is_stopped() -> Result<()> {
+async fn without_a_command_it_lists_services_and_runs_until_stopped() -> Result<()> {
     let container = Container::builder().cmd(Vec::<String>::new()).start_ready().await?;
     let said = async |container: &Container| {
         let (stdout, _) = container.logs().await?;
@@ -38,7 +38,7 @@ async fn with_no_command_it_says_what_it_supervises_and_stays_up_until_it_is_sto
 }
 
 #[docker_test]
-async fn a_word_that_is_no_program_is_a_subcommand_of_hermes() -> Result<()> {
+async fn a_word_without_a_program_is_a_subcommand_of_hermes() -> Result<()> {
     let json = run(&["version", "--json"]).await?.success().stdout();
     let json: serde_json::Value = serde_json::from_str(&json).with_context(|| json.clone())?;
     ensure!(json["version"].is_string() && json["install_method"] == "docker", "{json}");
@@ -50,7 +50,7 @@ async fn a_word_that_is_no_program_is_a_subcommand_of_hermes() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_leading_dash_is_a_flag_of_hermes_and_never_one_of_init_or_a_shell() -> Result<()> {
+async fn arguments_with_a_leading_dash_are_flags_of_hermes() -> Result<()> {
     let version = run(&["--version"]).await?.success();
     version.stdout_matches(predicate::str::is_match(r"^hermes \d+\.\d+\.\d+[^\n]*\n$")?);
     // What sh, s6-svscan or execline would take for themselves.
@@ -62,7 +62,7 @@ async fn a_leading_dash_is_a_flag_of_hermes_and_never_one_of_init_or_a_shell() -
 }
 
 #[docker_test]
-async fn a_program_that_exists_is_run_as_itself_and_nothing_stands_between() -> Result<()> {
+async fn a_program_runs_without_a_process_between_it_and_init() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let one_program = async |container: &Container| {
         let processes = container.processes().await?;
@@ -110,7 +110,7 @@ async fn the_command_runs_in_the_directory_that_workdir_names() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_container_ends_when_its_command_does_whatever_that_left_running() -> Result<()> {
+async fn the_container_ends_with_its_command_despite_background_processes() -> Result<()> {
     let script = "sleep 1001 & setsid sleep 1002 & (trap '' HUP; exec sleep 1003) & exit 7";
     // Longer than the limit: nobody waits for the end of what is told to end and does.
     let builder =

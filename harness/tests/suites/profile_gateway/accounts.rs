@@ -58,7 +58,7 @@ async fn credentials(container: &Container, pid: u32) -> Result<String> {
 }
 
 #[docker_test]
-async fn no_gateway_runs_as_root_even_where_commands_of_root_stay_root_s() -> Result<()> {
+async fn no_gateway_runs_as_root_even_if_commands_do() -> Result<()> {
     let container = Container::builder()
         .env("HERMES_DOCKER_EXEC_AS_ROOT", "1")
         .cmd(["gateway", "run", "--no-supervise"])
@@ -91,7 +91,7 @@ async fn no_gateway_runs_as_root_even_where_commands_of_root_stay_root_s() -> Re
 }
 
 #[docker_test]
-async fn commands_that_stay_root_s_take_nothing_away_from_hermes() -> Result<()> {
+async fn files_of_commands_that_stay_root_remain_usable_by_hermes() -> Result<()> {
     let container = up().await?;
     for words in ["profile create of-root", "gateway start"] {
         hermes(&container, words).as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1").await?.success();

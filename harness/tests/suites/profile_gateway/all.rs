@@ -42,7 +42,7 @@ async fn shows_all(container: &Container, words: &str, state: &str) -> Result<()
 }
 
 #[docker_test]
-async fn all_gateways_are_started_shown_restarted_and_stopped_with_one_order() -> Result<()> {
+async fn one_order_starts_lists_restarts_and_stops_all_gateways() -> Result<()> {
     let container = up_with(&ALL[1..]).await?;
     let started = hermes(&container, "gateway start --all").await?.success();
     ensure!(started.took() < secs(10), "{:?}", started.took());
@@ -70,7 +70,7 @@ async fn all_gateways_are_started_shown_restarted_and_stopped_with_one_order() -
 }
 
 #[docker_test]
-async fn one_gateway_that_cannot_start_is_told_and_does_not_keep_the_others_down() -> Result<()> {
+async fn a_gateway_that_cannot_start_does_not_stop_the_others() -> Result<()> {
     let container = up_with(&["broken", "coder"]).await?;
     container.exec_sh("echo 'gateway: [' >/opt/data/profiles/broken/config.yaml").await?.success();
     let failed = hermes(&container, "gateway start --all").await?.code(1);
@@ -87,7 +87,7 @@ async fn one_gateway_that_cannot_start_is_told_and_does_not_keep_the_others_down
 }
 
 #[docker_test]
-async fn one_profile_and_all_of_them_cannot_both_be_meant() -> Result<()> {
+async fn a_profile_and_all_exclude_each_other() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     for words in
         ["gateway start --all -p coder", "-p coder gateway start --all", "-p coder gateway status --all"]

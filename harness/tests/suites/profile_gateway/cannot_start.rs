@@ -52,7 +52,7 @@ async fn tries(container: &Container, profile: &str) -> Result<usize> {
 }
 
 #[docker_test]
-async fn a_broken_configuration_is_told_with_its_place_and_the_gateway_starts_when_it_is_mended() -> Result<()>
+async fn a_gateway_reports_a_broken_configuration_and_starts_once_corrected() -> Result<()>
 {
     let container = up_with(&["coder"]).await?;
     let port = port(&container, "coder").await?;
@@ -81,7 +81,7 @@ async fn a_broken_configuration_is_told_with_its_place_and_the_gateway_starts_wh
 }
 
 #[docker_test]
-async fn a_restart_with_a_broken_configuration_says_why_as_a_start_does() -> Result<()> {
+async fn a_restart_reports_a_broken_configuration() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     hermes(&container, "-p coder gateway start").await?.success();
     configure(&container, "coder", "gateway:\n  port: [\n").await?;
@@ -92,7 +92,7 @@ async fn a_restart_with_a_broken_configuration_says_why_as_a_start_does() -> Res
 }
 
 #[docker_test]
-async fn a_port_that_is_taken_is_told_with_who_has_it_and_another_port() -> Result<()> {
+async fn a_port_in_use_is_reported_with_its_holder() -> Result<()> {
     let container = up_with(&["first", "second"]).await?;
     hermes(&container, "-p first gateway start").await?.success();
     let taken = port(&container, "first").await?;

@@ -25,7 +25,7 @@ async fn nothing_is_half_made(container: &Container) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_profile_whose_gateway_cannot_be_registered_is_not_made_and_the_command_says_why() -> Result<()> {
+async fn a_profile_is_not_created_if_its_registration_fails() -> Result<()> {
     let container = up().await?;
     // Root takes away what the account may write, and gives it back.
     let breaks = [
@@ -57,7 +57,7 @@ async fn a_profile_whose_gateway_cannot_be_registered_is_not_made_and_the_comman
 }
 
 #[docker_test]
-async fn of_two_that_make_one_profile_at_once_one_wins_and_the_profile_is_whole() -> Result<()> {
+async fn one_of_two_simultaneous_creations_of_a_profile_succeeds() -> Result<()> {
     let container = up().await?;
     for round in 0..4 {
         let create = async || hermes(&container, "profile create coder").await;
@@ -80,7 +80,7 @@ async fn of_two_that_make_one_profile_at_once_one_wins_and_the_profile_is_whole(
 }
 
 #[docker_test]
-async fn two_orders_for_one_gateway_at_once_are_both_carried_out() -> Result<()> {
+async fn simultaneous_orders_for_one_gateway_both_succeed() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let start = async || hermes(&container, "-p coder gateway start").await;
     let (one, other) = tokio::join!(start(), start());
@@ -101,7 +101,7 @@ async fn two_orders_for_one_gateway_at_once_are_both_carried_out() -> Result<()>
 }
 
 #[docker_test]
-async fn a_directory_that_was_copied_into_profiles_can_be_started_as_if_it_had_been_made() -> Result<()> {
+async fn a_copied_profile_directory_can_be_started() -> Result<()> {
     let container = up().await?;
     let copy = "mkdir -p /opt/data/profiles/copied && echo 'You are.' >/opt/data/profiles/copied/SOUL.md";
     container.exec_sh(copy).await?.success();

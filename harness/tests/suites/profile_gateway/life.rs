@@ -11,7 +11,7 @@ use crate::support::driving::{
 };
 
 #[docker_test]
-async fn a_new_profile_has_a_slot_that_is_down_with_its_logger_and_a_port_of_its_own() -> Result<()> {
+async fn a_new_profile_has_a_stopped_slot_and_a_port() -> Result<()> {
     let container = up().await?;
     let created = hermes(&container, "profile create coder").await?.success();
     created.stdout_matches(contains("hermes -p coder gateway start"));
@@ -38,7 +38,7 @@ async fn a_new_profile_has_a_slot_that_is_down_with_its_logger_and_a_port_of_its
 }
 
 #[docker_test]
-async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and_it_stays_down() -> Result<()>
+async fn start_and_stop_wait_for_readiness_and_the_end() -> Result<()>
 {
     let container = up_with(&["coder"]).await?;
     let port = port(&container, "coder").await?;
@@ -86,7 +86,7 @@ async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and
 }
 
 #[docker_test]
-async fn a_restart_makes_another_process_and_starts_what_was_stopped() -> Result<()> {
+async fn a_restart_replaces_the_process_or_starts_a_stopped_gateway() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     // Stopped.
     hermes(&container, "-p coder gateway restart").await?.success();
@@ -107,7 +107,7 @@ async fn a_restart_makes_another_process_and_starts_what_was_stopped() -> Result
 }
 
 #[docker_test]
-async fn the_profile_is_named_before_or_after_the_verb_and_is_the_default_one_else() -> Result<()> {
+async fn the_profile_flag_may_stand_before_or_after_the_verb() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     for words in ["-p coder gateway status", "gateway status -p coder", "gateway -p coder status"] {
         hermes(&container, words).await?.success().stdout_matches(contains("coder"));
@@ -128,7 +128,7 @@ async fn the_profile_is_named_before_or_after_the_verb_and_is_the_default_one_el
 }
 
 #[docker_test]
-async fn without_waiting_an_order_is_given_and_the_intent_is_written() -> Result<()> {
+async fn no_wait_records_the_desired_state_and_returns() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let ordered = hermes(&container, "-p coder gateway start --no-wait").await?.success();
     ordered.stdout_is("gateway 'coder': ordered");
@@ -144,7 +144,7 @@ async fn without_waiting_an_order_is_given_and_the_intent_is_written() -> Result
 }
 
 #[docker_test]
-async fn an_order_is_waited_for_as_long_as_it_may_take_and_holds_beyond_that() -> Result<()> {
+async fn an_order_still_holds_after_its_timeout() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let supervisors = container.processes_named("s6-supervise").await?;
     let supervisor = supervisors.iter().find(|process| process.argv == ["s6-supervise", "gateway-coder"]);
@@ -171,7 +171,7 @@ async fn an_order_is_waited_for_as_long_as_it_may_take_and_holds_beyond_that() -
 }
 
 #[docker_test]
-async fn a_deleted_profile_leaves_no_process_no_slot_and_no_file_and_can_be_made_again() -> Result<()> {
+async fn a_deleted_profile_leaves_nothing_and_can_be_created_again() -> Result<()> {
     let container = up_with(&["coder", "other"]).await?;
     for profile in ["coder", "other"] {
         hermes(&container, &format!("-p {profile} gateway start")).await?.success();
@@ -211,7 +211,7 @@ async fn a_deleted_profile_leaves_no_process_no_slot_and_no_file_and_can_be_made
 }
 
 #[docker_test]
-async fn the_log_of_a_gateway_can_be_read_the_moment_that_it_was_first_started() -> Result<()> {
+async fn the_log_is_readable_right_after_the_first_start() -> Result<()> {
     let container = up().await?;
     for number in 0..5 {
         let script = format!(

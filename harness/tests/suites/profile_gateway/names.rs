@@ -14,7 +14,7 @@ const RULE: &str =
     "it starts with a-z or 0-9, goes on with a-z, 0-9, '_' or '-', and has at most 243 characters";
 
 #[docker_test]
-async fn a_name_that_breaks_a_rule_is_refused_with_the_rule_and_nothing_is_made() -> Result<()> {
+async fn invalid_names_are_refused_with_the_rule() -> Result<()> {
     let container = up().await?;
     let (too_long, way_too_long) = ("a".repeat(244), "a".repeat(300));
     let refused = [
@@ -60,7 +60,7 @@ async fn a_name_that_breaks_a_rule_is_refused_with_the_rule_and_nothing_is_made(
 }
 
 #[docker_test]
-async fn the_longest_name_that_s6_takes_is_one_and_its_gateway_runs() -> Result<()> {
+async fn a_gateway_runs_with_the_longest_name() -> Result<()> {
     let container = up().await?;
     let longest = format!("0{}", "a-_".repeat(81))[..243].to_owned();
     create(&container, &[&longest]).await?;
@@ -76,7 +76,7 @@ async fn the_longest_name_that_s6_takes_is_one_and_its_gateway_runs() -> Result<
 }
 
 #[docker_test]
-async fn whoever_asks_for_a_profile_that_nobody_made_is_told_how_to_make_it() -> Result<()> {
+async fn a_missing_profile_is_reported_with_a_hint() -> Result<()> {
     let container = up().await?;
     // No profile: nothing says that it is one.
     container

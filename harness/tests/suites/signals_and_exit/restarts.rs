@@ -95,7 +95,7 @@ const LITTER_AS_HERMES: &str = "
     mv main-hermes/event main-hermes/was-event && mkdir unreadable && chmod 000 unreadable";
 
 #[docker_test]
-async fn what_an_earlier_boot_left_in_run_is_cleared() -> Result<()> {
+async fn a_boot_clears_the_remains_of_earlier_boots_in_run() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     let look = "ls -A -I '.leftover-*' /run/service /run/s6 /run/s6/container_environment /run/s6/scandir; ls -A /run/s6-rc 2>/dev/null";
@@ -116,7 +116,7 @@ async fn what_an_earlier_boot_left_in_run_is_cleared() -> Result<()> {
 }
 
 #[docker_test]
-async fn whatever_lies_in_place_of_the_runtime_directories_is_replaced() -> Result<()> {
+async fn a_boot_replaces_wrong_runtime_directories() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec_sh("mkdir /opt/data/precious; echo keep >/opt/data/precious/file").await?.success();
     let commands =

@@ -13,7 +13,7 @@ use crate::support::driving::is_healthy;
 use crate::support::own_services::{DEAF, FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
-async fn each_stop_signal_ends_a_plain_command_by_sigterm_and_runs_cont_finish() -> Result<()> {
+async fn each_stop_signal_ends_the_command_and_runs_cont_finish() -> Result<()> {
     try_join_all(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"].map(async |signal| {
         let builder = Container::builder().finish_script("50-tell", FINISH).cmd(["sleep", "infinity"]);
         let container = builder.start_ready().await?;
@@ -35,7 +35,7 @@ async fn each_stop_signal_ends_a_plain_command_by_sigterm_and_runs_cont_finish()
 }
 
 #[docker_test]
-async fn each_stop_signal_reaches_the_command_as_one_sigterm_and_its_own_exit_code_is_the_containers()
+async fn each_stop_signal_reaches_the_command_as_one_sigterm()
 -> Result<()> {
     try_join_all(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"].map(async |signal| {
         let container = Container::builder().cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
@@ -92,7 +92,7 @@ async fn a_second_sigterm_cuts_nothing_short() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_command_that_ignores_sigterm_is_killed_when_its_grace_time_is_over() -> Result<()> {
+async fn a_deaf_command_is_killed_after_its_grace_time() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH);
     let container =
         builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
@@ -107,7 +107,7 @@ async fn a_command_that_ignores_sigterm_is_killed_when_its_grace_time_is_over() 
 }
 
 #[docker_test]
-async fn a_service_that_ignores_sigterm_is_killed_and_the_rest_stops_in_order() -> Result<()> {
+async fn a_deaf_service_is_killed_and_the_others_stop_orderly() -> Result<()> {
     let builder = Container::builder()
         .finish_script("50-tell", FINISH)
         .user_service("deaf", DEAF)
@@ -128,7 +128,7 @@ async fn a_service_that_ignores_sigterm_is_killed_and_the_rest_stops_in_order() 
 }
 
 #[docker_test]
-async fn the_grace_times_are_those_that_were_asked_for() -> Result<()> {
+async fn the_grace_times_of_the_environment_apply() -> Result<()> {
     let deaf_orphan = "(trap '' TERM; echo orphan; exec sleep infinity) & trap '' TERM; sleep infinity";
     let deaf = async |grace: &str| -> Result<Container> {
         let builder = Container::builder()
@@ -161,7 +161,7 @@ async fn the_grace_times_are_those_that_were_asked_for() -> Result<()> {
 }
 
 #[docker_test]
-async fn an_idle_container_stops_at_once_whatever_its_grace_times_are() -> Result<()> {
+async fn long_grace_times_do_not_delay_an_idle_stop() -> Result<()> {
     // Whichever of them was waited for, Docker would have to kill it. What a stop takes otherwise is the benchmark's affair.
     let times = ["S6_SERVICES_GRACETIME", "S6_KILL_GRACETIME", "HERMES_FINISH_GRACETIME"];
     let builder = times.iter().fold(Container::builder(), |builder, name| builder.env(name, "60000"));
@@ -176,7 +176,7 @@ async fn an_idle_container_stops_at_once_whatever_its_grace_times_are() -> Resul
 }
 
 #[docker_test]
-async fn a_stop_that_docker_cuts_short_is_no_obstacle_to_the_next_start() -> Result<()> {
+async fn a_container_starts_after_docker_killed_it_during_a_stop() -> Result<()> {
     let builder = Container::builder().user_service("deaf", DEAF);
     let container =
         builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
@@ -217,7 +217,7 @@ async fn a_stop_during_the_boot_is_obeyed_at_once() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_stop_while_a_service_is_not_ready_yet_is_obeyed_at_once() -> Result<()> {
+async fn a_stop_does_not_wait_for_an_unready_service() -> Result<()> {
     let builder = Container::builder()
         .env("S6_CMD_WAIT_FOR_SERVICES_MAXTIME", "0")
         .user_service("never-ready", POLITE)
@@ -235,7 +235,7 @@ async fn a_stop_while_a_service_is_not_ready_yet_is_obeyed_at_once() -> Result<(
 }
 
 #[docker_test]
-async fn cont_finish_runs_as_root_when_every_service_is_down_and_the_command_is_gone() -> Result<()> {
+async fn cont_finish_runs_as_root_after_all_services_are_down() -> Result<()> {
     let slow_to_stop = "#!/bin/sh\n\
         sleep infinity & child=$!\n\
         trap 'kill $child; sleep 0.7; echo \"service: down\"; exit 0' TERM\n\
@@ -294,7 +294,7 @@ async fn root_halts_the_container_from_inside_and_hermes_may_not() -> Result<()>
 }
 
 #[docker_test]
-async fn the_end_of_the_root_tree_ends_the_container_in_order() -> Result<()> {
+async fn the_end_of_the_root_tree_stops_the_container_orderly() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
     let container = builder.cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
     for text in ["trapped", "polite: up"] {

@@ -19,7 +19,7 @@ fn is_at_once(whole: Duration, bypassed: Duration) -> bool {
 const TURNS: usize = 3;
 
 #[docker_test]
-async fn the_end_of_the_command_stops_the_services_in_order_and_keeps_its_exit_code() -> Result<()> {
+async fn the_end_of_the_command_stops_the_services_first() -> Result<()> {
     for (end, expected) in [("exit 0", 0), ("exit 42", 42), ("kill -KILL $$", 137)] {
         let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
         let container =
@@ -73,7 +73,7 @@ async fn an_idle_container_stops_at_once() -> Result<()> {
 }
 
 #[docker_test]
-async fn what_the_command_left_running_gets_sigterm_and_is_waited_for() -> Result<()> {
+async fn orphans_of_the_command_get_sigterm_and_time_to_end() -> Result<()> {
     let orphan = "trap 'sleep 0.3; echo \"orphan: done\"; exit 0' TERM; echo 'orphan: up'; while :; do sleep 0.1; done";
     let command = format!(
         "setsid sh -c '{}' & until [ -e /tmp/go ]; do sleep 0.05; done; exit 4",
@@ -92,7 +92,7 @@ async fn what_the_command_left_running_gets_sigterm_and_is_waited_for() -> Resul
 }
 
 #[docker_test]
-async fn what_ignores_sigterm_is_killed_when_the_command_has_ended() -> Result<()> {
+async fn a_deaf_orphan_is_killed_after_the_command_ends() -> Result<()> {
     let command = "setsid sh -c 'trap \"\" TERM; echo deaf: up; exec sleep infinity' &
         until [ -e /tmp/go ]; do sleep 0.05; done; exit 4";
     let builder = Container::builder().env("S6_KILL_GRACETIME", "400").finish_script("50-tell", FINISH);

@@ -50,7 +50,7 @@ async fn seen(container: &Container) -> Result<Vec<String>> {
 }
 
 #[docker_test]
-async fn what_the_account_had_goes_along_to_its_new_ids_and_what_others_have_stays() -> Result<()> {
+async fn a_remap_changes_only_the_files_of_the_account() -> Result<()> {
     let volume = Volume::new().await?;
     let container = idle().volume(&volume, "/opt/data").start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
@@ -81,7 +81,7 @@ async fn what_the_account_had_goes_along_to_its_new_ids_and_what_others_have_sta
 }
 
 #[docker_test]
-async fn a_boot_that_was_interrupted_after_the_remap_is_made_up_for_by_the_next_one() -> Result<()> {
+async fn a_boot_completes_an_interrupted_remap() -> Result<()> {
     let volume = Volume::new().await?;
     let builder = || idle().volume(&volume, "/opt/data");
     drop(builder().start_ready().await?);

@@ -7,7 +7,7 @@ use crate::support::driving::create;
 use crate::support::setting_up::{has_said, idle, on_volume, owners, said, until_said};
 
 #[docker_test]
-async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_on() -> Result<()> {
+async fn a_remap_on_a_read_only_root_is_reported() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, "mkdir -p profiles/old; echo x >profiles/old/SOUL.md; chown -R 1000:1000 .").await?;
     let builder = idle().read_only().tmpfs("/run", "").volume(&volume, "/opt/data");
@@ -35,7 +35,7 @@ async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_
 }
 
 #[docker_test]
-async fn where_a_tool_of_the_system_fails_its_words_are_told_and_the_boot_goes_on() -> Result<()> {
+async fn a_failed_usermod_is_reported_and_the_boot_continues() -> Result<()> {
     // As from a package that is half removed.
     let fails = "#!/bin/sh\necho \"usermod: cannot lock /etc/passwd; try again later.\" >&2\nexit 1\n";
     let container = idle().file("/usr/sbin/usermod", 0o755, fails).env("PUID", "1000").start_ready().await?;

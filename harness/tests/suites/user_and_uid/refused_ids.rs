@@ -7,7 +7,7 @@ use crate::support::driving::create;
 use crate::support::setting_up::{has_said, idle, owners, says, set_up};
 
 #[docker_test]
-async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default() -> Result<()> {
+async fn invalid_ids_are_refused_and_the_account_keeps_its_id() -> Result<()> {
     let container = idle().env("PUID", "0").env("PGID", "abc").start_ready().await?;
     let expected = [
         r#"PUID="0" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#,
@@ -70,7 +70,7 @@ async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default(
 }
 
 #[docker_test]
-async fn an_empty_id_is_none_and_says_so() -> Result<()> {
+async fn an_empty_id_is_ignored_with_a_message() -> Result<()> {
     let container = idle().start_ready().await?;
     for name in ["HERMES_UID", "HERMES_GID", "PUID", "PGID"] {
         let boot = set_up(&container).env(name, "").await?.success();
@@ -85,7 +85,7 @@ async fn an_empty_id_is_none_and_says_so() -> Result<()> {
 }
 
 #[docker_test]
-async fn without_root_no_id_can_be_given_which_is_told() -> Result<()> {
+async fn without_root_ids_are_refused_with_a_message() -> Result<()> {
     for name in ["HERMES_GID", "PUID"] {
         let outcome =
             Container::builder().user("10000:10000").env(name, "1000").run(["id", "-u"]).await?.success();

@@ -74,17 +74,17 @@ async fn is_the_accounts(container: &Container, uid: u32, gid: u32) -> Result<()
 }
 
 #[docker_test]
-async fn with_puid_and_pgid_1000_everything_works_from_the_first_boot_on() -> Result<()> {
+async fn the_container_works_with_puid_and_pgid_1000() -> Result<()> {
     lives_as(Container::builder().env("PUID", "1000").env("PGID", "1000"), 1000, 1000).await
 }
 
 #[docker_test]
-async fn with_the_ids_of_a_nas_99_and_100_a_group_that_another_has_everything_works() -> Result<()> {
+async fn the_container_works_with_a_group_id_in_use() -> Result<()> {
     lives_as(Container::builder().env("PUID", "99").env("PGID", "100"), 99, 100).await
 }
 
 #[docker_test]
-async fn hermes_own_variables_come_before_those_of_a_nas() -> Result<()> {
+async fn hermes_uid_and_gid_take_precedence_over_puid_and_pgid() -> Result<()> {
     let builder = Container::builder().env("PUID", "1000").env("PGID", "1000");
     let output = builder.env("HERMES_UID", "1234").env("HERMES_GID", "65534").run(["id"]).await?.success();
     output.stdout_is("uid=1234(hermes) gid=65534(nogroup) groups=65534(nogroup)");
@@ -100,7 +100,7 @@ async fn hermes_own_variables_come_before_those_of_a_nas() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_terminal_is_the_remapped_accounts_too() -> Result<()> {
+async fn a_terminal_belongs_to_the_remapped_account() -> Result<()> {
     let builder = Container::builder().env("PUID", "1000").env("PGID", "1000").cmd(["bash", "--norc"]);
     let (_container, mut terminal): (Container, Terminal) = builder.open_terminal(80, 24).await?;
     terminal.wait_for("$ ", secs(20)).await?;

@@ -23,7 +23,7 @@ async fn with_little_room() -> Result<(Container, Container)> {
 const ROOM: &str = "/opt/data/.filled-by-the-harness";
 
 #[docker_test]
-async fn with_no_room_an_order_is_refused_and_the_state_file_is_as_it_was() -> Result<()> {
+async fn a_full_disk_fails_orders_and_keeps_state_files() -> Result<()> {
     let (container, _keeper) = with_little_room().await?;
     create_and_start(&container, &["coder", "runs"]).await?;
     hermes(&container, "coder", &["gateway", "stop"]).await?.success();
@@ -58,7 +58,7 @@ async fn with_no_room_an_order_is_refused_and_the_state_file_is_as_it_was() -> R
 }
 
 #[docker_test]
-async fn with_no_room_gateways_come_back_after_a_crash_and_after_a_restart() -> Result<()> {
+async fn gateways_restart_on_a_full_disk() -> Result<()> {
     let (container, _keeper) = with_little_room().await?;
     create_and_start(&container, &["coder", "idle"]).await?;
     hermes(&container, "idle", &["gateway", "stop"]).await?.success();
@@ -80,7 +80,7 @@ async fn with_no_room_gateways_come_back_after_a_crash_and_after_a_restart() -> 
 }
 
 #[docker_test]
-async fn with_no_room_the_keeper_of_the_lease_stays_and_tells_so_once() -> Result<()> {
+async fn the_lease_keeper_survives_a_full_disk() -> Result<()> {
     let (container, _keeper) = with_little_room().await?;
     container.fill("/opt/data").await?;
     container.restart().await?;

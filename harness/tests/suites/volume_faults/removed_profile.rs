@@ -19,7 +19,7 @@ async fn is_gone(container: &Container, profile: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result<()> {
+async fn a_gateway_of_a_removed_profile_is_given_up() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["removed"]).await?;
     let pid = gateway(&container, "removed").await?.pid.context("it is up")?;
@@ -40,7 +40,7 @@ async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result
 }
 
 #[docker_test]
-async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_is_left() -> Result<()> {
+async fn delete_and_restart_clear_the_remains_of_a_removed_profile() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["killed", "deleted", "restarted", "other"]).await?;
     let before = gateways(&container).await?;
@@ -73,7 +73,7 @@ async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_
 }
 
 #[docker_test]
-async fn a_new_profile_with_the_name_of_a_removed_one_has_a_gateway_of_its_own() -> Result<()> {
+async fn a_recreated_profile_gets_a_new_gateway() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["again"]).await?;
     let old = gateway(&container, "again").await?;

@@ -62,7 +62,7 @@ async fn booted() -> Result<Container> {
 }
 
 #[docker_test]
-async fn a_boot_takes_whatever_is_no_state_file_for_nothing_and_says_what_is_wrong() -> Result<()> {
+async fn a_boot_ignores_unusable_state_files_and_reports_them() -> Result<()> {
     let container = booted().await?;
     let mut names: Vec<_> = REPLACED.iter().map(|(name, _)| *name).collect();
     names.extend(REFUSED.iter().map(|(name, ..)| *name));
@@ -94,7 +94,7 @@ async fn a_boot_takes_whatever_is_no_state_file_for_nothing_and_says_what_is_wro
 }
 
 #[docker_test]
-async fn a_start_replaces_a_state_file_that_tells_nothing_and_refuses_to_write_over_what_it_cannot_read()
+async fn a_start_replaces_only_state_files_that_it_can_read()
 -> Result<()> {
     let container = booted().await?;
     for (name, _) in REPLACED {
@@ -132,7 +132,7 @@ async fn a_start_replaces_a_state_file_that_tells_nothing_and_refuses_to_write_o
 }
 
 #[docker_test]
-async fn a_state_file_that_cannot_be_read_is_a_matter_of_permissions() -> Result<()> {
+async fn an_unreadable_state_file_fails_with_77() -> Result<()> {
     let plant = "echo '{}' >coder/gateway_state.json; chmod 600 coder/gateway_state.json; chown root:root coder/gateway_state.json";
     let builder = Container::builder().cmd(["sleep", "infinity"]).profile("coder").plant(plant);
     let container = builder.start_ready().await?;

@@ -47,7 +47,7 @@ const THEIRS: &str = "everything Photos workspace/* sessions/* backups/* 'a b' s
     pipe shadow pictures state.dbx odd*";
 
 #[docker_test]
-async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_were_byte_for_byte()
+async fn a_bind_mount_keeps_the_files_of_other_users()
 -> Result<()> {
     let bound = Bound::new()?;
     bound.run(OTHERS).await?;
@@ -89,7 +89,7 @@ async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_we
 }
 
 #[docker_test]
-async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_is_told() -> Result<()> {
+async fn single_mounted_files_work_and_a_missing_one_is_reported() -> Result<()> {
     let bound = Bound::new()?;
     bound.run("umask 022; echo 'gateway: {port: 9321}' >config.yaml; chown 1234:1234 config.yaml").await?;
     let container = idle()
@@ -111,7 +111,7 @@ async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_i
 }
 
 #[docker_test]
-async fn a_file_that_is_mounted_into_a_profile_stays_the_hosts_at_the_first_boot_and_at_warm_ones()
+async fn a_file_mounted_into_a_profile_keeps_its_owner()
 -> Result<()> {
     let bound = Bound::new()?;
     bound

@@ -31,7 +31,7 @@ async fn backups(container: &Container, directory: &str) -> Result<Vec<String>> 
 }
 
 #[docker_test]
-async fn an_old_configuration_gets_its_version_and_a_backup_and_keeps_every_word() -> Result<()> {
+async fn an_old_configuration_is_migrated_with_a_backup() -> Result<()> {
     let container = idle().left_behind(&plant()).start_ready().await?;
     for directory in ["/opt/data", &format!("{PROFILES}/coder")] {
         let text = String::from_utf8(container.read_file(&format!("{directory}/config.yaml")).await?)?;
@@ -54,7 +54,7 @@ async fn an_old_configuration_gets_its_version_and_a_backup_and_keeps_every_word
 }
 
 #[docker_test]
-async fn a_migration_can_be_skipped_and_what_cannot_be_migrated_is_told_and_stops_nothing() -> Result<()> {
+async fn a_migration_can_be_skipped_and_its_failure_is_reported() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, &format!("{}; chown 10000 .", plant())).await?;
     let container =

@@ -44,7 +44,7 @@ const CONNECT: &str = r#"perl -MIO::Socket::UNIX -e 'print IO::Socket::UNIX->new
     ? "connected\n" : "refused: $!\n"'"#;
 
 #[docker_test]
-async fn the_group_of_the_docker_socket_reaches_the_command_services_gateways_and_execs() -> Result<()> {
+async fn every_process_has_the_group_of_the_docker_socket() -> Result<()> {
     let socket = Socket::of_group(4242).await?;
     let service = format!("#!/bin/sh\necho \"service: $(id -G) $({CONNECT})\"\nexec sleep infinity\n");
     let command = format!("echo \"command: $(id -G) $({CONNECT})\"; exec sleep infinity");
@@ -86,7 +86,7 @@ async fn the_group_of_the_docker_socket_reaches_the_command_services_gateways_an
 }
 
 #[docker_test]
-async fn a_socket_of_a_group_that_has_a_name_or_of_roots_group_is_reached_too() -> Result<()> {
+async fn a_socket_of_an_existing_group_is_usable() -> Result<()> {
     for (gid, groups) in [(0, "10000 0"), (100, "10000 100")] {
         let socket = Socket::of_group(gid).await?;
         let builder = Container::builder().bind(socket.path(), "/var/run/docker.sock");
@@ -106,7 +106,7 @@ async fn a_socket_of_a_group_that_has_a_name_or_of_roots_group_is_reached_too() 
 }
 
 #[docker_test]
-async fn a_socket_that_the_account_could_have_put_there_gives_no_group() -> Result<()> {
+async fn a_socket_from_the_account_gives_no_group() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = r#"perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "/run/of-root.sock", Listen => 1)'
         chown root:shadow /run/of-root.sock; chmod 777 /run/of-root.sock; mkdir -p /opt/data/sub
@@ -134,7 +134,7 @@ async fn a_socket_that_the_account_could_have_put_there_gives_no_group() -> Resu
 }
 
 #[docker_test]
-async fn on_a_read_only_root_the_group_is_told_to_be_impossible() -> Result<()> {
+async fn the_socket_group_on_a_read_only_root_is_reported() -> Result<()> {
     let socket = Socket::of_group(4242).await?;
     let builder = idle().read_only().tmpfs("/run", "").bind(socket.path(), "/var/run/docker.sock");
     let container = builder.start_ready().await?;

@@ -38,7 +38,7 @@ const LIKE_THE_TEMPLATE: &str =
     "for name in .env config.yaml SOUL.md; do cmp /opt/hermes/docker/seed/$name $name || exit; done";
 
 #[docker_test]
-async fn a_first_boot_makes_directories_and_seeds_and_a_second_one_changes_and_says_nothing() -> Result<()> {
+async fn a_first_boot_seeds_and_a_second_changes_nothing() -> Result<()> {
     let container = idle().start_ready().await?;
     let names = MADE.map(|line| line.split(' ').next().unwrap_or_default());
     let made = owners(&container, "/opt/data", &names).await?;
@@ -61,7 +61,7 @@ async fn a_first_boot_makes_directories_and_seeds_and_a_second_one_changes_and_s
 }
 
 #[docker_test]
-async fn a_seed_goes_over_nothing_that_is_there_whatever_it_is() -> Result<()> {
+async fn a_seed_never_replaces_an_existing_file() -> Result<()> {
     let script = "printf 'gateway: {port: 9001} # mine' >config.yaml; chmod 640 config.yaml
         : >.env; mkdir /srv/elsewhere; ln -s /srv/elsewhere/SOUL.md SOUL.md; echo '{}' >auth.json
         chown 10000:10000 config.yaml .env auth.json; chown -h 10000:10000 SOUL.md; chown 10000 /srv/elsewhere";
@@ -114,7 +114,7 @@ async fn files_with_secrets_are_closed_to_others_at_each_boot() -> Result<()> {
 }
 
 #[docker_test]
-async fn auth_json_is_seeded_from_its_variable_at_a_first_boot_only() -> Result<()> {
+async fn only_a_first_boot_seeds_auth_json() -> Result<()> {
     let secret = r#"{"tokens": {"a": "s3cret-of-auth"}}"#;
     let container = idle().env("HERMES_AUTH_JSON_BOOTSTRAP", secret).start_ready().await?;
     let file = "/opt/data/auth.json";
@@ -143,7 +143,7 @@ async fn auth_json_is_seeded_from_its_variable_at_a_first_boot_only() -> Result<
 }
 
 #[docker_test]
-async fn only_the_word_running_seeds_the_state_of_the_default_gateway_and_only_at_a_first_boot() -> Result<()>
+async fn only_the_word_running_seeds_the_default_gateway() -> Result<()>
 {
     let name = "HERMES_GATEWAY_BOOTSTRAP_STATE";
     let container = idle().env(name, "running").start_ready().await?;

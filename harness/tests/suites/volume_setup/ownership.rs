@@ -79,7 +79,7 @@ const ARE_NOT: [&str; 10] = [
 ];
 
 #[docker_test]
-async fn what_is_hermes_own_is_handed_over_and_nothing_else() -> Result<()> {
+async fn the_set_up_hands_over_only_files_of_hermes() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, OF_ROOT).await?;
     let container = idle().volume(&volume, "/srv/data").start_ready().await?;
@@ -123,7 +123,7 @@ async fn gateways_can_use_repaired_public_files_of_root() -> Result<()> {
 }
 
 #[docker_test]
-async fn private_files_of_root_stay_and_the_told_mend_works() -> Result<()> {
+async fn private_files_of_root_stay_and_the_hint_works() -> Result<()> {
     let container = idle().start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     let by_hand = "umask 077; cd profiles/coder; mkdir deep; echo x >deep/file";
@@ -140,7 +140,7 @@ async fn private_files_of_root_stay_and_the_told_mend_works() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_link_where_everything_is_hermes_leads_nowhere_and_is_named() -> Result<()> {
+async fn links_of_root_are_refused_by_name() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "mkdir -p /srv/precious/sub; echo x >/srv/precious/file; echo x >/srv/precious/sub/file
         echo x >precious; mkdir -p profiles/coder cron
@@ -176,7 +176,7 @@ async fn a_link_where_everything_is_hermes_leads_nowhere_and_is_named() -> Resul
 }
 
 #[docker_test]
-async fn what_is_mounted_inside_stays_whose_it_is_at_each_boot() -> Result<()> {
+async fn mounts_inside_the_volume_keep_their_owner() -> Result<()> {
     let somebodys = Volume::new().await?;
     let fresh = Volume::new().await?;
     let script = "mkdir d; echo x >d/f; echo x >file; chown -R 1234:1234 .";

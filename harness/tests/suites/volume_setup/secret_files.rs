@@ -17,7 +17,7 @@ const HAS_IT: &str =
     r#"[ "$CODER_API_KEY" = "$(cat /etc/expected)" ] && echo "$0 has it" || echo "$0 has it not""#;
 
 #[docker_test]
-async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_is_shown_nowhere() -> Result<()>
+async fn a_secret_file_reaches_every_process_and_no_output() -> Result<()>
 {
     let secrets = Volume::new().await?;
     let script = format!(
@@ -75,7 +75,7 @@ async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_i
 }
 
 #[docker_test]
-async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is_shown() -> Result<()> {
+async fn an_unusable_secret_file_is_reported_without_its_content() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "mkdir /srv/s; cd /srv/s; echo s3cret >good; : >empty; echo >newline; printf 's3cret\\0s3cret' >nul
         head -c 200000 /dev/zero | tr '\\0' s >long; mkdir directory; mkfifo fifo; ln -s /opt/data/planted link
@@ -122,7 +122,7 @@ async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is
 }
 
 #[docker_test]
-async fn without_root_a_secret_is_read_with_the_rights_of_who_runs_the_container() -> Result<()> {
+async fn without_root_only_readable_secret_files_are_used() -> Result<()> {
     let secrets = Volume::new().await?;
     on_volume(&secrets, "echo s3cret-1 >open; echo s3cret-2 >closed; chmod 444 open; chmod 400 closed")
         .await?;

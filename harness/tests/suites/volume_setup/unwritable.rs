@@ -14,7 +14,7 @@ use crate::support::setting_up::{SET_UP, has_said, idle, on_volume, says, set_up
 const WITHOUT_CHOWN: [&str; 3] = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown"];
 
 #[docker_test]
-async fn a_read_only_volume_is_one_line_and_the_command_runs() -> Result<()> {
+async fn a_read_only_volume_gives_one_line() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, "mkdir -p profiles/coder; echo x >profiles/coder/SOUL.md").await?;
     let builder = Container::builder().volume_read_only(&volume, "/opt/data").env("PUID", "1000");
@@ -35,7 +35,7 @@ async fn a_read_only_volume_is_one_line_and_the_command_runs() -> Result<()> {
 }
 
 #[docker_test]
-async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is() -> Result<()> {
+async fn a_boot_continues_if_owners_cannot_be_changed() -> Result<()> {
     let volume = Volume::new().await?;
     let script = "chmod 777 .; mkdir -p profiles/coder cron; chmod 777 profiles profiles/coder cron
         for file in profiles/coder/SOUL.md profiles/coder/.env config.yaml; do echo '# x' >$file; chmod 666 $file; done
@@ -66,7 +66,7 @@ async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is()
 }
 
 #[docker_test]
-async fn on_a_full_disk_the_boot_goes_on_says_what_it_lacks_and_leaves_nothing_half_made() -> Result<()> {
+async fn a_boot_on_a_full_disk_leaves_nothing_half_made() -> Result<()> {
     let volume = Volume::small(256 << 10).await?;
     // Kept by a container that mounts it all the time: it is a tmpfs.
     let container = idle().volume(&volume, "/srv/small").start_ready().await?;
@@ -108,7 +108,7 @@ async fn on_a_full_disk_the_boot_goes_on_says_what_it_lacks_and_leaves_nothing_h
 }
 
 #[docker_test]
-async fn a_directory_that_the_account_cannot_write_is_told_once_for_all_that_is_not_made_there() -> Result<()>
+async fn a_directory_without_write_access_is_reported_briefly() -> Result<()>
 {
     let container = idle().start_ready().await?;
     let plant = "mkdir /srv/data; chown 1234:1234 /srv/data; chmod 755 /srv/data";

@@ -80,17 +80,17 @@ async fn are_told(rows: [Wrong; 3], names: &[&str]) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_symlink_or_a_directory_where_a_file_belongs_is_refused_by_name() -> Result<()> {
+async fn wrong_things_in_place_of_files_are_refused() -> Result<()> {
     are_told(NO_FILES, &FILES).await
 }
 
 #[docker_test]
-async fn a_symlink_or_a_file_where_a_directory_belongs_is_refused_by_name() -> Result<()> {
+async fn wrong_things_in_place_of_directories_are_refused() -> Result<()> {
     are_told(NO_DIRECTORIES, &DIRECTORIES).await
 }
 
 #[docker_test]
-async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Result<()> {
+async fn a_boot_reports_each_wrong_thing_once() -> Result<()> {
     let plant = "chown 1000:1000 .; mkdir config.yaml; ln -s /etc/shadow .env; ln -s /etc/shadow auth.json
         echo x >sessions; ln -s /etc pairing; ln -s /etc/skel cron";
     let container = idle()
@@ -118,7 +118,7 @@ async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Res
 }
 
 #[docker_test]
-async fn what_is_no_file_and_no_directory_is_never_waited_for() -> Result<()> {
+async fn the_set_up_never_waits_for_a_fifo() -> Result<()> {
     let container: Container = idle().start_ready().await?;
     let plant =
         "cd /opt/data; rm -f .env config.yaml; for name in .env auth.json config.yaml state.db active_profile
