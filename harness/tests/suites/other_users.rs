@@ -1,4 +1,4 @@
-//! A user who is neither root nor the account gets the reason, instead of empty lists.
+//! Other users than root and the account get an error with the reason, instead of empty lists.
 
 use anyhow::Result;
 use hermes_harness::{Container, docker_test};

@@ -1,4 +1,4 @@
-//! Each argument arrives as it was given: no shell looks at it on the way.
+//! Each argument reaches the program unchanged: no shell reads it.
 
 use anyhow::{Result, ensure};
 use hermes_harness::docker_test;
@@ -6,7 +6,7 @@ use predicates::str::contains;
 
 use super::words::run;
 
-/// Whatever a shell, execline or a parser of flags would change.
+/// Arguments that a shell, execline or a flag parser would change.
 const ODD_ARGUMENTS: [&str; 22] = [
     "",
     "two words",
@@ -58,7 +58,7 @@ async fn arguments_of_a_subcommand_arrive_whole_too() -> Result<()> {
     let odd = "two  words\n$HOME";
     let refused = run(&["version", odd]).await?.code(2);
     refused.stdout_is("").stderr_matches(contains(format!("'{odd}'")));
-    // A flag behind the subcommand is the subcommand's.
+    // A flag after the subcommand belongs to the subcommand.
     run(&["version", "--no-such-flag"]).await?.code(2).stderr_matches(contains("--no-such-flag"));
     Ok(())
 }

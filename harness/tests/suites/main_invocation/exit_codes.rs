@@ -8,21 +8,27 @@ use predicates::str::contains;
 use super::words::run;
 
 #[docker_test]
-async fn the_exit_code_of_the_command_is_the_containers() -> Result<()> {
-    for code in [0, 1, 42, 255] {
-        run(&["sh", "-c", &format!("exit {code}")]).await?.code(code);
-    }
+#[case::success(0)]
+#[case::failure(1)]
+#[case::of_the_program(42)]
+#[case::largest(255)]
+async fn the_exit_code_of_the_command_is_the_containers(#[case] code: i64) -> Result<()> {
+    run(&["sh", "-c", &format!("exit {code}")]).await?.code(code);
     Ok(())
 }
 
 #[docker_test]
-async fn a_killed_command_exits_with_128_plus_the_signal_number() -> Result<()> {
-    // The last one is a real-time signal, which has no name.
-    for (signal, code) in
-        [("INT", 130), ("ABRT", 134), ("KILL", 137), ("SEGV", 139), ("TERM", 143), ("64", 192)]
-    {
-        run(&["sh", "-c", &format!("kill -{signal} $$")]).await?.code(code);
-    }
+#[case::int("INT", 130)]
+#[case::abrt("ABRT", 134)]
+#[case::kill("KILL", 137)]
+#[case::segv("SEGV", 139)]
+#[case::term("TERM", 143)]
+#[case::real_time_signal_without_a_name("64", 192)]
+async fn a_killed_command_exits_with_128_plus_the_signal_number(
+    #[case] signal: &str,
+    #[case] code: i64,
+) -> Result<()> {
+    run(&["sh", "-c", &format!("kill -{signal} $$")]).await?.code(code);
     Ok(())
 }
 

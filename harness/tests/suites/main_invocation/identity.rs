@@ -1,4 +1,4 @@
-//! Who the command runs as, and that there is no way back to root.
+//! The account and the rights of the command. The command cannot become root again.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, ImageBuilder, Output, docker_test};
@@ -47,7 +47,7 @@ async fn the_command_has_the_supplementary_groups_of_the_account() -> Result<()>
 
 #[docker_test]
 async fn the_home_of_the_command_is_the_data_directory() -> Result<()> {
-    // Writable, too, with nothing mounted there by the operator.
+    // The operator mounts no volume there, and the directory is writable all the same.
     let script = "echo $HOME $HERMES_HOME; cd /; cd; pwd; echo text >~/written && cat ~/written";
     run(&["sh", "-c", script]).await?.success().stdout_is("/opt/data /opt/data\n/opt/data\ntext");
     Ok(())

@@ -1,4 +1,4 @@
-//! `--all`: every gateway with one order.
+//! `--all`: one command for every gateway.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test, secs};
@@ -9,7 +9,7 @@ use crate::support::driving::{
     gateway_processes, hermes, must_be_down_for_good, ready_pid, state, up_with, wanted_and_said,
 };
 
-/// The default one first, then by name.
+/// The order of the output: first the default profile, then by name.
 const ALL: [&str; 4] = ["default", "alpha", "beta", "gamma"];
 
 async fn pids(container: &Container) -> Result<Vec<u32>> {
@@ -20,8 +20,8 @@ async fn pids(container: &Container) -> Result<Vec<u32>> {
     Ok(pids)
 }
 
-/// What `words` shows as a table and, with `--json`, as an array: one line and one entry for each, in this order.
-async fn shows_all(container: &Container, words: &str, state: &str) -> Result<()> {
+/// Checks the output of `words`, as a table and with `--json`: one line and one entry for each profile, in this order.
+async fn assert_lists_all(container: &Container, words: &str, state: &str) -> Result<()> {
     let table = hermes(container, words).await?.success();
     let shown: Vec<_> = table
         .stdout()
@@ -51,8 +51,8 @@ async fn one_order_starts_lists_restarts_and_stops_all_gateways() -> Result<()> 
         started.stdout_matches(contains(format!("gateway '{profile}' is ready")));
         ensure!(wanted_and_said(&container, profile).await? == ("running".into(), "running".into()));
     }
-    shows_all(&container, "gateway status --all", "running").await?;
-    shows_all(&container, "gateway list", "running").await?;
+    assert_lists_all(&container, "gateway status --all", "running").await?;
+    assert_lists_all(&container, "gateway list", "running").await?;
 
     hermes(&container, "gateway restart --all").await?.success();
     let after = pids(&container).await?;
@@ -65,7 +65,7 @@ async fn one_order_starts_lists_restarts_and_stops_all_gateways() -> Result<()> 
         ensure!(wanted_and_said(&container, profile).await? == ("stopped".into(), "stopped".into()));
     }
     ensure!(gateway_processes(&container).await?.is_empty());
-    shows_all(&container, "gateway status --all", "stopped").await?;
+    assert_lists_all(&container, "gateway status --all", "stopped").await?;
     Ok(())
 }
 

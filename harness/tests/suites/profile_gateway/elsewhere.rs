@@ -1,4 +1,4 @@
-//! What cannot be done here: nothing is installed in a container, and nothing is driven where no s6 runs.
+//! Commands that a container does not support, and commands that need s6.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
@@ -23,8 +23,7 @@ async fn install_and_uninstall_name_profile_create_and_delete() -> Result<()> {
 }
 
 #[docker_test]
-async fn install_of_the_default_profile_suggests_no_profile_create() -> Result<()>
-{
+async fn install_of_the_default_profile_suggests_no_profile_create() -> Result<()> {
     let container = up().await?;
     for verb in ["install", "uninstall"] {
         let refused = hermes(&container, &format!("gateway {verb}")).await?.code(69);
@@ -47,7 +46,7 @@ async fn without_s6_gateway_commands_fail_with_a_hint() -> Result<()> {
     let script = "for verb in start stop restart 'start --all'; do hermes gateway $verb; echo $?; done
         ls /opt/data/gateway_state.json 2>&1";
     let all = Container::builder().entrypoint(["sh", "-c"]).run([script]).await?.failure();
-    // With --all each gateway's failure is told, and then how many there were.
+    // With --all the command reports each failure, and then the number of failures.
     all.stdout_is(
         "69\n69\n69\n1\nls: cannot access '/opt/data/gateway_state.json': No such file or directory",
     );

@@ -1,10 +1,10 @@
-//! What `/init` starts is killed under it, and the container still ends in order, or goes on.
+//! Tests kill the processes that `/init` starts. The container still stops in order, or continues.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table, slot_pid_other_than, slot_up};
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
+use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, assert_order, timed_stop};
 use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
@@ -26,7 +26,7 @@ async fn a_killed_booter_still_leaves_an_orderly_stop() -> Result<()> {
     let log = container.log().await?;
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
     ensure!(code != 0 && code != 137, "exit code {code}:\n{log}");
-    in_this_order(&log, "polite: SIGTERM", FINISHED)
+    assert_order(&log, "polite: SIGTERM", FINISHED)
 }
 
 #[docker_test]

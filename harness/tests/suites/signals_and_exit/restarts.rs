@@ -1,4 +1,4 @@
-//! A container that ended comes back as if it were new: `/run` of a plain container outlives `docker restart`.
+//! An ended container starts again as if it were new. `/run` of a plain container outlives `docker restart`.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_up};
@@ -77,7 +77,7 @@ async fn five_restarts_in_a_row_are_five_whole_boots() -> Result<()> {
     Ok(())
 }
 
-/// Leaves what the next boot has to clear, whatever it is and whoever owns it.
+/// Leaves files of several kinds and owners for the next boot to clear.
 const LITTER_AS_ROOT: &str = "
     cd /run/s6 && echo old >container_environment/OLD_VARIABLE && mkdir -p litter/deep && echo x >litter/deep/file
     ln -s /opt/data/precious link-to-precious; mkfifo fifo; chown -R 1234:1234 litter
@@ -122,7 +122,7 @@ async fn a_boot_replaces_wrong_runtime_directories() -> Result<()> {
     let commands =
         ["echo x >", "ln -s /opt/data/precious", "ln -s /nowhere", "mkfifo", "mkdir -m 0", "ln -s /etc"];
     for command in commands {
-        // Stopped first: what lives there makes files while they are removed.
+        // All processes stop first, since they would create files during the removal.
         let replace = format!(
             "kill -STOP -1 && cd /run && rm -rf service s6 s6-rc && \
              for name in service s6 s6-rc; do {command} /run/$name || exit; done"

@@ -1,4 +1,4 @@
-//! Where the account cannot be changed.
+//! Containers that cannot change the IDs of the account.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Volume, docker_test};
@@ -26,7 +26,7 @@ async fn a_remap_on_a_read_only_root_is_reported() -> Result<()> {
         owners == ["profiles/coder 10000:10000 755", "profiles/old/SOUL.md 10000:10000 644"],
         "{owners:?}"
     );
-    // One of the ways out that it names.
+    // The hint names this way out.
     drop(container);
     let builder = idle().read_only().tmpfs("/run", "").user("10000:10000").volume(&volume, "/opt/data");
     let container = builder.start_ready().await?;
@@ -36,7 +36,7 @@ async fn a_remap_on_a_read_only_root_is_reported() -> Result<()> {
 
 #[docker_test]
 async fn a_failed_usermod_is_reported_and_the_boot_continues() -> Result<()> {
-    // As from a package that is half removed.
+    // A package that is half removed gives such an error.
     let fails = "#!/bin/sh\necho \"usermod: cannot lock /etc/passwd; try again later.\" >&2\nexit 1\n";
     let container = idle().file("/usr/sbin/usermod", 0o755, fails).env("PUID", "1000").start_ready().await?;
     let expected =

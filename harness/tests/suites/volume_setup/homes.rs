@@ -1,4 +1,4 @@
-//! `HERMES_HOME` elsewhere, and where it cannot be.
+//! `HERMES_HOME` in other directories, and in directories that are refused.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{docker_test, secs};

@@ -1,4 +1,4 @@
-//! A volume on which something cannot be done: one line that names the path and the mend, and the boot goes on.
+//! A volume that does not allow everything. The boot prints one line with the path and a hint, and continues.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Volume, docker_test};
@@ -9,8 +9,8 @@ use crate::support::gateways::create_and_start;
 use crate::support::own_services::OwnServices;
 use crate::support::setting_up::{SET_UP, has_said, idle, on_volume, says, set_up};
 
-/// Runs what follows as root without the capability to give files away: what a rootless engine, a NAS with `root_squash`
-/// and SMB come to. A whole container without it `/init` refuses.
+/// Runs a command as root without the capability to change owners. This resembles a rootless engine, a NAS with
+/// `root_squash`, and SMB. `/init` refuses a container that lacks the capability completely.
 const WITHOUT_CHOWN: [&str; 3] = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown"];
 
 #[docker_test]
@@ -54,9 +54,9 @@ async fn a_boot_continues_if_owners_cannot_be_changed() -> Result<()> {
         "cannot close /opt/data/profiles/coder/.env to others: Operation not permitted; chmod 600 it where it comes from",
     ];
     has_said(&container, &expected).await?;
-    // What it can it does all the same.
+    // The boot does everything else.
     create_and_start(&container, &["writer"]).await?;
-    // The mend is one.
+    // The hint solves the problem.
     drop(container);
     let container = idle().volume(&volume, "/opt/data").env("PUID", "1234").env("PGID", "1235");
     let container = container.env("HERMES_SKIP_CONFIG_MIGRATION", "1").start_ready().await?;
@@ -68,7 +68,7 @@ async fn a_boot_continues_if_owners_cannot_be_changed() -> Result<()> {
 #[docker_test]
 async fn a_boot_on_a_full_disk_leaves_nothing_half_made() -> Result<()> {
     let volume = Volume::small(256 << 10).await?;
-    // Kept by a container that mounts it all the time: it is a tmpfs.
+    // The volume is a tmpfs, so this container keeps it mounted.
     let container = idle().volume(&volume, "/srv/small").start_ready().await?;
     container.fill("/srv/small").await?;
     let boot = set_up(&container).env("HERMES_HOME", "/srv/small").await?.success();
@@ -79,12 +79,12 @@ async fn a_boot_on_a_full_disk_leaves_nothing_half_made() -> Result<()> {
     ensure!(
         boot.stderr().lines().all(|line| line.ends_with(full)),
         "{}",
-        boot.report("the mend on each line")
+        boot.report("the hint on each line")
     );
     let files = "find /srv/small -type f ! -name .filled-by-the-harness";
     let left = look(&container, files).await?;
     ensure!(left.is_empty(), "half made: {left}");
-    // With room it is a first boot again.
+    // With free space the next boot is a first boot again.
     look(&container, "rm /srv/small/.filled-by-the-harness").await?;
     says(&set_up(&container).env("HERMES_HOME", "/srv/small").await?.success(), &[])?;
     let made = look(
@@ -94,7 +94,7 @@ async fn a_boot_on_a_full_disk_leaves_nothing_half_made() -> Result<()> {
     .await?;
     ensure!(made.lines().count() == 4, "{made}");
 
-    // What is there stays whole where it cannot be written anew.
+    // A file stays whole if the set-up cannot write its new version.
     container.exec_sh("echo PRECIOUS=1 >/srv/small/.env; chmod 644 /srv/small/.env").await?.success();
     container.fill("/srv/small").await?;
     set_up(&container).env("HERMES_HOME", "/srv/small").await?.success();
@@ -108,23 +108,22 @@ async fn a_boot_on_a_full_disk_leaves_nothing_half_made() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_directory_without_write_access_is_reported_briefly() -> Result<()>
-{
+async fn a_directory_without_write_access_is_reported_briefly() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "mkdir /srv/data; chown 1234:1234 /srv/data; chmod 755 /srv/data";
     look(&container, plant).await?;
     let command = [&["env", "HERMES_HOME=/srv/data"], &WITHOUT_CHOWN[..], &SET_UP[..]].concat();
     let boot = container.exec(command).as_root().await?.success();
-    let mend = "Permission denied; the account may not write there: set PUID and PGID to who owns the volume, or change \
+    let hint = "Permission denied; the account may not write there: set PUID and PGID to who owns the volume, or change \
         its owner";
     let expected = [
         "cannot give /srv/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
             with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1234"
             .to_owned(),
-        format!("cannot make /srv/data/.env: {mend}"),
-        format!("cannot make /srv/data/config.yaml: {mend}"),
-        format!("cannot make /srv/data/SOUL.md: {mend}"),
-        format!("cannot make /srv/data/backups (and 14 more): {mend}"),
+        format!("cannot make /srv/data/.env: {hint}"),
+        format!("cannot make /srv/data/config.yaml: {hint}"),
+        format!("cannot make /srv/data/SOUL.md: {hint}"),
+        format!("cannot make /srv/data/backups (and 14 more): {hint}"),
     ];
     says(&boot, &expected.each_ref().map(String::as_str))
 }
