@@ -53,8 +53,7 @@ async fn invalid_ids_are_refused_and_the_account_keeps_its_id() -> Result<()> {
     for value in table {
         for name in ["HERMES_UID", "HERMES_GID", "PUID", "PGID"] {
             // The empty PUID and PGID hide those of the container, so only `name` sets an ID. For each ID, the
-            // variable of Hermes takes
-            // precedence.
+            // variable of Hermes takes precedence.
             let boot = set_up(&container).env("PUID", "").env("PGID", "").env(name, value).await?.success();
             let mut words: Vec<_> = boot.stderr().lines().map(str::to_owned).collect();
             words.retain(|line| !line.ends_with("is empty and taken as not set"));
