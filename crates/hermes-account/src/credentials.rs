@@ -1,24 +1,24 @@
-//! What a process is to the kernel, and what of root's is left in it.
+//! The credentials of a process, and the rights of root that remain in it.
 
 use nix::unistd::{self, Gid};
-use rustix::thread::{CapabilitySet, CapabilitySets};
+use rustix::thread::CapabilitySet;
 
-use crate::Account;
+use crate::account::Account;
 
-/// IDs, groups and capabilities of this process (of this thread; before a program has others, that is the same).
+/// The IDs, groups and capabilities of this thread. Before a program starts other threads, they are those of the process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// Real, effective, saved.
+    /// The real, effective and saved UID.
     uids: [u32; 3],
     gids: [u32; 3],
     groups: Vec<Gid>,
     effective: CapabilitySet,
     permitted: CapabilitySet,
-    /// Whether capabilities outlive a change of the UID.
+    /// The capabilities outlive a change of the UID.
     keeps_capabilities: bool,
 }
 
-/// Something of the old account's that is still there.
+/// A right of the old account that remains.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Leftover {
     /// One of the three UIDs.
@@ -27,15 +27,15 @@ pub enum Leftover {
     /// One of the three GIDs.
     #[error("its GIDs (real, effective, saved) are {0:?}")]
     Gids([u32; 3]),
-    /// Other groups than those that were asked for.
+    /// Groups that the account does not have, or missing ones.
     #[error("its groups are {0:?}")]
     Groups(Vec<u32>),
-    /// A capability, or the wish to keep them.
+    /// A capability.
     #[error("it has capabilities (effective {effective:#x}, permitted {permitted:#x})")]
     Capabilities {
-        /// As `CapEff` of proc_pid_status(5).
+        /// The mask `CapEff` of proc_pid_status(5).
         effective: u64,
-        /// As `CapPrm`.
+        /// The mask `CapPrm`.
         permitted: u64,
     },
     /// `PR_SET_KEEPCAPS` is on.
@@ -44,10 +44,10 @@ pub enum Leftover {
 }
 
 impl Credentials {
-    /// Those of now.
+    /// Returns the current credentials.
     ///
     /// # Errors
-    /// The kernel does not tell.
+    /// Fails when the kernel refuses a call.
     pub fn now() -> nix::Result<Self> {
         let failed = |errno: rustix::io::Errno| nix::Error::from_raw(errno.raw_os_error());
         let uids = unistd::getresuid()?;
@@ -63,8 +63,8 @@ impl Credentials {
         })
     }
 
-    /// What there is beside what `account` has.
-    pub fn left_beside(&self, account: &Account) -> Option<Leftover> {
+    /// Returns the first difference to the credentials of `account`.
+    pub fn leftover(&self, account: &Account) -> Option<Leftover> {
         let sorted = |groups: &[Gid]| {
             let mut numbers: Vec<u32> = groups.iter().map(|gid| gid.as_raw()).collect();
             numbers.sort_unstable();
@@ -87,13 +87,6 @@ impl Credentials {
             self.keeps_capabilities.then_some(Leftover::KeepsCapabilities)
         }
     }
-}
-
-/// Empties the effective, permitted and inheritable sets, and with them the ambient one.
-pub(crate) fn give_up_capabilities() -> rustix::io::Result<()> {
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    rustix::thread::set_capabilities(None, sets)
 }
 
 #[cfg(test)]
@@ -136,18 +129,18 @@ mod tests {
         Credentials { keeps_capabilities: true, ..dropped() },
         Some("it keeps its capabilities at a change of the UID")
     )]
-    fn whatever_is_left_of_root_is_found(#[case] seen: Credentials, #[case] expected: Option<&str>) {
+    fn remaining_rights_of_root_are_found(#[case] seen: Credentials, #[case] expected: Option<&str>) {
         let account = Account {
             uid: Uid::from_raw(10000),
             gid: Gid::from_raw(10001),
             groups: [10001, 998].map(Gid::from_raw).to_vec(),
             home: "/opt/data".into(),
         };
-        assert_eq!(seen.left_beside(&account).map(|left| left.to_string()).as_deref(), expected);
+        assert_eq!(seen.leftover(&account).map(|left| left.to_string()).as_deref(), expected);
     }
 
     #[test]
-    fn the_credentials_of_this_process_are_read() {
+    fn credentials_of_this_process_are_read() {
         let now = Credentials::now().unwrap();
         assert_eq!(now.uids[1], unistd::geteuid().as_raw());
     }

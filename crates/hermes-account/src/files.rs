@@ -8,45 +8,46 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid};
 
-use crate::NAME;
+/// The account's name in `/etc/passwd` of the image.
+pub const NAME: &str = "hermes";
 
-/// Who has an account.
+/// The file with the accounts.
 pub const PASSWD: &str = "/etc/passwd";
-/// Who is in which group.
+/// The file with the groups.
 pub(crate) const GROUP: &str = "/etc/group";
 
-/// Why it is not known who the account is.
+/// The reason why the lookup of the account failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LookupError {
-    /// `/etc/passwd` or `/etc/group`.
-    #[error("cannot read {}", path.display())]
+    /// `/etc/passwd` or `/etc/group` could not be read.
+    #[error("failed to read {}", path.display())]
     Read {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
-    /// The groups of this process.
-    #[error("cannot read the groups of this process")]
+    /// The groups of this process could not be read.
+    #[error("failed to read the groups of this process")]
     OwnGroups {
-        /// What the kernel said.
+        /// The error of the kernel.
         source: nix::Error,
     },
-    /// There is none.
+    /// The account is missing.
     #[error("{PASSWD} has no account '{NAME}'")]
     NoAccount,
-    /// Nobody leaves root by becoming it.
-    #[error("the account '{NAME}' is root by {PASSWD}")]
+    /// The account has UID 0: a process that becomes it does not leave root.
+    #[error("the account '{NAME}' has UID 0 in {PASSWD}")]
     IsRoot,
-    /// Not seven fields, or an ID that no account has.
+    /// The entry has another number of fields than seven, or an invalid ID.
     #[error("the entry of '{name}' in {PASSWD} is malformed")]
     Malformed {
-        /// Whose.
+        /// The account.
         name: String,
     },
 }
 
-/// A line of `/etc/passwd`, as far as it matters.
+/// The needed fields of a line of `/etc/passwd`.
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) uid: Uid,
@@ -58,7 +59,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LookupError> {
     fs::read(path).map_err(|source| LookupError::Read { path: path.to_owned(), source })
 }
 
-/// The first entry of that name.
+/// Returns the first entry of that name.
 pub(crate) fn user(passwd: &[u8], name: &str) -> Result<Option<User>, LookupError> {
     let mut lines = passwd.split(|&byte| byte == b'\n').map(fields);
     let Some(fields) = lines.find(|fields| fields[0] == name.as_bytes()) else { return Ok(None) };
@@ -73,7 +74,7 @@ pub(crate) fn user(passwd: &[u8], name: &str) -> Result<Option<User>, LookupErro
     user.map(Some).ok_or_else(|| LookupError::Malformed { name: name.to_owned() })
 }
 
-/// The groups that list that name as a member. What is malformed gives nothing to anybody.
+/// Returns the groups that list that name as a member. Skips malformed lines.
 pub(crate) fn groups_of(group: &[u8], name: &str) -> Vec<Gid> {
     let lines = group.split(|&byte| byte == b'\n').map(fields);
     let of_member = lines.filter_map(|fields| match fields[..] {
@@ -86,7 +87,7 @@ pub(crate) fn groups_of(group: &[u8], name: &str) -> Vec<Gid> {
     of_member.collect()
 }
 
-/// Whether a group has this ID.
+/// Tells if a group has this ID.
 pub(crate) fn has_group(group: &[u8], gid: u32) -> bool {
     group
         .split(|&byte| byte == b'\n')
@@ -98,7 +99,7 @@ fn fields(line: &[u8]) -> Vec<&[u8]> {
     line.split(|&byte| byte == b':').collect()
 }
 
-/// A number that an account or a group can have. The largest one means "leave it as it is" to setresuid(2).
+/// Parses the ID of an account or a group. Returns `None` for the largest number: setresuid(2) takes it for "do not change".
 fn id(text: &[u8]) -> Option<u32> {
     let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     let number = is_number.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten();
@@ -111,7 +112,7 @@ mod tests {
 
     use super::*;
 
-    /// Bytes with the separators of both files in them.
+    /// Generates bytes with the separators of both files.
     fn bytes() -> impl Strategy<Value = Vec<u8>> {
         let byte = prop_oneof![Just(b':'), Just(b'\n'), Just(b','), Just(b'0'), Just(b'h'), any::<u8>()];
         prop::collection::vec(byte, 0..200)
@@ -119,7 +120,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_files_never_panic_and_never_yield_the_reserved_id(bytes in bytes()) {
+        fn arbitrary_files_never_yield_the_reserved_id(bytes in bytes()) {
             if let Ok(Some(user)) = user(&bytes, "h") {
                 prop_assert!(user.uid.as_raw() != u32::MAX && user.gid.as_raw() != u32::MAX);
             }
@@ -130,7 +131,7 @@ mod tests {
         }
 
         #[test]
-        fn the_first_entry_of_a_name_comes_back(
+        fn first_entry_of_a_name_is_returned(
             uid in 0..u32::MAX, gid in 0..u32::MAX, home in "[^:\n]{0,12}", before in "([a-g]:[^\n]{0,9}\n){0,3}",
             after in bytes(), group in 0..u32::MAX, others in "([a-g],){0,3}",
         ) {
@@ -144,7 +145,7 @@ mod tests {
         }
 
         #[test]
-        fn a_malformed_id_is_an_error(id in "(|-1|\\+1|4294967295|[1-9][0-9]{10,13}| 1|1 |0x1|[a-z]{1,3})") {
+        fn malformed_id_is_an_error(id in "(|-1|\\+1|4294967295|[1-9][0-9]{10,13}| 1|1 |0x1|[a-z]{1,3})") {
             let passwd = format!("h:x:{id}:1:H:/h:/bin/sh\n");
             let found = user(passwd.as_bytes(), "h");
             prop_assert!(matches!(found, Err(LookupError::Malformed { .. })), "{:?}", found);

@@ -1,7 +1,7 @@
-//! The variables of the container that no code of the account gets.
+//! The variables of the container that the account never gets.
 //!
-//! The engine gives them to `/init` and to each `docker exec`. Both start as root. Both take these variables out of the environment
-//! before anything runs as the account. `/init` keeps the values for the set-up, in a directory that only root can open.
+//! The engine gives them to `/init` and to each `docker exec`, which start as root. Both remove these variables from the
+//! environment before any code runs as the account. `/init` keeps the values for the set-up, in a directory that only root opens.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -13,24 +13,35 @@ use std::path::Path;
 /// The password of the dashboard. The set-up hashes it at boot, and the dashboard verifies logins with the hash.
 pub const DASHBOARD_PASSWORD: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
 
-/// The content of `auth.json`. The set-up writes the file at the first boot, and nothing reads the variable after that.
+/// The hash of that password.
+pub const DASHBOARD_PASSWORD_HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
+
+/// The variables of the login to the dashboard. No gateway gets them: an agent must not log in as its operator.
+pub const DASHBOARD_LOGIN: [&str; 4] = [
+    "HERMES_DASHBOARD_BASIC_AUTH_USERNAME",
+    DASHBOARD_PASSWORD,
+    "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE",
+    DASHBOARD_PASSWORD_HASH,
+];
+
+/// The content of `auth.json`. The set-up writes the file at the first boot. No other code reads the variable.
 pub const AUTH_JSON: &str = "HERMES_AUTH_JSON_BOOTSTRAP";
 
-/// All of them, each with its reason above. The keys of model providers are not among them: agents use those themselves.
+/// All withheld variables. The keys of model providers are not among them, since agents use those keys.
 pub const WITHHELD: [&str; 2] = [DASHBOARD_PASSWORD, AUTH_JSON];
 
 /// The directory that holds the values from the start of `/init` until the set-up has read them.
 pub const DIRECTORY: &str = "/run/s6/withheld";
 
-/// Tells if `name` is the name of such a variable.
+/// Tells if `name` is a withheld variable.
 pub fn is_withheld(name: &OsStr) -> bool {
     WITHHELD.iter().any(|withheld| name == *withheld)
 }
 
-/// Writes the values into `directory`, one file each, for the user of this process alone. Makes no directory for no value.
+/// Writes each value to a file in `directory`, for the user of this process alone. Makes no directory if there is no value.
 ///
 /// # Errors
-/// The directory exists, or the kernel refuses a step.
+/// Fails when the directory exists, or when the kernel refuses a step.
 pub fn hide<'v>(directory: &Path, values: impl Iterator<Item = (&'v OsStr, &'v OsStr)>) -> io::Result<()> {
     let mut values = values.peekable();
     if values.peek().is_none() {
@@ -48,7 +59,7 @@ pub fn hide<'v>(directory: &Path, values: impl Iterator<Item = (&'v OsStr, &'v O
 /// Reads the values that [`hide`] wrote, and removes them.
 ///
 /// # Errors
-/// The kernel refuses a step. A directory that does not exist holds no value.
+/// Fails when the kernel refuses a step. Returns no values if the directory does not exist.
 pub fn take(directory: &Path) -> io::Result<Vec<(&'static str, OsString)>> {
     let mut values = Vec::new();
     for name in WITHHELD {
@@ -65,7 +76,7 @@ pub fn take(directory: &Path) -> io::Result<Vec<(&'static str, OsString)>> {
 /// Removes the values, if the set-up did not take them.
 ///
 /// # Errors
-/// The kernel refuses it.
+/// Fails when the kernel refuses it.
 pub fn discard(directory: &Path) -> io::Result<()> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -80,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_readable_for_their_owner_and_taken_once() {
+    fn values_are_private_and_taken_once() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("withheld");
         hide(&directory, std::iter::empty()).unwrap();
@@ -97,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_providers_stay_with_the_agents() {
+    fn keys_of_providers_are_not_withheld() {
         assert!(is_withheld(OsStr::new("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD")));
         for name in ["OPENAI_API_KEY", "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "API_SERVER_KEY", ""] {
             assert!(!is_withheld(OsStr::new(name)), "{name}");

@@ -1,8 +1,8 @@
-//! An error and what led to it, on one line.
+//! The text of an error and its causes on one line.
 
 use std::error::Error;
 
-/// The error and its causes, from the nearest to the deepest, with `: ` between them.
+/// Returns the texts of the error and its causes, outermost first, separated by `: `.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let errors = std::iter::successors(Some(error), |&error| error.source());
     errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,4 +1,4 @@
-//! `HERMES_HOME`: every path under it, and which profiles it holds.
+//! `HERMES_HOME` and the paths of all files below it.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,45 +7,45 @@ use std::path::{Path, PathBuf};
 
 use crate::profile::name::ProfileName;
 
-/// The variable that names it.
+/// The name of the variable.
 pub const HOME_VARIABLE: &str = "HERMES_HOME";
 
-/// Where it is when nothing names it.
+/// The path if the variable is unset or empty.
 pub const DEFAULT_HOME: &str = "/opt/data";
 
-/// The file that makes a directory a profile.
+/// The name of the file that marks a directory as a profile.
 pub(crate) const SOUL: &str = "SOUL.md";
 
-/// The directory of all that Hermes keeps: an absolute path.
+/// The data directory of hermes, an absolute path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
     root: PathBuf,
 }
 
-/// What was asked of `HERMES_HOME` and failed.
+/// An error about `HERMES_HOME`.
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
-    /// A relative path would mean another directory for each caller.
+    /// The path is relative, so its meaning would depend on the caller.
     #[error("HERMES_HOME must be an absolute path, and is {value:?}")]
     NotAbsolute {
-        /// What the variable holds.
+        /// The value of the variable.
         value: OsString,
     },
-    /// `profiles/` is there, or may be, and cannot be read.
-    #[error("list the profiles in {}", path.display())]
+    /// `profiles/` exists, or may exist, and cannot be read.
+    #[error("failed to list the profiles in {}", path.display())]
     ListProfiles {
         /// The directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
 impl Home {
-    /// What the environment says: `HERMES_HOME`, or [`DEFAULT_HOME`] when that is unset or empty.
+    /// Returns the directory in `HERMES_HOME`, or [`DEFAULT_HOME`] if the variable is unset or empty.
     ///
     /// # Errors
-    /// The path is relative.
+    /// Fails if the path is relative.
     pub fn from_env() -> Result<Self, HomeError> {
         match env::var_os(HOME_VARIABLE) {
             Some(value) if !value.is_empty() => Self::new(value),
@@ -53,10 +53,10 @@ impl Home {
         }
     }
 
-    /// The directory `root`.
+    /// Returns the directory `root`.
     ///
     /// # Errors
-    /// The path is relative.
+    /// Fails if the path is relative.
     pub fn new(root: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let root = root.into();
         if root.is_absolute() {
@@ -66,17 +66,17 @@ impl Home {
         }
     }
 
-    /// `HERMES_HOME` itself.
+    /// Returns the path of `HERMES_HOME`.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where the profiles that have a name lie.
+    /// Returns the directory of the named profiles.
     pub fn profiles_directory(&self) -> PathBuf {
         self.root.join("profiles")
     }
 
-    /// The directory of a profile: the root for the default one.
+    /// Returns the directory of a profile: the root for the default one.
     pub fn profile_directory(&self, profile: &ProfileName) -> PathBuf {
         if profile.is_default() {
             self.root.clone()
@@ -85,7 +85,7 @@ impl Home {
         }
     }
 
-    /// What the agent is told that it is; marks a directory as a profile.
+    /// The agent's description of itself. The file marks a directory as a profile.
     pub fn soul(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, SOUL)
     }
@@ -100,7 +100,7 @@ impl Home {
         self.in_profile(profile, ".env")
     }
 
-    /// What the operator wants of the gateway and what it says of itself ([`crate::gateway::state`]).
+    /// The desired state and the observed state of the gateway ([`crate::gateway::state`]).
     pub fn gateway_state(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, "gateway_state.json")
     }
@@ -110,79 +110,80 @@ impl Home {
         self.in_profile(profile, "gateway.pid")
     }
 
-    /// Locked by the gateway for as long as it lives.
+    /// The file that the gateway locks while it runs.
     pub fn gateway_lock(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, "gateway.lock")
     }
 
-    /// What the gateway started; stale after a boot.
+    /// The record of the gateway's child processes. It is stale after a boot.
     pub fn processes(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, "processes.json")
     }
 
-    /// The socket of the gateway's HTTP API. The path may be longer than the 107 bytes that a socket's address holds.
+    /// The socket of the gateway's HTTP API. The path may exceed the 107 bytes that a socket address holds
+    /// (unix(7)).
     pub fn gateway_socket(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, "gateway.sock")
     }
 
-    /// The name of the profile that is used when none is given ([`crate::profile::active`]).
+    /// The file with the name of the active profile ([`crate::profile::active`]).
     pub fn active_profile(&self) -> PathBuf {
         self.root.join("active_profile")
     }
 
-    /// Where everything logs.
+    /// The directory of all logs.
     pub fn logs_directory(&self) -> PathBuf {
         self.root.join("logs")
     }
 
-    /// Where the gateway of a profile logs.
+    /// The directory of a gateway's log.
     pub fn gateway_logs_directory(&self, profile: &ProfileName) -> PathBuf {
         let mut path = self.logs_directory();
         path.extend(["gateways", profile.as_str()]);
         path
     }
 
-    /// The file that `s6-log` is writing.
+    /// The log file that `s6-log` writes.
     pub fn gateway_log(&self, profile: &ProfileName) -> PathBuf {
         self.gateway_logs_directory(profile).join("current")
     }
 
-    /// What the boots did with the profiles ([`crate::boot::log`]).
+    /// The log of the boots ([`crate::boot::log`]).
     pub fn boot_log(&self) -> PathBuf {
         self.logs_directory().join("container-boot.log")
     }
 
-    /// The last boots ([`crate::boot::record`]).
+    /// The records of the last boots ([`crate::boot::record`]).
     pub fn boots(&self) -> PathBuf {
         self.logs_directory().join("boots.json")
     }
 
-    /// Which container owns the volume.
+    /// The lease of the volume ([`crate::lease`]).
     pub fn lease(&self) -> PathBuf {
         self.root.join("lease.json")
     }
 
-    /// Locked by who has the volume, for as long as it lives.
+    /// The file that the lease holder locks while it runs.
     pub fn lease_lock(&self) -> PathBuf {
         self.root.join("lease.lock")
     }
 
-    /// What the dashboard keeps; nobody else's to read.
+    /// The private directory of the dashboard.
     pub fn dashboard_directory(&self) -> PathBuf {
         self.root.join("dashboard")
     }
 
-    /// What opens the dashboard where no password is configured.
+    /// The dashboard's token, for installations without a password.
     pub fn dashboard_token(&self) -> PathBuf {
         self.dashboard_directory().join("token")
     }
 
-    /// Who is logged in to the dashboard.
+    /// The sessions of the dashboard.
     pub fn dashboard_sessions(&self) -> PathBuf {
         self.dashboard_directory().join("sessions.json")
     }
 
-    /// What the dashboard last said of itself.
+    /// The state of the dashboard.
     pub fn dashboard_state(&self) -> PathBuf {
         self.dashboard_directory().join("state.json")
     }
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_profile_lies_at_the_root_and_the_others_under_profiles() {
+    fn only_the_default_profile_lies_at_the_root() {
         let home = Home::new("/opt/data").unwrap();
         let (default, coder) = (ProfileName::default_profile(), ProfileName::new("coder").unwrap());
         let both = |path: fn(&Home, &ProfileName) -> PathBuf| {

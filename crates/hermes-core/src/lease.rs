@@ -1,12 +1,12 @@
 //! The lease of a volume: `lease.json` at the root of `HERMES_HOME` names the container that uses the volume; `lease.lock`
 //! beside it is locked by that container.
 //!
-//! Two signs show that a holder lives. Neither depends on a clock that somebody can set:
+//! Two signs show that a holder lives. Neither depends on a clock that can be set:
 //!
-//! - The holder has the lock. The kernel releases it with the process. On one machine, and on file systems that lock across
-//!   machines, the death of a holder is known at once.
-//! - The holder's beat increases. A holder on another machine counts as dead when its file stays unchanged for the time that the
-//!   lease states ([`Lease::ttl`]), measured by the observer's monotonic clock.
+//! - The holder has the lock. The kernel releases it with the process. On one machine, and on file systems that
+//!   lock across machines, the death of a holder is known at once.
+//! - The holder's beat increases. A holder on another machine counts as dead if its file stays unchanged for
+//!   [`Lease::ttl`]. The observer measures that time with its monotonic clock.
 
 mod record;
 mod volume_lease;

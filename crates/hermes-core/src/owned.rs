@@ -1,8 +1,8 @@
-//! What below `HERMES_HOME` is Hermes's own, and may be made, handed over or closed by the boot. Everything else there is
-//! somebody's, and is never touched.
+//! The files and directories below `HERMES_HOME` that belong to hermes. The boot may create them, change
+//! their owner and restrict their modes. It never touches other files.
 
-/// The directories that Hermes uses, relative to `HERMES_HOME`, with the permission bits that they are made with. What holds
-/// conversations and secrets is the account's alone.
+/// The directories of hermes, relative to `HERMES_HOME`, with their permission bits. Those with conversations
+/// and secrets are private to the account.
 pub const DIRECTORIES: &[(&str, u32)] = &[
     ("backups", 0o700),
     ("cron", 0o700),
@@ -19,18 +19,18 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
     ("pairing", 0o700),
     ("platforms", 0o755),
     ("platforms/pairing", 0o700),
-    // The token that opens the dashboard, and who is logged in.
+    // It holds the token and the sessions of the dashboard.
     ("dashboard", 0o700),
     (PROFILES, 0o755),
 ];
 
-/// Where the profiles lie.
+/// The directory of the named profiles.
 pub const PROFILES: &str = "profiles";
 
-/// The directories in which everything is Hermes's, whoever made it.
+/// The directories whose whole content belongs to hermes, even if another program created it.
 pub const WHOLE: &[&str] = &[PROFILES, "cron", "pairing", "platforms/pairing", "logs/gateways", "dashboard"];
 
-/// The files of a profile; the default one has them in `HERMES_HOME` itself.
+/// The files of a profile. Those of the default profile lie in `HERMES_HOME` itself.
 pub const STATE_FILES: &[&str] = &[
     ".env",
     "SOUL.md",
@@ -45,18 +45,50 @@ pub const STATE_FILES: &[&str] = &[
     "state.db",
 ];
 
-/// Those of `HERMES_HOME` alone.
-const OF_THE_HOME: &[&str] = &["active_profile", "lease.json", "lease.lock", SEEDS];
+/// The files of `HERMES_HOME` alone.
+const HOME_FILES: &[&str] = &["active_profile", "lease.json", "lease.lock", SEEDS];
 
-/// The files of a profile that hold secrets: nobody else may read them.
-pub const SECRET_FILES: &[&str] = &[".env", "auth.json"];
+/// The files of a profile that hold secrets: only the account may read them.
+pub const SECRET_FILES: [&str; 2] = [".env", "auth.json"];
 
-/// Whether `name`, directly in `HERMES_HOME`, is a file of Hermes's: a state file, its lock, what it is being replaced with, its
-/// backup, or what SQLite keeps beside a database.
+/// Returns `true` if `name`, directly in the directory of a profile, is a file that holds secrets.
+pub fn is_secret_file(name: &str) -> bool {
+    SECRET_FILES.contains(&name)
+}
+
+/// The files and directories in `HERMES_HOME` that are the default profile's own: an export takes them. The others are shared, or not
+/// Hermes's.
+pub const OF_THE_DEFAULT_PROFILE: &[&str] = &[
+    "SOUL.md",
+    "config.yaml",
+    ".env",
+    "auth.json",
+    "memories",
+    "skills",
+    "skins",
+    "plans",
+    "hooks",
+    "cron",
+    "sessions",
+    "workspace",
+];
+
+/// The entries of a profile that mean nothing without its running gateway. A desired state says nothing about a gateway elsewhere: two
+/// gateways with the same accounts would both answer.
+const OF_THE_GATEWAY: &[&str] =
+    &["gateway.pid", "gateway.lock", "gateway.sock", "gateway_state.json", "processes.json", "logs"];
+
+/// Returns `true` if `name`, directly in the directory of a profile, belongs to its running gateway: no export takes it.
+pub fn is_of_the_gateway(name: &str) -> bool {
+    OF_THE_GATEWAY.contains(&name) || name.ends_with(".lock") || name.ends_with(".tmp")
+}
+
+/// Returns `true` if `name`, directly in `HERMES_HOME`, is a file of hermes: a state file, its lock, its
+/// temporary copy, its backup, or a file of SQLite beside a database.
 pub fn is_state_file(name: &str) -> bool {
-    let is_known = |name: &str| STATE_FILES.contains(&name) || OF_THE_HOME.contains(&name);
+    let is_known = |name: &str| STATE_FILES.contains(&name) || HOME_FILES.contains(&name);
     let replaced = || {
-        // As `whole_file` names it: .NAME.PID-COUNT.tmp
+        // The format of `whole_file`: .NAME.PID-COUNT.tmp
         let (name, _) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
         Some(name)
     };
@@ -67,7 +99,7 @@ pub fn is_state_file(name: &str) -> bool {
         || name.starts_with("state.db-")
 }
 
-/// The account's list of the seeds that the boot planted.
+/// The account's list of the seeds that a boot created.
 pub const SEEDS: &str = ".seeds";
 
 /// Root's record of the account's IDs at the last boot.
@@ -78,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn state_files_and_what_lies_beside_them_are_hermes_own_and_nothing_else_is() {
+    fn only_state_files_and_their_companions_are_recognized() {
         let own = [
             ".env",
             "config.yaml",
@@ -112,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_comes_behind_the_one_that_it_lies_in() {
+    fn parents_precede_their_subdirectories() {
         let names: Vec<_> = DIRECTORIES.iter().map(|(name, _)| *name).collect();
         for (place, name) in names.iter().enumerate() {
             if let Some((parent, _)) = name.rsplit_once('/') {
@@ -121,6 +153,17 @@ mod tests {
         }
         for name in WHOLE {
             assert!(names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_tables_of_a_profile_name_known_files_and_directories() {
+        let is_known = |name: &str| {
+            STATE_FILES.contains(&name) || DIRECTORIES.iter().any(|(directory, _)| *directory == name)
+        };
+        let tables = SECRET_FILES.iter().chain(OF_THE_DEFAULT_PROFILE).chain(OF_THE_GATEWAY);
+        for name in tables {
+            assert!(is_known(name), "{name}");
         }
     }
 }

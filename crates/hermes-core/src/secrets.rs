@@ -1,4 +1,4 @@
-//! What is secret, and how it is kept out of what is printed. Rather too much is masked than too little.
+//! Masks secrets in output. In doubt, a text is masked.
 
 mod name;
 
@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 pub use name::is_secret_name;
 use serde_json::Value;
 
-/// What stands in a secret's place.
+/// The text that replaces a secret.
 pub const MASK: &str = "***";
 
-/// What well-known keys begin with.
+/// The prefixes of well-known kinds of keys.
 const PREFIXES: &[&str] = &[
     "sk-",
     "pk-",
@@ -29,13 +29,13 @@ const PREFIXES: &[&str] = &[
     "gsk_",
 ];
 
-/// A known value shorter than this is masked nowhere: it would be found in every second word.
+/// Shorter values are not masked, since they occur in ordinary words. In bytes.
 const KNOWN_MIN: usize = 4;
 
-/// From this length on a word of mixed letters and digits is taken for a key.
+/// A word of letters and digits counts as a key from this length on, in bytes.
 const LOOKS_LIKE_A_KEY: usize = 32;
 
-/// The value without what is secret in it; `all` says that the whole of it is.
+/// Masks the secrets in a JSON value. With `all`, masks every value in it.
 pub fn mask_json(value: Value, all: bool) -> Value {
     match value {
         Value::Object(fields) => fields
@@ -53,7 +53,7 @@ pub fn mask_json(value: Value, all: bool) -> Value {
     }
 }
 
-/// A text with the user and the password of the addresses in it masked.
+/// Masks the user and password of the URLs in a text.
 fn mask_url(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
@@ -75,20 +75,20 @@ fn mask_url(text: &str) -> String {
     masked
 }
 
-/// Texts that are known to be secret.
+/// A set of known secrets.
 #[derive(Debug, Default)]
 pub struct Secrets {
     known: BTreeSet<String>,
 }
 
 impl Secrets {
-    /// Remembers a value; of one with several lines each.
+    /// Adds a value. Each line of a value counts as a secret.
     pub fn add(&mut self, value: &str) {
         let lines = value.lines().map(str::trim).filter(|line| line.len() >= KNOWN_MIN);
         self.known.extend(lines.map(str::to_owned));
     }
 
-    /// Remembers what a configuration holds under a name that says so.
+    /// Adds the values under secret names, and every value if `secret` is set.
     pub fn add_json(&mut self, value: &Value, secret: bool) {
         match value {
             Value::Object(fields) => {
@@ -101,10 +101,10 @@ impl Secrets {
         }
     }
 
-    /// The text without what is known to be secret, and without what looks like it.
+    /// Masks the known secrets and the words that look like secrets.
     pub fn mask(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        // The longest first: one may be a part of another.
+        // The longest comes first, since a secret may contain another.
         let mut known: Vec<_> = self.known.iter().collect();
         known.sort_by_key(|value| std::cmp::Reverse(value.len()));
         for value in known {
@@ -115,7 +115,7 @@ impl Secrets {
     }
 }
 
-/// Masks in a line the words that look like secrets, and those that follow a name that says so.
+/// Masks the words of a line that look like secrets, and the words after a secret name.
 fn mask_words(line: &str) -> String {
     let mut masked = String::new();
     let mut after_secret_name = false;
@@ -126,13 +126,13 @@ fn mask_words(line: &str) -> String {
             piece.trim_end_matches([' ', '\t', ',', ';', '"', '\'', '=', ':', '(', ')', '[', ']', '{', '}']);
         let end = &piece[word.len()..];
         if word.is_empty() {
-            // What stands between a name and its value.
+            // The separators between a name and its value.
             masked.push_str(end);
             continue;
         }
-        let says = word.eq_ignore_ascii_case("bearer")
+        let is_label = word.eq_ignore_ascii_case("bearer")
             || is_secret_name(word) && end.starts_with(['=', ':', '"', '\'']);
-        if says {
+        if is_label {
             masked.push_str(word);
         } else if after_secret_name || looks_like_a_key(word) {
             masked.push_str(MASK);
@@ -140,7 +140,7 @@ fn mask_words(line: &str) -> String {
             masked.push_str(word);
         }
         masked.push_str(end);
-        after_secret_name = says;
+        after_secret_name = is_label;
     }
     masked
 }
@@ -150,10 +150,10 @@ fn looks_like_a_key(word: &str) -> bool {
     if PREFIXES.iter().any(|prefix| word.starts_with(prefix) && long(word, prefix.len() + 8)) {
         return true;
     }
-    let of_a_key =
+    let is_key_character =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '+' | '.');
     long(word, LOOKS_LIKE_A_KEY)
-        && word.chars().all(of_a_key)
+        && word.chars().all(is_key_character)
         && word.contains(|character: char| character.is_ascii_digit())
         && word.contains(|character: char| character.is_ascii_alphabetic())
 }
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_secrets_and_what_looks_like_one_are_masked_and_words_stay() {
+    fn secrets_are_masked_and_other_words_stay() {
         let mut secrets = Secrets::default();
         secrets.add("hunter2!");
         secrets.add_json(&serde_json::json!({"a": {"token": "t0k3n", "port": 9300}}), false);

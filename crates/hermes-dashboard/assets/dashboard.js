@@ -1,12 +1,12 @@
-// Keeps pages live, and does without a new page what their forms do. Every page is whole without it.
+// Updates the pages and submits their forms without a new page. Every page also works without this script.
 "use strict";
 (() => {
   const body = document.body;
   const base = body.dataset.base;
-  // Longer than the stream takes to find out by itself that it is lost.
+  // Longer than the time-out of the stream itself (stream.js).
   const SILENCE = 30000;
 
-  // --- What the visitor is told -----------------------------------------------------------------
+  // --- Messages ---------------------------------------------------------------------------------
   const told = document.getElementById("told");
   function tell(lines, bad) {
     const box = document.createElement("div");
@@ -28,19 +28,19 @@
     told.replaceChildren(box);
   }
   function tellFailure(failure) {
-    const lines = [failure.error || "It did not work."];
+    const lines = [failure.error || "The action failed."];
     for (const cause of failure.causes || []) lines.push("because: " + cause);
-    if (failure.hint) lines.push("To mend it: " + failure.hint);
+    if (failure.hint) lines.push("Hint: " + failure.hint);
     for (const line of (failure.log || []).slice(-5)) lines.push("log: " + line);
     tell(lines, true);
   }
 
-  // --- Streams, and what is said when one is lost -----------------------------------------------
+  // --- Streams and lost connections -------------------------------------------------------------
   const banner = document.getElementById("connection");
   let lastWord = Date.now();
   const troubles = new Map();
   function showTroubles() {
-    // An agent that is gone explains all other troubles of its page.
+    // A deleted agent explains all other problems of its page.
     const first = troubles.get("gone") || troubles.values().next().value;
     const text = first || "";
     if (banner.textContent !== text) banner.textContent = text;
@@ -49,14 +49,14 @@
   }
   function lost() {
     const since = new Date(lastWord).toLocaleTimeString();
-    troubles.set("lost", "The connection to the dashboard is lost: what you see is as it was at " + since + ". Trying again…");
+    troubles.set("lost", "The connection to the dashboard is lost. This page shows the state at " + since + ". Trying again…");
     showTroubles();
   }
   function alive() {
     lastWord = Date.now();
     if (troubles.delete("lost")) showTroubles();
   }
-  // What this page does with the events of the stream (stream.js), which all pages of the browser share.
+  // The handlers of this page for the events of the stream (stream.js), which all pages of the browser share.
   const handlers = {
     pulse: () => {},
     lost,
@@ -82,7 +82,7 @@
       };
       try {
         const worker = new SharedWorker(body.dataset.stream);
-        // A worker that cannot be loaded: this page goes on by itself.
+        // If the worker cannot be loaded, this page opens a stream of its own.
         worker.onerror = () => { if (port === worker.port) use(within()); };
         use(worker.port);
       } catch {
@@ -114,7 +114,7 @@
     window.addEventListener("pageshow", (event) => { if (event.persisted) shown(); });
   }
 
-  // Replaces what may hold the focus by something of the same kind, and keeps the focus at the same place of it, or near.
+  // Replaces an element that may hold the focus. Keeps the focus on the same button, or on one near it.
   function replacing(old, replace) {
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const key = focused && (focused.value || focused.getAttribute("href"));
@@ -125,12 +125,12 @@
     if (next) next.focus();
   }
 
-  // What the server says of its own looks, on every page that shows rows.
-  const looks = {
-    trouble: (failure) => { troubles.set("look", "What you see is old: " + failure.error); showTroubles(); },
+  // The handlers for failed refreshes of the server, on every page with rows.
+  const refreshes = {
+    trouble: (failure) => { troubles.set("look", "This page is out of date: " + failure.error); showTroubles(); },
     well: () => { troubles.delete("look"); showTroubles(); },
   };
-  // The server's own row, escaped there.
+  // The server renders and escapes the row.
   function rowOfHtml(html) {
     const holder = document.createElement("template");
     holder.innerHTML = html;
@@ -149,7 +149,7 @@
       row.hidden = !isWanted(name);
       const old = rowOf(name);
       const stateOf = (one) => one.querySelector(".state").textContent;
-      // A flash for another state, and none for some kilobytes more.
+      // A new state flashes. A change of the memory does not.
       if (!old || stateOf(old) !== stateOf(row)) row.classList.add("changed");
       if (old) {
         replacing(old, () => { old.replaceWith(row); return row; });
@@ -163,7 +163,7 @@
     function count() {
       if (counting) return;
       counting = true;
-      // A thousand rows that change at once are counted once.
+      // Many rows that change at once are counted once.
       requestAnimationFrame(() => {
         counting = false;
         const part = (number, word, bad) => {
@@ -188,7 +188,7 @@
         for (const row of [...rows.rows]) if (!there.has(row.dataset.profile)) row.remove();
         count();
       },
-      ...looks,
+      ...refreshes,
     });
     const none = document.getElementById("none");
     function showWanted() {
@@ -196,11 +196,11 @@
       none.hidden = [...rows.rows].some((row) => !row.hidden);
     }
     for (const kind of ["input", "change"]) filter.addEventListener(kind, showWanted);
-    // A browser that goes back to a page, or loads it again, may bring the words of the former visit along.
+    // A browser that goes back to a page, or reloads it, may restore the text of the filter.
     showWanted();
   }
 
-  // --- The page of one agent: what its row says ---------------------------------------------------
+  // --- The page of one agent: the cells of its row ------------------------------------------------
   const watched = document.querySelector("[data-watch]");
   if (watched) {
     const name = watched.dataset.watch;
@@ -228,11 +228,11 @@
       },
       gone: (changed) => { if (changed.name === name) gone(); },
       all: ({ names }) => { if (!names.includes(name)) gone(); },
-      ...looks,
+      ...refreshes,
     });
   }
 
-  // --- A log that is followed -------------------------------------------------------------------
+  // --- The log ----------------------------------------------------------------------------------
   const log = document.getElementById("log");
   const follows = log && "follow" in log.dataset;
   if (follows) {
@@ -267,7 +267,7 @@
       if (!paused) { add(held); held = []; }
     });
     Object.assign(handlers, {
-      // The end of the log comes again whenever the stream begins anew: a reader who has scrolled up stays where they are.
+      // Each new stream sends the end of the log again. A reader who has scrolled up keeps the position.
       "log-tail": ({ lines }) => {
         if (paused) { held = lines.slice(-KEPT); return; }
         const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
@@ -303,7 +303,7 @@
       await work();
     } catch (error) {
       if (error.failure) tellFailure(error.failure);
-      else if (error.message !== "logged out") tell(["The dashboard does not answer; nothing is known of what became of it."], true);
+      else if (error.message !== "logged out") tell(["The dashboard does not answer. The result of the action is unknown."], true);
     } finally {
       button.removeAttribute("aria-busy");
     }

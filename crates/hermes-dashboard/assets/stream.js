@@ -1,16 +1,16 @@
-// One event stream for all pages of a browser, which has few connections for one host. Runs as a SharedWorker; where there is none,
-// within each page. A page that is hidden holds no stream.
+// One event stream for all pages of a browser, because a browser opens few connections to one host. It runs as a SharedWorker, or
+// within each page if the browser has none. A hidden page holds no stream.
 "use strict";
 (() => {
-  // Twice the time after which a quiet stream says that it is alive.
+  // Twice the interval of the keep-alive event `pulse`.
   const SILENCE = 20000;
   const RETRY = 2000;
-  // A page that is shown says so every 15 s. One that says nothing for so long has crashed.
+  // A visible page sends a message every 15 s. A page without messages for this time has crashed.
   const CRASHED = 60000;
-  // Pages that change at one moment make one stream.
+  // Pages that change within this time share one new stream.
   const SETTLE = 30;
 
-  // For each page that is shown: the version of what it shows, and the agent whose log it follows.
+  // The visible pages, each with its version and the agent whose log it follows.
   const pages = new Map();
   let base = "";
   let source = null;
@@ -18,7 +18,7 @@
   let watchdog;
   let again;
 
-  function tellAll(event, data, id) {
+  function postToAll(event, data, id) {
     for (const [port, page] of pages) {
       if (id > page.since) page.since = id;
       if (!event.startsWith("log-") || page.log === data.name) port.postMessage({ event, data, id });
@@ -45,28 +45,28 @@
     source = new EventSource(base + "api/events?since=" + since + "&logs=" + [...followed].map(encodeURIComponent).join(","));
     const events = ["row", "gone", "all", "trouble", "well", "pulse", "log-tail", "log-lines", "log-trouble"];
     for (const name of events) {
-      source.addEventListener(name, (event) => { watch(); tellAll(name, JSON.parse(event.data), Number(event.lastEventId)); });
+      source.addEventListener(name, (event) => { watch(); postToAll(name, JSON.parse(event.data), Number(event.lastEventId)); });
     }
-    source.addEventListener("logout", () => { close(); tellAll("logout", null, 0); });
-    source.onopen = () => { watch(); tellAll("pulse", null, 0); };
+    source.addEventListener("logout", () => { close(); postToAll("logout", null, 0); });
+    source.onopen = () => { watch(); postToAll("pulse", null, 0); };
     source.onerror = () => {
-      tellAll("lost", null, 0);
-      // A browser gives up where the answer was no stream: then it is for us to try again.
+      postToAll("lost", null, 0);
+      // A browser gives up if the answer was no stream. Then this script tries again.
       if (source && source.readyState === EventSource.CLOSED) retry();
     };
     watch();
   }
   function watch() {
     clearTimeout(watchdog);
-    watchdog = setTimeout(() => { tellAll("lost", null, 0); retry(); }, SILENCE);
+    watchdog = setTimeout(() => { postToAll("lost", null, 0); retry(); }, SILENCE);
   }
   function retry() {
     close();
     again = setTimeout(async () => {
-      // A stream says nothing of why it was refused; a request does.
+      // The error of a stream has no status. The answer to a request has one.
       try {
         const answer = await fetch(base + "api/facts", { headers: { accept: "application/json" } });
-        if (answer.status === 401) { tellAll("logout", null, 0); return; }
+        if (answer.status === 401) { postToAll("logout", null, 0); return; }
       } catch { /* still lost */ }
       open();
     }, RETRY);
@@ -82,7 +82,7 @@
         if (page) page.seen = Date.now();
       } else {
         base = data.base;
-        // What was sent before the page was there is sent again, to all: it is the same for them.
+        // A new stream sends the events that the new page missed. The other pages get them again, which changes nothing.
         const known = Math.max(-1, ...[...pages.values()].map((page) => page.since));
         pages.set(port, { since: data.since, log: data.log, seen: Date.now() });
         settle(data.since < known || Boolean(data.log) || pages.size === 1);

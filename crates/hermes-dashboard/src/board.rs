@@ -1,7 +1,7 @@
-//! How all agents are, looked at for as long as somebody watches: one look for all who do.
+//! The board: the state of all agents, shared by all open pages.
 //!
-//! Each row has the version in which it last changed. Whoever watches asks for the next change after the one it has seen, so a
-//! slow reader misses states in between and never makes anything wait or grow.
+//! Each row has the version in which it last changed. A stream asks for the next change after the version that it has sent. So a
+//! slow reader skips states in between, and makes nothing wait or grow.
 
 mod row;
 
@@ -11,37 +11,28 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
-use crate::agents::{Failure, Gateway};
 use crate::process_usage::Usage;
-use crate::site::Site;
+use hermes_operations::{Gateway, Report};
 
 pub(crate) use row::{Profile, RowView, mebibytes};
 
-/// Between two looks while somebody watches, at least.
-const INTERVAL: Duration = Duration::from_secs(1);
-/// A look may take this share of the time at most: between two, so many times as long passes.
-const REST: u32 = 5;
-/// A look that is not older than this is good enough for a page; of thousands of profiles, one that is not older than so many times
-/// as long as it took.
-const FRESH: Duration = Duration::from_millis(500);
-const FRESH_LOOKS: u32 = 10;
-/// How many removed profiles are remembered for those who watch; who has missed more is told of all.
+/// The number of removed profiles that are remembered for streams. A stream that missed more gets the names of all profiles.
 const GONE_MAX: usize = 256;
 
-/// All agents, as they were at the last look.
+/// The state of all agents at the last refresh.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    /// That of the last change.
+    /// The version of the last change.
     pub(crate) version: u64,
     pub(crate) rows: Vec<Row>,
     gone: VecDeque<(String, u64)>,
-    /// Removals up to this version are forgotten.
+    /// The removals up to this version are forgotten.
     forgotten: u64,
-    pub(crate) looked: Option<Instant>,
-    /// How long that took.
-    took: Duration,
-    /// Why the last look failed, if it did; the rows are then those of the look before.
-    pub(crate) failure: Option<Failure>,
+    pub(crate) refreshed: Option<Instant>,
+    /// The duration of the refresh.
+    pub(crate) took: Duration,
+    /// The failure of the last refresh. The rows are then those of the refresh before.
+    pub(crate) failure: Option<Report>,
 }
 
 /// A profile on the board.
@@ -50,44 +41,44 @@ pub(crate) struct Row {
     pub(crate) profile: Profile,
     pub(crate) view: RowView,
     pub(crate) version: u64,
-    /// What streams send of it: rendered once for all of them.
-    sent: Arc<OnceLock<Arc<str>>>,
+    /// The HTML that streams send. It is rendered once for all of them.
+    sent_html: Arc<OnceLock<Arc<str>>>,
 }
 
 impl Row {
-    fn sent(&self) -> Arc<str> {
-        Arc::clone(self.sent.get_or_init(|| self.view.html().into()))
+    fn sent_html(&self) -> Arc<str> {
+        Arc::clone(self.sent_html.get_or_init(|| self.view.html().into()))
     }
 }
 
-/// What changed next, after a version.
+/// The next change after a version.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    /// A row is new, or another.
+    /// A row is new, or has changed.
     Row { version: u64, name: String, html: Arc<str> },
     /// A profile is gone.
     Gone { version: u64, name: String },
-    /// What was seen so far may be too old to tell what is gone: all there is, up to this version. Each row follows.
+    /// The names of all profiles, for a reader whose version is too old to find removals. Each row follows.
     All { version: u64, names: Vec<String> },
 }
 
-/// What somebody who watches has seen.
+/// The versions that a stream has sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Rows up to this version.
+    /// The rows up to this version.
     version: u64,
-    /// Removals up to this one, where it is the later of the two.
+    /// The removals up to this version, if it is the later of the two.
     removals: u64,
 }
 
 impl Seen {
-    /// Everything up to a version.
+    /// Everything up to a version was sent.
     pub(crate) fn up_to(version: u64) -> Self {
         Self { version, removals: version }
     }
 
-    /// This too.
-    pub(crate) fn and(self, change: &Change) -> Self {
+    /// Adds a change.
+    pub(crate) fn with(self, change: &Change) -> Self {
         match *change {
             Change::Row { version, .. } | Change::Gone { version, .. } => {
                 Self { version, removals: self.removals.max(version) }
@@ -97,102 +88,73 @@ impl Seen {
     }
 }
 
-/// The last look, and those who wait for the next one.
+/// The latest snapshot, and the streams that wait for the next one.
 #[derive(Debug)]
 pub(crate) struct Board {
     latest: watch::Sender<Arc<Snapshot>>,
-    /// Somebody watches now, or something was done.
+    /// A stream has begun, or an action has run.
     wake: Notify,
-    looking: AsyncMutex<()>,
+    pub(crate) refreshing: AsyncMutex<()>,
     usages: Mutex<HashMap<u32, Usage>>,
 }
 
 impl Board {
-    /// Nothing was seen so far. Versions begin above all of an earlier dashboard, whose pages may still be open.
+    /// Begins without a snapshot. Its versions are above those of an earlier dashboard, whose pages may still be open.
     pub(crate) fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let beginning = u64::try_from(now.as_micros()).unwrap_or_default();
-        let nothing = Snapshot { version: beginning, forgotten: beginning, ..Snapshot::default() };
+        let first = u64::try_from(now.as_micros()).unwrap_or_default();
+        let empty = Snapshot { version: first, forgotten: first, ..Snapshot::default() };
         Self {
-            latest: watch::Sender::new(Arc::new(nothing)),
+            latest: watch::Sender::new(Arc::new(empty)),
             wake: Notify::default(),
-            looking: AsyncMutex::default(),
+            refreshing: AsyncMutex::default(),
             usages: Mutex::default(),
         }
     }
 
-    /// The last look.
+    /// Returns the latest snapshot.
     pub(crate) fn latest(&self) -> Arc<Snapshot> {
         Arc::clone(&self.latest.borrow())
     }
 
-    /// Tells when there was another look.
+    /// Returns a receiver of the snapshots. While one exists, the board is refreshed.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
         let watched = self.latest.subscribe();
         self.wake.notify_one();
         watched
     }
 
-    /// Something was done: whoever watches is to see it at once.
-    pub(crate) fn look_again(&self) {
+    /// Asks for a refresh now, because an action begins.
+    pub(crate) fn wake(&self) {
         self.wake.notify_one();
     }
-}
 
-/// A look that is fresh enough for a page.
-///
-/// # Errors
-/// Nothing was seen yet, and the look failed.
-pub(crate) async fn fresh(site: &Arc<Site>) -> Result<Arc<Snapshot>, Failure> {
-    let seen = site.board.latest();
-    let enough = FRESH.max(seen.took * FRESH_LOOKS);
-    if seen.failure.is_none() && seen.looked.is_some_and(|looked| looked.elapsed() < enough) {
-        return Ok(seen);
+    /// Waits until a refresh is asked for.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
     }
-    renew(site).await;
-    let seen = site.board.latest();
-    match &seen.failure {
-        Some(failure) if seen.looked.is_none() => Err(failure.clone()),
-        _ => Ok(seen),
-    }
-}
 
-/// Looks for as long as the dashboard lives, when somebody watches.
-pub(crate) async fn keep_looking(site: Arc<Site>) {
-    loop {
-        if site.board.latest.receiver_count() == 0 {
-            site.board.wake.notified().await;
+    /// Waits until there is a receiver of the snapshots, or a refresh is asked for.
+    pub(crate) async fn wait_for_watcher(&self) {
+        if self.latest.receiver_count() == 0 {
+            self.woken().await;
         }
-        let began = Instant::now();
-        renew(&site).await;
-        let rest = INTERVAL.max(began.elapsed() * REST);
-        // Until then, or until somebody has done something.
-        let _ = tokio::time::timeout(rest, site.board.wake.notified()).await;
     }
-}
 
-/// Looks now, whatever was seen: something was done, and whoever did it is to see it.
-pub(crate) async fn renew(site: &Arc<Site>) {
-    let _looking = site.board.looking.lock().await;
-    let looked = Arc::clone(site);
-    let seen = tokio::task::spawn_blocking(move || {
-        let began = Instant::now();
-        let gateways = looked.agents.gateways()?;
-        let before = looked.board.latest();
-        let next = before.then(gateways, &looked.board.usages, &looked.base());
-        Ok(Snapshot { took: began.elapsed(), ..next })
-    });
-    let next = match seen.await {
-        Ok(Ok(next)) => next,
-        Ok(Err(failure)) => site.board.latest().failed(failure),
-        Err(_) => return,
-    };
-    site.board.latest.send_replace(Arc::new(next));
+    /// Returns the snapshot of these gateways, compared with the latest one.
+    pub(crate) fn next_snapshot(&self, gateways: Vec<Gateway>, base: &str) -> Snapshot {
+        self.latest().next(gateways, &self.usages, base)
+    }
+
+    /// Makes a snapshot the latest one.
+    pub(crate) fn publish(&self, snapshot: Snapshot) {
+        self.latest.send_replace(Arc::new(snapshot));
+    }
 }
 
 impl Snapshot {
-    /// What a look found, after this one.
-    fn then(&self, gateways: Vec<Gateway>, usages: &Mutex<HashMap<u32, Usage>>, base: &str) -> Self {
+    /// Returns the snapshot after this one.
+    fn next(&self, gateways: Vec<Gateway>, usages: &Mutex<HashMap<u32, Usage>>, base: &str) -> Self {
         let now = SystemTime::now();
         let mut usages = usages.lock().unwrap_or_else(PoisonError::into_inner);
         let mut used = HashMap::new();
@@ -210,14 +172,14 @@ impl Snapshot {
             let before = before.get(gateway.profile.as_str()).copied();
             let profile = Profile::new(gateway, usage, percent, now, before.map(|row| &row.profile));
             let view = RowView::new(&profile, base);
-            let (version, sent) = match before {
-                Some(before) if before.view == view => (before.version, Arc::clone(&before.sent)),
+            let (version, sent_html) = match before {
+                Some(before) if before.view == view => (before.version, Arc::clone(&before.sent_html)),
                 _ => {
                     version += 1;
                     (version, Arc::default())
                 }
             };
-            rows.push(Row { profile, view, version, sent });
+            rows.push(Row { profile, view, version, sent_html });
         }
         *usages = used;
         drop(usages);
@@ -239,18 +201,18 @@ impl Snapshot {
             rows,
             gone,
             forgotten,
-            looked: Some(Instant::now()),
+            refreshed: Some(Instant::now()),
             took: Duration::ZERO,
             failure: None,
         }
     }
 
-    fn failed(&self, failure: Failure) -> Self {
+    pub(crate) fn failed(&self, failure: Report) -> Self {
         Self { failure: Some(failure), ..self.clone() }
     }
 
-    /// The first change after what was seen; nothing when there is none.
-    pub(crate) fn change_after(&self, seen: Seen) -> Option<Change> {
+    /// Returns the first change after the sent ones. Returns `None` if there is none.
+    pub(crate) fn next_change(&self, seen: Seen) -> Option<Change> {
         if seen.version == self.version {
             return None;
         }
@@ -265,7 +227,7 @@ impl Snapshot {
             (Some(row), gone) if gone.is_none_or(|(_, gone)| row.version < *gone) => Some(Change::Row {
                 version: row.version,
                 name: row.profile.gateway.profile.clone(),
-                html: row.sent(),
+                html: row.sent_html(),
             }),
             (_, Some((name, version))) => Some(Change::Gone { version: *version, name: name.clone() }),
             (Some(_), None) => None,

@@ -1,4 +1,4 @@
-//! The boots that are known, and what each did with the profiles.
+//! The recorded boots and their actions on the profiles.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -10,21 +10,21 @@ use hermes_core::boot::record::{BOOT_JSON, BootRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agents::{Failure, FailureKind};
 use crate::site::Site;
+use hermes_operations::{Report, ReportKind};
 
 /// A boot of a container that had this volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Boot {
-    /// RFC 3339.
+    /// The time of its start: RFC 3339.
     pub(crate) started: String,
-    /// Whether it is that of this container, now.
+    /// `true` for the boot of this container.
     pub(crate) is_this: bool,
-    /// How long it took, in microseconds.
+    /// The duration, in microseconds.
     pub(crate) duration_us: u64,
-    /// What it consisted of, in the order of their start.
+    /// The phases, in the order of their start.
     pub(crate) phases: Vec<Phase>,
-    /// What it did with each profile.
+    /// The actions on the profiles.
     pub(crate) profiles: Vec<Reconciled>,
 }
 
@@ -38,19 +38,19 @@ pub(crate) struct Phase {
     pub(crate) start_us: u64,
     /// In microseconds.
     pub(crate) duration_us: u64,
-    /// Of a script.
+    /// The exit code of a script.
     pub(crate) exit_code: Option<u8>,
 }
 
-/// What a boot did with a profile, and why.
+/// The action of a boot on a profile, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Reconciled {
     pub(crate) profile: String,
     /// `started`, `registered`, `skipped` or `failed`.
     pub(crate) action: String,
-    /// What was known of it before; `none` for nothing.
+    /// The state before the boot, or `none`.
     pub(crate) prior_state: String,
-    /// Why, in words.
+    /// The reason, for a person.
     pub(crate) why: String,
 }
 
@@ -61,19 +61,19 @@ impl Phase {
 }
 
 impl Boot {
-    /// How many profiles it did this with.
+    /// Returns the number of profiles with this action.
     pub(crate) fn count(&self, action: &str) -> usize {
         self.profiles.iter().filter(|reconciled| reconciled.action == action).count()
     }
 }
 
-/// The boots that are known, the last one first.
+/// Returns the recorded boots, the last one first.
 ///
 /// # Errors
-/// What the volume keeps of them cannot be read.
-pub(crate) fn known(site: &Site) -> Result<Vec<Boot>, Failure> {
+/// The records on the volume cannot be read.
+pub(crate) fn known(site: &Site) -> Result<Vec<Boot>, Report> {
     let unreadable = |error: &(dyn std::error::Error + 'static)| {
-        Failure::new(FailureKind::Failed, "cannot tell of the boots").because(error)
+        Report::new(ReportKind::Failed, "failed to read the boots").because(error)
     };
     let mut records = boot_record::kept(&site.home).map_err(|error| {
         let file = site.home.boots();
@@ -87,13 +87,13 @@ pub(crate) fn known(site: &Site) -> Result<Vec<Boot>, Failure> {
         records.push(this);
     }
     let entries = boot_log::read(&site.home.boot_log()).map_err(|error| unreadable(&error))?;
-    Ok(told(&records, &entries, this_started.as_deref()))
+    Ok(boots_of(&records, &entries, this_started.as_deref()))
 }
 
-fn told(records: &[BootRecord], entries: &[Entry], this: Option<&str>) -> Vec<Boot> {
+fn boots_of(records: &[BootRecord], entries: &[Entry], this: Option<&str>) -> Vec<Boot> {
     let mut boots: Vec<Boot> = Vec::with_capacity(records.len());
     for (place, record) in records.iter().enumerate() {
-        // Its lines are those between its start and that of the next boot.
+        // The lines of a boot lie between its start and that of the next boot.
         let end = records.get(place + 1).map(|next| next.started.as_str());
         let is_of_it =
             |entry: &&Entry| entry.time >= record.started && end.is_none_or(|end| *entry.time < *end);
@@ -122,11 +122,11 @@ fn phase(phase: &boot_record::Phase) -> Phase {
 /// The rules are those of `docs/gateways.md`, "After a restart".
 fn reconciled(entry: &Entry) -> Reconciled {
     let why = match (entry.action.as_str(), entry.prior_state.as_str()) {
-        ("failed", _) => entry.reason.clone().unwrap_or_else(|| "its slot could not be made".to_owned()),
-        ("skipped", _) => "it is no profile".to_owned(),
+        ("failed", _) => entry.reason.clone().unwrap_or_else(|| "its slot could not be created".to_owned()),
+        ("skipped", _) => "it is not a profile".to_owned(),
         ("started", state) => format!("it was {state}"),
-        (_, "none") => "nobody has started it yet".to_owned(),
-        (_, state) => format!("it was {state}, so it stays down"),
+        (_, "none") => "it was never started".to_owned(),
+        (_, state) => format!("it was {state}, so it stays stopped"),
     };
     Reconciled {
         profile: entry.profile.clone(),
@@ -136,7 +136,7 @@ fn reconciled(entry: &Entry) -> Reconciled {
     }
 }
 
-/// When this container started; nothing where it is none of the image.
+/// Returns the start of this container, or `None` outside a container of the image.
 pub(crate) fn container_started() -> Option<SystemTime> {
     let boot = BootRecord::load(Path::new(BOOT_JSON)).ok()??;
     humantime::parse_rfc3339(&boot.started).ok()
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn each_boot_has_the_lines_between_its_start_and_the_next() {
+    fn a_boot_has_the_lines_before_the_next_boot() {
         let entries = [
             entry("2026-01-01T00:00:00.500000Z profile=default prior_state=none action=registered"),
             entry("2026-01-02T00:00:00.500000Z profile=default prior_state=running action=started"),
@@ -163,7 +163,7 @@ mod tests {
             entry("2026-01-02T00:00:00.500000Z profile=c prior_state=running action=failed reason=no room"),
         ];
         let records = [record("2026-01-01T00:00:00.000000Z"), record("2026-01-02T00:00:00.000000Z")];
-        let boots = told(&records, &entries, Some("2026-01-02T00:00:00.000000Z"));
+        let boots = boots_of(&records, &entries, Some("2026-01-02T00:00:00.000000Z"));
         assert!(boots[0].is_this && !boots[1].is_this, "the last one comes first");
         let why = |boot: &Boot| -> Vec<String> {
             boot.profiles.iter().map(|one| format!("{} {}: {}", one.profile, one.action, one.why)).collect()
@@ -172,11 +172,11 @@ mod tests {
             why(&boots[0]),
             [
                 "default started: it was running",
-                "b registered: it was stopped, so it stays down",
+                "b registered: it was stopped, so it stays stopped",
                 "c failed: no room"
             ]
         );
-        assert_eq!(why(&boots[1]), ["default registered: nobody has started it yet"]);
+        assert_eq!(why(&boots[1]), ["default registered: it was never started"]);
         assert_eq!((boots[0].count("started"), boots[0].count("failed")), (1, 1));
     }
 }

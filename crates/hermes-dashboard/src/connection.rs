@@ -1,79 +1,53 @@
-//! Taking connections in, and how long each may keep the dashboard waiting.
+//! The connections of the dashboard.
 
-use std::convert::Infallible;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::http::uri::PathAndQuery;
-use axum::http::{Request, Uri};
-use hermes_server::{Door, Place, Places, Progress, WriteTimeout};
+use axum::http::{Request, Response, Uri};
+use hermes_server::{Connection, Exchange, Limits, Listener, Stream};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::say::warn;
 use crate::site::{Peer, STREAMS_MAX};
 
-/// How many connections may be open: all streams, and some more for pages.
-const CONNECTIONS_MAX: usize = STREAMS_MAX + 256;
-/// How long a client has for the head of a request, and how long a connection may wait for its next one.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// About how long a head may be, in bytes; and how much of an answer waits for a client that reads slowly.
-const BUFFER_MAX: usize = 16 * 1024;
-/// The socket of the dashboard.
-struct Listener(TcpListener);
+/// The limits of the server. Besides all streams, some connections are for pages.
+const LIMITS: Limits =
+    Limits { connections: STREAMS_MAX + 256, head_timeout: Duration::from_secs(15), buffer_max: 16 * 1024 };
 
-impl Door for Listener {
-    type Stream = TcpStream;
-
-    async fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
-        let (stream, address) = self.0.accept().await?;
-        let _ = stream.set_nodelay(true);
-        Ok((stream, Some(address.ip())))
-    }
-}
-
-/// Takes connections in for as long as it is polled. `base_path` is what a proxy may leave in front of the paths.
-pub(crate) async fn take_in(listener: TcpListener, router: Router, base_path: Arc<str>) {
-    let serve = move |stream, peer: Option<IpAddr>, place: &Place| {
-        let peer = Peer(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-        serve(stream, peer, router.clone(), Arc::clone(&base_path), place.progress())
+/// Accepts connections for as long as it is polled. `base_path` is the prefix that a proxy may leave in the paths.
+pub(crate) async fn accept(listener: TcpListener, router: Router, base_path: Arc<str>) {
+    let serve = move |connection: Connection<Stream>| {
+        let peer = Peer(connection.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        connection.serve(router.clone(), DashboardExchange { peer, base_path: Arc::clone(&base_path) })
     };
-    hermes_server::take_in(Listener(listener), Places::new(CONNECTIONS_MAX), |line| warn(line), serve).await;
+    hermes_server::accept_connections(Listener::Tcp(listener), LIMITS, |line| warn(line), serve).await;
 }
 
-async fn serve(stream: TcpStream, peer: Peer, router: Router, base_path: Arc<str>, progress: Progress) {
-    let stream = WriteTimeout::new(stream, progress.clone());
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
-        if let Some(uri) = without(&base_path, request.uri()) {
+struct DashboardExchange {
+    peer: Peer,
+    base_path: Arc<str>,
+}
+
+impl Exchange for DashboardExchange {
+    type Guard = ();
+
+    fn begin(&self, request: &mut Request<Incoming>) {
+        request.extensions_mut().insert(self.peer);
+        if let Some(uri) = strip_base_path(&self.base_path, request.uri()) {
             *request.uri_mut() = uri;
         }
-        let progress = progress.clone();
-        let answer = router.call(request.map(|body| progress.received(body)));
-        async move {
-            let answer = answer.await.unwrap_or_else(|never| match never {});
-            Ok::<_, Infallible>(answer.map(|body| progress.answers(body, ())))
-        }
-    });
-    // What goes wrong on a connection is the client's: it went away, or it speaks no HTTP and was told so.
-    let _ = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(BUFFER_MAX)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    }
+
+    fn finish((): &(), _: &mut Response<Body>) {}
 }
 
-/// The address below the path of the proxy; nothing to change where the proxy took that away itself.
-fn without(base_path: &str, uri: &Uri) -> Option<Uri> {
+/// Returns the address without the path of the proxy. Returns `None` if the proxy removed it already.
+fn strip_base_path(base_path: &str, uri: &Uri) -> Option<Uri> {
     if base_path.is_empty() {
         return None;
     }
@@ -93,9 +67,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_path_of_the_proxy_is_taken_away_where_it_is_still_there() {
+    fn the_path_of_the_proxy_is_removed_if_present() {
         let of = |base: &str, uri: &str| {
-            without(base, &uri.parse().unwrap()).map_or_else(|| uri.to_owned(), |uri| uri.to_string())
+            strip_base_path(base, &uri.parse().unwrap()).map_or_else(|| uri.to_owned(), |uri| uri.to_string())
         };
         assert_eq!(of("/hermes", "/hermes/profiles/x?a=b"), "/profiles/x?a=b");
         assert_eq!(of("/hermes", "/hermes"), "/");

@@ -1,6 +1,5 @@
-//! `/api/profiles/{name}/log/events`: the end of a gateway's log, and then each line when it is written.
+//! `/api/profiles/{name}/log/events`: the end of a gateway's log, and then each new line.
 
-use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,15 +19,16 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::agents::Failure;
-use crate::events::{PULSE, answer, event, place};
 use crate::profile_files::{LINES, secrets_of, shown_line, unreadable};
+use crate::refusal::Refusal;
 use crate::site::{Identity, Site, profile_named};
+use crate::sse::{self, event};
+use hermes_operations::Report;
 
-/// How much of a log is read for one event, in bytes.
+/// The part of a log that is read for one event, in bytes.
 const PIECE: u64 = 32 * 1024;
-/// Between two looks whether a log has begun, and whether who reads is still logged in.
-const LOOK: Duration = Duration::from_secs(2);
+/// The interval of the checks that a log exists and that the reader is still logged in.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
 struct Lines {
@@ -37,14 +37,12 @@ struct Lines {
 
 /// A step of a log that is followed.
 pub(crate) enum LogEvent {
-    /// The end of the log, in place of what was there.
+    /// The end of the log. It replaces the earlier lines.
     Tail(Vec<String>),
     /// Further lines.
     Lines(Vec<String>),
-    /// Nothing happened.
-    Pulse,
-    /// The log cannot be followed any more.
-    Trouble(Failure),
+    /// The log can no longer be followed.
+    Trouble(Report),
     /// The reader is no longer logged in.
     Logout,
 }
@@ -60,42 +58,44 @@ pub(crate) struct Follower {
     unfinished: Vec<u8>,
     has_more: bool,
     checked: Instant,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// Streams a log: `tail` (`lines`, in place of what was there), `lines` (`lines`, behind it), `trouble` (a failure), `logout`.
+/// Streams a log: `tail` (`lines`: they replace the earlier ones), `lines` (`lines`: they follow the earlier ones), `trouble` (a
+/// failure), `logout`.
 #[utoipa::path(get, operation_id = "logEvents", path = "/api/profiles/{name}/log/events", params(("name" = String, Path)), tag = "live", responses(
     (status = 200, content_type = "text/event-stream", description = "events `tail`, `lines`, `trouble`, `logout`, data in JSON", body = String),
-    (status = 404, description = "no such profile", body = Failure),
-    (status = 503, description = "too many streams", body = Failure)))]
+    (status = 404, description = "no such profile", body = Report),
+    (status = 503, description = "too many streams", body = Report)))]
 pub(crate) async fn stream(
     State(site): State<Arc<Site>>,
     Extension(identity): Extension<Identity>,
     Path(name): Path<String>,
 ) -> Response {
     match Follower::new(site, identity, &name) {
-        Ok(follower) => answer(stream::unfold(Some(follower), |follower| async {
+        Ok(follower) => sse::response(stream::unfold(Some(follower), |follower| async {
             let mut follower = follower?;
-            let (bytes, goes_on) = match follower.next().await {
-                LogEvent::Tail(lines) => (event(None, "tail", &Lines { lines }), true),
-                LogEvent::Lines(lines) => (event(None, "lines", &Lines { lines }), true),
-                LogEvent::Pulse => (event(None, "pulse", &()), true),
-                LogEvent::Trouble(failure) => (event(None, "trouble", &failure), false),
-                LogEvent::Logout => (event(None, "logout", &()), false),
+            let (event, is_last) = match follower.next().await {
+                LogEvent::Tail(lines) => (event("tail", &Lines { lines }), false),
+                LogEvent::Lines(lines) => (event("lines", &Lines { lines }), false),
+                LogEvent::Trouble(failure) => (event("trouble", &failure), true),
+                LogEvent::Logout => (event("logout", &()), true),
             };
-            Some((Ok::<_, Infallible>(bytes), goes_on.then_some(follower)))
+            Some((event, (!is_last).then_some(follower)))
         })),
-        Err(failure) => failure.into_response(),
+        Err(failure) => Refusal(failure).into_response(),
     }
 }
 
 impl Follower {
+    /// Prepares to follow the log of a profile.
+    ///
     /// # Errors
     /// There is no such profile, or too many logs are followed.
-    pub(crate) fn new(site: Arc<Site>, identity: Identity, name: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(site: Arc<Site>, identity: Identity, name: &str) -> Result<Self, Report> {
         let profile: ProfileName = profile_named(name)?;
-        site.must_have(&profile)?;
-        let place = place(&site.log_streams)?;
+        site.require_profile(&profile)?;
+        let permit = sse::permit(&site.log_streams)?;
         Ok(Self {
             identity,
             current: site.home.gateway_log(&profile),
@@ -105,48 +105,46 @@ impl Follower {
             has_more: false,
             checked: Instant::now(),
             site,
-            _place: place,
+            _permit: permit,
         })
     }
 
-    /// Waits for the next event. To drop the wait loses nothing.
+    /// Waits for the next event. Dropping the future loses no line.
     pub(crate) async fn next(&mut self) -> LogEvent {
         self.step()
             .await
-            .unwrap_or_else(|error| LogEvent::Trouble(unreadable("cannot follow the log", &error)))
+            .unwrap_or_else(|error| LogEvent::Trouble(unreadable("failed to follow the log", &error)))
     }
 
     async fn step(&mut self) -> io::Result<LogEvent> {
-        let quiet_since = Instant::now();
         loop {
-            if self.checked.elapsed() >= LOOK {
+            if self.checked.elapsed() >= CHECK_INTERVAL {
                 self.checked = Instant::now();
-                if !self.site.still_knows(&self.identity) {
+                if !self.site.is_authorized(&self.identity) {
                     return Ok(LogEvent::Logout);
                 }
-            }
-            if quiet_since.elapsed() >= PULSE {
-                return Ok(LogEvent::Pulse);
             }
             let Some(followed) = &mut self.followed else {
                 match self.begin()? {
                     Some(tail) => return Ok(LogEvent::Tail(tail)),
-                    // Nothing was logged yet.
+                    // The log does not exist yet.
                     None => {
-                        tokio::time::timeout(LOOK, std::future::pending::<()>()).await.unwrap_or_default();
+                        tokio::time::timeout(CHECK_INTERVAL, std::future::pending::<()>())
+                            .await
+                            .unwrap_or_default();
                         continue;
                     }
                 }
             };
             if !self.has_more {
-                match tokio::time::timeout(LOOK, followed.readable()).await {
+                match tokio::time::timeout(CHECK_INTERVAL, followed.readable()).await {
                     Err(_) => continue,
                     Ok(ready) => {
                         let mut ready = ready?;
                         let is_there = ready.get_inner().take_notices()?;
                         ready.clear_ready();
                         if !is_there {
-                            // The log's directory is gone: with it the profile, or another one of that name follows.
+                            // The log's directory is gone. A new profile of this name may get another one.
                             self.followed = None;
                             self.unfinished.clear();
                             continue;
@@ -162,9 +160,9 @@ impl Follower {
         }
     }
 
-    /// Begins to follow; gives the end of what is there. Nothing where there is no log yet.
+    /// Begins to follow the log. Returns its end, or `None` if there is no log yet.
     fn begin(&mut self) -> io::Result<Option<Vec<String>>> {
-        // Listening comes first: what is written while the end is read is not to be missed.
+        // Listening comes before the read of the end, so no line in between is missed.
         let mut followed = match Followed::listen(&self.current) {
             Ok(followed) => followed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -175,7 +173,7 @@ impl Follower {
             followed.go_on(file, position)?;
         }
         #[expect(unsafe_code, reason = "AsyncFd::register_with_interest")]
-        // SAFETY: the descriptor is the one that `followed` owns, and it closes it only when it is dropped itself.
+        // SAFETY: `followed` owns the descriptor, and closes it only when it is dropped.
         let followed = unsafe { AsyncFd::register_with_interest(followed, Interest::READABLE)? };
         self.followed = Some(followed);
         Ok(Some(tail.lines.iter().map(|line| shown_line(line, &self.secrets)).collect()))
@@ -183,7 +181,7 @@ impl Follower {
 
     fn finished_lines(&mut self) -> Vec<String> {
         let Some(end) = self.unfinished.iter().rposition(|&byte| byte == b'\n') else {
-            // A line without an end is not kept for ever.
+            // A line without an end is not kept beyond this length.
             if self.unfinished.len() as u64 > PIECE {
                 let line = std::mem::take(&mut self.unfinished);
                 return vec![shown_line(&line, &self.secrets)];

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::error::DashboardError;
 use crate::settings::Settings;
 
-/// Listens where the settings say; an address of IPv6 may stand in brackets there, as in a link.
+/// Listens on the address in the settings. An IPv6 address may have brackets there, as in a URL.
 ///
 /// # Errors
 /// The name has no address, the port is taken, or the kernel refuses for another reason.

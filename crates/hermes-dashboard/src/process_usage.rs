@@ -1,11 +1,11 @@
-//! What a process uses: its memory and its share of a processor, from `/proc` (proc(5)).
+//! The memory and the processor time of a process, from `/proc` (proc(5)).
 
 use std::fs;
 use std::time::Instant;
 
 use hermes_os::process::ProcessStat;
 
-/// What a look at a process found.
+/// The usage of a process at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Usage {
     /// Resident memory, in bytes.
@@ -18,7 +18,7 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// Looks at the process `pid`; nothing where there is none.
+    /// Reads the usage of the process `pid`. Returns `None` if it does not exist.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let stat = ProcessStat::of(pid).ok()?;
         let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
@@ -32,7 +32,7 @@ impl Usage {
         })
     }
 
-    /// Its share of one processor since an earlier look at the same process, in percent.
+    /// Returns the share of one processor since an earlier usage of the same process, in percent.
     pub(crate) fn percent_since(&self, earlier: &Self) -> Option<f64> {
         let passed = self.at.checked_duration_since(earlier.at)?.as_secs_f64();
         if self.started != earlier.started || passed < 0.2 {
@@ -47,14 +47,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_uses_memory_and_one_that_is_not_there_is_none() {
+    fn a_missing_process_has_no_usage() {
         let usage = Usage::of(std::process::id()).unwrap();
         assert!(usage.memory_bytes > 100_000, "{usage:?}");
         assert_eq!(Usage::of(u32::MAX), None);
     }
 
     #[test]
-    fn the_share_is_that_of_the_time_between_and_of_the_same_process() {
+    fn the_share_needs_two_usages_of_one_process() {
         let earlier = Usage { memory_bytes: 1, cpu_seconds: 1.0, started: 5, at: Instant::now() };
         let at = earlier.at + std::time::Duration::from_secs(2);
         let later = Usage { cpu_seconds: 1.5, at, ..earlier };

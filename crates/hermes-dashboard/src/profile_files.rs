@@ -1,4 +1,4 @@
-//! What a profile's page shows of its files: the soul, the configuration and the log, without what is secret in them.
+//! The files of a profile for its page: the soul, the configuration and the log, without secrets.
 
 use std::sync::PoisonError;
 
@@ -12,27 +12,27 @@ use hermes_os::whole_file;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::agents::{Failure, FailureKind};
 use crate::auth::of_text;
 use crate::site::Site;
+use hermes_operations::{Report, ReportKind};
 
 /// The longest `SOUL.md` that can be changed here, in bytes.
 const SOUL_MAX: u64 = 512 * 1024;
-/// How many lines of a log are searched: about all that is kept.
+/// The number of lines that are searched: about the whole log.
 const SEARCHED: usize = 100_000;
-/// How many lines are shown at most.
+/// The maximum number of lines that are shown.
 pub(crate) const LINES_MAX: usize = 2_000;
-/// How many are shown when nobody says.
+/// The default number of lines that are shown.
 pub(crate) const LINES: usize = 200;
-/// A line that is longer is cut.
+/// The maximum length of a line, in bytes.
 const LINE_MAX: usize = 8 * 1024;
 
-/// What an agent is told that it is.
+/// The instructions of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Soul {
     /// The text of `SOUL.md`.
     pub(crate) text: String,
-    /// Names this very text: a change says which one it was made from.
+    /// The digest of the text. A change names the revision that it is based on.
     pub(crate) revision: String,
 }
 
@@ -41,56 +41,56 @@ pub(crate) struct Soul {
 pub(crate) struct SoulChange {
     /// The new text.
     pub(crate) text: String,
-    /// The revision that it was made from.
+    /// The revision that it is based on.
     pub(crate) revision: String,
 }
 
-/// How a change of a soul ended.
+/// The result of a change of a soul.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SoulChanged {
-    /// It is this one now.
+    /// The text was saved.
     Saved(Soul),
-    /// It was changed by somebody else meanwhile, to this one.
+    /// The soul has changed since; this is the current one.
     Conflict(Soul),
 }
 
 /// A value of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Setting {
-    /// As in `gateway.port`.
+    /// The key, as in `gateway.port`.
     pub(crate) key: String,
-    /// In words; `***` for a secret.
+    /// The value; `***` for a secret.
     pub(crate) value: String,
 }
 
-/// The end of a log, or what was found in it.
+/// The end of a log, or the lines that a search found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct LogLines {
-    /// Whether there is a log.
+    /// `true` if there is a log.
     pub(crate) exists: bool,
-    /// Oldest first.
+    /// The lines, oldest first.
     pub(crate) lines: Vec<String>,
-    /// How many lines hold what was searched for, beyond those that are shown.
+    /// The number of further lines that match.
     pub(crate) more: usize,
 }
 
-/// The soul of a profile; an empty one where there is no file, as the default profile may have none.
+/// Reads the soul of a profile. It is empty if there is no file: the default profile may have none.
 ///
 /// # Errors
-/// The file cannot be read, or is no text.
-pub(crate) fn soul(site: &Site, profile: &ProfileName) -> Result<Soul, Failure> {
-    site.must_have(profile)?;
+/// The file cannot be read, or is not text.
+pub(crate) fn soul(site: &Site, profile: &ProfileName) -> Result<Soul, Report> {
+    site.require_profile(profile)?;
     let bytes = whole_file::read(&site.home.soul(profile), SOUL_MAX)
-        .map_err(|error| Failure::new(FailureKind::Failed, "cannot read SOUL.md").because(&error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read SOUL.md").because(&error))?;
     let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|error| {
-        Failure::new(FailureKind::Failed, "SOUL.md is no text (UTF-8)")
+        Report::new(ReportKind::Failed, "SOUL.md is not UTF-8 text")
             .because(&error)
             .hint("change it with an editor on the volume")
     })?;
     Ok(Soul { revision: of_text(&text), text })
 }
 
-/// Writes a soul, unless it is no longer the one that the change was made from.
+/// Writes a soul, unless it has changed since it was read.
 ///
 /// # Errors
 /// It cannot be read or written, or is too long.
@@ -98,12 +98,12 @@ pub(crate) fn change_soul(
     site: &Site,
     profile: &ProfileName,
     change: &SoulChange,
-) -> Result<SoulChanged, Failure> {
+) -> Result<SoulChanged, Report> {
     // A form sends line ends as CR LF (HTML Living Standard, 4.10.21.4).
     let text = change.text.replace("\r\n", "\n");
     if text.len() as u64 > SOUL_MAX {
-        return Err(Failure::new(
-            FailureKind::TooLarge,
+        return Err(Report::new(
+            ReportKind::TooLarge,
             format!("a SOUL.md has at most {SOUL_MAX} bytes here"),
         ));
     }
@@ -115,26 +115,26 @@ pub(crate) fn change_soul(
     let path = site.home.soul(profile);
     let mode = whole_file::mode_of(&path).ok().flatten().unwrap_or(0o644);
     whole_file::write(&path, text.as_bytes(), mode).map_err(|error| {
-        let failure = Failure::new(FailureKind::CannotWrite, "cannot write SOUL.md").because(&error);
-        // What lies in its place says itself how it is mended.
+        let failure = Report::new(ReportKind::CannotWrite, "failed to write SOUL.md").because(&error);
+        // The error about another kind of file has its own hint.
         if error.io_kind().is_none() {
             return failure;
         }
-        failure.hint("look whether the volume has room and is writable: df -h \"$HERMES_HOME\"")
+        failure.hint("check that the volume has room and is writable: df -h \"$HERMES_HOME\"")
     })?;
     Ok(SoulChanged::Saved(Soul { revision: of_text(&text), text }))
 }
 
-/// The configuration of a profile, line by line, without secrets.
+/// Returns the configuration of a profile, without secrets.
 ///
 /// # Errors
 /// It cannot be read, or is no YAML.
-pub(crate) fn settings(site: &Site, profile: &ProfileName) -> Result<Vec<Setting>, Failure> {
-    site.must_have(profile)?;
+pub(crate) fn settings(site: &Site, profile: &ProfileName) -> Result<Vec<Setting>, Report> {
+    site.require_profile(profile)?;
     let config = config::load(&site.home.config(profile)).map_err(|error| {
-        let failure = Failure::new(FailureKind::Failed, "cannot read config.yaml").because(&error);
+        let failure = Report::new(ReportKind::Failed, "failed to read config.yaml").because(&error);
         if matches!(error, ConfigFileError::Parse { .. }) {
-            failure.hint("mend that place in the file")
+            failure.hint("correct that line in the file")
         } else {
             failure
         }
@@ -151,7 +151,7 @@ pub(crate) fn settings(site: &Site, profile: &ProfileName) -> Result<Vec<Setting
     Ok(config.list().into_iter().map(setting).collect())
 }
 
-/// The last lines of a profile's log that hold `search`, upper and lower case alike; all where that is empty.
+/// Returns the last lines of a log that contain `search`, regardless of case. An empty text matches all.
 ///
 /// # Errors
 /// The log cannot be read.
@@ -160,8 +160,8 @@ pub(crate) fn log(
     profile: &ProfileName,
     lines: usize,
     search: &str,
-) -> Result<LogLines, Failure> {
-    site.must_have(profile)?;
+) -> Result<LogLines, Report> {
+    site.require_profile(profile)?;
     let lines = lines.clamp(1, LINES_MAX);
     let (exists, mut shown) = if search.is_empty() {
         read_log(site, profile, lines, |_| true)?
@@ -179,15 +179,15 @@ fn read_log(
     profile: &ProfileName,
     count: usize,
     is_wanted: impl Fn(&str) -> bool,
-) -> Result<(bool, Vec<String>), Failure> {
+) -> Result<(bool, Vec<String>), Report> {
     let tail = gateway_log::tail(&site.home.gateway_log(profile), count)
-        .map_err(|error| Failure::new(FailureKind::Failed, "cannot read the log").because(&error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read the log").because(&error))?;
     let secrets = secrets_of(site, profile);
     let shown = tail.lines.iter().map(|line| shown_line(line, &secrets)).filter(|line| is_wanted(line));
     Ok((tail.exists, shown.collect()))
 }
 
-/// A line of a log, as it is shown.
+/// Formats a line of a log for the page.
 pub(crate) fn shown_line(line: &[u8], secrets: &Secrets) -> String {
     let cut = line.len() > LINE_MAX;
     let mut shown = secrets.mask(&printable(&line[..line.len().min(LINE_MAX)]));
@@ -197,7 +197,7 @@ pub(crate) fn shown_line(line: &[u8], secrets: &Secrets) -> String {
     shown
 }
 
-/// What is known to be secret of a profile: nothing of it is to be seen in its log.
+/// Returns the known secrets of a profile, which are hidden in its log.
 pub(crate) fn secrets_of(site: &Site, profile: &ProfileName) -> Secrets {
     let mut secrets = Secrets::default();
     let dot_env = dot_env::load(&site.home.dot_env(profile)).ok().flatten().unwrap_or_default();
@@ -212,7 +212,7 @@ pub(crate) fn secrets_of(site: &Site, profile: &ProfileName) -> Secrets {
     secrets
 }
 
-/// An error of the volume, in one line.
-pub(crate) fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(FailureKind::Failed, format!("{what}: {}", chain(error)))
+/// Returns an error of the volume, in one line.
+pub(crate) fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> Report {
+    Report::new(ReportKind::Failed, format!("{what}: {}", chain(error)))
 }

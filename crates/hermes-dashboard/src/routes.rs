@@ -1,29 +1,30 @@
-//! Every route of the dashboard, in one table: what is not open needs a login, and that is decided here and nowhere else.
+//! The table of all routes. It alone decides which of them need a login.
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::extract::{Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 
 use crate::auth::guard;
-use crate::site::Site;
-use crate::{api, events, follow_log, pages, security_headers};
+use crate::site::{Identity, Site};
+use crate::{api, assets, events, follow_log, pages, refusal, security_headers};
 
-/// Who may ask.
+/// The access to a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Anybody: probes, and who wants to log in.
+    /// Open to everybody: for probes, and for the login.
     Open,
-    /// Who is logged in.
+    /// Open after a login.
     Login,
 }
 
-/// A path, and what answers there.
+/// A path and its handlers.
 pub(crate) struct Route {
-    /// As axum writes it: `{name}` stands for one part.
+    /// The path in the notation of axum: `{name}` stands for one segment.
     pub(crate) path: &'static str,
-    /// In upper case.
+    /// The methods, in upper case.
     pub(crate) methods: &'static [&'static str],
     pub(crate) access: Access,
     pub(crate) answer: MethodRouter<Arc<Site>>,
@@ -33,16 +34,16 @@ const GET: &[&str] = &["GET"];
 const POST: &[&str] = &["POST"];
 const GET_POST: &[&str] = &["GET", "POST"];
 
-/// All of them.
+/// Returns all routes.
 pub(crate) fn table() -> Vec<Route> {
     use Access::{Login, Open};
     let route = |path, methods, access, answer| Route { path, methods, access, answer };
     vec![
         route("/login", GET_POST, Open, get(pages::login::show).post(pages::login::enter)),
-        route("/assets/style.css", GET, Open, get(pages::assets::style)),
-        route("/assets/dashboard.js", GET, Open, get(pages::assets::script)),
-        route("/assets/stream.js", GET, Open, get(pages::assets::stream)),
-        route("/assets/icon.svg", GET, Open, get(pages::assets::icon)),
+        route("/assets/style.css", GET, Open, get(assets::style)),
+        route("/assets/dashboard.js", GET, Open, get(assets::script)),
+        route("/assets/stream.js", GET, Open, get(assets::stream)),
+        route("/assets/icon.svg", GET, Open, get(assets::icon)),
         route("/api/status", GET, Open, get(api::status::show)),
         route("/", GET, Login, get(pages::overview::show)),
         route("/act", POST, Login, post(pages::act::act)),
@@ -84,23 +85,27 @@ pub(crate) fn table() -> Vec<Route> {
     ]
 }
 
-/// What answers requests, with everything in front of it that a request has to pass.
+/// Returns the router, with all checks in front of it.
 pub(crate) fn router(site: &Arc<Site>) -> Router {
     let (mut open, mut closed) = (Router::new(), Router::new());
-    for Route { path, access, answer, .. } in table() {
+    for Route { path, methods, access, answer } in table() {
+        let not_allowed = async move |State(site): State<Arc<Site>>,
+                                      identity: Option<Extension<Identity>>,
+                                      request: Request| {
+            refusal::not_allowed(&site, &request, identity.as_deref(), methods)
+        };
+        let answer = answer.fallback(not_allowed);
         match access {
             Access::Open => open = open.route(path, answer),
             Access::Login => closed = closed.route(path, answer),
         }
     }
-    // What is not there is told to nobody who is not logged in.
+    // A visitor without a login does not learn which paths exist.
     let closed = closed
-        .fallback(pages::not_found)
-        .method_not_allowed_fallback(pages::not_allowed)
+        .fallback(refusal::not_found)
         .layer(from_fn_with_state(Arc::clone(site), guard::check_change))
         .layer(from_fn_with_state(Arc::clone(site), guard::require_login));
-    open.method_not_allowed_fallback(pages::not_allowed)
-        .layer(from_fn_with_state(Arc::clone(site), guard::check_change))
+    open.layer(from_fn_with_state(Arc::clone(site), guard::check_change))
         .merge(closed)
         .layer(from_fn_with_state(Arc::clone(site), guard::check_site))
         .layer(from_fn_with_state(Arc::clone(site), guard::check_host))

@@ -1,76 +1,54 @@
-//! The life of the dashboard: settings, socket, readiness; then answering until it is told to end.
+//! The life of the dashboard: settings, socket, readiness; then the requests until it is stopped.
 
-use std::fs::File;
-use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hermes_core::{Home, chain};
+use hermes_server::StopRequests;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::agents::Agents;
-use crate::auth::{self, Credentials, Watched};
-use crate::board;
+use crate::auth::{self, Credentials, Gate, Watched};
 use crate::connection;
 use crate::error::DashboardError;
 use crate::listen;
 use crate::process_usage::Usage;
-use crate::record::{DashboardState, Record};
+use crate::refresh;
 use crate::routes;
 use crate::say::{say, warn};
 use crate::settings::Settings;
-use crate::site::{Gate, Parts, Site};
+use crate::site::{Parts, Site};
+use hermes_operations::Operations;
+use hermes_operations::dashboard_record::{DashboardState, Record};
 
-/// The stack of the threads that look and act. They call a few dozen functions deep.
-const THREAD_STACK: usize = 512 * 1024;
-/// How long such a thread is kept with nothing to do.
-const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(2);
-/// Looks, actions, passwords.
-const THREADS_MAX: usize = 16;
-
-/// What the dashboard is made of.
+/// The options of the dashboard.
 pub struct Options {
-    /// Where everything is kept.
-    pub home: Home,
-    /// What looks at agents, and drives them.
-    pub agents: Arc<dyn Agents>,
-    /// Where it listens, and for whom.
+    /// The operations on the volume.
+    pub operations: Operations,
+    /// The address, and the visitors that are let in.
     pub settings: Settings,
-    /// Of hermes.
+    /// The version of hermes.
     pub version: String,
-    /// The git revision of the image, where it was built with one.
+    /// The git revision of the image, if it was built with one.
     pub revision: Option<String>,
-    /// Told when it is bound: a newline, then the end of the file (`s6-supervise(8)`, `notification-fd`).
+    /// The descriptor for the readiness notification (s6's `notification-fd`); `None` without s6.
     pub ready: Option<OwnedFd>,
-    /// Called with the link that opens it, when it is bound.
+    /// A function that gets the link to the dashboard when it listens.
     pub on_link: Option<fn(&str)>,
 }
 
 /// Runs the dashboard until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// It could not start. [`DashboardError::is_configuration`] tells whether another start can help.
+/// It could not start. [`DashboardError::is_configuration`] tells whether another start may succeed.
 pub fn run(options: Options) -> Result<(), DashboardError> {
-    let event_loop = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .max_blocking_threads(THREADS_MAX)
-        .thread_stack_size(THREAD_STACK)
-        .thread_keep_alive(THREAD_KEEP_ALIVE)
-        .build()
-        .map_err(DashboardError::Start)?;
-    let home = options.home.clone();
-    let ended = event_loop.block_on(live(options));
-    event_loop.shutdown_background();
+    let home = options.operations.home().clone();
+    let ended = hermes_server::block_on(serve(options)).map_err(DashboardError::Start)?;
     ended.map_err(|error| failed_to_start(&home, error))
 }
 
-/// Records why the dashboard could not start, unless another one runs on this volume, and hands the error on.
+/// Records the error of a start and returns it. Records nothing if another dashboard runs on this volume.
 pub fn failed_to_start(home: &Home, error: DashboardError) -> DashboardError {
     let runs = Record::load(home).is_some_and(|record| {
         record.dashboard_state == DashboardState::Running
@@ -80,14 +58,14 @@ pub fn failed_to_start(home: &Home, error: DashboardError) -> DashboardError {
     if runs {
         return error;
     }
-    note(home, &Record::new(DashboardState::StartupFailed, None, Some(chain(&error))));
+    save_record(home, &Record::new(DashboardState::StartupFailed, None, Some(chain(&error))));
     error
 }
 
-async fn live(options: Options) -> Result<(), DashboardError> {
-    let Options { home, agents, settings, version, revision, ready, on_link } = options;
-    let mut terminate = signal(SignalKind::terminate()).map_err(DashboardError::Start)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(DashboardError::Start)?;
+async fn serve(options: Options) -> Result<(), DashboardError> {
+    let Options { operations, settings, version, revision, ready, on_link } = options;
+    let home = operations.home().clone();
+    let mut stop = StopRequests::from_signals().map_err(DashboardError::Start)?;
     for warning in &settings.warnings {
         warn(warning);
     }
@@ -105,13 +83,15 @@ async fn live(options: Options) -> Result<(), DashboardError> {
         gate => (link_base, matches!(gate, Gate::Password(_))),
     };
     let base_path: Arc<str> = settings.base_path.as_str().into();
-    let site = Site::new(Parts { home: home.clone(), agents, settings, credentials, version, revision });
+    let site = Site::new(Parts { operations, settings, credentials, version, revision });
     let router = routes::router(&site);
-    tokio::spawn(board::keep_looking(Arc::clone(&site)));
-    let door = connection::take_in(listener, router, base_path);
+    tokio::spawn(refresh::run(Arc::clone(&site)));
+    let server = connection::accept(listener, router, base_path);
 
-    note(&home, &Record::new(DashboardState::Running, Some(address), None));
-    tell_ready(ready);
+    save_record(&home, &Record::new(DashboardState::Running, Some(address), None));
+    if let Err(error) = hermes_server::notify_ready(ready) {
+        warn(format_args!("failed to notify s6 of readiness: {error}"));
+    }
     say(format_args!("listening on http://{address}"));
     if !has_password || on_link.is_some() {
         say(format_args!("open {link}"));
@@ -120,15 +100,14 @@ async fn live(options: Options) -> Result<(), DashboardError> {
         on_link(&link);
     }
     tokio::select! {
-        () = door => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = server => {}
+        () = stop.next() => {}
     }
-    note(&home, &Record::new(DashboardState::Stopped, None, None));
+    save_record(&home, &Record::new(DashboardState::Stopped, None, None));
     Ok(())
 }
 
-/// What to open in a browser on this machine. From elsewhere the address is another, which nobody here knows.
+/// Returns the URL for a browser on this machine. The URL for other machines is unknown.
 fn link_base(settings: &Settings, address: SocketAddr) -> String {
     let host = match address.ip() {
         ip if ip.is_unspecified() => "localhost".to_owned(),
@@ -137,7 +116,7 @@ fn link_base(settings: &Settings, address: SocketAddr) -> String {
     format!("http://{host}:{}{}/", address.port(), settings.base_path)
 }
 
-/// Each stream is a descriptor, and some hosts begin with 1,024.
+/// Raises the limit of descriptors. Each stream needs one, and some hosts allow only 1,024.
 fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || limit.maximum.is_none() {
@@ -146,15 +125,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-fn tell_ready(ready: Option<OwnedFd>) {
-    let Some(descriptor) = ready else { return };
-    let told: io::Result<()> = File::from(descriptor).write_all(b"\n");
-    if let Err(error) = told {
-        warn(format_args!("nobody was told that the dashboard is ready: {error}"));
-    }
-}
-
-/// A volume that takes no record is no reason not to run.
-fn note(home: &Home, record: &Record) {
+/// Saves a record. Ignores a failure, because the dashboard also runs on a read-only volume.
+fn save_record(home: &Home, record: &Record) {
     let _ = auth::make_directory(home).map(|()| record.save(home));
 }

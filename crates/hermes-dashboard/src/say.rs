@@ -1,14 +1,14 @@
-//! The few lines that the dashboard prints. In a container they are in its log, among those of others.
+//! The lines that the dashboard prints. In a container they are part of its log.
 
 use std::fmt;
 use std::io::{self, Write};
 
-/// A line on stdout. A reader that is gone is no reason to end, as it would be with `println!`.
+/// Prints a line on stdout. Unlike `println!` it does not panic if the reader is gone.
 pub(crate) fn say(line: impl fmt::Display) {
     let _ = writeln!(io::stdout(), "dashboard: {line}");
 }
 
-/// A line on stderr: something is wrong, and the dashboard goes on.
+/// Prints a warning on stderr. The dashboard continues.
 pub(crate) fn warn(line: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "dashboard: warning: {line}");
 }

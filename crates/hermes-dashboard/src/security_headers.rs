@@ -1,11 +1,11 @@
-//! What every answer tells the browser not to do.
+//! The security headers of every answer.
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Everything from here and nothing inline: a text of others that got into a page as markup would still do nothing.
+/// The policy allows only files of this dashboard and nothing inline. So injected markup has no effect.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -14,14 +14,14 @@ const HEADERS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     // Not `no-referrer`: with it a browser sends `Origin: null` with our own forms (Fetch Standard, "append a request `Origin` header"),
-    // which is what a page of nobody sends, and is refused.
+    // and such a request is refused.
     ("referrer-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy", "camera=(), geolocation=(), microphone=()"),
 ];
 
-/// Adds them, and keeps what is shown to one person out of every cache.
+/// Adds the headers, and keeps the answer out of caches.
 pub(crate) async fn add(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -1,5 +1,5 @@
-//! Where the dashboard listens, who may use it, and behind which proxies: the command line, above the environment, above the
-//! default profile's `config.yaml`.
+//! The settings: address, login, proxies. The command line takes precedence over the environment, and that over the default profile's
+//! `config.yaml`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,11 +11,11 @@ use hermes_core::is_truthy;
 use hermes_os::whole_file;
 use ipnet::IpNet;
 
-use crate::auth::PasswordHash;
+use crate::auth::{Password, PasswordHash};
 
-/// The port when nothing names one.
+/// The default port.
 const DEFAULT_PORT: u16 = 9119;
-/// Who is logged in with a password when nothing names a user.
+/// The default user of a password.
 const DEFAULT_USER: &str = "hermes";
 /// The longest password, in bytes.
 const PASSWORD_MAX: u64 = 4096;
@@ -33,7 +33,7 @@ pub const PASSWORD_HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
 const PASSWORD_FILE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE";
 const INSECURE: &str = "HERMES_DASHBOARD_INSECURE";
 
-/// What the settings are made of.
+/// The sources of the settings.
 #[derive(Debug, Default)]
 pub struct Sources<'s> {
     /// `--host`.
@@ -48,14 +48,14 @@ pub struct Sources<'s> {
     pub in_container: bool,
 }
 
-/// How the dashboard is served.
+/// The settings of the dashboard.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// A name or an address of this machine.
     pub host: String,
     /// The TCP port.
     pub port: u16,
-    /// Who says what the host is, for the message about one that cannot be used.
+    /// The place of the setting of the host, for a message.
     pub host_set_by: String,
     /// The same for the port.
     pub port_set_by: String,
@@ -63,46 +63,37 @@ pub struct Settings {
     pub base_path: String,
     /// Names that requests may be for, beside addresses, names without a dot and `localhost`; `*` for any.
     pub allowed_hosts: Vec<String>,
-    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// How somebody proves who they are.
+    /// The credential of a login.
     pub credential: Credential,
     /// The environment sets the password: the configuration changes nothing.
     pub credential_is_fixed: bool,
     /// The user that the environment names.
     pub user_of_environment: Option<String>,
-    /// What is odd and no reason not to start.
+    /// The warnings.
     pub warnings: Vec<String>,
 }
 
-/// How somebody proves who they are.
+/// The credential of a login.
 #[derive(Clone)]
 pub enum Credential {
-    /// Not at all: only on a loopback address, elsewhere it is the token.
+    /// No login, on a loopback address alone. On other addresses the token is needed.
     None,
-    /// With the token that lies on the volume.
+    /// The token on the volume.
     Token,
-    /// With a user's name and a password.
+    /// A user name and a password.
     Password {
         /// The name.
         user: String,
-        /// The password, as it was given.
+        /// The password from the settings.
         password: Password,
     },
 }
 
-/// A password as the operator gave it.
-#[derive(Clone)]
-pub enum Password {
-    /// Itself.
-    Plain(String),
-    /// Its hash.
-    Hash(PasswordHash),
-}
-
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whatever prints settings prints no secret.
+        // Debug output of settings contains no secret.
         f.write_str(match self {
             Self::None => "None",
             Self::Token => "Token",
@@ -111,50 +102,50 @@ impl fmt::Debug for Credential {
     }
 }
 
-/// A setting that the dashboard cannot start with.
+/// An error of the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// A value that is not what it has to be.
+    /// An invalid value.
     #[error("{place} is {value:?}, and must be {rule}")]
     Value {
         /// The variable, or the key and its line.
         place: String,
-        /// What stands there.
+        /// The value.
         value: String,
-        /// What may stand there.
+        /// The rule for the value.
         rule: &'static str,
     },
-    /// A secret value that is not what it has to be, and is not shown.
+    /// An invalid secret value, which is not shown.
     #[error("{place} must be {rule}")]
     Secret {
         /// The variable, or the key.
         place: String,
-        /// What may stand there.
+        /// The rule for the value.
         rule: &'static str,
     },
-    /// The file with the password has none.
-    #[error("take the password from {}, which {PASSWORD_FILE} names: the file {problem}", path.display())]
+    /// The file contains no password.
+    #[error("failed to read the password from {}, which {PASSWORD_FILE} names: the file {problem}", path.display())]
     NoPassword {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem of the file.
         problem: &'static str,
     },
     /// The file with the password cannot be read.
-    #[error("read the password from {}, which {PASSWORD_FILE} names", path.display())]
+    #[error("failed to read the password from {}, which {PASSWORD_FILE} names", path.display())]
     PasswordFile {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The error of the read.
         source: whole_file::ReadError,
     },
 }
 
 impl Settings {
-    /// What the sources say.
+    /// Resolves the sources.
     ///
     /// # Errors
-    /// One of them says something that makes no sense: nothing is guessed where a mistake could open the dashboard to others.
+    /// A value is invalid. The dashboard never guesses, because a mistake could open it to others.
     pub fn resolve(sources: &Sources<'_>) -> Result<Self, SettingsError> {
         let found = Found(sources);
         let mut warnings = Vec::new();
@@ -298,7 +289,7 @@ fn base_path(found: &Found<'_, '_>) -> Result<String, SettingsError> {
     }
 }
 
-/// Whatever could never be the name in a request is refused: who wrote it means to let somebody in, and would wonder who is not.
+/// Reads the allowed hosts. Refuses a text that cannot be a host in a request, because it would have no effect.
 fn allowed_hosts(found: &Found<'_, '_>) -> Result<Vec<String>, SettingsError> {
     let (words, place) = found.list(ALLOWED_HOSTS, "dashboard.allowed_hosts");
     let is_part_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -326,7 +317,7 @@ fn trusted_proxies(found: &Found<'_, '_>) -> Result<Vec<IpNet>, SettingsError> {
     words.into_iter().map(network).collect()
 }
 
-/// The user, with the place where it stands.
+/// Returns the user, with the place of the setting.
 fn user(found: &Found<'_, '_>) -> Option<(String, String)> {
     found.text(USERNAME, "dashboard.username")
 }
@@ -375,7 +366,7 @@ fn credential_of_configuration(found: &Found<'_, '_>) -> Result<Credential, Sett
         return hashed(found, hash.as_str(), place);
     }
     if let Some((_, place)) = user(found) {
-        // Somebody who names a user wants a password, and a typing mistake in its variable must not go unnoticed.
+        // A user without a password is an error: the variable of the password may be misspelled.
         let rule = "accompanied by a password: HERMES_DASHBOARD_BASIC_AUTH_PASSWORD, …_PASSWORD_FILE, …_PASSWORD_HASH, or \
                     dashboard.password_hash in config.yaml";
         return Err(SettingsError::Secret { place, rule });

@@ -17,7 +17,7 @@ fn resolve(environment: &[(&str, &str)], yaml: &str) -> Result<Settings, Setting
 }
 
 #[test]
-fn nothing_said_is_all_addresses_in_a_container_this_machine_elsewhere_and_a_token() {
+fn defaults_depend_on_the_container() {
     let settings = resolve(&[], "").unwrap();
     assert_eq!((settings.host.as_str(), settings.port), ("0.0.0.0", 9119));
     assert!(matches!(settings.credential, Credential::Token));
@@ -25,7 +25,7 @@ fn nothing_said_is_all_addresses_in_a_container_this_machine_elsewhere_and_a_tok
 }
 
 #[test]
-fn the_command_line_is_above_the_environment_and_that_above_the_file() {
+fn the_command_line_precedes_the_environment_and_the_file() {
     let yaml = "dashboard:\n  host: 10.0.0.1\n  port: 1001\n  base_path: /file\n";
     let settings = resolve(&[], yaml).unwrap();
     assert_eq!(
@@ -73,13 +73,13 @@ fn the_command_line_is_above_the_environment_and_that_above_the_file() {
 #[case("HERMES_DASHBOARD_ALLOWED_HOSTS", "agents.example.org:443")]
 #[case("HERMES_DASHBOARD_ALLOWED_HOSTS", "https://agents.example.org")]
 #[case("HERMES_DASHBOARD_ALLOWED_HOSTS", "a.example, .")]
-fn what_makes_no_sense_is_refused_by_name(#[case] name: &str, #[case] value: &str) {
+fn invalid_values_are_refused_by_name(#[case] name: &str, #[case] value: &str) {
     let error = resolve(&[(name, value)], "").unwrap_err().to_string();
     assert!(error.starts_with(name) && error.contains("must be"), "{error}");
 }
 
 #[test]
-fn a_service_link_in_the_port_is_ignored_with_a_warning() {
+fn a_service_link_as_the_port_only_warns() {
     let link = [("HERMES_DASHBOARD_PORT", "tcp://10.96.12.7:9119")];
     for (yaml, port) in [("", 9119), ("dashboard: {port: 9200}", 9200)] {
         let settings = resolve(&link, yaml).unwrap();
@@ -109,7 +109,7 @@ fn hosts_and_proxies_are_lists() {
 }
 
 #[test]
-fn a_password_comes_from_a_variable_a_file_or_as_a_hash() {
+fn a_password_has_three_sources() {
     let user_of = |settings: Settings| match settings.credential {
         Credential::Password { user, password: Password::Plain(text) } => (user, text),
         Credential::Password { user, password: Password::Hash(_) } => (user, "(hash)".to_owned()),
@@ -125,13 +125,13 @@ fn a_password_comes_from_a_variable_a_file_or_as_a_hash() {
     let hash = crate::auth::hash_password("x").unwrap();
     let yaml = format!("dashboard:\n  username: me\n  password_hash: '{hash}'\n");
     assert_eq!(of(&[], &yaml), ("me".into(), "(hash)".into()));
-    // The set-up of a container has read the file, which the dashboard may not.
+    // The set-up of a container has read the file. The dashboard may not read it.
     let hashed = [(PASSWORD_HASH, hash.as_str()), (PASSWORD_FILE, "/no/such/file")];
     assert_eq!(of(&hashed, ""), ("hermes".into(), "(hash)".into()));
 }
 
 #[test]
-fn no_configuration_changes_a_password_of_the_environment() {
+fn the_configuration_does_not_change_a_password_of_the_environment() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "secret").unwrap();
     let hash = crate::auth::hash_password("secret").unwrap();
@@ -157,7 +157,7 @@ fn no_configuration_changes_a_password_of_the_environment() {
 #[case(&[(PASSWORD_HASH, "!")], "")]
 #[case(&[], "dashboard:\n  auth: off\n")]
 #[case(&[], "dashboard:\n  auth: false\n")]
-fn half_a_login_is_refused_and_no_secret_is_in_the_message(
+fn incomplete_logins_are_refused_without_their_secret(
     #[case] environment: &[(&str, &str)],
     #[case] yaml: &str,
 ) {
@@ -181,7 +181,7 @@ fn a_file_without_a_password_is_refused_by_its_name(#[case] holds: Option<&[u8]>
 }
 
 #[test]
-fn insecure_is_a_warning_and_nothing_else() {
+fn insecure_only_warns() {
     let settings = resolve(&[(INSECURE, "1")], "").unwrap();
     assert!(matches!(settings.credential, Credential::Token));
     assert!(settings.warnings[0].contains("has no effect"), "{:?}", settings.warnings);
@@ -189,7 +189,7 @@ fn insecure_is_a_warning_and_nothing_else() {
 }
 
 #[test]
-fn no_secret_is_in_what_debugging_prints() {
+fn debug_output_has_no_secret() {
     let settings = resolve(&[(PASSWORD, "hunter2")], "").unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
 }

@@ -1,4 +1,4 @@
-//! What every request needs: the one state of the running dashboard.
+//! The state of the running dashboard, which all requests share.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -7,24 +7,24 @@ use std::time::{Instant, SystemTime};
 use hermes_core::{Home, ProfileName};
 use tokio::sync::Semaphore;
 
-use crate::agents::{Agents, Failure, FailureKind};
-use crate::auth::{Attempts, Credentials, Queue, Session, Sessions, Verifier, equal};
+use crate::auth::{Attempts, Credentials, Gate, Queue, Session, Sessions};
 use crate::board::Board;
 use crate::settings::Settings;
+use hermes_operations::{Operations, Report, ReportKind};
 
-/// How many event streams may be open. Each is a connection and a task, and a line of a table now and then.
+/// The maximum number of event streams. Each needs a connection and a task.
 pub(crate) const STREAMS_MAX: usize = 1024;
-/// How many logs may be followed at one time: each takes one of the kernel's notice queues, of which an account has 128.
+/// The maximum number of followed logs. Each needs an inotify instance, and an account has 128 of them.
 pub(crate) const LOG_STREAMS_MAX: usize = 64;
-/// How many things may be done at one time; more wait.
+/// The number of actions that run at one time. Others wait.
 const ACTIONS_AT_ONCE: usize = 8;
-/// How many may wait or be done before more are refused.
+/// The number of actions that may run or wait. Others are refused.
 const ACTIONS_MAX: usize = 64;
 
 /// The running dashboard.
 pub(crate) struct Site {
     pub(crate) home: Home,
-    pub(crate) agents: Arc<dyn Agents>,
+    pub(crate) operations: Operations,
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) queue: Arc<Queue>,
@@ -36,65 +36,30 @@ pub(crate) struct Site {
     pub(crate) started: Instant,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) log_streams: Arc<Semaphore>,
-    /// Held from the look at a `SOUL.md` to the end of its change: two tabs that save at once do not both win.
+    /// Held from the read of a `SOUL.md` to its write, so only one of two concurrent changes succeeds.
     pub(crate) soul_change: Mutex<()>,
     at_once: Semaphore,
     actions: Semaphore,
 }
 
-/// How somebody gets in.
-#[derive(Clone, Debug)]
-pub(crate) enum Gate {
-    /// It is open: on a loopback address, where the operator wants it so. What protects forms there is made at the start.
-    Open {
-        /// What a form carries.
-        csrf: String,
-    },
-    /// With the token.
-    Token(String),
-    /// With a name and a password.
-    Password(Verifier),
-    /// Not at all: the token cannot be read.
-    Shut,
-}
-
-impl Gate {
-    /// Whether anybody has to log in.
-    pub(crate) fn is_closed(&self) -> bool {
-        !matches!(self, Self::Open { .. })
-    }
-
-    /// Tells whether the same credential opens both.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Open { csrf }, Self::Open { csrf: other }) => csrf == other,
-            (Self::Token(token), Self::Token(other)) => equal(token, other),
-            (Self::Password(verifier), Self::Password(other)) => verifier.is_same(other),
-            (Self::Shut, Self::Shut) => true,
-            _ => false,
-        }
-    }
-}
-
-/// Who sends a request.
+/// The sender of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Identity {
     /// A browser that logged in.
     Session(Session),
-    /// A program that sent the token or the password with the request itself: the generation of the gate that it passed.
+    /// A program that sent the token or the password with the request, with the generation of the gate.
     Program(u64),
-    /// Anybody, where the dashboard is open: the generation of the gate.
+    /// Any visitor of an open dashboard, with the generation of the gate.
     Anybody(u64),
 }
 
-/// Where a connection comes from.
+/// The address of a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// What is needed for a [`Site`] beside what it makes itself.
+/// The arguments of [`Site::new`].
 pub(crate) struct Parts {
-    pub(crate) home: Home,
-    pub(crate) agents: Arc<dyn Agents>,
+    pub(crate) operations: Operations,
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) version: String,
@@ -103,9 +68,9 @@ pub(crate) struct Parts {
 
 impl Site {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { home, agents, settings, credentials, version, revision } = parts;
+        let Parts { operations, settings, credentials, version, revision } = parts;
         Arc::new(Self {
-            sessions: Sessions::of(&home),
+            sessions: Sessions::of(operations.home()),
             attempts: Attempts::default(),
             board: Board::new(),
             started: Instant::now(),
@@ -114,8 +79,8 @@ impl Site {
             soul_change: Mutex::new(()),
             at_once: Semaphore::new(ACTIONS_AT_ONCE),
             actions: Semaphore::new(ACTIONS_MAX),
-            home,
-            agents,
+            home: operations.home().clone(),
+            operations,
             settings,
             credentials,
             queue: Queue::new(),
@@ -124,12 +89,12 @@ impl Site {
         })
     }
 
-    /// Where a page begins: the path of the proxy, and a slash.
+    /// Returns the path of the dashboard: that of the proxy, and a slash.
     pub(crate) fn base(&self) -> String {
         format!("{}/", self.settings.base_path)
     }
 
-    /// What a form of `identity` carries; nothing for a program, which sends no forms.
+    /// Returns the CSRF token of `identity`. A program has none, because it sends no forms.
     pub(crate) fn csrf(&self, identity: &Identity) -> Option<String> {
         match identity {
             Identity::Session(session) => Some(session.csrf.clone()),
@@ -141,8 +106,8 @@ impl Site {
         }
     }
 
-    /// Whether who opened a stream may still read it.
-    pub(crate) fn still_knows(&self, identity: &Identity) -> bool {
+    /// Tells whether the reader of a stream is still logged in.
+    pub(crate) fn is_authorized(&self, identity: &Identity) -> bool {
         match identity {
             Identity::Session(session) => self.sessions.find(&session.id, SystemTime::now()).is_some(),
             Identity::Program(generation) | Identity::Anybody(generation) => {
@@ -151,43 +116,48 @@ impl Site {
         }
     }
 
-    /// Does what takes its time in a thread of its own.
+    /// Runs blocking work in another thread.
     ///
     /// # Errors
-    /// It fails, or too much is being done already.
+    /// The work fails, or too many actions run.
     pub(crate) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
+        work: impl FnOnce(&Self) -> Result<T, Report> + Send + 'static,
+    ) -> Result<T, Report> {
         let busy = || {
-            Failure::new(FailureKind::TryAgain, "too much is being done at once")
-                .hint("try again in a moment")
+            Report::new(ReportKind::TryAgain, "too many actions run at once").hint("try again in a moment")
         };
         let _place = self.actions.try_acquire().map_err(|_| busy())?;
         let _turn = self.at_once.acquire().await.map_err(|_| busy())?;
         let site = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || work(&site)).await;
-        done.unwrap_or_else(|_| Err(Failure::new(FailureKind::Failed, "the dashboard failed within itself")))
+        done.unwrap_or_else(|_| Err(Report::new(ReportKind::Failed, "internal error of the dashboard")))
     }
 
+    /// Checks that a profile exists.
+    ///
     /// # Errors
     /// There is no such profile.
-    pub(crate) fn must_have(&self, profile: &ProfileName) -> Result<(), Failure> {
+    pub(crate) fn require_profile(&self, profile: &ProfileName) -> Result<(), Report> {
         match self.home.has_profile(profile) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::no_such_profile(profile)),
-            Err(error) => {
-                Err(Failure::new(FailureKind::Failed, "cannot look at the profile").because(&error))
-            }
+            Ok(false) => Err(no_such_profile(profile)),
+            Err(error) => Err(Report::new(ReportKind::Failed, "failed to read the profile").because(&error)),
         }
     }
 }
 
-/// The profile that a path or a form names.
+/// Returns the report of a profile that does not exist.
+pub(crate) fn no_such_profile(profile: &ProfileName) -> Report {
+    Report::new(ReportKind::NotFound, format!("no such profile '{profile}'"))
+        .hint("it may have been deleted meanwhile: go back to the overview")
+}
+
+/// Parses the profile in a path or a form.
 ///
 /// # Errors
 /// It breaks the rule for names; the rule is in the failure.
-pub(crate) fn profile_named(name: &str) -> Result<ProfileName, Failure> {
+pub(crate) fn profile_named(name: &str) -> Result<ProfileName, Report> {
     ProfileName::new(name)
-        .map_err(|error| Failure::new(FailureKind::Invalid, "that is no name of a profile").because(&error))
+        .map_err(|error| Report::new(ReportKind::Invalid, "invalid name of a profile").because(&error))
 }

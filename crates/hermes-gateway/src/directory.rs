@@ -1,4 +1,4 @@
-//! The directory of the profile, held open, so that it is known when it is no longer the one at its path.
+//! The directory of the profile. It is held open, so a removed or replaced directory is noticed.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,10 +20,10 @@ pub(crate) struct ProfileDirectory {
 }
 
 impl ProfileDirectory {
-    /// That of the profile that `options` name.
+    /// Opens the directory of the profile that `options` name.
     ///
     /// # Errors
-    /// It is not there, or cannot be entered.
+    /// The directory does not exist, or cannot be opened.
     pub(crate) fn open(options: &Options) -> Result<Self, GatewayError> {
         let path = options.home.profile_directory(&options.profile);
         let open_error = |error: Errno| match error {
@@ -39,13 +39,12 @@ impl ProfileDirectory {
         Ok(Self { path, descriptor, device, inode })
     }
 
-    /// Where it lies.
+    /// Returns its path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is gone from its path: removed, renamed, or another one is there by now. A file system that does not answer is
-    /// not taken for an empty one.
+    /// Tells whether the directory was removed, renamed or replaced. Other errors of the file system do not count as a removal.
     pub(crate) fn is_gone(&self) -> bool {
         match rustix::fs::stat(&self.path) {
             Ok(stat) => identity(&stat) != (self.device, self.inode),
@@ -63,7 +62,7 @@ impl AsFd for ProfileDirectory {
     }
 }
 
-/// What tells one file from any other that exists at the same time: device and inode.
+/// Returns device and inode. They identify a file among all that exist at the same time.
 pub(crate) fn identity(stat: &Stat) -> (u64, u64) {
     (stat.st_dev, stat.st_ino)
 }

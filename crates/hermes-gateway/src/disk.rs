@@ -1,5 +1,5 @@
-//! The thread for what may block on a disk. It exists from the start to the end of the gateway: when the container has no PID left,
-//! no other thread can start, and the gateway still drains and writes its last state.
+//! The thread for work that may block on a disk. It exists from the start of the gateway to its end. So the gateway drains and writes
+//! its last state even when the container has no PID left for another thread.
 
 use std::io;
 use std::sync::mpsc;
@@ -12,7 +12,7 @@ const STACK: usize = 256 * 1024;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Runs jobs one after the other, in the order of the calls. The thread ends with the last copy of this handle.
+/// Runs jobs one after the other, in the order of the calls. The thread ends with the last clone of this handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     jobs: mpsc::Sender<Job>,
@@ -22,7 +22,7 @@ impl Disk {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The system gives no thread.
+    /// The system refuses a thread.
     pub(crate) fn open() -> io::Result<Self> {
         let (jobs, received) = mpsc::channel::<Job>();
         let work = move || received.into_iter().for_each(|job| job());
@@ -31,7 +31,7 @@ impl Disk {
         Ok(Self { jobs })
     }
 
-    /// Hands a job over; returns where its result arrives.
+    /// Queues a job. Returns the receiver of its result.
     pub(crate) fn start<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,

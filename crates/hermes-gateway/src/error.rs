@@ -1,17 +1,16 @@
-//! What ends a gateway, and how to mend it.
+//! The errors of a gateway, each with a hint.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hermes_core::ProfileName;
-use hermes_core::config::dot_env::DotEnvError;
-use hermes_core::config::{ConfigFileError, GatewayConfigError};
+use hermes_core::gateway::settings::{HOST_VARIABLE, PORT_VARIABLE, SettingsError};
 use rustix::io::Errno;
 
-use crate::settings::{HOST_VARIABLE, PORT_VARIABLE, Source};
+use crate::setting_place::SettingPlace;
 
-/// Why a gateway did not start, or ended without having been told to.
+/// An error that keeps a gateway from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// The profile has no directory.
@@ -19,7 +18,7 @@ pub enum GatewayError {
     ProfileGone {
         /// The profile.
         profile: ProfileName,
-        /// Where its directory was looked for.
+        /// The expected path of its directory.
         path: PathBuf,
     },
     /// The directory of the profile was removed, renamed or replaced.
@@ -28,12 +27,12 @@ pub enum GatewayError {
         /// The profile.
         profile: ProfileName,
     },
-    /// The directory of the profile.
-    #[error("open {}", path.display())]
+    /// The directory of the profile cannot be opened.
+    #[error("failed to open {}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
     /// Another process holds the lock.
@@ -41,68 +40,62 @@ pub enum GatewayError {
     AlreadyRuns {
         /// The profile.
         profile: ProfileName,
-        /// What `gateway.pid` says.
+        /// The PID in `gateway.pid`.
         pid: Option<u32>,
     },
-    /// The lock file.
-    #[error("lock {}", path.display())]
+    /// The lock file cannot be locked.
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
-    /// A directory, a FIFO, …
-    #[error("lock {}: what lies there is no file", path.display())]
+    /// The path of the lock file is a directory, a FIFO, ….
+    #[error("failed to lock {}: what lies there is no file", path.display())]
     LockIsNoFile {
-        /// What lies there.
+        /// The path.
         path: PathBuf,
     },
-    /// The configuration is there and cannot be used.
-    #[error("load the configuration of the profile")]
-    Config(#[source] ConfigFileError),
-    /// The `.env` is there and cannot be used.
-    #[error("load the environment of the profile")]
-    DotEnv(#[source] DotEnvError),
-    /// A setting is not what it has to be.
-    #[error("read the settings of the gateway")]
-    Setting(#[source] GatewayConfigError),
-    /// Something that is no socket lies where the socket belongs.
-    #[error("serve on {}: what lies there is no socket", path.display())]
+    /// The settings of the profile cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The path of the socket belongs to another kind of file.
+    #[error("failed to serve on {}: what lies there is no socket", path.display())]
     NotASocket {
-        /// What lies there.
+        /// The path.
         path: PathBuf,
     },
-    /// The Unix socket.
-    #[error("serve on {}", path.display())]
+    /// The Unix socket cannot be opened.
+    #[error("failed to serve on {}", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
-    /// The volume holds no Unix sockets, and there is no slot to hold them.
-    #[error("serve on {}: its file system has no Unix sockets", path.display())]
+    /// The volume cannot hold Unix sockets, and there is no slot for them.
+    #[error("failed to serve on {}: its file system has no Unix sockets", path.display())]
     NoSockets {
         /// The path of the socket on the volume.
         path: PathBuf,
-        /// The answer of the kernel.
+        /// The error of the kernel.
         source: io::Error,
     },
-    /// The name of the host.
-    #[error("find the address of '{host}'")]
+    /// The name of the host has no address.
+    #[error("failed to find the address of '{host}'")]
     Resolve {
         /// The profile.
         profile: ProfileName,
         /// The name.
         host: String,
-        /// Who said so.
+        /// The place of the setting.
         set_by: SettingPlace,
-        /// What the resolver said.
+        /// The error of the resolver.
         source: io::Error,
     },
-    /// Someone serves there already.
-    #[error("serve on {host}:{port}: the port is taken{}", holder.as_ref().map(|other| format!("; the profile '{other}' is configured with it too")).unwrap_or_default())]
+    /// Another process uses the port.
+    #[error("failed to serve on {host}:{port}: the port is taken{}", holder.as_ref().map(|other| format!("; the profile '{other}' is configured with it too")).unwrap_or_default())]
     PortTaken {
         /// The profile.
         profile: ProfileName,
@@ -110,98 +103,65 @@ pub enum GatewayError {
         host: String,
         /// The port.
         port: u16,
-        /// Who said so.
+        /// The place of the setting.
         set_by: SettingPlace,
         /// Another profile with the same port.
         holder: Option<ProfileName>,
         /// A port that no profile is configured with.
         free: Option<u16>,
     },
-    /// Any other reason why nobody can serve there.
-    #[error("serve on {address}")]
+    /// The kernel refuses the address for another reason.
+    #[error("failed to serve on {address}")]
     Bind {
         /// The profile.
         profile: ProfileName,
         /// The address.
         address: SocketAddr,
-        /// Who named the host.
+        /// The place of the setting of the host.
         host_set_by: SettingPlace,
-        /// Who named the port.
+        /// The place of the setting of the port.
         port_set_by: SettingPlace,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
-    /// The event loop.
-    #[error("set up the event loop")]
+    /// The event loop cannot be created.
+    #[error("failed to set up the event loop")]
     Runtime(#[source] io::Error),
-    /// The handlers for SIGTERM, SIGINT and SIGHUP.
-    #[error("listen to signals")]
+    /// The handlers for SIGTERM, SIGINT and SIGHUP cannot be installed.
+    #[error("failed to listen to signals")]
     Signals(#[source] io::Error),
 }
 
-/// Where a setting stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SettingPlace {
-    /// In `config.yaml`, or nowhere.
-    Config,
-    /// In the `.env` at this path.
-    DotEnv(PathBuf),
-    /// In the environment of the process.
-    Environment,
-}
-
-impl SettingPlace {
-    pub(crate) fn new(source: Source, dot_env: PathBuf) -> Self {
-        match source {
-            Source::Config => Self::Config,
-            Source::DotEnv => Self::DotEnv(dot_env),
-            Source::Environment => Self::Environment,
-        }
-    }
-
-    /// How the setting is changed where it counts.
-    fn change(&self, profile: &ProfileName, key: &str, variable: &str, value: &str) -> String {
-        match self {
-            Self::Config if profile.is_default() => format!("hermes config set {key} {value}"),
-            Self::Config => format!("hermes -p {profile} config set {key} {value}"),
-            Self::DotEnv(path) => format!("set {variable}={value} in {}", path.display()),
-            Self::Environment => format!("set {variable}={value} in the environment"),
-        }
-    }
-}
-
 impl GatewayError {
-    /// Whether a restart cannot help before someone changes something: exit code 78, and s6 does not try again.
+    /// Tells whether a restart fails until the operator changes something. The exit code is 78, and s6 does not restart the gateway.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::ProfileGone { .. }
             | Self::ProfileRemoved { .. }
             | Self::LockIsNoFile { .. }
-            | Self::Config(_)
-            | Self::DotEnv(_)
-            | Self::Setting(_)
+            | Self::Settings(_)
             | Self::NotASocket { .. }
             | Self::NoSockets { .. }
             | Self::PortTaken { .. } => true,
             Self::Bind { source, .. } => {
                 source.kind() == io::ErrorKind::AddrNotAvailable
                     || source.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
-                    || stays_until_mended(source)
+                    || is_permanent(source)
             }
             Self::Directory { source, .. } | Self::Lock { source, .. } | Self::Socket { source, .. } => {
-                stays_until_mended(source)
+                is_permanent(source)
             }
-            // A name server that is away comes back.
+            // A name server may answer again later.
             Self::Resolve { .. } | Self::AlreadyRuns { .. } | Self::Runtime(_) | Self::Signals(_) => false,
         }
     }
 
-    /// Whether it is worth another try without anything being changed: another gateway of the profile runs.
+    /// Tells whether a later try may succeed without a change: another gateway of the profile runs.
     pub fn is_busy(&self) -> bool {
         matches!(self, Self::AlreadyRuns { .. })
     }
 
-    /// How to mend it.
+    /// Returns the hint.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::ProfileGone { profile, .. } | Self::ProfileRemoved { profile } => {
@@ -219,7 +179,7 @@ impl GatewayError {
                 Some(format!("move {} away", path.display()))
             }
             Self::Lock { path, source } if is_symlink(source) => {
-                Some(format!("move {} away: a symlink is not followed there", path.display()))
+                Some(format!("move {} away: hermes does not follow a symlink there", path.display()))
             }
             Self::NoSockets { .. } => Some(format!(
                 "give the gateway a port, {PORT_VARIABLE}=9200, or keep HERMES_HOME on a disk of this machine"
@@ -231,33 +191,26 @@ impl GatewayError {
             Self::Directory { path, source }
             | Self::Lock { path, source }
             | Self::Socket { path, source }
-                if stays_until_mended(source) =>
+                if is_permanent(source) =>
             {
                 Some(format!("the account that runs the gateway must be able to write {}", path.display()))
             }
-            Self::Config(ConfigFileError::Parse { path, .. }) => {
-                Some(format!("mend that place in {}", path.display()))
-            }
-            Self::Config(_) => Some("make config.yaml of the profile a file that can be read".to_owned()),
-            Self::DotEnv(_) => {
-                Some("make .env of the profile a file that can be read".to_owned())
-            }
-            Self::Setting(error) => Some(format!("change {} to {}", error.place, error.rule)),
+            Self::Settings(error) => Some(error.hint()),
             Self::Resolve { profile, set_by, .. } => {
-                Some(set_by.change(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
+                Some(set_by.change_hint(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
             }
             Self::PortTaken { profile, set_by, free, .. } => {
                 let free = free.map_or("PORT".to_owned(), |port| port.to_string());
-                Some(set_by.change(profile, "gateway.port", PORT_VARIABLE, &free))
+                Some(set_by.change_hint(profile, "gateway.port", PORT_VARIABLE, &free))
             }
             Self::Bind { profile, port_set_by, source, .. }
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
-                let mend = port_set_by.change(profile, "gateway.port", PORT_VARIABLE, "PORT");
-                Some(format!("{mend} (1024 or more: the ones below need a privilege)"))
+                let hint = port_set_by.change_hint(profile, "gateway.port", PORT_VARIABLE, "PORT");
+                Some(format!("{hint} (1024 or more: lower ports need a privilege)"))
             }
             Self::Bind { profile, host_set_by, .. } => {
-                Some(host_set_by.change(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
+                Some(host_set_by.change_hint(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
             }
             Self::Directory { .. }
             | Self::Lock { .. }
@@ -268,13 +221,13 @@ impl GatewayError {
     }
 }
 
-/// Whether the kernel will say the same until someone changes something; a full disk may be empty by then.
-fn stays_until_mended(error: &io::Error) -> bool {
+/// Tells whether the kernel returns the same error until the operator changes something. A full disk may have room later.
+fn is_permanent(error: &io::Error) -> bool {
     use io::ErrorKind::{IsADirectory, PermissionDenied, ReadOnlyFilesystem};
     matches!(error.kind(), IsADirectory | PermissionDenied | ReadOnlyFilesystem) || is_symlink(error)
 }
 
-/// What an open that follows no symlink says of one.
+/// Tells whether this is the error of `open` with `O_NOFOLLOW` for a symlink.
 fn is_symlink(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }

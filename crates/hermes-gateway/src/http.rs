@@ -1,5 +1,5 @@
-//! The HTTP API: what it says ([`routes`]), what it counts ([`vitals`], [`metrics`]), and what becomes of a connection
-//! ([`connection`], [`activity`]).
+//! The HTTP API: its routes ([`routes`]), its counters ([`vitals`], [`metrics`]), and its connections ([`connection`],
+//! [`activity`]).
 
 mod activity;
 mod connection;
@@ -12,7 +12,5 @@ pub(crate) use connection::{Admission, serve};
 pub(crate) use routes::router;
 pub(crate) use vitals::Vitals;
 
-#[cfg(test)]
-pub(crate) use connection::HEAD_TIMEOUT;
 #[cfg(test)]
 pub(crate) use routes::{REQUEST_BODY_MAX, finish};

@@ -1,7 +1,7 @@
 //! A gateway: the long-running process of one profile, from its lock to its last state (`contract.md` §5).
 //!
-//! The `hermes` program calls [`run`] and turns what comes back into an exit code; s6 restarts the process or does not. The rules
-//! for files, names and settings are `hermes-core`'s.
+//! The `hermes` program calls [`run`] and turns the result into an exit code. s6 restarts the process or leaves it down. The rules
+//! for files, names and settings lie in `hermes-core`.
 
 mod directory;
 mod disk;
@@ -14,15 +14,14 @@ mod pid_file;
 mod run;
 mod say;
 mod serve;
+mod setting_place;
 mod settings;
-mod signals;
 mod state;
 
-pub use error::{GatewayError, SettingPlace};
-pub use lock::recorded_pid;
+pub use error::GatewayError;
 pub use options::Options;
 pub use run::run;
-pub use settings::settings_of;
+pub use setting_place::SettingPlace;
 pub use state::STATE_INTERVAL;
 
 #[cfg(test)]

@@ -1,32 +1,30 @@
-//! The lock that makes a second gateway of one profile impossible (`contract.md` §5).
+//! The lock that prevents a second gateway of a profile (`contract.md` §5).
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hermes_core::gateway::pid;
 use hermes_core::{Home, ProfileName};
 use hermes_os::lock_file;
-use hermes_os::whole_file;
 
 use crate::error::GatewayError;
 
-/// How long others may look at the lock at most, one after the other. Each does so for some microseconds.
-const LOOKED_AT: Duration = Duration::from_secs(2);
-/// Between two tries.
-const LOOK: Duration = Duration::from_millis(1);
+/// The longest wait for processes that test the lock. Each test takes some microseconds.
+const TEST_WAIT: Duration = Duration::from_secs(2);
+/// The interval between two tries.
+const RETRY_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The longest PID file that is looked into, in bytes.
-const PID_FILE_MAX: u64 = 64;
-
-/// The profile's lock, held until it is dropped. The kernel drops it with the process, so a file left by a dead one is no obstacle.
+/// The profile's lock, held until it is dropped. The kernel releases it with the process, so the file of a dead gateway does not
+/// block a new one.
 #[derive(Debug)]
 pub(crate) struct GatewayLock {
     _file: File,
 }
 
 impl GatewayLock {
-    /// Takes the lock of `profile`. Waits for nobody but for who only looks whether it is held.
+    /// Takes the lock of `profile`. Waits for processes that only test the lock, and for no gateway.
     ///
     /// # Errors
     /// Another process holds it, or the lock file cannot be opened; a symlink is refused.
@@ -37,15 +35,15 @@ impl GatewayLock {
         if !file.metadata().map_err(lock_error)?.is_file() {
             return Err(GatewayError::LockIsNoFile { path });
         }
-        let give_up = Instant::now() + LOOKED_AT;
+        let give_up = Instant::now() + TEST_WAIT;
         loop {
             match lock_file::try_lock(&path, &mut file) {
                 Ok(()) => return Ok(Self { _file: file }),
-                Err(TryLockError::WouldBlock) if Instant::now() < give_up && is_only_looked_at(&file) => {
-                    thread::sleep(LOOK);
+                Err(TryLockError::WouldBlock) if Instant::now() < give_up && is_held_shared(&file) => {
+                    thread::sleep(RETRY_INTERVAL);
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let pid = recorded_pid(home, profile);
+                    let pid = pid::recorded(home, profile);
                     return Err(GatewayError::AlreadyRuns { profile: profile.clone(), pid });
                 }
                 Err(TryLockError::Error(error)) => return Err(lock_error(error)),
@@ -54,20 +52,14 @@ impl GatewayLock {
     }
 }
 
-/// Whether those who hold it share it: a gateway never does, who looks whether one holds it does for that moment.
-fn is_only_looked_at(file: &File) -> bool {
+/// Tells whether the holders share the lock. A test of the lock takes it shared, a gateway takes it exclusively.
+fn is_held_shared(file: &File) -> bool {
     let is_shared = file.try_lock_shared().is_ok();
     if is_shared {
-        // What cannot be given back goes with the process.
+        // The kernel releases the lock with the process if this fails.
         let _ = file.unlock();
     }
     is_shared
-}
-
-/// What `gateway.pid` says, for a message: the lock alone tells whether such a process runs.
-pub fn recorded_pid(home: &Home, profile: &ProfileName) -> Option<u32> {
-    let bytes = whole_file::read(&home.gateway_pid(profile), PID_FILE_MAX).ok()??;
-    str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -77,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_looks_whether_a_gateway_runs_keeps_none_from_starting_and_a_gateway_does() {
+    fn only_a_gateway_blocks_another_gateway() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         let profile = ProfileName::default_profile();
@@ -86,9 +78,9 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    let looks = File::open(home.gateway_lock(&profile)).unwrap();
-                    let _ = looks.try_lock_shared();
-                    // Not held all the time, but nearly.
+                    let test = File::open(home.gateway_lock(&profile)).unwrap();
+                    let _ = test.try_lock_shared();
+                    // The lock is held nearly all the time.
                     thread::yield_now();
                 }
             });
@@ -100,6 +92,6 @@ mod tests {
         let began = Instant::now();
         let error = GatewayLock::take(&home, &profile).unwrap_err();
         assert!(matches!(error, GatewayError::AlreadyRuns { .. }), "{error:?}");
-        assert!(began.elapsed() < LOOKED_AT, "a gateway is not waited for");
+        assert!(began.elapsed() < TEST_WAIT, "it does not wait for a gateway");
     }
 }

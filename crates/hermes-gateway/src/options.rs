@@ -1,25 +1,25 @@
-//! What a gateway is started with.
+//! The options of a gateway.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use hermes_core::{Home, ProfileName};
 
-/// What a gateway is started with. Not `Debug`: the environment holds secrets.
+/// The options of a gateway. Not `Debug`, because the environment holds secrets.
 pub struct Options {
-    /// Where everything lies.
+    /// The paths of the volume.
     pub home: Home,
-    /// Whose gateway it is.
+    /// The profile.
     pub profile: ProfileName,
-    /// The variables of the process; those in the profile's `.env` are above them.
+    /// The variables of the process. Those in the profile's `.env` take precedence.
     pub environment: BTreeMap<String, String>,
     /// The command line, for the state file.
     pub argv: Vec<String>,
     /// The version of the program, for `/health` and `/metrics`.
     pub version: String,
-    /// Where readiness is told: a newline is written, then the descriptor is closed (s6's `notification-fd`). Nothing: nobody asked.
+    /// The descriptor for the readiness notification (s6's `notification-fd`); `None` without s6.
     pub ready: Option<OwnedFd>,
-    /// Whether s6 supervises it. Then `API_SERVER_PORT` in the environment is the container's, reaches every gateway, and is meant
-    /// for the default profile alone. One in the profile's `.env` counts in any case.
+    /// `true` if s6 supervises it. Then `API_SERVER_PORT` in the environment is the container's: it reaches every gateway, and counts
+    /// only for the default profile. A port in the profile's `.env` always counts.
     pub supervised: bool,
 }

@@ -16,10 +16,10 @@ pub(crate) struct PidFile {
 }
 
 impl PidFile {
-    /// Writes it over whatever a dead gateway left. It is a convenience beside the lock: a disk that is full keeps no gateway down.
+    /// Writes the file, over the one of a dead gateway. A failure is a warning: the file only complements the lock.
     pub(crate) fn write(path: PathBuf) -> Self {
         if let Err(error) = whole_file::write(&path, contents().as_bytes(), 0o644) {
-            warn(format_args!("the PID is not recorded: {}", chain(&error)));
+            warn(format_args!("failed to record the PID: {}", chain(&error)));
         }
         Self { path }
     }
@@ -27,11 +27,11 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // A profile that was removed and made again may have the file of another gateway here.
+        // After the profile was removed and created again, the file may belong to another gateway.
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|file| file.is_file())
             && fs::read(&self.path).is_ok_and(|bytes| bytes == contents().as_bytes());
         if ours && let Err(error) = fs::remove_file(&self.path) {
-            warn(format_args!("remove {}: {error}", self.path.display()));
+            warn(format_args!("failed to remove {}: {error}", self.path.display()));
         }
     }
 }

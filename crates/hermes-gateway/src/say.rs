@@ -1,14 +1,14 @@
-//! The few lines that a gateway prints. `s6-log` stamps them with the time.
+//! The lines that a gateway prints. `s6-log` adds the time.
 
 use std::fmt;
 use std::io::{self, Write};
 
-/// A line on stdout. A reader that is gone is no reason to end, as it would be with `println!`.
+/// Prints a line on stdout. Unlike `println!` it does not panic if the reader is gone.
 pub(crate) fn say(line: impl fmt::Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// A line on stderr: something is wrong, and the gateway goes on.
+/// Prints a warning on stderr. The gateway continues.
 pub(crate) fn warn(line: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "warning: {line}");
 }

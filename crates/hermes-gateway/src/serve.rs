@@ -1,85 +1,82 @@
-//! Taking connections in, and the drain that ends them.
+//! The server of a gateway, and the drain that ends it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use hermes_server::{Place, Places};
+use hermes_server::{Connection, Limits, Listener, StopRequests, Stream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
 
 use crate::http::{self, Activity, Admission, Vitals};
-use crate::listen::Listener;
 use crate::say::warn;
-use crate::signals::Orders;
 
-/// How many connections may be open through one door. Each door has its own, so that strangers on the port do not shut the
-/// operator out of the socket.
-pub(crate) const CONNECTIONS_MAX: usize = 256;
+/// The limits of one socket. Each socket has its own, so clients of the port cannot lock the operator out of the Unix socket.
+pub(crate) const LIMITS: Limits =
+    Limits { connections: 256, head_timeout: Duration::from_secs(10), buffer_max: 64 * 1024 };
 
-/// The open doors.
+/// The server with its open sockets.
 #[derive(Debug)]
 pub(crate) struct Server {
     vitals: Arc<Vitals>,
     drain: Arc<watch::Sender<bool>>,
-    doors: JoinSet<()>,
+    accept_loops: JoinSet<()>,
 }
 
-/// How a drain ended.
+/// The end of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
-    /// Nothing is in flight any more.
+    /// All requests were finished.
     Whole,
-    /// The time was over.
+    /// The drain time-out ended it.
     TimedOut,
-    /// It was told to end at once.
+    /// A second request to stop ended it.
     Hurried,
 }
 
 impl Server {
-    /// Takes connections in through `listeners` from now on.
+    /// Accepts connections on `listeners` from now on.
     pub(crate) fn open(listeners: Vec<Listener>, router: &Router, vitals: &Arc<Vitals>) -> Self {
         let (drain, _) = watch::channel(false);
         let drain = Arc::new(drain);
-        let mut doors = JoinSet::new();
+        let mut accept_loops = JoinSet::new();
         for listener in listeners {
-            doors.spawn(take_in(listener, router.clone(), Arc::clone(vitals), Arc::clone(&drain)));
+            accept_loops.spawn(accept(listener, router.clone(), Arc::clone(vitals), Arc::clone(&drain)));
         }
-        Self { vitals: Arc::clone(vitals), drain, doors }
+        Self { vitals: Arc::clone(vitals), drain, accept_loops }
     }
 
-    /// Finishes what is in flight, for `limit` at the longest or until an order comes. Connections that come meanwhile are told
-    /// that the gateway drains.
-    pub(crate) async fn drain(&mut self, limit: Duration, orders: &mut Orders) -> Drained {
+    /// Finishes the requests in flight, for `limit` at the longest or until another request to stop. New connections are refused.
+    pub(crate) async fn drain(&mut self, limit: Duration, stop: &mut StopRequests) -> Drained {
         self.drain.send_replace(true);
         tokio::select! {
             biased;
             () = self.drain.closed() => Drained::Whole,
-            () = orders.next() => Drained::Hurried,
+            () = stop.next() => Drained::Hurried,
             _ = time::timeout(limit, std::future::pending::<()>()) => Drained::TimedOut,
         }
     }
 
-    /// How many connections are in a request.
+    /// Returns the number of connections with a request.
     pub(crate) fn in_flight(&self) -> usize {
         self.vitals.in_flight().load(Ordering::Relaxed)
     }
 
-    /// Closes the doors. What is still in flight ends with the event loop.
+    /// Closes the sockets. Requests that are still in flight end with the event loop.
     pub(crate) async fn close(mut self) {
-        self.doors.shutdown().await;
+        self.accept_loops.shutdown().await;
     }
 }
 
-async fn take_in(listener: Listener, router: Router, vitals: Arc<Vitals>, drain: Arc<watch::Sender<bool>>) {
-    let door = listener.door();
-    let serve = move |stream, _, place: &Place| {
+async fn accept(listener: Listener, router: Router, vitals: Arc<Vitals>, drain: Arc<watch::Sender<bool>>) {
+    let transport = listener.transport();
+    let serve = move |connection: Connection<Stream>| {
         let admission =
             if *drain.borrow() { Admission::Refused } else { Admission::Served(drain.subscribe()) };
-        let activity = Activity::new(Arc::clone(&vitals), door);
-        http::serve(stream, activity, router.clone(), admission, place.progress())
+        let activity = Activity::new(Arc::clone(&vitals), transport);
+        http::serve(connection, activity, router.clone(), admission)
     };
-    hermes_server::take_in(listener, Places::new(CONNECTIONS_MAX), |line| warn(line), serve).await;
+    hermes_server::accept_connections(listener, LIMITS, |line| warn(line), serve).await;
 }

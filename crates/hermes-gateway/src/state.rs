@@ -1,4 +1,4 @@
-//! What the gateway says of itself in `gateway_state.json`, without ever waiting for a disk that hangs.
+//! The record of the gateway in `gateway_state.json`. A disk that hangs does not block the gateway.
 
 use std::process;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use crate::disk::Disk;
 use crate::options::Options;
 use crate::say::warn;
 
-/// How often a running gateway writes its state again, so that `updated_at` tells a live one from one that hangs.
+/// The interval between two writes of the state. `updated_at` thus tells a live gateway from one that hangs.
 pub const STATE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long a step of the gateway's life waits until a state is written. The writing goes on; the gateway does, too.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The time that a step of the gateway waits for a write of the state. After it both the write and the gateway continue.
+const WRITE_WAIT: Duration = Duration::from_secs(2);
 
-/// Writes the states of one gateway. A state that cannot be written is a warning: a full disk keeps no gateway down.
+/// Writes the states of one gateway. A failed write is a warning: a gateway runs on a full disk, too.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     inner: Arc<Inner>,
@@ -36,11 +36,11 @@ struct Inner {
 }
 
 impl Recorder {
-    /// The recorder of the gateway that `options` describe.
+    /// Creates the recorder of the gateway that `options` describe.
     pub(crate) fn new(options: &Options) -> Self {
         let start = ProcessStat::of(process::id()).map(|stat| stat.start_ticks);
         let start_time = start.unwrap_or_else(|error| {
-            warn(format_args!("the start time of this process is not known: {error}"));
+            warn(format_args!("failed to read the start time of this process: {error}"));
             0
         });
         let file = StateFile::of(&options.home, &options.profile);
@@ -48,12 +48,12 @@ impl Recorder {
         Self { inner: Arc::new(Inner { file, start_time, argv: options.argv.clone(), failures }) }
     }
 
-    /// How many states could not be written.
+    /// Returns the number of failed writes.
     pub(crate) fn failures(&self) -> u64 {
         self.inner.failures.load(Ordering::Relaxed)
     }
 
-    /// Writes the state that `observe` makes of what the operator wants, on this thread.
+    /// Writes the state that `observe` returns for the desired state, on this thread.
     pub(crate) fn write(
         &self,
         exit_reason: Option<String>,
@@ -62,7 +62,7 @@ impl Recorder {
         let written = self.try_write(exit_reason, observe);
         if let Err(error) = written {
             self.inner.failures.fetch_add(1, Ordering::Relaxed);
-            warn(format_args!("the state is not recorded: {}", chain(&error)));
+            warn(format_args!("failed to record the state: {}", chain(&error)));
         }
     }
 
@@ -83,7 +83,7 @@ impl Recorder {
         })
     }
 
-    /// Writes the state on the thread of `disk`. States are written in the order of these calls.
+    /// Writes the state on the thread of `disk`. The writes keep the order of the calls.
     pub(crate) fn start_writing(
         &self,
         disk: &Disk,
@@ -94,9 +94,11 @@ impl Recorder {
     }
 }
 
-/// Waits until a state is written, as long as a disk that works may take.
-pub(crate) async fn patiently<T>(writing: oneshot::Receiver<T>) {
-    if time::timeout(PATIENCE, writing).await.is_err() {
-        warn("the state is not recorded yet: the disk does not answer, or the file is locked");
+/// Waits until a state is written, for [`WRITE_WAIT`] at the longest.
+pub(crate) async fn wait_for_write<T>(writing: oneshot::Receiver<T>) {
+    if time::timeout(WRITE_WAIT, writing).await.is_err() {
+        warn(
+            "the state is not recorded yet: the disk does not answer, or another process holds the lock of the file",
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Gateways that run in a thread each, told to end by a channel where a signal would do it.
+//! Gateways in threads of the test. A channel replaces the signals.
 
 mod drain;
 mod gateway;

@@ -59,12 +59,12 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         fs::create_dir_all(home.profile_directory(&coder())).unwrap();
-        let (mut ready, told) = io::pipe().unwrap();
+        let (mut ready, notification) = io::pipe().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
             .args(["--ignored", "--exact", "gateway_process", "--nocapture"])
             .env(HOME, home.root())
-            .stdin(OwnedFd::from(told))
+            .stdin(OwnedFd::from(notification))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(descriptors) = descriptors {
@@ -129,7 +129,7 @@ fn ticks(child: &Child) -> u64 {
 }
 
 #[test]
-fn sigterm_and_sigint_end_it_in_order_and_sighup_does_nothing() {
+fn sigterm_and_sigint_stop_it_but_sighup_does_not() {
     for signal in [Signal::TERM, Signal::INT] {
         let gateway = Gateway::start(None);
         gateway.signal(Signal::HUP);
@@ -226,6 +226,6 @@ fn without_descriptors_it_waits_without_spinning_and_then_goes_on() {
     gateway.signal(Signal::TERM);
     let (status, _, err) = gateway.ended();
     assert!(status.success(), "{status}");
-    let warnings: Vec<_> = err.lines().filter(|line| line.contains("take in a connection: ")).collect();
+    let warnings: Vec<_> = err.lines().filter(|line| line.contains("accept a connection: ")).collect();
     assert_eq!(warnings.len(), 1, "{err}");
 }

@@ -1,24 +1,20 @@
-//! The account that agents run as: the image's own for root, whoever it is for anybody else.
+//! The account of the agents: the image's own if `/init` runs as root, otherwise the user of `/init`.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 pub(crate) use hermes_account::Account;
 use hermes_account::{LookupError, NAME, PASSWD};
-use nix::unistd;
+use rustix::process::geteuid;
 
-use crate::message::Hinted;
+use crate::message::Report;
 
-/// For root: the account of the image. Else: whoever runs this, with the home of that account.
+/// Returns the account of the image for root. Other users get their own IDs, with the home of that account.
 pub(crate) fn resolve() -> Result<Account> {
     let found = Account::lookup();
-    if unistd::geteuid().is_root() {
+    if geteuid().is_root() {
         return found.map_err(unusable);
     }
-    Ok(Account {
-        uid: unistd::geteuid(),
-        gid: unistd::getegid(),
-        groups: unistd::getgroups().context("cannot read the supplementary groups")?,
-        home: found.map_or_else(|_| "/opt/data".into(), |account| account.home),
-    })
+    let home = found.map_or_else(|_| "/opt/data".into(), |account| account.home);
+    Ok(Account::of_this_process(home)?)
 }
 
 fn unusable(error: LookupError) -> anyhow::Error {
@@ -33,5 +29,5 @@ fn unusable(error: LookupError) -> anyhow::Error {
             format!("restore the image's {PASSWD} and /etc/group")
         }
     };
-    anyhow::Error::new(error).context(Hinted::new(format!("cannot tell who the account '{NAME}' is"), hint))
+    anyhow::Error::new(error).context(Report::new(format!("failed to look up the account '{NAME}'"), hint))
 }

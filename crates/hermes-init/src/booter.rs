@@ -1,5 +1,4 @@
-//! The booter: the child of `/init` that runs the set-up scripts, brings the
-//! services up, runs the command, and stops everything when it is time.
+//! The booter: a child of `/init` that runs the set-up scripts, starts the services, runs the command, and stops everything.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -9,76 +8,53 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hermes_account::withheld;
-use nix::unistd::Pid;
+use rustix::process::Pid;
 
 use crate::account::{self, Account};
 use crate::boot_record::BootRecord;
-use crate::children::{Children, Waited, code_of_signal};
+use crate::children::{Children, Waited, signal_exit_code};
 use crate::command;
 use crate::environment::Environment;
 use crate::forwarder::{Forwarder, Inlets, Outlets};
 use crate::held;
 use crate::message::{self, EX_CONFIG};
 use crate::paths;
-use crate::prepare;
 use crate::scripts::{self, Outcome};
-use crate::services::{self, Graph, Plan, Worker};
+use crate::services::{self, Graph, Plan, Plans, Worker};
 use crate::settings::{OnFailure, Settings};
 use crate::stop::{self, Stop};
+use crate::streams;
 use crate::tree::Tree;
 
-/// What the booter works with, from the preparation.
+/// The data of the booter, from the preparation.
 pub(crate) struct Booter {
     pub(crate) account: Account,
     pub(crate) settings: Settings,
     pub(crate) record: BootRecord,
-    /// Of the container, as the engine gave it.
+    /// The container's environment, as the engine gave it.
     pub(crate) environment: Environment,
-    /// Of the trees and their scripts.
+    /// The environment of the trees and their scripts.
     pub(crate) tree_environment: Environment,
-    /// The command and its arguments; none: the services are all there is.
+    /// The command and its arguments; empty if the container runs services only.
     pub(crate) arguments: Vec<OsString>,
-    /// The locked file that the user tree waits at.
+    /// The locked file that the user tree waits for.
     pub(crate) gate: File,
-    /// The streams of whatever belongs to the trees.
+    /// The output streams of all processes of the trees.
     pub(crate) inlets: Inlets,
 }
 
-/// How the boot came out.
+/// The result of the boot.
 enum Booted {
-    /// Everything that could come up did.
+    /// Everything started, or the settings ignore failures.
     Complete,
-    /// Something failed, and the settings say that the container stops with this code.
+    /// Something failed, and the settings require a stop with this exit code.
     Failed(u8),
-    /// A stop was asked for, or the tree ended.
+    /// Somebody asked for a stop, or the tree ended.
     Interrupted,
 }
 
-/// The services of a container, by the tree that they belong to.
-#[derive(Default)]
-pub(crate) struct Plans {
-    pub(crate) system: Plan,
-    pub(crate) user: Plan,
-}
-
-impl Plans {
-    /// Whether the booter has to stop the user tree, because something goes down before or after it.
-    pub(crate) fn need_order(&self) -> bool {
-        Tree::supervisor() == Tree::Root
-            && (!self.system.services.is_empty() || self.user.has_order_at_stop())
-    }
-
-    fn load() -> Result<Self> {
-        let graph = Graph::load(Path::new(paths::DEFINITIONS))?;
-        match Tree::supervisor() {
-            Tree::Root => Ok(Self { system: graph.system()?, user: graph.user()? }),
-            Tree::User => Ok(Self { system: Plan::default(), user: graph.all()? }),
-        }
-    }
-}
-
 impl Booter {
-    /// The whole life of the container; returns its exit code. The forwarder reads the `outlets`.
+    /// Runs the container from the boot to the stop, and returns its exit code. The forwarder reads the `outlets`.
     pub(crate) fn run(mut self, outlets: Outlets) -> u8 {
         let mut children = match Children::watch() {
             Ok(children) => children,
@@ -131,7 +107,7 @@ impl Booter {
             inlets: &self.inlets,
         };
         let ended = stop.run(&mut children, &plans, program);
-        let code = code.or(ended).or(asked_by.map(|signal| code_of_signal(signal as i32))).unwrap_or(0);
+        let code = code.or(ended).or(asked_by.map(|signal| signal_exit_code(signal.as_raw()))).unwrap_or(0);
         stop::store_exit_code(code);
         code
     }
@@ -159,18 +135,18 @@ impl Booter {
             message::warning(format_args!("failed to remove {}: {error}", withheld::DIRECTORY));
         }
         settled?;
-        self.record.ended("cont-init.d", start);
+        self.record.add_phase("cont-init.d", start);
         match outcome {
             Outcome::Interrupted => return Ok(Booted::Interrupted),
             Outcome::Done(code) => {
-                if let Some(stop) = self.survives(code) {
+                if let Some(stop) = self.stop_on_failure(code) {
                     return Ok(stop);
                 }
                 failure = failure.or(code);
             }
         }
-        *plans = Plans::load()?;
-        if plans.need_order() {
+        *plans = Graph::load(Path::new(paths::DEFINITIONS))?.plans(Tree::supervisor())?;
+        if plans.has_order_at_stop() {
             held::hold(Path::new(paths::USER_TREE))
                 .with_context(|| format!("failed to write into {}", paths::USER_TREE))?;
         }
@@ -191,27 +167,29 @@ impl Booter {
                 }
                 Waited::Stop | Waited::TreeEnded => return Ok(Booted::Interrupted),
             };
-            if let Some(stop) = self.survives(code) {
+            if let Some(stop) = self.stop_on_failure(code) {
                 return Ok(stop);
             }
             failure = failure.or(code);
         }
-        self.record.ended("services", start);
+        self.record.add_phase("services", start);
         if failure.is_some() && self.settings.on_failure == OnFailure::Warn {
-            message::warning("the boot had failures; the container goes on (S6_BEHAVIOUR_IF_STAGE2_FAILS=1)");
+            message::warning(
+                "the boot had failures; the container continues (S6_BEHAVIOUR_IF_STAGE2_FAILS=1)",
+            );
         }
         self.record.write(Tree::supervisor() == Tree::User)?;
         Ok(Booted::Complete)
     }
 
-    /// Whether the container goes on after a failure.
-    fn survives(&self, code: Option<u8>) -> Option<Booted> {
+    /// Returns the failed boot if the settings require a stop after this failure.
+    fn stop_on_failure(&self, code: Option<u8>) -> Option<Booted> {
         let code = code.filter(|_| self.settings.on_failure == OnFailure::Stop)?;
         message::warning("the boot failed; the container stops (S6_BEHAVIOUR_IF_STAGE2_FAILS=2)");
         Some(Booted::Failed(code))
     }
 
-    /// Brings one tree's services up, with the rights of who owns the tree.
+    /// Starts the services of one tree, with the rights of the tree's owner.
     fn bring_up(
         &mut self,
         plan: &Plan,
@@ -222,10 +200,10 @@ impl Booter {
         let as_root = tree == Tree::Root;
         let environment =
             if self.settings.keep_environment { self.environment.clone() } else { Environment::minimal() };
-        let environment = environment.fitted_to(&self.account, as_root);
+        let environment = environment.adapted_to(&self.account, as_root);
         let account = (!as_root).then_some(&self.account);
         let gate = &self.gate;
-        // Told now: the worker may have left root behind.
+        // Read here, since the worker may have left root behind later.
         let supervisor = Tree::supervisor();
         let worker = Worker::start(account, &self.inlets, self.record.clone(), |record| {
             let tree_starts = || match supervisor {
@@ -238,12 +216,12 @@ impl Booter {
         Ok(worker.wait(children, deadline, &mut self.record))
     }
 
-    /// Starts the command; none was given: `None`. The error is the container's exit code.
+    /// Starts the command. Returns `None` if there is none. The error is the container's exit code.
     fn start_command(&self) -> std::result::Result<Option<Pid>, u8> {
         let Some((program, arguments)) = self.arguments.split_first() else { return Ok(None) };
-        // As the set-up scripts left it, with what no file could store.
+        // The stored environment with the changes of the set-up scripts, and the variables that no file could store.
         let stored = Environment::load().unwrap_or_else(|error| {
-            message::warning(format_args!("{error:#}; the command gets the container's own"));
+            message::warning(format_args!("{error:#}; the command gets the environment of the container"));
             self.environment.clone()
         });
         let mut environment = stored.overlaid_with(self.environment.unstorable());
@@ -253,27 +231,27 @@ impl Booter {
         match command::start(program, arguments, &environment) {
             Ok(pid) => Ok(Some(pid)),
             Err(error) => {
-                message::line(format_args!("error: cannot run {program:?}: {error}"));
-                Err(command::code_of_failed_exec(&error))
+                message::line(format_args!("error: failed to run {program:?}: {error}"));
+                Err(command::exec_failure_code(&error))
             }
         }
     }
 }
 
-/// A set-up script may have given the account other IDs: hands over what is the account's, before the next script becomes it.
+/// Hands the account's runtime files over, if a set-up script gave the account other IDs. The next script may run as the account.
 fn settle_account(account: &mut Account, inlets: &Inlets) -> Result<()> {
     let settled = account::resolve()?;
     if (settled.uid, settled.gid) != (account.uid, account.gid) {
         let uid = settled.uid.as_raw();
         let gid = settled.gid.as_raw();
-        let failed = || "cannot hand the runtime directory over to the account".to_owned();
-        // The account's tree does not run yet, so nothing is swapped here.
+        let failed = || "failed to hand the runtime directory over to the account".to_owned();
+        // The account's tree does not run yet, so no process can swap these paths.
         chown(paths::SERVICE, Some(uid), Some(gid)).with_context(failed)?;
         chown(paths::CONTAINER_ENVIRONMENT, None, Some(gid)).with_context(failed)?;
         for entry in std::fs::read_dir(paths::CONTAINER_ENVIRONMENT).with_context(failed)? {
             chown(entry.with_context(failed)?.path(), None, Some(gid)).with_context(failed)?;
         }
-        prepare::hand_over_streams(&settled);
+        streams::hand_over(&settled);
         inlets.hand_over(&settled);
     }
     *account = settled;

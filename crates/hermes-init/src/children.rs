@@ -1,35 +1,34 @@
-//! Waiting: for children, for a request to stop, for the end of the tree,
-//! always with a deadline where there is one. Nothing is polled.
+//! Waiting for children, for a request to stop and for the end of the tree, without polling. Each wait can have a deadline.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{SigSet, Signal, kill, killpg};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::Pid;
-use rustix::process::{WaitOptions, wait};
-use std::os::fd::AsFd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
 use crate::forwarder::Forwarder;
+use crate::signals::{self, SignalReader};
 
 /// The signals that ask for an orderly stop.
-pub(crate) const STOP_SIGNALS: [Signal; 4] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT];
+pub(crate) const STOP_SIGNALS: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT];
 
 /// Sent to the booter by `finish`, when the supervision tree has ended.
-pub(crate) const TREE_ENDED: Signal = Signal::SIGUSR1;
+pub(crate) const TREE_ENDED: Signal = Signal::USR1;
 
-/// Why a wait came back.
+/// The signals that [`Children`] reads from a descriptor. They interrupt no call.
+pub(crate) const WATCHED_SIGNALS: [Signal; 6] =
+    [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT, TREE_ENDED, Signal::CHILD];
+
+/// The reason why a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Waited {
-    /// The child ended, with this exit code (128+N for signal N).
+    /// The child ended with this exit code (128+N for signal N).
     Ended(u8),
-    /// A stop was asked for.
+    /// Somebody asked for a stop.
     Stop,
-    /// The supervision tree is gone.
+    /// The supervision tree has ended.
     TreeEnded,
     /// The deadline passed.
     TimedOut,
@@ -37,7 +36,7 @@ pub(crate) enum Waited {
 
 /// The children of this process and the requests to it.
 pub(crate) struct Children {
-    signals: SignalFd,
+    signals: SignalReader,
     ended: HashMap<Pid, u8>,
     stop: Option<Signal>,
     tree_ended: bool,
@@ -47,28 +46,15 @@ pub(crate) struct Children {
 
 impl Drop for Children {
     fn drop(&mut self) {
-        let _ = watched_signals().thread_unblock();
+        let _ = signals::unblock(&WATCHED_SIGNALS);
     }
-}
-
-/// Everything that [`Children`] reads from a descriptor instead of being interrupted by it.
-pub(crate) fn watched_signals() -> SigSet {
-    let mut set = SigSet::empty();
-    for signal in STOP_SIGNALS {
-        set.add(signal);
-    }
-    set.add(TREE_ENDED);
-    set.add(Signal::SIGCHLD);
-    set
 }
 
 impl Children {
-    /// From now on the watched signals are blocked and read here.
+    /// Blocks the watched signals, and reads them from a descriptor.
     pub(crate) fn watch() -> Result<Self> {
-        let set = watched_signals();
-        set.thread_block().context("cannot block signals")?;
-        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
-            .context("cannot watch signals")?;
+        signals::block(&WATCHED_SIGNALS).context("failed to block signals")?;
+        let signals = SignalReader::new(&WATCHED_SIGNALS).context("failed to watch signals")?;
         Ok(Self {
             signals,
             ended: HashMap::new(),
@@ -79,28 +65,28 @@ impl Children {
         })
     }
 
-    /// From now on the forwarder is started again when it ends.
+    /// Restarts the forwarder from now on when it ends.
     pub(crate) fn keep(&mut self, forwarder: Forwarder) {
         self.forwarder = Some(forwarder);
     }
 
-    /// The signal that asked for a stop, if one did.
+    /// Returns the signal that asked for a stop, if there was one.
     pub(crate) fn stop_requested(&self) -> Option<Signal> {
         self.stop
     }
 
-    /// From now on a request that came before is no reason to come back.
+    /// Forgets the requests so far: they do not end later waits.
     pub(crate) fn forget_requests(&mut self) {
         self.stop = None;
         self.tree_ended = false;
     }
 
-    /// Whether `finish` has said that the tree is gone.
+    /// Tells if `finish` has reported the end of the tree.
     pub(crate) fn tree_has_ended(&self) -> bool {
         self.tree_ended
     }
 
-    /// Waits for one child, until the deadline, or until a stop is asked for.
+    /// Waits for one child. Returns earlier at the deadline, or if somebody asks for a stop.
     pub(crate) fn wait_or_stop(&mut self, child: Pid, deadline: Option<Instant>) -> Waited {
         loop {
             if let Some(&code) = self.ended.get(&child) {
@@ -118,7 +104,7 @@ impl Children {
         }
     }
 
-    /// Waits until `done`, whatever is asked for meanwhile; `false` when the deadline passed first.
+    /// Waits until `done`, regardless of requests. Returns `false` if the deadline passes first.
     pub(crate) fn wait_until(&mut self, deadline: Option<Instant>, done: impl Fn(&mut Self) -> bool) -> bool {
         while !done(self) {
             if !self.next_event(deadline) {
@@ -128,55 +114,52 @@ impl Children {
         true
     }
 
-    /// Whether no child is left, of those that this process started or inherited.
+    /// Tells if no child is left, of those that this process started or inherited.
     pub(crate) fn none_left(&mut self) -> bool {
         self.reap();
         self.none_left
     }
 
-    /// The exit code of a child that ended.
+    /// Returns the exit code of a child that has ended.
     pub(crate) fn code_of(&self, child: Pid) -> Option<u8> {
         self.ended.get(&child).copied()
     }
 
-    /// Ends a child's process group: SIGTERM, then SIGKILL when `grace` is over.
+    /// Ends a child's process group: sends SIGTERM, and SIGKILL after `grace`.
     pub(crate) fn end_group(&mut self, child: Pid, grace: Duration) {
-        let _ = killpg(child, Signal::SIGTERM);
-        let _ = killpg(child, Signal::SIGCONT);
+        let _ = kill_process_group(child, Signal::TERM);
+        let _ = kill_process_group(child, Signal::CONT);
         let deadline = Some(Instant::now() + grace);
         if !self.wait_until(deadline, |children| children.code_of(child).is_some()) {
-            let _ = killpg(child, Signal::SIGKILL);
+            let _ = kill_process_group(child, Signal::KILL);
             self.wait_until(None, |children| children.code_of(child).is_some());
         }
     }
 
-    /// Handles what has come, or waits for the next; `false` when the deadline passed.
+    /// Handles the next event, and waits for it. Returns `false` if the deadline has passed.
     fn next_event(&mut self, deadline: Option<Instant>) -> bool {
         let timeout = match deadline {
-            None => PollTimeout::NONE,
+            None => None,
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     return false;
                 }
-                // Rounded up: waking early would spin.
-                let milliseconds = left.as_millis() + 1;
-                PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
+                // A time that the kernel cannot express is as good as no limit.
+                Timespec::try_from(left).ok()
             }
         };
-        let mut descriptors = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut descriptors, timeout) {
-            Ok(0) | Err(Errno::EINTR) => return true,
+        let mut descriptors = [PollFd::new(&self.signals, PollFlags::IN)];
+        match poll(&mut descriptors, timeout.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => return true,
             Ok(_) => {}
             Err(_) => return false,
         }
-        while let Ok(Some(information)) = self.signals.read_signal() {
-            let number = i32::try_from(information.ssi_signo).unwrap_or_default();
-            match Signal::try_from(number) {
-                Ok(Signal::SIGCHLD) => self.reap(),
-                Ok(TREE_ENDED) => self.tree_ended = true,
-                Ok(signal) => self.stop = Some(self.stop.unwrap_or(signal)),
-                Err(_) => {}
+        while let Some(signal) = self.signals.read() {
+            match signal {
+                Signal::CHILD => self.reap(),
+                TREE_ENDED => self.tree_ended = true,
+                signal => self.stop = Some(self.stop.unwrap_or(signal)),
             }
         }
         true
@@ -184,10 +167,9 @@ impl Children {
 
     fn reap(&mut self) {
         loop {
-            // Of rustix: nix loses a child that a real-time signal killed, since it has no name for it.
             let (child, status) = match wait(WaitOptions::NOHANG | WaitOptions::UNTRACED) {
-                Ok(Some((child, status))) => (Pid::from_raw(child.as_raw_nonzero().get()), status),
-                Err(rustix::io::Errno::CHILD) => {
+                Ok(Some(ended)) => ended,
+                Err(Errno::CHILD) => {
                     self.none_left = true;
                     return;
                 }
@@ -201,24 +183,24 @@ impl Children {
             if let Some(code) = status.exit_status() {
                 self.ended.insert(child, u8::try_from(code & 0xff).unwrap_or(u8::MAX));
             } else if let Some(signal) = status.terminating_signal() {
-                self.ended.insert(child, code_of_signal(signal));
-            } else if status.stopping_signal() == Some(Signal::SIGTSTP as i32) {
-                // Ctrl-Z: there is no shell around the command that could ever continue it.
-                let _ = kill(Pid::from_raw(-child.as_raw()), Signal::SIGCONT);
+                self.ended.insert(child, signal_exit_code(signal));
+            } else if status.stopping_signal() == Some(Signal::TSTP.as_raw()) {
+                // Ctrl-Z: no shell around the command could ever continue it.
+                let _ = kill_process_group(child, Signal::CONT);
             }
         }
     }
 }
 
-/// 128+N, as a shell says it.
-pub(crate) fn code_of_signal(signal: i32) -> u8 {
+/// Returns 128+N, the exit code that a shell reports for signal N.
+pub(crate) fn signal_exit_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spawn::{self, Traits};
+    use crate::spawn::{self, SpawnOptions};
     use rstest::rstest;
     use std::process::Command;
 
@@ -227,21 +209,19 @@ mod tests {
     #[case("exit 255", 255)]
     #[case("kill -9 $$", 137)]
     #[case("kill -64 $$", 192)]
-    fn a_child_ends_with_the_code_that_a_shell_would_give(#[case] script: &str, #[case] code: u8) {
-        // In a process of its own: waiting takes every child, those of other tests too.
+    fn exit_code_is_the_one_of_a_shell(#[case] script: &str, #[case] code: u8) {
+        // A process of its own: the wait takes every child, those of other tests included.
         let tester = spawn::fork(|| {
             let mut children = Children::watch().unwrap();
             let mut command = Command::new("/bin/sh");
             command.args(["-c", script]);
-            let child = spawn::spawn(command, Traits { own_group: true, ..Traits::default() }).unwrap();
+            let child =
+                spawn::spawn(command, SpawnOptions { own_group: true, ..SpawnOptions::default() }).unwrap();
             let deadline = Some(Instant::now() + Duration::from_secs(10));
             u8::from(children.wait_or_stop(child, deadline) != Waited::Ended(code))
         })
         .unwrap();
-        let (_, status) =
-            rustix::process::waitpid(rustix::process::Pid::from_raw(tester.as_raw()), WaitOptions::empty())
-                .unwrap()
-                .unwrap();
+        let (_, status) = rustix::process::waitpid(Some(tester), WaitOptions::empty()).unwrap().unwrap();
         assert_eq!(status.exit_status(), Some(0));
     }
 }

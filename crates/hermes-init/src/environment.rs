@@ -1,5 +1,4 @@
-//! The container's environment, stored as one file per variable so that
-//! `with-contenv` can give it to services, as in s6-overlay v3.
+//! The container's environment, stored as one file per variable. `with-contenv` gives it to services, as in s6-overlay v3.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -15,31 +14,31 @@ use crate::account::Account;
 use crate::message;
 use crate::paths;
 
-/// What a program finds that is not started through `with-contenv`.
+/// The `PATH` of programs that are not started through `with-contenv`.
 pub(crate) const MINIMAL_PATH: &str =
     "/command:/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The longest file name that Linux allows (`NAME_MAX`).
 const LONGEST_NAME: usize = 255;
 
-/// Variables by name. Values may hold any byte but NUL.
+/// Variables by name. Values may hold any byte except NUL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
-    /// The environment of this process.
+    /// Returns the environment of this process.
     pub(crate) fn of_this_process() -> Self {
         Self(std::env::vars_os().collect())
     }
 
-    /// Splits off the variables that the account does not get ([`hermes_account::withheld`]).
+    /// Splits off the variables that are withheld from the account ([`hermes_account::withheld`]).
     pub(crate) fn split_withheld(self) -> (Self, Self) {
         let (withheld, given) =
             self.0.into_iter().partition(|(name, _)| hermes_account::withheld::is_withheld(name));
         (Self(given), Self(withheld))
     }
 
-    /// `PATH` alone: what the trees and their scripts start with.
+    /// Returns the environment in which the trees and their scripts start: `PATH` alone.
     pub(crate) fn minimal() -> Self {
         Self(BTreeMap::from([("PATH".into(), MINIMAL_PATH.into())]))
     }
@@ -61,26 +60,27 @@ impl Environment {
         self.0.iter()
     }
 
-    /// These variables over those of `self`.
+    /// Adds the variables of `over`, which replace those of the same name.
     pub(crate) fn overlaid_with(mut self, over: Self) -> Self {
         self.0.extend(over.0);
         self
     }
 
-    /// The variables whose names no file can have; only the command gets them.
+    /// Returns the variables whose names are no file names. Only the command gets them.
     pub(crate) fn unstorable(&self) -> Self {
         Self(self.0.iter().filter(|(name, _)| !storable(name)).map(|(n, v)| (n.clone(), v.clone())).collect())
     }
 
-    /// Right for who runs. Root gets neither the agent's `HOME`, where what it
-    /// starts would read start-up files that the agent can write, nor a `PATH`
-    /// through directories that are not root's own.
-    pub(crate) fn fitted_to(mut self, account: &Account, as_root: bool) -> Self {
+    /// Adapts `HOME` and `PATH` to the user of the program.
+    ///
+    /// Root does not get the agent's `HOME`: root's programs would read start-up files that the agent can write. Root's `PATH` has
+    /// only directories that root alone can change.
+    pub(crate) fn adapted_to(mut self, account: &Account, as_root: bool) -> Self {
         if as_root {
             self.set("HOME", "/root");
-            let path = self.get("PATH").map(roots_own_directories);
+            let path = self.get("PATH").map(trusted_directories);
             self.set("PATH", path.filter(|path| !path.is_empty()).unwrap_or_else(|| MINIMAL_PATH.into()));
-        } else if self.get("HOME").is_none_or(is_engines_default_home) {
+        } else if self.get("HOME").is_none_or(is_default_home) {
             self.set("HOME", account.home.as_os_str());
         }
         self
@@ -88,14 +88,14 @@ impl Environment {
 
     /// Stores each variable below `directory`, readable by root and the account only.
     ///
-    /// The value is the file's content byte for byte, with no newline added:
-    /// `s6-envdir -fn` reads the same. A name that cannot be a file's is named and left out.
+    /// The file holds the value byte for byte, without a newline at its end, as `s6-envdir -fn` reads it. A variable whose name is
+    /// no file name causes a warning, and is not stored.
     pub(crate) fn store(&self, directory: &Path, account: &Account, as_root: bool) -> Result<()> {
         let group = as_root.then_some(account.gid.as_raw());
-        let failed = |what| format!("cannot {what} {}", directory.display());
+        let failed = |what| format!("failed to {what} {}", directory.display());
         fs::create_dir(directory).with_context(|| failed("create"))?;
-        // What is made in there gets its group, and nobody else enters. In this order: without FSETID the kernel drops the bit from
-        // a directory of a group that root is not in.
+        // setgid: new files get the group of the directory. The mode comes before the group: without FSETID the kernel drops the bit
+        // from a directory of a group that root is not in.
         fs::set_permissions(directory, Permissions::from_mode(0o2750)).with_context(|| failed("close"))?;
         if group.is_some() {
             chown(directory, None, group).with_context(|| failed("hand over"))?;
@@ -103,7 +103,7 @@ impl Environment {
         for (name, value) in &self.0 {
             if !storable(name) {
                 message::warning(format_args!(
-                    "the variable {name:?} has a name that cannot be stored: the command gets it, services do not"
+                    "the name of the variable {name:?} cannot be stored: the command gets it, services do not"
                 ));
                 continue;
             }
@@ -113,20 +113,21 @@ impl Environment {
                 .create_new(true)
                 .mode(0o640)
                 .open(&path)
-                .with_context(|| format!("cannot create {}", path.display()))?;
-            file.write_all(value.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+                .with_context(|| format!("failed to create {}", path.display()))?;
+            file.write_all(value.as_bytes())
+                .with_context(|| format!("failed to write {}", path.display()))?;
         }
         Ok(())
     }
 
-    /// What is stored now, in the place that the whole container shares.
+    /// Reads the stored environment of the container.
     pub(crate) fn load() -> Result<Self> {
         Self::load_from(Path::new(paths::CONTAINER_ENVIRONMENT))
     }
 
-    /// Reads what [`store`](Self::store) or a set-up script left. Only regular files count.
+    /// Reads the files that [`store`](Self::store) or a set-up script wrote. Ignores everything that is no regular file.
     pub(crate) fn load_from(directory: &Path) -> Result<Self> {
-        let unreadable = || format!("cannot read the stored environment in {}", directory.display());
+        let unreadable = || format!("failed to read the stored environment in {}", directory.display());
         let mut variables = BTreeMap::new();
         for entry in fs::read_dir(directory).with_context(unreadable)? {
             let entry = entry.with_context(unreadable)?;
@@ -134,7 +135,7 @@ impl Environment {
                 continue;
             }
             let mut value = fs::read(entry.path()).with_context(unreadable)?;
-            // A set-up script may have written anything; exec(3) ends a value at NUL.
+            // A set-up script may write any byte; exec(3) ends a value at NUL.
             if let Some(end) = value.iter().position(|&byte| byte == 0) {
                 value.truncate(end);
             }
@@ -143,23 +144,23 @@ impl Environment {
         Ok(Self(variables))
     }
 
-    /// Without what the engine made up for root, so that each account gets its own.
-    pub(crate) fn without_engines_home(mut self) -> Self {
-        if self.get("HOME").is_some_and(is_engines_default_home) {
+    /// Removes the `HOME` that the engine set for root, so that each account gets its own.
+    pub(crate) fn without_default_home(mut self) -> Self {
+        if self.get("HOME").is_some_and(is_default_home) {
             self.0.remove(OsStr::new("HOME"));
         }
         self
     }
 }
 
-/// The engine sets `HOME` from `/etc/passwd` of the user that it starts, `/`
-/// where that user has no entry; neither was the operator's wish.
-fn is_engines_default_home(home: &OsStr) -> bool {
+/// Tells if the engine chose this `HOME`, and not the operator. The engine takes the home in `/etc/passwd` of the user that it
+/// starts, and `/` for a user without an entry.
+fn is_default_home(home: &OsStr) -> bool {
     home.is_empty() || home == "/root" || home == "/"
 }
 
-/// The directories of a `PATH` that only root can change, them or anything above them.
-fn roots_own_directories(path: &OsStr) -> OsString {
+/// Returns the directories of a `PATH` that only root can change, including all directories above them.
+fn trusted_directories(path: &OsStr) -> OsString {
     let own = |directory: &Path| {
         directory.is_absolute()
             && directory.ancestors().all(|part| {
@@ -167,7 +168,7 @@ fn roots_own_directories(path: &OsStr) -> OsString {
             })
     };
     let kept = std::env::split_paths(path).filter(|directory| {
-        // What a link stands for counts: /bin is one to usr/bin.
+        // The target of a link counts: /bin is a link to usr/bin.
         fs::canonicalize(directory).is_ok_and(|real| own(&real)) && own(directory)
     });
     std::env::join_paths(kept).unwrap_or_default()
@@ -188,16 +189,11 @@ mod tests {
     use super::*;
 
     fn account() -> Account {
-        Account {
-            uid: nix::unistd::getuid(),
-            gid: nix::unistd::getgid(),
-            groups: Vec::new(),
-            home: "/opt/data".into(),
-        }
+        Account::of_this_process("/opt/data".into()).unwrap()
     }
 
     #[test]
-    fn any_bytes_in_a_value_come_back() {
+    fn store_and_load_keep_every_byte_of_a_value() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("environment");
         let mut environment = Environment::from_pairs([
@@ -214,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_no_file_can_have_is_kept_for_the_command_only() {
+    fn unstorable_variables_are_kept_for_the_command_only() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("environment");
         let long = "N".repeat(256);
@@ -226,18 +222,18 @@ mod tests {
     }
 
     #[test]
-    fn root_looks_for_programs_only_where_nobody_else_can_put_them() {
+    fn directories_that_others_can_change_are_not_trusted() {
         let path = OsString::from("/usr/bin::relative:/tmp:/nowhere:/usr/sbin");
-        assert_eq!(roots_own_directories(&path), OsString::from("/usr/bin:/usr/sbin"));
+        assert_eq!(trusted_directories(&path), OsString::from("/usr/bin:/usr/sbin"));
     }
 
     #[test]
-    fn root_never_gets_the_home_of_the_agent() {
+    fn root_and_the_account_get_their_own_home() {
         let environment = Environment::from_pairs([("HOME", "/opt/data")]);
-        assert_eq!(environment.clone().fitted_to(&account(), true).get("HOME"), Some(OsStr::new("/root")));
+        assert_eq!(environment.clone().adapted_to(&account(), true).get("HOME"), Some(OsStr::new("/root")));
         let engines = Environment::from_pairs([("HOME", "/root")]);
-        assert_eq!(engines.fitted_to(&account(), false).get("HOME"), Some(OsStr::new("/opt/data")));
+        assert_eq!(engines.adapted_to(&account(), false).get("HOME"), Some(OsStr::new("/opt/data")));
         let operators = Environment::from_pairs([("HOME", "/elsewhere")]);
-        assert_eq!(operators.fitted_to(&account(), false).get("HOME"), Some(OsStr::new("/elsewhere")));
+        assert_eq!(operators.adapted_to(&account(), false).get("HOME"), Some(OsStr::new("/elsewhere")));
     }
 }

@@ -1,5 +1,5 @@
-//! What hides the image's own program: a volume of an earlier release over `/opt/hermes`, a mount over `/opt`. `/init` lies
-//! outside of both, so it is the one that can say so; found out later, each script and each service would fail for itself.
+//! The check for mounts that hide the image's own program: a volume of an earlier release over `/opt/hermes`, or a mount over
+//! `/opt`. `/init` lies outside of both, so it can report the mount. Without this check each script and each service would fail.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,28 +8,28 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use nix::unistd::{AccessFlags, access};
+use rustix::fs::{Access, access};
 
-use crate::message::Hinted;
+use crate::message::Report;
 use crate::paths;
 
-/// Fails where the program is hidden or gone.
+/// Fails if the program is hidden or missing.
 pub(crate) fn check() -> Result<()> {
-    // Without it nothing can be named; that the program is gone can be told all the same.
+    // Without this list the message cannot name the mount.
     let mounts = fs::read("/proc/self/mountinfo").unwrap_or_default();
-    // Even where what is mounted holds a program: it is that of the image that the volume was first used with.
+    // The mount may hold a program, too: that of the image with which the volume was first used.
     if let Some(mount) = mounted_at(&mounts, Path::new(paths::INSTALL)) {
         return Err(hidden(&mount));
     }
     let programs = [paths::PROGRAM, paths::MAIN_WRAPPER].map(Path::new);
-    let Some(gone) = programs.into_iter().find(|program| access(*program, AccessFlags::X_OK).is_err()) else {
+    let Some(gone) = programs.into_iter().find(|program| access(*program, Access::EXEC_OK).is_err()) else {
         return Ok(());
     };
     Err(match gone.ancestors().find_map(|place| mounted_at(&mounts, place)).filter(Mount::is_not_the_root) {
         Some(mount) => hidden(&mount),
-        None => Hinted::new(
-            format!("{} is not there, or nobody may run it", gone.display()),
-            format!("build the image FROM the hermes image, and leave {} as it is there", paths::INSTALL),
+        None => Report::new(
+            format!("{} is missing or not executable", gone.display()),
+            format!("build the image FROM the hermes image, and keep its {}", paths::INSTALL),
         )
         .into(),
     })
@@ -37,17 +37,17 @@ pub(crate) fn check() -> Result<()> {
 
 fn hidden(mount: &Mount) -> anyhow::Error {
     let point = mount.point.display();
-    Hinted::new(
+    Report::new(
         format!("{mount} is mounted over {point} and hides the image's own program"),
         format!("remove that mount (as in -v …:{point}); data belongs in /opt/data"),
     )
     .into()
 }
 
-/// A line of `/proc/self/mountinfo`, as far as it matters: proc_pid_mountinfo(5).
+/// The needed fields of a line of `/proc/self/mountinfo`: proc_pid_mountinfo(5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mount {
-    /// Which directory of the file system it is: `/` for all of it.
+    /// The mounted directory of the file system: `/` for all of it.
     root: PathBuf,
     point: PathBuf,
     kind: OsString,
@@ -59,7 +59,7 @@ impl Mount {
         let mut words = line.split(|&byte| byte == b' ');
         let root = unescaped(words.nth(3)?);
         let point = unescaped(words.next()?);
-        // Between them: options, and any number of optional fields.
+        // Skips the options and any number of optional fields.
         let mut words = words.skip_while(|&word| word != b"-").skip(1);
         let kind = unescaped(words.next()?);
         let source = unescaped(words.next()?);
@@ -80,12 +80,12 @@ impl fmt::Display for Mount {
     }
 }
 
-/// The mount exactly at `point`: the last one, which lies over those before.
+/// Returns the mount exactly at `point`: the last one, which covers the earlier ones.
 fn mounted_at(mountinfo: &[u8], point: &Path) -> Option<Mount> {
     mountinfo.split(|&byte| byte == b'\n').filter_map(Mount::parse).rfind(|mount| mount.point == point)
 }
 
-/// The kernel writes blanks, newlines and backslashes as three octal digits behind a backslash.
+/// Decodes blanks, newlines and backslashes, which the kernel writes as a backslash and three octal digits.
 fn unescaped(word: &[u8]) -> OsString {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word;
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    /// Of a container with Docker 20.10, and of what else is told.
+    /// The mounts of a container of Docker 20.10, and more cases.
     const MOUNTINFO: &[u8] = b"\
         62 54 0:43 / / rw,relatime master:20 - overlay overlay rw,lowerdir=/l/A:/l/B\n\
         64 62 0:46 / /proc rw,nosuid,nodev,noexec,relatime - proc proc rw\n\
@@ -132,13 +132,13 @@ mod tests {
     #[case::a_part_of_it("/opt/hermes/docker", Some("none (tmpfs)"))]
     #[case::above("/opt", None)]
     #[case::root("/", Some("overlay (overlay)"))]
-    fn a_mount_is_known_by_its_exact_place(#[case] point: &str, #[case] expected: Option<&str>) {
+    fn mount_is_found_by_its_exact_mount_point(#[case] point: &str, #[case] expected: Option<&str>) {
         let mount = mounted_at(MOUNTINFO, Path::new(point));
         assert_eq!(mount.map(|mount| mount.to_string()).as_deref(), expected);
     }
 
     #[test]
-    fn whatever_stands_there_nothing_panics() {
+    fn malformed_lines_are_skipped() {
         for text in
             [&b""[..], b"\n\n", b"a b c d e", b"1 2 3 / /opt/hermes - ", b"\xff \\ \\1 \\777 \\04 - x y"]
         {

@@ -1,8 +1,9 @@
-//! Directories of `/run` as a boot needs them, whatever an earlier boot left there: `/run` outlives `docker restart`.
+//! Fresh directories in `/run` for a boot: `/run` outlives `docker restart`, and holds leftovers of earlier boots.
 //!
-//! The account fills `/run/service`, and in a container without root all of them. A tree of 60,000 levels, or of 200,000 entries, takes
-//! longer to remove than a boot may take, and one of another mode cannot be entered. So what is not empty is renamed, which costs
-//! the same whatever is in it, and `hermes container sweep` removes it later, as the account.
+//! The account fills `/run/service`, and all of these directories in a container without root. A boot has no time to remove a
+//! tree of 60,000 levels, or of 200,000 entries. A directory without the right mode cannot even be entered. So this module renames
+//! a directory that is not empty, which takes the same time for every tree. `hermes container sweep` removes it later, as the
+//! account.
 
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
@@ -10,18 +11,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{self, AccessFlags, access};
+use rustix::fs::{Access, access};
+use rustix::process::geteuid;
 
-/// Begins the name of what is put away. `s6-svscan` skips names that begin with a dot.
-pub(crate) const PUT_AWAY: &str = ".leftover-";
+/// The prefix of the name of a renamed leftover. `s6-svscan` skips names that begin with a dot.
+pub(crate) const LEFTOVER_PREFIX: &str = ".leftover-";
 
-/// The highest number behind [`PUT_AWAY`] in one directory.
-const NUMBERS: u64 = 1_000_000;
+/// The limit of the numbers behind [`LEFTOVER_PREFIX`] in one directory.
+const NUMBERS_MAX: u64 = 1_000_000;
 
-/// Makes `path` a directory in which nothing is but what is put away, whatever lies there: a link, a file, a full directory.
+/// Makes `path` a directory that holds renamed leftovers at most. It may be a link, a file or a full directory before.
 ///
 /// # Errors
-/// The kernel refuses, as on a read-only file system.
+/// Fails when the kernel refuses a step, as on a read-only file system.
 pub(crate) fn fresh_directory(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return fs::create_dir(path),
@@ -30,46 +32,46 @@ pub(crate) fn fresh_directory(path: &Path) -> io::Result<()> {
             fs::remove_file(path)?;
             return fs::create_dir(path);
         }
-        // Root alone wrote it, so nothing in it can hold a boot up.
-        Ok(found) if found.uid() == 0 && unistd::geteuid().is_root() && fs::remove_dir_all(path).is_ok() => {
+        // Only root wrote it, so it is small.
+        Ok(found) if found.uid() == 0 && geteuid().is_root() && fs::remove_dir_all(path).is_ok() => {
             return fs::create_dir(path);
         }
         Ok(_) => {}
     }
-    // Made anew where that is possible: an engine's layers can rename what no image has.
-    if fs::remove_dir(path).is_ok() || put_away(path).is_ok() {
+    // A new directory if possible: the layers of an engine can rename a directory that no image has.
+    if fs::remove_dir(path).is_ok() || rename_to_leftover(path).is_ok() {
         match fs::create_dir(path) {
             // fuse-overlayfs shows the directory of the image again.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             made => return made,
         }
     }
-    // That, a mount point, or a directory in a place where this user makes none.
+    // A directory of the image, a mount point, or a directory in a place where this user can make none.
     make_accessible(path)?;
-    put_entries_away(path)
+    clear_entries(path)
 }
 
-/// Removes the directories that a sweep has emptied.
+/// Removes the leftovers that a sweep has emptied.
 pub(crate) fn remove_swept(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if entry.file_name().as_bytes().starts_with(PUT_AWAY.as_bytes()) {
-            // What is not empty yet waits for the next sweep.
+        if entry.file_name().as_bytes().starts_with(LEFTOVER_PREFIX.as_bytes()) {
+            // A leftover that is not empty waits for the next sweep.
             let _ = fs::remove_dir(entry.path());
         }
     }
 }
 
 /// Renames `path` to a hidden name beside it.
-fn put_away(path: &Path) -> io::Result<()> {
+fn rename_to_leftover(path: &Path) -> io::Result<()> {
     fs::rename(path, free_name(path.parent().unwrap_or(Path::new("/")), 0)?.1)
 }
 
-/// Puts every entry of a directory away, but those that are.
-fn put_entries_away(directory: &Path) -> io::Result<()> {
+/// Renames or removes every entry of a directory, except leftovers.
+fn clear_entries(directory: &Path) -> io::Result<()> {
     let mut next = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        if entry.file_name().as_bytes().starts_with(PUT_AWAY.as_bytes()) {
+        if entry.file_name().as_bytes().starts_with(LEFTOVER_PREFIX.as_bytes()) {
             continue;
         }
         let path = entry.path();
@@ -88,21 +90,21 @@ fn put_entries_away(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Finds a hidden name that nothing has, with the first free number from `first` on.
+/// Returns an unused hidden name, with the first free number from `first` on.
 fn free_name(directory: &Path, first: u64) -> io::Result<(u64, PathBuf)> {
-    (first..NUMBERS)
-        .map(|number| (number, directory.join(format!("{PUT_AWAY}{number}"))))
+    (first..NUMBERS_MAX)
+        .map(|number| (number, directory.join(format!("{LEFTOVER_PREFIX}{number}"))))
         .find(|(_, path)| fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound))
         .ok_or_else(|| ErrorKind::StorageFull.into())
 }
 
-/// Gives the owner of a directory all rights on it.
+/// Gives the owner of a directory all rights for it.
 fn make_accessible(path: &Path) -> io::Result<()> {
     let found = fs::symlink_metadata(path)?;
-    if found.uid() == unistd::geteuid().as_raw() && found.mode() & 0o700 != 0o700 {
+    if found.uid() == geteuid().as_raw() && found.mode() & 0o700 != 0o700 {
         fs::set_permissions(path, Permissions::from_mode(0o755))?;
     }
-    Ok(access(path, AccessFlags::W_OK | AccessFlags::X_OK)?)
+    Ok(access(path, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 #[cfg(test)]
@@ -115,7 +117,10 @@ mod tests {
 
     fn visible(path: &Path) -> Vec<String> {
         let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name());
-        names.map(|name| name.into_string().unwrap()).filter(|name| !name.starts_with(PUT_AWAY)).collect()
+        names
+            .map(|name| name.into_string().unwrap())
+            .filter(|name| !name.starts_with(LEFTOVER_PREFIX))
+            .collect()
     }
 
     #[rstest]
@@ -126,14 +131,14 @@ mod tests {
         fs::create_dir_all(path.join("a/b")).unwrap();
         fs::write(path.join("a/b/file"), "x").unwrap();
         symlink("/", path.join("link")).unwrap();
-        nix::unistd::mkfifo(&path.join("fifo"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path.join("fifo"), rustix::fs::Mode::RUSR).unwrap();
         fs::set_permissions(path.join("a"), Permissions::from_mode(0o000)).unwrap();
     })]
     #[case::closed(|path: &Path| {
         fs::create_dir_all(path.join("a/b")).unwrap();
         fs::set_permissions(path, Permissions::from_mode(0o000)).unwrap();
     })]
-    fn leftovers_of_a_boot_make_way_for_an_empty_directory(#[case] leave: fn(&Path)) {
+    fn fresh_directory_replaces_every_kind_of_leftover(#[case] leave: fn(&Path)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("service");
         leave(&path);
@@ -150,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_hidden_where_the_directory_itself_cannot_be_renamed() {
+    fn entries_of_a_kept_directory_are_hidden() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("service");
         for boot in 0..3 {
@@ -158,7 +163,7 @@ mod tests {
             fs::create_dir_all(path.join("gateway-a/log")).unwrap();
             fs::write(path.join(".lease.json"), "x").unwrap();
             fs::set_permissions(path.join(".x"), Permissions::from_mode(0o000)).unwrap();
-            put_entries_away(&path).unwrap();
+            clear_entries(&path).unwrap();
             assert_eq!(visible(&path), Vec::<String>::new(), "boot {boot}");
         }
         for entry in fs::read_dir(&path).unwrap() {
@@ -167,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_directory_is_removed_and_its_target_is_not_touched() {
+    fn link_is_removed_and_its_target_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("target");
         fs::create_dir(&target).unwrap();
@@ -180,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_swept_directory_is_removed_at_the_next_boot() {
+    fn empty_leftovers_are_removed_at_the_next_boot() {
         let folder = tempfile::tempdir().unwrap();
         for name in [".leftover-0", ".leftover-1/x", "other"] {
             fs::create_dir_all(folder.path().join(name)).unwrap();

@@ -1,12 +1,10 @@
 //! `/init`: the first program of the container.
 //!
-//! It prepares `/run`, forks the *booter* and becomes `s6-svscan`; the
-//! supervision is s6's own. The booter runs the set-up scripts, brings the
-//! services up, runs the container's command and stops everything in order.
+//! It prepares `/run`, forks the *booter* and becomes `s6-svscan`, which supervises the services. The booter runs the set-up
+//! scripts, starts the services, runs the container's command and stops everything in order.
 //!
-//! One binary has several roles, chosen by the name that it is called by: what
-//! s6 executes (`run` of the user tree, the signal handlers, `finish`) are links
-//! to it, so that nothing executable ever lies in `/run`.
+//! One binary has several roles, and the name that it is called by selects the role. The programs that s6 executes (`run` of the
+//! user tree, the signal handlers, `finish`) are links to this binary, so `/run` holds no executable file.
 
 mod account;
 mod boot_record;
@@ -28,9 +26,11 @@ mod processes;
 mod scripts;
 mod services;
 mod settings;
+mod signals;
 mod spawn;
 mod stop;
 mod stop_relay;
+mod streams;
 mod tini;
 mod tree;
 mod user_tree;
@@ -40,7 +40,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Tells the slots apart whose `run` is a link to this program: s6 runs each in its own directory.
+/// Tells if this process runs in `directory`. s6 runs each `run` in its own slot, and several of them are links to this program.
 fn is_in(directory: &str) -> bool {
     std::env::current_dir().is_ok_and(|current| current == Path::new(directory))
 }
@@ -58,8 +58,10 @@ fn main() -> ExitCode {
         "crash" => handlers::crash(),
         "tini" => tini::start(arguments),
         "halt" => handlers::halt(),
-        signal @ ("SIGTERM" | "SIGINT" | "SIGHUP" | "SIGQUIT") => handlers::signalled(signal),
-        _ => prepare::start(arguments),
+        name => match handlers::signal_named(name) {
+            Some(signal) => handlers::signalled(signal),
+            None => prepare::start(arguments),
+        },
     };
     match ended {
         Ok(code) => code,

@@ -1,22 +1,20 @@
-//! Every path that `/init` knows. The ones below `/run` and `/etc` follow the
-//! conventions of s6-overlay v3, so that its users find what they expect.
+//! The paths of `/init`. The ones below `/run` and `/etc` follow the conventions of s6-overlay v3, which users know.
 
-/// This program, where the image has it; `run` of the user tree, the signal
-/// handlers and `halt` are links to it.
+/// This program in the image. `run` of the user tree, the signal handlers and `halt` are links to it.
 pub(crate) const INIT: &str = "/init";
 
-/// Where the image has its own program and what belongs to it.
+/// The directory in the image that holds the program `hermes` and its files.
 pub(crate) const INSTALL: &str = "/opt/hermes";
-/// The program.
+/// The program `hermes`.
 pub(crate) const PROGRAM: &str = "/opt/hermes/bin/hermes";
-/// Decides what the words behind the image's name mean, and runs that as the account.
+/// The script that interprets the arguments of `docker run`, and runs the result as the account.
 pub(crate) const MAIN_WRAPPER: &str = "/opt/hermes/docker/main-wrapper.sh";
 
-/// What belongs to this boot, written by root, readable by all.
+/// The state of this boot, written by root and readable by all.
 pub(crate) const RUN_S6: &str = "/run/s6";
 /// The tree of the `hermes` account, or the only tree of a container without root.
 pub(crate) const SERVICE: &str = "/run/service";
-/// Where s6-rc would keep its state; only ever cleared.
+/// The state directory of s6-rc; `/init` only clears it.
 pub(crate) const RUN_S6_RC: &str = "/run/s6-rc";
 /// Holds `exitcode`, the container's exit code, as in s6-overlay.
 pub(crate) const RESULTS: &str = "/run/s6-linux-init-container-results";
@@ -27,11 +25,11 @@ pub(crate) const EXIT_CODE: &str = "/run/s6-linux-init-container-results/exitcod
 pub(crate) const SCANDIR: &str = "/run/s6/scandir";
 /// The slot of the root tree that supervises the user tree.
 pub(crate) const USER_TREE: &str = "/run/s6/scandir/user-tree";
-/// The slot of the root tree that tells the booter of a SIGTERM to `s6-svscan`.
+/// The slot of the root tree that reports a SIGTERM to `s6-svscan` to the booter.
 pub(crate) const STOP_RELAY: &str = "/run/s6/scandir/stop-relay";
 /// One file per variable of the container's environment.
 pub(crate) const CONTAINER_ENVIRONMENT: &str = "/run/s6/container_environment";
-/// A link to [`BASEDIR_IN_IMAGE`]; that it is there tells that `/init` booted.
+/// A link to [`BASEDIR_IN_IMAGE`]. It exists if `/init` booted.
 pub(crate) const BASEDIR: &str = "/run/s6/basedir";
 /// Holds `bin/halt`.
 pub(crate) const BASEDIR_IN_IMAGE: &str = "/opt/hermes/docker/basedir";
@@ -41,10 +39,10 @@ pub(crate) const BOOT_JSON: &str = "/run/s6/boot.json";
 pub(crate) const SUPERVISOR: &str = "/run/s6/supervisor";
 /// PID and start time of the booter.
 pub(crate) const BOOTER: &str = "/run/s6/booter";
-/// The gate that the user tree waits at: the booter has it locked until the tree may start. Root's alone.
+/// The gate of the user tree, which only root can open: the booter keeps it locked until the tree may start.
 pub(crate) const GATE: &str = "/run/s6/gate";
 
-/// The socket of the forwarder: what a logger writes to a connection goes to the container's log.
+/// The socket of the forwarder: lines that a logger writes to a connection go to the container's log.
 pub(crate) const LOG_SOCKET: &str = "/run/s6/log-socket";
 
 /// Holds an empty file for each longrun that a script of this boot keeps down.
@@ -57,8 +55,7 @@ pub(crate) const CONT_FINISH: &str = "/etc/cont-finish.d";
 /// Service definitions in the source format of s6-rc.
 pub(crate) const DEFINITIONS: &str = "/etc/s6-overlay/s6-rc.d";
 
-/// The s6 and execline programs, by absolute path: a `PATH` that the user
-/// emptied changes nothing.
+/// The s6 and execline programs, by absolute path, so that an empty `PATH` changes nothing.
 pub(crate) mod tool {
     pub(crate) const EXECLINEB: &str = "/command/execlineb";
     pub(crate) const S6_SVC: &str = "/command/s6-svc";

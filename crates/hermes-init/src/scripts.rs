@@ -1,4 +1,4 @@
-//! The set-up and finish scripts, and saying plainly why a file cannot be run.
+//! The set-up and finish scripts, and the reasons why a file cannot be executed.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,25 +11,26 @@ use std::time::{Duration, Instant};
 
 use crate::boot_record::BootRecord;
 use crate::children::{Children, Waited};
-use crate::command::code_of_failed_exec;
+use crate::command::exec_failure_code;
 use crate::environment::Environment;
 use crate::message;
-use crate::spawn::{self, Traits};
+use crate::spawn::{self, SpawnOptions};
 
-/// What running a folder of scripts came to.
+/// The result of the scripts in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Each ran; the exit code of the first that failed, if one did.
+    /// All ran. Holds the exit code of the first that failed, if one failed.
     Done(Option<u8>),
-    /// A stop was asked for, or the time was over.
+    /// Somebody asked for a stop, or the time was over.
     Interrupted,
 }
 
-/// How long a script has to end once it was told to.
+/// The time that a script has to end after SIGTERM.
 const END_GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the scripts of a folder, one after the other in the order of their
-/// names' bytes; each gets the same arguments. A file that cannot be run is named and skipped. `after_each` is done behind each.
+/// Runs the scripts of a directory one after the other, sorted by the bytes of their names. Each gets the same arguments.
+///
+/// A file that cannot be executed causes a warning and is skipped. Calls `after_each` after each script.
 pub(crate) fn run_all(
     folder: &str,
     arguments: &[OsString],
@@ -44,7 +45,7 @@ pub(crate) fn run_all(
     let label = Path::new(folder).file_name().unwrap_or_default().to_string_lossy().into_owned();
     for script in scripts_of(folder) {
         let name = format!("{label}/{}", script.file_name().unwrap_or_default().to_string_lossy());
-        if let Some(reason) = why_not_executable(&script) {
+        if let Some(reason) = executable_fault(&script) {
             message::warning(format_args!("{} was skipped: {reason}", script.display()));
             continue;
         }
@@ -55,13 +56,13 @@ pub(crate) fn run_all(
             Waited::Ended(code) => code,
             Waited::Stop | Waited::TreeEnded | Waited::TimedOut => {
                 if waited == Waited::TimedOut {
-                    message::warning(format_args!("{} took too long and was ended", script.display()));
+                    message::warning(format_args!("{} timed out and was ended", script.display()));
                 }
                 return Outcome::Interrupted;
             }
         };
         if let (Some(record), Some(start)) = (record.as_deref_mut(), start) {
-            record.part_ended(&label, name, start, Some(code));
+            record.add_part(&label, name, start, Some(code));
         }
         if code != 0 {
             message::warning(format_args!("{} exited {code}", script.display()));
@@ -72,7 +73,7 @@ pub(crate) fn run_all(
     Outcome::Done(first_failure)
 }
 
-/// Runs one script to its end; ends it, and what it started, when it may not go on.
+/// Runs one script to its end. On a stop or at the deadline, it ends the script and its children.
 fn run(
     script: &Path,
     arguments: &[OsString],
@@ -82,10 +83,10 @@ fn run(
 ) -> Waited {
     let mut command = Command::new(script);
     command.args(arguments).stdin(Stdio::null()).current_dir("/").env_clear().envs(environment.iter());
-    // Looked at first: execvp(3) would hand what is no program at all to a shell.
-    let spawned = match first_line(script).map(|line| fault_of_first_line(&line)) {
+    // Checked first: execvp(3) would pass a file that is no program to a shell.
+    let spawned = match first_line(script).map(|line| first_line_fault(&line)) {
         Ok(Some(fault)) => Err(io::Error::other(fault)),
-        Ok(None) => spawn::spawn(command, Traits { own_group: true, ..Traits::default() }),
+        Ok(None) => spawn::spawn(command, SpawnOptions { own_group: true, ..SpawnOptions::default() }),
         Err(error) => Err(error),
     };
     match spawned {
@@ -97,19 +98,19 @@ fn run(
             waited
         }
         Err(error) => {
-            message::warning(format_args!("{} cannot be run: {error}", script.display()));
-            Waited::Ended(code_of_failed_exec(&error))
+            message::warning(format_args!("failed to run {}: {error}", script.display()));
+            Waited::Ended(exec_failure_code(&error))
         }
     }
 }
 
-/// The files of a folder, by the bytes of their names; what begins with a dot is nobody's script.
+/// Returns the files of a directory, sorted by the bytes of their names, without those that begin with a dot.
 fn scripts_of(folder: &str) -> Vec<PathBuf> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            message::warning(format_args!("cannot read {folder}: {error}"));
+            message::warning(format_args!("failed to read {folder}: {error}"));
             return Vec::new();
         }
     };
@@ -119,28 +120,28 @@ fn scripts_of(folder: &str) -> Vec<PathBuf> {
     names.into_iter().map(|name| Path::new(folder).join(name)).collect()
 }
 
-/// Why a file is not a program at all.
-fn why_not_executable(path: &Path) -> Option<String> {
+/// Returns the reason why a file is no executable program.
+fn executable_fault(path: &Path) -> Option<String> {
     match fs::metadata(path) {
         Err(error) => Some(error.to_string()),
         Ok(found) if found.is_dir() => Some("it is a directory".into()),
         Ok(found) if !found.is_file() => Some("it is not a regular file".into()),
         Ok(found) if found.permissions().mode() & 0o111 == 0 => {
-            Some("it is not executable (chmod +x mends that)".into())
+            Some("it is not executable (run chmod +x on it)".into())
         }
         Ok(_) => None,
     }
 }
 
-/// Why a service's script cannot be run, before s6 finds out once a second.
-pub(crate) fn why_not_runnable(path: &Path) -> Option<String> {
-    why_not_executable(path).or_else(|| match first_line(path) {
-        Ok(line) => fault_of_first_line(&line),
+/// Returns the reason why a service's script cannot be executed. s6 would report it once a second.
+pub(crate) fn script_fault(path: &Path) -> Option<String> {
+    executable_fault(path).or_else(|| match first_line(path) {
+        Ok(line) => first_line_fault(&line),
         Err(error) => Some(error.to_string()),
     })
 }
 
-/// The first line, without its newline, as far as the kernel would look at it.
+/// Returns the first line without its newline, up to the length that the kernel reads.
 fn first_line(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     fs::File::open(path)?.take(256).read_to_end(&mut head)?;
@@ -149,16 +150,16 @@ fn first_line(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// The kernel's own word would be "No such file" for each of these.
-fn fault_of_first_line(line: &[u8]) -> Option<String> {
+/// Returns the fault of a first line. The kernel would report "No such file" for each of these faults.
+fn first_line_fault(line: &[u8]) -> Option<String> {
     if line.starts_with(b"\x7fELF") {
         return None;
     }
     let Some(rest) = line.strip_prefix(b"#!") else {
-        return Some("its first line names no interpreter, as in #!/bin/sh, and it is no program".into());
+        return Some("it is no program and its first line names no interpreter, as in #!/bin/sh".into());
     };
     if rest.ends_with(b"\r") {
-        return Some("it has Windows line ends (CRLF); save it with Unix ones (LF)".into());
+        return Some("it has Windows line ends (CRLF); save it with Unix line ends (LF)".into());
     }
     let interpreter = rest.trim_ascii().split(|byte| byte.is_ascii_whitespace()).next()?;
     let interpreter = String::from_utf8_lossy(interpreter);
@@ -179,8 +180,8 @@ mod tests {
     #[case::missing(b"#!/usr/bin/python9 -u", Some("\"/usr/bin/python9\" does not exist"))]
     #[case::no_interpreter(b"echo hello", Some("names no interpreter"))]
     #[case::empty(b"", Some("names no interpreter"))]
-    fn the_first_line_tells_why_a_script_cannot_run(#[case] line: &[u8], #[case] fault: Option<&str>) {
-        match (fault_of_first_line(line), fault) {
+    fn first_line_shows_the_fault_of_a_script(#[case] line: &[u8], #[case] fault: Option<&str>) {
+        match (first_line_fault(line), fault) {
             (None, None) => {}
             (Some(said), Some(expected)) if said.contains(expected) => {}
             (said, expected) => panic!("said {said:?}, expected {expected:?}"),
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn scripts_run_in_the_order_of_the_bytes_of_their_names() {
+    fn scripts_are_sorted_by_the_bytes_of_their_names() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["10-b", "2-a", ".hidden", "10-B", "01"] {
             fs::write(folder.path().join(name), "").unwrap();

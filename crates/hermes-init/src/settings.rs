@@ -1,44 +1,42 @@
-//! The variables of s6-overlay v3 that steer `/init`. Times are milliseconds.
+//! The variables of s6-overlay v3 that configure `/init`. Times are milliseconds.
 
 use std::time::Duration;
 
 use crate::environment::Environment;
 use crate::message;
 
-/// What `S6_BEHAVIOUR_IF_STAGE2_FAILS` asks for when a set-up script or a
-/// service fails during the boot.
+/// The reaction to a set-up script or a service that fails during the boot: `S6_BEHAVIOUR_IF_STAGE2_FAILS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnFailure {
-    /// 0, the default: name it and go on.
+    /// 0, the default: report it and continue.
     Continue,
-    /// 1: go on, with a warning that the container is not what it should be.
+    /// 1: continue, with a warning.
     Warn,
-    /// 2: stop the container with the exit code of what failed.
+    /// 2: stop the container with the exit code of the failure.
     Stop,
 }
 
 /// The settings of this boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// `S6_KEEP_ENV`: the whole tree sees the container's environment, and
-    /// `with-contenv` changes nothing.
+    /// `S6_KEEP_ENV`: the whole tree gets the container's environment, and `with-contenv` changes nothing.
     pub(crate) keep_environment: bool,
     /// `S6_BEHAVIOUR_IF_STAGE2_FAILS`.
     pub(crate) on_failure: OnFailure,
-    /// `S6_SERVICES_GRACETIME` (3000): the command and the services have this long after SIGTERM.
+    /// `S6_SERVICES_GRACETIME` (3000): the time that the command and the services have after SIGTERM.
     pub(crate) services_grace: Duration,
-    /// `S6_KILL_GRACETIME` (3000): whatever is left then has this long after SIGTERM.
+    /// `S6_KILL_GRACETIME` (3000): the time that all other processes have after SIGTERM.
     pub(crate) kill_grace: Duration,
-    /// `S6_CMD_WAIT_FOR_SERVICES_MAXTIME` (5000): how long the command waits for
-    /// the services to be up and ready; `None`, written 0: for ever.
+    /// `S6_CMD_WAIT_FOR_SERVICES_MAXTIME` (5000): the time that the command waits until the services are up and ready. `None`,
+    /// written 0: no limit.
     pub(crate) services_up: Option<Duration>,
-    /// `HERMES_FINISH_GRACETIME` (2000): what all of `cont-finish.d` has together.
-    /// s6-overlay knows no limit there, and one script that hangs takes the whole stop with it.
+    /// `HERMES_FINISH_GRACETIME` (2000): the time for all scripts of `cont-finish.d` together. s6-overlay has no limit there, so one
+    /// script that hangs blocks the whole stop.
     pub(crate) finish_grace: Duration,
 }
 
 impl Settings {
-    /// Reads the settings, and obeys `S6_VERBOSITY` from here on; a value that is none is named and its default used.
+    /// Reads the settings and applies `S6_VERBOSITY`. An invalid value causes a warning, and its default is used.
     pub(crate) fn from(environment: &Environment) -> Self {
         let number = |name: &str, default: u64| {
             let Some(value) = environment.get(name).filter(|value| !value.is_empty()) else {
@@ -66,13 +64,13 @@ impl Settings {
         }
     }
 
-    /// The settings as variables, for the roles that run later with no environment of their own.
+    /// Returns the settings from the stored environment, for later roles that have no environment of their own.
     pub(crate) fn stored() -> Self {
         Self::from(&Environment::load().unwrap_or_default())
     }
 }
 
-/// Whether `S6_KEEP_ENV` is set in the environment of this very process.
+/// Tells if `S6_KEEP_ENV` is set in the environment of this process.
 pub(crate) fn keeps_environment() -> bool {
     std::env::var_os("S6_KEEP_ENV").is_some_and(|value| value != "0" && !value.is_empty())
 }
@@ -83,15 +81,15 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_defaults_fit_into_dockers_ten_seconds() {
+    fn defaults_fit_into_the_ten_seconds_of_docker_stop() {
         let settings = Settings::from(&Environment::default());
         let budget = settings.services_grace + settings.finish_grace + settings.kill_grace;
-        // With a second to spare, for what killed processes and the engine itself take.
+        // One second is left for the end of killed processes and for the engine.
         assert!(budget < Duration::from_secs(9), "{budget:?}");
     }
 
     #[test]
-    fn a_value_that_is_no_number_leaves_the_default() {
+    fn invalid_number_keeps_the_default() {
         let environment =
             Environment::from_pairs([("S6_KILL_GRACETIME", "soon"), ("S6_SERVICES_GRACETIME", "7")]);
         let settings = Settings::from(&environment);
@@ -100,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_waits_for_services_without_a_limit() {
+    fn zero_disables_the_limit_for_services() {
         let environment = Environment::from_pairs([("S6_CMD_WAIT_FOR_SERVICES_MAXTIME", "0")]);
         assert_eq!(Settings::from(&environment).services_up, None);
     }

@@ -1,23 +1,19 @@
-//! The orderly stop. Nothing waits a fixed time: each step is over the moment
-//! that what it waits for has happened.
+//! The orderly stop. No step waits a fixed time: each ends when its condition holds.
 //!
-//! The command and the services get SIGTERM together; `s6-svscan` takes its tree
-//! down and becomes `finish`, which says so; then `cont-finish.d` runs. What is
-//! left after that is `finish`'s to end (`handlers`).
+//! The command and the services get SIGTERM together. `s6-svscan` takes its tree down and becomes `finish`, which reports the end
+//! of the tree. Then `cont-finish.d` runs. `finish` ends all processes that are left after that (`handlers`).
 //!
-//! None of these steps needs a new process, except scripts and the order of the user tree's services: an agent may have
-//! taken every PID.
+//! These steps need no new process, except for scripts and for the order of the user tree's services: an agent may have taken
+//! every PID.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::{self, Pid};
+use rustix::process::{Pid, Signal, getppid, kill_process, kill_process_group};
 
 use crate::account::Account;
 use crate::boot_record::BootRecord;
-use crate::booter::Plans;
 use crate::children::Children;
 use crate::environment::Environment;
 use crate::forwarder::Inlets;
@@ -27,39 +23,40 @@ use crate::paths;
 use crate::process_identity::ProcessIdentity;
 use crate::processes::{Processes, signal_all};
 use crate::scripts;
-use crate::services::{self, Plan, Worker};
+use crate::services::{self, Plan, Plans, Worker};
 use crate::settings::Settings;
+use crate::streams;
 use crate::tree::Tree;
 
-/// What is left to services whose turn comes when the grace time is over already.
-const LAST_CALL: Duration = Duration::from_millis(500);
+/// The time for services whose turn comes after the end of the grace time.
+const LAST_GRACE: Duration = Duration::from_millis(500);
 
-/// How often a stop looks whether `s6-svscan` listens.
-const LOOK: Duration = Duration::from_millis(2);
+/// The interval between two attempts to reach `s6-svscan`.
+const ATTEMPT_INTERVAL: Duration = Duration::from_millis(2);
 
-/// What a stop needs to know.
+/// The inputs of a stop.
 pub(crate) struct Stop<'a> {
     pub(crate) settings: &'a Settings,
-    /// Of the trees and their scripts.
+    /// The environment of the trees and their scripts.
     pub(crate) environment: &'a Environment,
     pub(crate) account: &'a Account,
-    /// The streams of whatever belongs to the trees.
+    /// The output streams of all processes of the trees.
     pub(crate) inlets: &'a Inlets,
 }
 
 impl Stop<'_> {
-    /// Stops everything and runs `cont-finish.d`; returns the exit code of the command, if it ran.
+    /// Stops everything and runs `cont-finish.d`. Returns the exit code of the command, if it ran.
     pub(crate) fn run(&self, children: &mut Children, plans: &Plans, program: Option<Pid>) -> Option<u8> {
         let deadline = Instant::now() + self.settings.services_grace;
         if let Some(program) = program.filter(|&program| children.code_of(program).is_none()) {
-            ask_to_end(program);
+            request_end(program);
         }
         self.take_down(&plans.user, Tree::User, children, deadline);
-        if plans.need_order() && !children.tree_has_ended() {
+        if plans.has_order_at_stop() && !children.tree_has_ended() {
             let user_tree = Path::new(paths::USER_TREE);
             held::release(user_tree);
             if !plans.system.services.is_empty() {
-                // What root runs may be what the user tree needs.
+                // Root's services may be dependencies of the user tree.
                 held::wait_until_down(user_tree, deadline);
                 self.take_down(&plans.system, Tree::Root, children, deadline);
                 services::release_unordered(&plans.system);
@@ -70,11 +67,12 @@ impl Stop<'_> {
             |children: &mut Children| program.is_none_or(|program| children.code_of(program).is_some());
         if !children.wait_until(Some(deadline), |children| children.tree_has_ended() && ended(children)) {
             if let Some(program) = program.filter(|&program| children.code_of(program).is_none()) {
-                let _ = killpg(program, Signal::SIGKILL);
+                let _ = kill_process_group(program, Signal::KILL);
             }
-            let all = Processes::now();
-            signal_all(all.supervised_below(supervisor()), Signal::SIGKILL);
-            let last = Some(Instant::now() + LAST_CALL);
+            if let Some(supervisor) = supervisor() {
+                signal_all(Processes::now().supervised_below(supervisor), Signal::KILL);
+            }
+            let last = Some(Instant::now() + LAST_GRACE);
             children.wait_until(last, |children| children.tree_has_ended() && ended(children));
         }
         run_finish_scripts(self.settings, self.environment, children);
@@ -86,16 +84,16 @@ impl Stop<'_> {
             return;
         }
         let account = (tree == Tree::User).then_some(self.account);
-        let environment = self.environment.clone().fitted_to(self.account, tree == Tree::Root);
+        let environment = self.environment.clone().adapted_to(self.account, tree == Tree::Root);
         let worker = Worker::start(account, self.inlets, BootRecord::start(), |_| {
             services::take_down(plan, tree, &environment, deadline);
             true
         });
         match worker {
-            Ok(worker) => worker.wait_through(children, deadline + LAST_CALL),
-            // What root supervises needs no other process: root writes into its own FIFOs.
+            Ok(worker) => worker.wait_through(children, deadline + LAST_GRACE),
+            // Root's own longruns need no other process: root writes into their FIFOs.
             Err(error) if tree == Tree::Root => {
-                message::warning(format_args!("no oneshot of root's runs `down`: {error:#}"));
+                message::warning(format_args!("root's oneshots do not run `down`: {error:#}"));
                 services::stop_longruns(plan, tree, deadline);
             }
             Err(error) => message::warning(format_args!("the services do not stop in order: {error:#}")),
@@ -103,42 +101,41 @@ impl Stop<'_> {
     }
 }
 
-/// Tells `s6-svscan` to take its tree down. It may be about to start, or have ended just now.
+/// Tells `s6-svscan` to take its tree down. Tries again, since it may be about to start.
 fn terminate(children: &mut Children, deadline: Instant) {
     while !children.tree_has_ended() && !Tree::supervisor().terminate() && Instant::now() < deadline {
-        let soon = deadline.min(Instant::now() + LOOK);
+        let soon = deadline.min(Instant::now() + ATTEMPT_INTERVAL);
         children.wait_until(Some(soon), |children| children.tree_has_ended());
     }
 }
 
-/// Runs `cont-finish.d`, within its grace time. Nothing of the supervision runs any more.
+/// Runs `cont-finish.d` within its grace time, after the end of the supervision.
 pub(crate) fn run_finish_scripts(settings: &Settings, environment: &Environment, children: &mut Children) {
     children.forget_requests();
     let deadline = Some(Instant::now() + settings.finish_grace);
     scripts::run_all(paths::CONT_FINISH, &[], environment, children, deadline, None, || ());
 }
 
-/// Stores the container's exit code for `finish`, unless a service decided it already.
+/// Stores the container's exit code for `finish`, unless a service has stored one.
 pub(crate) fn store_exit_code(code: u8) {
     if fs::symlink_metadata(paths::EXIT_CODE).is_ok() {
         return;
     }
     if let Err(error) = fs::write(paths::EXIT_CODE, format!("{code}\n")) {
-        message::warning(format_args!("cannot write {}: {error}", paths::EXIT_CODE));
+        message::warning(format_args!("failed to write {}: {error}", paths::EXIT_CODE));
     }
 }
 
-/// SIGTERM, as to every service. A program on a terminal gets SIGHUP as well, for its
-/// terminal goes away: an interactive shell ignores SIGTERM.
-fn ask_to_end(program: Pid) {
-    let _ = kill(program, Signal::SIGTERM);
-    if crate::spawn::streams().iter().any(|stream| unistd::isatty(stream).unwrap_or(false)) {
-        let _ = kill(program, Signal::SIGHUP);
+/// Sends SIGTERM, as to every service. A program on a terminal also gets SIGHUP, since an interactive shell ignores SIGTERM.
+fn request_end(program: Pid) {
+    let _ = kill_process(program, Signal::TERM);
+    if streams::has_terminal() {
+        let _ = kill_process(program, Signal::HUP);
     }
-    let _ = kill(program, Signal::SIGCONT);
+    let _ = kill_process(program, Signal::CONT);
 }
 
-/// The process that is `s6-svscan`, or `finish` already.
-fn supervisor() -> Pid {
-    ProcessIdentity::read_alive(paths::SUPERVISOR).map_or_else(unistd::getppid, ProcessIdentity::pid)
+/// Returns the process that is `s6-svscan` or, later, `finish`.
+fn supervisor() -> Option<Pid> {
+    ProcessIdentity::read_alive(paths::SUPERVISOR).map(ProcessIdentity::pid).or_else(getppid)
 }

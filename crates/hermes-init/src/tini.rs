@@ -1,5 +1,5 @@
-//! The role of `tini`, which images of earlier days started with: its own flags
-//! are dropped, since `/init` does all that they ask for, and the rest is the command.
+//! The role of `tini`, which earlier images started with. It drops tini's own flags, since `/init` does the same without them. The
+//! rest is the command.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -10,15 +10,15 @@ use anyhow::Result;
 use crate::paths;
 use crate::prepare;
 
-/// Starts the container with the command behind tini's flags.
+/// Starts the container with the command after tini's flags.
 pub(crate) fn start(arguments: Vec<OsString>) -> Result<ExitCode> {
-    let command = behind_flags(arguments);
+    let command = command_after_flags(arguments);
     prepare::start(std::iter::once(paths::MAIN_WRAPPER.into()).chain(command).collect())
 }
 
-/// What is left behind tini's flags, as getopt(3) reads `+:hvwgle:p:s`: letters may be
-/// joined, a value may be attached, the first word that is no flag ends them, `--` too.
-fn behind_flags(arguments: Vec<OsString>) -> Vec<OsString> {
+/// Returns the words after tini's flags, as getopt(3) reads `+:hvwgle:p:s`. Letters may be joined and a value may be attached. The
+/// first word that is no flag ends the flags, and so does `--`.
+fn command_after_flags(arguments: Vec<OsString>) -> Vec<OsString> {
     let mut words = arguments.into_iter().peekable();
     while let Some(flag) = words.next_if(|word| is_flag(word)) {
         if flag == "--" {
@@ -59,6 +59,6 @@ mod tests {
     fn only_tinis_own_flags_are_dropped(#[case] given: &str, #[case] left: &str) {
         let words = given.split_whitespace().map(OsString::from).collect();
         let expected: Vec<OsString> = left.split_whitespace().map(OsString::from).collect();
-        assert_eq!(behind_flags(words), expected);
+        assert_eq!(command_after_flags(words), expected);
     }
 }

@@ -1,5 +1,4 @@
-//! The supervision trees: where they are, what lies in them before they start,
-//! and whether they listen.
+//! The supervision trees: their place, their content before they start, and the commands to them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -8,17 +7,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use nix::libc;
-use nix::unistd;
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 use crate::paths;
 
-/// As many slots, loggers included, as `s6-svscan` is told to expect: more than
-/// 5,000 logged gateways. It costs at most 200 bytes of stack each.
+/// The number of slots, loggers included, that `s6-svscan` must expect: more than 5,000 logged gateways. Each costs at most 200
+/// bytes of stack.
 pub(crate) const SERVICES_MAX: &str = "20480";
 
-/// How long `s6-svscan` has to come up where no other limit is set.
-const COMES_UP: Duration = Duration::from_secs(10);
+/// The time that `s6-svscan` has to start if there is no other limit.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The handlers of the tree that ends the container. Each is a link to `/init`.
 const HANDLERS: [&str; 6] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "finish", "crash"];
@@ -26,16 +25,16 @@ const HANDLERS: [&str; 6] = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "finish",
 /// A supervision tree, by its scan directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tree {
-    /// Run by root, below `/run/s6/scandir`; supervises the user tree.
+    /// The tree of root, below `/run/s6/scandir`, which supervises the user tree.
     Root,
-    /// Run by the account, below `/run/service`; the only one when there is no root.
+    /// The tree of the account, below `/run/service`. Without root it is the only one.
     User,
 }
 
 impl Tree {
-    /// The tree whose `s6-svscan` is what `/init` becomes.
+    /// Returns the tree of the `s6-svscan` that `/init` becomes.
     pub(crate) fn supervisor() -> Self {
-        if unistd::geteuid().is_root() { Self::Root } else { Self::User }
+        if geteuid().is_root() { Self::Root } else { Self::User }
     }
 
     pub(crate) fn scandir(self) -> &'static str {
@@ -45,7 +44,7 @@ impl Tree {
         }
     }
 
-    /// Lays out the tree that `/init` becomes; its directory is empty.
+    /// Writes the files of the tree that `/init` becomes, into its empty directory.
     pub(crate) fn write(self) -> Result<()> {
         let scandir = Path::new(self.scandir());
         if self == Self::Root {
@@ -62,63 +61,61 @@ impl Tree {
 }
 
 impl Tree {
-    /// Makes `s6-svscan` look for new slots, once it listens, as `s6-svscanctl -a` does.
+    /// Makes `s6-svscan` look for new slots, as soon as it listens, as `s6-svscanctl -a` does.
     pub(crate) fn rescan(self, deadline: Option<Instant>) -> Result<()> {
-        let deadline = deadline.unwrap_or_else(|| Instant::now() + COMES_UP);
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + LISTEN_TIMEOUT);
         ensure!(self.wait_until_listening(deadline), "s6-svscan does not listen on {}", self.scandir());
         write_to_fifo(&self.control(), b"a")
-            .with_context(|| format!("failed to tell s6-svscan of the slots in {}", self.scandir()))
+            .with_context(|| format!("failed to notify s6-svscan of the slots in {}", self.scandir()))
     }
 
-    /// Tells `s6-svscan` to take the whole tree down, as `s6-svscanctl -t` does; `false` when it does not listen.
+    /// Tells `s6-svscan` to take the whole tree down, as `s6-svscanctl -t` does. Returns `false` if it does not listen.
     pub(crate) fn terminate(self) -> bool {
         write_to_fifo(&self.control(), b"t").is_ok()
     }
 
-    /// The FIFO through which `s6-svscan` takes commands.
+    /// Returns the FIFO through which `s6-svscan` takes commands.
     fn control(self) -> PathBuf {
         Path::new(self.scandir()).join(".s6-svscan/control")
     }
 
     fn wait_until_listening(self, deadline: Instant) -> bool {
         let control = self.control();
-        wait_until_there(deadline, || is_listening(&control))
+        poll_until(deadline, || is_listening(&control))
     }
 }
 
-/// A directory that only its owner enters.
+/// Makes a directory that only its owner can enter.
 fn private_directory(path: &Path) -> Result<()> {
-    DirBuilder::new().mode(0o700).create(path).with_context(|| format!("cannot create {}", path.display()))
+    DirBuilder::new().mode(0o700).create(path).with_context(|| format!("failed to create {}", path.display()))
 }
 
-/// A link to `/init`, which knows its role by the link's name. It works on a
-/// `noexec` file system, where a copy would not.
+/// Makes a link to `/init`, which gets its role from the link's name. A link works on a `noexec` file system; a copy would not.
 pub(crate) fn link_to_init(path: &Path) -> Result<()> {
-    symlink(paths::INIT, path).with_context(|| format!("cannot create the link {}", path.display()))
+    symlink(paths::INIT, path).with_context(|| format!("failed to create the link {}", path.display()))
 }
 
-/// Whether somebody reads the FIFO of an `s6-svscan` or `s6-supervise`: what s6-svok(1) tests.
+/// Tells if a process reads the FIFO of an `s6-svscan` or `s6-supervise`, as s6-svok(1) does.
 pub(crate) fn is_listening(fifo: &Path) -> bool {
     open_fifo(fifo).is_ok()
 }
 
-/// Writes to the FIFO of an `s6-svscan` or `s6-supervise`; an error when nobody reads it.
+/// Writes to the FIFO of an `s6-svscan` or `s6-supervise`. Fails if no process reads it.
 pub(crate) fn write_to_fifo(fifo: &Path, commands: &[u8]) -> io::Result<()> {
     open_fifo(fifo)?.write_all(commands)
 }
 
 fn open_fifo(fifo: &Path) -> io::Result<File> {
-    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
     OpenOptions::new().write(true).custom_flags(flags).open(fifo)
 }
 
-/// Waits for a process of s6's to be there; `false` when the deadline passed.
+/// Waits until a process of s6 is there. Returns `false` if the deadline passes first.
 ///
-/// s6 offers nothing to wait on before that process exists, so this looks, with
-/// pauses that grow from half a millisecond to two.
-pub(crate) fn wait_until_there(deadline: Instant, is_there: impl Fn() -> bool) -> bool {
+/// Before that process exists, s6 offers no event to wait for. So this polls, with pauses from half a millisecond to two.
+pub(crate) fn poll_until(deadline: Instant, condition: impl Fn() -> bool) -> bool {
     let mut pause = Duration::from_micros(500);
-    while !is_there() {
+    while !condition() {
         if Instant::now() >= deadline {
             return false;
         }

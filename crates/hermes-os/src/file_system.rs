@@ -1,8 +1,9 @@
-//! The abilities of the file system that holds the volume. A local disk has all of them. SMB, NFS without a lock daemon, desktop mounts
-//! and FUSE may lack some.
+//! The abilities of the file system of the volume. A local disk has all of them. SMB, NFS without a lock
+//! daemon, desktop mounts and FUSE may lack some.
 //!
-//! [`probe`] tries each ability in a hidden directory that it removes. The boot reports the result, and so does `hermes doctor`. The code
-//! that needs an ability does not ask first: it tries, and goes another way if the kernel says that the ability is not there.
+//! [`probe`] tries each ability in a hidden directory that it removes. The boot and `hermes doctor` report
+//! the result. Code that needs an ability does not ask first. It tries, and takes another way if the kernel
+//! reports that the ability is missing.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,25 +15,25 @@ use std::process;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-/// Something that a file system can do or cannot.
+/// An ability that a file system may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ability {
-    /// A Unix socket.
+    /// Unix sockets (unix(7)).
     Sockets,
-    /// A lock on a file, `flock(2)`.
+    /// Locks on files (flock(2)).
     Locks,
-    /// A rename that replaces a file.
+    /// Renames that replace a file (rename(2)).
     RenameOver,
-    /// A change of the owner.
+    /// Changes of the owner (chown(2)).
     Chown,
-    /// A change of the permission bits that stays.
+    /// Changes of the permission bits that stay (chmod(2)).
     Chmod,
-    /// A write that waits for the disk, `fsync(2)`.
+    /// Writes that wait for the disk (fsync(2)).
     Sync,
 }
 
 impl Ability {
-    /// The words for a person: "the file system has no …".
+    /// Returns the words for a person, as in "the file system has no …".
     pub fn noun(self) -> &'static str {
         match self {
             Self::Sockets => "Unix sockets",
@@ -44,7 +45,7 @@ impl Ability {
         }
     }
 
-    /// The consequence of its absence, as one sentence without a full stop.
+    /// Returns the consequence of its absence: a sentence without a full stop.
     pub fn consequence(self) -> &'static str {
         match self {
             Self::Sockets => "each gateway has its socket in /run/service/gateway-PROFILE/ instead",
@@ -61,25 +62,25 @@ impl Ability {
         }
     }
 
-    /// Tells if nothing works without it.
+    /// Returns `true` if hermes does not work without it.
     pub fn is_needed(self) -> bool {
         self == Self::RenameOver
     }
 }
 
-/// An ability that is not there.
+/// A missing ability.
 #[derive(Debug)]
 pub struct Lack {
     /// The ability.
     pub ability: Ability,
-    /// The answer of the kernel.
+    /// The error of the system call.
     pub error: io::Error,
 }
 
-/// Tells if the kernel says with this error that the file system lacks the ability, rather than that this call was wrong.
+/// Returns `true` if the error means that the file system lacks an ability, and not that this call was wrong.
 ///
-/// It says `EPERM` for a call that the file system does not implement (mknod(2), chmod(2), chown(2)), and for a call that this process
-/// may not make. The callers own the files that they try it on, so only the first case is left.
+/// `EPERM` means that the file system does not implement the call (mknod(2), chmod(2), chown(2)), or that
+/// this process may not make it. The callers own the files, so only the first case remains.
 pub fn is_lacking(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     errno.is_some_and(|errno| {
@@ -90,27 +91,28 @@ pub fn is_lacking(error: &io::Error) -> bool {
     })
 }
 
-/// Waits until the disk has the file, on a file system that can.
+/// Waits until the file is on the disk.
 ///
 /// # Errors
-/// The disk failed. A file system without fsync(2) is no error.
+/// Fails if the disk fails. Succeeds on a file system without fsync(2).
 pub fn sync(file: &File) -> io::Result<()> {
     file.sync_all().or_else(|error| if is_lacking(&error) { Ok(()) } else { Err(error) })
 }
 
-/// Sets the permission bits, on a file system that has any.
+/// Sets the permission bits.
 ///
 /// # Errors
-/// The kernel refuses. A file system with one mode for all files is no error.
+/// Fails if the kernel refuses. Succeeds on a file system with one mode for all files.
 pub fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     let set = file.set_permissions(std::fs::Permissions::from_mode(mode));
     set.or_else(|error| if is_lacking(&error) { Ok(()) } else { Err(error) })
 }
 
-/// Tries all abilities in a new hidden directory in `home`, and returns those that are not there.
+/// Tries all abilities in a new hidden directory in `home`, and returns the missing ones.
 ///
 /// # Errors
-/// The directory or the files in it cannot be made: the volume is full, read-only, or not this user's.
+/// Fails if the directory or its files cannot be created: the volume is full, read-only, or belongs to
+/// another user.
 pub fn probe(home: &Path) -> io::Result<Vec<Lack>> {
     let place = Place::create(home)?;
     let file = |name: &str| {
@@ -133,7 +135,7 @@ pub fn probe(home: &Path) -> io::Result<Vec<Lack>> {
 }
 
 fn bind(place: &Path) -> io::Result<()> {
-    // An address holds 107 bytes, and the path of the volume may be longer.
+    // A socket address holds 107 bytes (unix(7)). The path of the volume may be longer.
     let directory = File::open(place)?;
     let fd = std::os::fd::AsRawFd::as_raw_fd(&directory);
     UnixListener::bind(format!("/proc/self/fd/{fd}/socket")).map(drop)
@@ -143,7 +145,7 @@ fn lock(file: &File) -> io::Result<()> {
     Ok(rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?)
 }
 
-/// Gives the file to the user that has it, which nothing but the file system can refuse.
+/// Sets the owner that the file has already. Only the file system can refuse that.
 fn chown(file: &File) -> io::Result<()> {
     std::os::unix::fs::fchown(
         file,
@@ -158,7 +160,7 @@ fn chmod(file: &File) -> io::Result<()> {
     if now == 0o640 { Ok(()) } else { Err(io::Error::other(format!("the mode stays {now:04o}"))) }
 }
 
-/// The hidden directory, removed with everything in it.
+/// The hidden directory. It is removed with its content on drop.
 struct Place(PathBuf);
 
 impl Place {
@@ -167,7 +169,7 @@ impl Place {
             let path = home.join(format!(".probe-{}-{number}", process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self(path)),
-                // A process with this PID was killed at work, perhaps in another container.
+                // A killed process with this PID left the directory, perhaps in another container.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -178,7 +180,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // The next probe takes another name, and nobody lists hidden directories.
+        // The next probe takes another name, and no command lists hidden directories.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_local_disk_lacks_nothing_and_nothing_is_left() {
+    fn a_local_disk_lacks_nothing_and_keeps_no_leftovers() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("d".repeat(200));
         std::fs::create_dir(&deep).unwrap();
@@ -198,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_or_busy_disk_is_not_taken_for_a_lack() {
+    fn a_full_or_busy_disk_is_no_lack() {
         for (errno, expected) in [
             (Errno::NOLCK, true),
             (Errno::OPNOTSUPP, true),
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_that_takes_nothing_is_an_error_and_no_lack() {
+    fn a_missing_volume_is_an_error_and_no_lack() {
         let missing = probe(Path::new("/no/such/volume")).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }

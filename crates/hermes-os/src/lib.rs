@@ -1,6 +1,6 @@
-//! The operating system as the product uses it: files that are written whole, locks, child processes with deadlines, `/proc`.
+//! The interface to the operating system: whole-file writes, locks, child processes with deadlines, `/proc`.
 //!
-//! This crate knows no agent, no profile and no gateway, and no other crate of the workspace.
+//! This crate has no concept of agents, profiles or gateways, and depends on no other crate of the workspace.
 
 pub mod file_kind;
 pub mod file_system;

@@ -1,9 +1,9 @@
-//! An advisory lock on a file beside the one that is to be changed. It ends with the process that holds it, so a dead one is no
-//! obstacle.
+//! Advisory locks on files beside the protected ones. The kernel releases a lock with its process, so a dead
+//! process blocks no other.
 //!
-//! A volume may have no locks: NFS without a lock daemon, some FUSE and desktop mounts. Then the lock is a file in the memory of this
-//! machine, with a name made of the path. It excludes the processes of one container. A lock that must exclude other containers must
-//! not use it: they cannot see it.
+//! A volume may have no locks: NFS without a lock daemon, some FUSE and desktop mounts. The substitute is a
+//! lock file in the memory of this machine, with a name derived from the path. It excludes the processes of
+//! one container only. A lock between containers must not use it, since other containers cannot see it.
 
 use std::env;
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -19,17 +19,18 @@ use sha2::{Digest, Sha256};
 
 use crate::{file_system, whole_file};
 
-/// A directory of the account in memory, which a container has: the scan directory of its supervision tree.
+/// The account's directory in memory, which exists in a container: the scan directory of its supervision
+/// tree.
 pub const ACCOUNT_MEMORY: &str = "/run/service";
 
-/// Between two looks at a lock that another process holds. Holders write one small file.
+/// The time between two attempts to take a lock. Holders write one small file.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Opens the lock file at `path`, which is made if it is missing. A symlink is refused, and nothing that lies there can make it
-/// wait; whether it is a file is not asked.
+/// Opens the lock file at `path`, and creates it if it is missing. Refuses a symlink and never blocks. Does
+/// not check the kind of the file.
 ///
 /// # Errors
-/// What the kernel said.
+/// Returns the error of the system call.
 pub fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR
         | OFlags::CREATE
@@ -42,19 +43,19 @@ pub fn open(path: &Path) -> io::Result<File> {
     Ok(rustix::fs::openat(&directory, name, flags, Mode::from_raw_mode(0o600))?.into())
 }
 
-/// Takes the lock of the `file` that was opened at `path`, without waiting. On a volume without locks, `file` becomes the file that
-/// stands for it.
+/// Takes the exclusive lock of `file`, which was opened at `path`, without waiting. On a volume without
+/// locks, replaces `file` by its substitute.
 ///
 /// # Errors
-/// Another holds it, or there is no lock to be had.
+/// Fails if another process holds the lock, or neither lock is available.
 pub fn try_lock(path: &Path, file: &mut File) -> Result<(), TryLockError> {
     try_with(path, file, File::try_lock)
 }
 
-/// The same for a lock that many share.
+/// Takes a shared lock as [`try_lock`] does.
 ///
 /// # Errors
-/// As [`try_lock`].
+/// Fails as [`try_lock`] does.
 pub fn try_lock_shared(path: &Path, file: &mut File) -> Result<(), TryLockError> {
     try_with(path, file, File::try_lock_shared)
 }
@@ -76,14 +77,15 @@ fn try_with(
     }
 }
 
-/// The directory of the locks that stand for those of the volume: in a container beside the slots, elsewhere in the user's runtime
-/// directory. Every process of the account finds the same one. Root gets none: the account can change what lies there.
+/// Returns the directory of the substitutes: beside the slots in a container, else in the user's runtime
+/// directory. All processes of the account find the same one. Root gets `None`, since the account can change
+/// the directory.
 fn substitutes(is_root: bool) -> Option<PathBuf> {
     if is_root {
         return None;
     }
     let is_usable = |place: &PathBuf| rustix::fs::access(place, Access::WRITE_OK).is_ok();
-    // s6-svscan takes no directory for a slot whose name begins with a dot.
+    // s6-svscan(8) ignores a directory with a leading dot.
     let of_user = || env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|place| place.is_absolute());
     let parent =
         Some(PathBuf::from(ACCOUNT_MEMORY)).filter(is_usable).or_else(|| of_user().filter(is_usable));
@@ -101,17 +103,18 @@ fn open_substitute(place: &Path, path: &Path) -> io::Result<File> {
     open(&place.join(name))
 }
 
-/// A lock that is held until it is dropped.
+/// A held lock. Dropping it releases the lock.
 #[derive(Debug)]
 pub struct LockFile {
     _file: File,
 }
 
 impl LockFile {
-    /// Takes the lock at `path`, which is made if it is missing; the file stays. A symlink there is refused.
+    /// Takes the lock at `path`. Creates the file if it is missing, and keeps it. Refuses a symlink.
     ///
     /// # Errors
-    /// The file cannot be opened; or, of the kind `TimedOut`, another process held it until the deadline.
+    /// Fails if the file cannot be opened. The kind is `TimedOut` if another process held the lock until the
+    /// deadline.
     pub fn take(path: &Path, deadline: Duration) -> io::Result<Self> {
         let mut file = open(path)?;
         let give_up = Instant::now() + deadline;
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_substitute_of_a_lock_is_the_same_by_every_way_to_it() {
+    fn all_paths_to_a_lock_share_one_substitute() {
         let folder = tempfile::tempdir().unwrap();
         let (volume, place) = (folder.path().join("volume"), folder.path().join("locks"));
         fs::create_dir_all(volume.join("profiles")).unwrap();

@@ -6,16 +6,16 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// The list of this process.
+/// The list of mounts that this process sees.
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
-/// The number of the field that holds the mount point, counted from zero.
+/// The index of the field with the mount point, from zero.
 const MOUNT_POINT: usize = 4;
 
-/// Returns all mount points. Returns none where there is no such list, outside Linux.
+/// Returns all mount points; none on a system without this list.
 ///
 /// # Errors
-/// The list cannot be read.
+/// Fails if the list cannot be read.
 pub fn all() -> io::Result<Vec<PathBuf>> {
     match fs::read(MOUNTINFO) {
         Ok(list) => Ok(mount_points(&list).collect()),
@@ -27,9 +27,9 @@ pub fn all() -> io::Result<Vec<PathBuf>> {
 /// Returns the mount points at `path` and below it.
 ///
 /// # Errors
-/// As [`all`].
+/// Fails as [`all`] does.
 pub fn at_or_below(path: &Path) -> io::Result<Vec<PathBuf>> {
-    // The list has no symlinks in it.
+    // The list holds paths without symlinks.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut points = all()?;
     points.retain(|point| point.starts_with(&path));
@@ -41,7 +41,7 @@ fn mount_points(list: &[u8]) -> impl Iterator<Item = PathBuf> {
     list.split(|&byte| byte == b'\n').filter_map(field).map(|point| PathBuf::from(OsString::from_vec(point)))
 }
 
-/// The kernel writes blanks, newlines and backslashes as a backslash and three octal digits.
+/// Decodes the kernel's escapes. Blanks, newlines and backslashes are a backslash and three octal digits.
 fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -51,7 +51,7 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
         match digits {
             Some(digits) if first == b'\\' => {
                 let value = digits.iter().fold(0u32, |value, digit| value * 8 + u32::from(digit - b'0'));
-                // Three octal digits hold more than a byte does. The kernel writes none of those.
+                // Three octal digits can exceed a byte. The kernel writes no such value.
                 bytes.push(u8::try_from(value).unwrap_or(b'?'));
                 rest = &after[3..];
             }
@@ -75,13 +75,13 @@ mod tests {
         31 30 8:1 /y /opt/data/profiles/a\\040b rw - ext4 /dev/sda1 rw\nshort line\n";
 
     #[test]
-    fn the_fifth_field_is_the_mount_point_without_escapes() {
+    fn the_fifth_field_is_the_mount_point() {
         let points: Vec<_> = mount_points(LIST).collect();
         assert_eq!(points, ["/proc", "/opt/data", "/opt/data/profiles/a b"].map(PathBuf::from));
     }
 
     #[test]
-    fn a_mount_point_is_read_as_the_kernel_writes_it() {
+    fn escaped_mount_points_are_decoded() {
         let line = br"36 35 98:0 /mnt1 /opt/my\040data/a\134b rw,noatime master:1 - ext3 /dev/root rw";
         assert_eq!(mount_points(line).collect::<Vec<_>>(), [PathBuf::from(r"/opt/my data/a\b")]);
         assert_eq!(mount_points(b"").next(), None);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_a_mount_point_at_proc_and_none_in_a_new_directory() {
+    fn only_mount_points_below_the_path_are_returned() {
         assert!(at_or_below(Path::new("/proc")).unwrap().contains(&PathBuf::from("/proc")));
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(at_or_below(folder.path()).unwrap(), Vec::<PathBuf>::new());
@@ -97,7 +97,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_without_a_panic(list in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn arbitrary_bytes_never_panic(list in proptest::collection::vec(any::<u8>(), 0..200)) {
             let points = mount_points(&list).count();
             prop_assert!(points <= list.split(|&byte| byte == b'\n').count());
         }

@@ -1,7 +1,8 @@
-//! Text that others wrote, made safe for a person's terminal or page: a log may hold any bytes.
+//! Makes text of other programs safe for a terminal or a page. A log may hold any bytes.
 
-/// Returns the text of `bytes` without the control sequences of terminals (ECMA-48). Other control characters, a newline included,
-/// and characters that turn the direction of reading become signs; bytes that are no UTF-8 become `�`. A tab stays.
+/// Returns the text of `bytes` without terminal control sequences (ECMA-48). Other control characters,
+/// newlines included, become visible signs. Characters that change the direction of text, and bytes that are
+/// not UTF-8, become `�`. Tabs stay.
 pub fn printable(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::with_capacity(text.len());
@@ -15,7 +16,7 @@ pub fn printable(bytes: &[u8]) -> String {
                 while characters.next_if(|next| ('\u{20}'..='\u{3f}').contains(next)).is_some() {}
                 characters.next_if(|next| ('\u{40}'..='\u{7e}').contains(next));
             }
-            // ECMA-48, 5.6, as terminals take titles and links: up to BEL or ESC \.
+            // ECMA-48, 5.6, in the form that terminals accept for titles and links: up to BEL or ESC \.
             '\u{1b}' if characters.peek() == Some(&']') => {
                 while let Some(next) = characters.next_if(|next| *next != '\n') {
                     if next == '\u{7}' || next == '\u{1b}' && characters.next_if_eq(&'\\').is_some() {
@@ -47,7 +48,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_reach_a_terminal_as_control_characters(bytes: Vec<u8>) {
+        fn no_control_characters_reach_a_terminal(bytes: Vec<u8>) {
             let shown = printable(&bytes);
             prop_assert!(shown.chars().all(|character| character == '\t' || !character.is_control()), "{:?}", shown);
             prop_assert_eq!(printable(shown.as_bytes()), shown);
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_log_holds_can_be_shown() {
+    fn any_bytes_of_a_log_can_be_shown() {
         let of = |bytes: &[u8]| printable(bytes);
         assert_eq!(of("plain: äöü 中\tx".as_bytes()), "plain: äöü 中\tx");
         assert_eq!(of(b"\x1b[1;31mred\x1b[0m and \x1b[2Kmore"), "red and more");

@@ -1,8 +1,8 @@
-//! Removing directories that an agent filled: however deep they are, however many entries they have, and whatever their modes.
+//! Removes directories that an agent filled, with any depth, number of entries and modes.
 //!
-//! Recursion takes a descriptor and stack for each level, so a tree of 60,000 levels would end the program. Here a directory that is not
-//! empty gives its subdirectories to the top one and is then removed: no more than two levels are open at a time. Nothing is
-//! followed, and no mount is entered.
+//! Recursion needs a descriptor and stack for each level, so a tree of 60,000 levels would end the program.
+//! This code moves the subdirectories of a directory to the top one and then removes it. At most two levels
+//! are open at a time. It follows no symlink and enters no mount.
 
 use std::ffi::{CString, OsStr};
 use std::io;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags, ResolveFlags, SeekFrom};
 use rustix::io::Errno;
 
-/// The time that a removal may take where nobody waits for more.
+/// The usual time limit of a removal.
 pub const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// The size of the buffer for getdents64(2), in bytes.
@@ -26,11 +26,11 @@ const OPEN: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
 
-/// Removes whatever lies at `path`, and everything below it. A thing that is not there is removed.
+/// Removes the entry at `path` and everything below it. Succeeds if there is none.
 ///
 /// # Errors
-/// Something in it belongs to somebody else, is a mount point, or the time is over (kind `TimedOut`). The rest is gone as far as it
-/// could be.
+/// Fails if an entry belongs to another user or is a mount point. The kind is `TimedOut` after `limit`. All
+/// other entries are removed as far as possible.
 pub fn remove(path: &Path, limit: Duration) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -43,36 +43,36 @@ pub fn remove(path: &Path, limit: Duration) -> io::Result<()> {
         done => return Ok(done?),
     }
     let top = open_own(&parent, &name)?;
-    Emptying { top, deadline: Instant::now() + limit, serial: 0, stuck: None }.run()?;
+    Emptying { top, deadline: Instant::now() + limit, serial: 0, first_error: None }.run()?;
     Ok(rustix::fs::unlinkat(&parent, &*name, AtFlags::REMOVEDIR)?)
 }
 
-/// Removes everything in the directory at `path`, and not the directory itself.
+/// Removes the content of the directory at `path`, but not the directory.
 ///
 /// # Errors
-/// As [`remove`].
+/// Fails as [`remove`] does.
 pub fn empty(path: &Path, limit: Duration) -> io::Result<()> {
     let top = rustix::fs::open(path, OPEN, Mode::empty())?;
-    Emptying { top, deadline: Instant::now() + limit, serial: 0, stuck: None }.run()
+    Emptying { top, deadline: Instant::now() + limit, serial: 0, first_error: None }.run()
 }
 
-/// One directory that is being emptied.
+/// A directory that is being emptied.
 struct Emptying {
     top: OwnedFd,
     deadline: Instant,
-    /// Tells the directories apart that were moved to the top.
+    /// The counter for the names of directories that move to the top.
     serial: u64,
-    /// The first error about something that stays.
-    stuck: Option<Errno>,
+    /// The first error about an entry that stays.
+    first_error: Option<Errno>,
 }
 
 impl Emptying {
     fn run(mut self) -> io::Result<()> {
         loop {
-            self.stuck = None;
+            self.first_error = None;
             let top = rustix::io::dup(&self.top)?;
             let (mut left, mut gone) = (0_u64, 0_u64);
-            for_each(&top, |name| {
+            for_each_entry(&top, |name| {
                 if Instant::now() >= self.deadline {
                     return false;
                 }
@@ -86,7 +86,7 @@ impl Emptying {
             if Instant::now() >= self.deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            match self.stuck {
+            match self.first_error {
                 _ if left == 0 && gone == 0 => return Ok(()),
                 Some(error) if gone == 0 => return Err(error.into()),
                 _ => {}
@@ -94,7 +94,7 @@ impl Emptying {
         }
     }
 
-    /// Removes one entry of the top directory. Returns whether anything became of it.
+    /// Removes one entry of the top directory. Returns `true` if the entry changed.
     fn entry(&mut self, name: &CString) -> bool {
         let error = match remove_plain(&self.top, name) {
             Ok(()) | Err(Errno::NOENT) => return true,
@@ -105,15 +105,16 @@ impl Emptying {
             },
             Err(error) => error,
         };
-        self.stuck = self.stuck.or(Some(error));
+        self.first_error = self.first_error.or(Some(error));
         false
     }
 
-    /// Empties a directory of the top one, and moves its subdirectories to the top. Returns whether anything was moved or removed.
+    /// Empties a subdirectory of the top directory, and moves its own subdirectories to the top. Returns
+    /// `true` if an entry was moved or removed.
     fn unpack(&mut self, name: &CString) -> rustix::io::Result<bool> {
         let directory = open_own(&self.top, name)?;
         let mut progress = false;
-        let read = for_each(&directory, |entry| {
+        let read = for_each_entry(&directory, |entry| {
             let done = match remove_plain(&directory, entry) {
                 Ok(()) | Err(Errno::NOENT) => Ok(()),
                 Err(Errno::NOTEMPTY | Errno::EXIST) => self.move_up(&directory, entry),
@@ -121,7 +122,7 @@ impl Emptying {
             };
             match done {
                 Ok(()) => progress = true,
-                Err(error) => self.stuck = self.stuck.or(Some(error)),
+                Err(error) => self.first_error = self.first_error.or(Some(error)),
             }
             Instant::now() < self.deadline
         });
@@ -138,7 +139,7 @@ impl Emptying {
             let to = format!(".up-{}", self.serial);
             match rustix::fs::renameat_with(directory, &**name, &self.top, &*to, RenameFlags::NOREPLACE) {
                 Err(Errno::EXIST) => {}
-                // To move a directory takes the right to write it: its parent is part of it.
+                // A move of a directory needs write permission on it, since `..` changes.
                 Err(Errno::ACCESS) if make_accessible(directory, name).is_ok() => {
                     return rustix::fs::renameat(directory, &**name, &self.top, &*to);
                 }
@@ -151,17 +152,17 @@ impl Emptying {
     }
 }
 
-/// Removes a file, or an empty directory. `NOTEMPTY` where it is a directory with something in it.
+/// Removes a file or an empty directory. Returns `NOTEMPTY` for another directory.
 fn remove_plain(parent: impl AsFd, name: &CString) -> rustix::io::Result<()> {
     let parent = parent.as_fd();
     match rustix::fs::unlinkat(parent, &**name, AtFlags::empty()) {
-        // POSIX has EPERM for a directory, Linux EISDIR.
+        // unlink(2) of a directory returns EPERM in POSIX and EISDIR on Linux.
         Err(Errno::ISDIR | Errno::PERM) => rustix::fs::unlinkat(parent, &**name, AtFlags::REMOVEDIR),
         done => done,
     }
 }
 
-/// Opens a directory to empty it, and makes it accessible if its owner may.
+/// Opens a directory to empty it. Makes it accessible first if this process owns it.
 fn open_own(parent: impl AsFd, name: &CString) -> rustix::io::Result<OwnedFd> {
     let parent = parent.as_fd();
     let open = || {
@@ -175,12 +176,12 @@ fn open_own(parent: impl AsFd, name: &CString) -> rustix::io::Result<OwnedFd> {
             opened => opened,
         }
     };
-    // A directory can be listed and closed to removals all the same.
+    // A directory can be readable and still refuse removals.
     let _ = make_accessible(parent, name);
     open()
 }
 
-/// Gives the owner of a directory all rights on it; a symlink is left alone.
+/// Gives the owner of a directory all permissions. Does not change the target of a symlink.
 fn make_accessible(parent: impl AsFd, name: &CString) -> rustix::io::Result<()> {
     let parent = parent.as_fd();
     let found = rustix::fs::statat(parent, &**name, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -193,8 +194,8 @@ fn make_accessible(parent: impl AsFd, name: &CString) -> rustix::io::Result<()> 
     rustix::fs::chmodat(parent, &**name, Mode::RWXU, AtFlags::empty())
 }
 
-/// Calls `visit` with each name in a directory but `.` and `..`, as long as it returns `true`.
-fn for_each(directory: &OwnedFd, mut visit: impl FnMut(&CString) -> bool) -> io::Result<()> {
+/// Calls `visit` with each name in a directory except `.` and `..`, until it returns `false`.
+fn for_each_entry(directory: &OwnedFd, mut visit: impl FnMut(&CString) -> bool) -> io::Result<()> {
     rustix::fs::seek(directory, SeekFrom::Start(0))?;
     let mut buffer = Vec::with_capacity(READ_AT_ONCE);
     let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn files_links_and_closed_directories_are_removed_and_nothing_is_followed() {
+    fn removal_follows_no_links_and_enters_closed_directories() {
         let folder = tempfile::tempdir().unwrap();
         let (path, precious) = (folder.path().join("tree"), folder.path().join("precious"));
         fs::create_dir_all(path.join("a/b/c")).unwrap();
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn emptying_keeps_the_directory_and_a_link_to_one_is_refused() {
+    fn emptying_keeps_the_directory_and_refuses_symlinks() {
         let folder = tempfile::tempdir().unwrap();
         let (path, link) = (folder.path().join("tree"), folder.path().join("link"));
         fs::create_dir_all(path.join("a/b")).unwrap();

@@ -1,4 +1,4 @@
-//! Runs a program under a deadline. Its failure holds the command, the exit status and the output.
+//! Runs a program with a time limit. An error holds the command, the exit status and the output.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,42 +14,42 @@ use std::time::Duration;
 use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// How long a call takes at most when its own arguments set no limit.
+/// The default time limit of a call.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A program that did not do what it was called for. One line: the command, its end, and what it said.
+/// The failure of a program. The text is one line: the command, its end, and its stderr.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// It could not be started.
-    #[error("run {command}")]
+    /// The program could not be started.
+    #[error("failed to run {command}")]
     Run {
-        /// The whole command line.
+        /// The command line.
         command: String,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// It ended with another code than 0.
-    #[error("{command}: {status}{}", Said(stderr))]
+    /// The program ended with an exit code other than 0, or by a signal.
+    #[error("failed to run {command}: {status}{}", StderrSuffix(stderr))]
     Failed {
-        /// The whole command line.
+        /// The command line.
         command: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
-        /// What it said, without the blanks around it.
+        /// The trimmed stderr.
         stderr: String,
     },
-    /// It took too long and was killed.
-    #[error("{command}: killed, since it did not end within {}", humantime::format_duration(*limit))]
+    /// The program exceeded its time limit and was killed.
+    #[error("failed to run {command}: killed, since it did not end within {}", humantime::format_duration(*limit))]
     TimedOut {
-        /// The whole command line.
+        /// The command line.
         command: String,
-        /// How long it had.
+        /// The time limit.
         limit: Duration,
     },
 }
 
 impl ToolError {
-    /// The code with which the program ended, where it ended by itself.
+    /// Returns the exit code; `None` if a signal ended the program, or it never ran.
     pub fn code(&self) -> Option<i32> {
         match self {
             Self::Failed { status, .. } => status.code(),
@@ -58,8 +58,10 @@ impl ToolError {
     }
 }
 
-/// The program `name` in the first directory of `path` (the value of `PATH`) that has one; the bare name where none has, so that
-/// the call that fails names it. A relative directory means another one for each caller and is passed over.
+/// Returns the program `name` in the first directory of `path`, the value of `PATH`, that has it. Skips
+/// relative directories, which depend on the caller.
+///
+/// Returns the bare name if no directory has the program, so that the error of the call names it.
 pub fn on_path(name: &str, path: Option<&OsStr>) -> PathBuf {
     path.into_iter()
         .flat_map(env::split_paths)
@@ -69,15 +71,15 @@ pub fn on_path(name: &str, path: Option<&OsStr>) -> PathBuf {
         .unwrap_or_else(|| name.into())
 }
 
-struct Said<'a>(&'a str);
+struct StderrSuffix<'a>(&'a str);
 
-impl fmt::Display for Said<'_> {
+impl fmt::Display for StderrSuffix<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { Ok(()) } else { write!(f, ": {}", self.0.replace('\n', "; ")) }
     }
 }
 
-/// One call.
+/// A call of a program.
 #[derive(Debug)]
 pub struct Tool {
     program: PathBuf,
@@ -86,12 +88,13 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// A call of `program`, which is given no input.
+    /// Creates a call of `program` with an empty stdin.
     pub fn new(program: impl AsRef<Path>) -> Self {
         let program = program.as_ref().to_owned();
         let mut command = Command::new(&program);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own: what it started holds its stdout open, and is killed with it.
+        // A process group of its own: child processes of the program keep its stdout open, and the group is
+        // killed as a whole.
         command.process_group(0);
         Self { program, command, limit: DEADLINE }
     }
@@ -108,7 +111,7 @@ impl Tool {
         self
     }
 
-    /// After which time it is killed.
+    /// Sets the time limit.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -119,34 +122,34 @@ impl Tool {
         std::iter::once(self.program.to_string_lossy()).chain(arguments).collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs it to its end and returns what it printed on stdout.
+    /// Runs the program and returns its stdout.
     ///
     /// # Errors
-    /// It cannot be started, fails, or does not end in time.
+    /// Fails if the program cannot be started, fails, or exceeds the time limit.
     pub fn run(mut self) -> Result<String, ToolError> {
         let command = self.line();
         let run_error = |source| ToolError::Run { command: command.clone(), source };
         let mut child = self.command.spawn().map_err(run_error)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        // Both ends of the channel are gone when the child has ended, or was killed by the guard.
-        let (ended, has_ended) = mpsc::channel::<()>();
+        // The channel closes when the child has ended or the guard has killed it.
+        let (running, end_signal) = mpsc::channel::<()>();
         let pid = Pid::from_child(&child);
         let limit = self.limit;
         let guard = thread::spawn(move || {
-            let late = has_ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
-            if late {
-                // Not reaped before this thread is joined, so the PID is still the child's.
+            let timed_out = end_signal.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+            if timed_out {
+                // The child is reaped after this thread is joined, so the PID is still its own.
                 let _ = kill_process_group(pid, Signal::KILL);
             }
-            late
+            timed_out
         });
         let reader = thread::spawn(move || read_all(stderr));
         let stdout = read_all(stdout);
         let stderr = reader.join().unwrap_or_default();
-        drop(ended);
-        let late = guard.join().unwrap_or(false);
+        drop(running);
+        let timed_out = guard.join().unwrap_or(false);
         let status = child.wait().map_err(run_error)?;
-        match (late, status.success()) {
+        match (timed_out, status.success()) {
             (true, _) => Err(ToolError::TimedOut { command, limit }),
             (false, true) => Ok(stdout),
             (false, false) => Err(ToolError::Failed { command, status, stderr: stderr.trim().to_owned() }),
@@ -157,7 +160,7 @@ impl Tool {
 fn read_all(stream: Option<impl Read>) -> String {
     let mut bytes = Vec::new();
     if let Some(mut stream) = stream {
-        // What was read until an error is all there is to say.
+        // After an error, the bytes so far are all that is known.
         let _ = stream.read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -175,30 +178,33 @@ mod tests {
     }
 
     #[test]
-    fn what_it_prints_is_returned() {
+    fn stdout_is_returned() {
         assert_eq!(sh("echo a; echo b >&2").run().unwrap(), "a\n");
     }
 
     #[test]
-    fn a_failure_is_one_line_with_the_command_its_end_and_what_it_said() {
+    fn a_failure_is_one_line_with_command_status_and_stderr() {
         let error = sh("echo one >&2; echo two >&2; exit 7").run().unwrap_err().to_string();
-        assert_eq!(error, "/bin/sh -c echo one >&2; echo two >&2; exit 7: exit status: 7: one; two");
+        assert_eq!(
+            error,
+            "failed to run /bin/sh -c echo one >&2; echo two >&2; exit 7: exit status: 7: one; two"
+        );
     }
 
     #[test]
-    fn one_that_is_not_there_is_named() {
+    fn a_missing_program_is_named() {
         let error = Tool::new("/no/such/tool").arg("x").run().unwrap_err();
-        assert_eq!(error.to_string(), "run /no/such/tool x");
+        assert_eq!(error.to_string(), "failed to run /no/such/tool x");
     }
 
     #[test]
-    fn one_that_does_not_end_is_killed() {
+    fn a_program_is_killed_at_its_time_limit() {
         let error = sh("exec sleep 600").limit(Duration::from_millis(50)).run().unwrap_err();
         assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
     }
 
     #[test]
-    fn one_that_left_its_work_to_another_process_is_killed_with_it() {
+    fn child_processes_are_killed_with_the_program() {
         let began = Instant::now();
         let error = sh("sleep 600 & wait").limit(Duration::from_millis(50)).run().unwrap_err();
         assert!(matches!(error, ToolError::TimedOut { .. }), "{error}");
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_found_on_path() {
+    fn programs_are_found_on_path() {
         let folder = tempfile::tempdir().unwrap();
         let [empty, plain, full] = ["empty", "plain", "full"].map(|name| folder.path().join(name));
         for directory in [&empty, &plain, &full] {

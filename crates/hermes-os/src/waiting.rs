@@ -1,12 +1,13 @@
-//! Waiting for what comes in a moment, and that nothing tells of.
+//! Waits for a condition that no event announces.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Between the first two looks; it doubles.
+/// The first pause. It doubles with each check.
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 
-/// Looks until it is so, or `limit` is over, with pauses that grow up to `longest_pause`; whether it is so. Looks at least once.
+/// Checks `is_so` until it returns `true` or `limit` is over, with pauses that grow up to `longest_pause`.
+/// Returns the last result. Checks at least once.
 pub fn until(limit: Duration, longest_pause: Duration, mut is_so: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
     let mut pause = FIRST_PAUSE;
@@ -27,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_looks_at_least_once_and_no_longer_than_it_must() {
+    fn the_condition_is_checked_at_least_once() {
         let mut looks = 0;
         let mut looked = |limit, needed| {
             looks = 0;

@@ -1,4 +1,5 @@
-//! Files that other processes read: written whole or not at all, and read without mistaking "cannot" for "is not there".
+//! Reads and writes files that other processes read. A write replaces the whole file or fails. A read
+//! distinguishes a missing file from an unreadable one.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -15,65 +16,65 @@ use crate::{file_kind, file_system};
 
 mod in_place;
 
-/// Why a file was not written. What was there before is as it was.
+/// The reason why a file was not written. A former file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The path ends in no file name.
-    #[error("write {}: the path names no file", path.display())]
+    /// The path has no file name.
+    #[error("failed to write {}: the path names no file", path.display())]
     NoFileName {
         /// The target.
         path: PathBuf,
     },
-    /// The directory that holds the file.
-    #[error("open the directory of {}", path.display())]
+    /// The directory of the file could not be opened.
+    #[error("failed to open the directory of {}", path.display())]
     OpenDirectory {
         /// The target.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// What lies there is a symlink, a directory, a FIFO, …: it is left alone.
-    #[error("write {}: what lies there is a {kind}, not a file; remove it", path.display())]
+    /// The path is a symlink, a directory, a FIFO or another kind of file. It was not changed.
+    #[error("failed to write {}: what lies there is a {kind}, not a file; remove it", path.display())]
     NotAFile {
         /// The target.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the file.
         kind: &'static str,
     },
-    /// A file lies there, and was to be new.
-    #[error("write {}: there is a file already, and it is not replaced", path.display())]
+    /// A new file was requested, and the path exists.
+    #[error("failed to write {}: there is a file already, and it is not replaced", path.display())]
     Exists {
         /// The target.
         path: PathBuf,
     },
-    /// The temporary file beside it.
-    #[error("create a temporary file beside {}", path.display())]
+    /// The temporary file beside the target could not be created.
+    #[error("failed to create a temporary file beside {}", path.display())]
     CreateTemporary {
         /// The target.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The contents, a full disk above all.
-    #[error("write {}", path.display())]
+    /// The content could not be written, for instance to a full disk.
+    #[error("failed to write {}", path.display())]
     Write {
         /// The target.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The step that makes the new file the file.
-    #[error("replace {}", path.display())]
+    /// The temporary file could not be renamed to the target.
+    #[error("failed to replace {}", path.display())]
     Replace {
         /// The target.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
 impl WriteError {
-    /// What the kernel said, where it was asked.
+    /// Returns the kind of the system error; `None` if no system call failed.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::NoFileName { .. } | Self::NotAFile { .. } | Self::Exists { .. } => None,
@@ -85,35 +86,35 @@ impl WriteError {
     }
 }
 
-/// Why a file was not read. A file that is not there is no error.
+/// The reason why a file was not read. A missing file is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It is there, or may be, and cannot be opened.
-    #[error("open {}", path.display())]
+    /// The file exists, or may exist, and cannot be opened.
+    #[error("failed to open {}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// It was opened and cannot be read.
-    #[error("read {}", path.display())]
+    /// The file was opened and cannot be read.
+    #[error("failed to read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// A directory, a FIFO, a socket, a device.
-    #[error("read {}: it is a {kind}, not a file", path.display())]
+    /// The path is a directory, a FIFO, a socket or a device.
+    #[error("failed to read {}: it is a {kind}, not a file", path.display())]
     NotAFile {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the file.
         kind: &'static str,
     },
-    /// It is longer than anything that belongs there.
-    #[error("read {}: it is longer than {limit} bytes", path.display())]
+    /// The file exceeds the limit.
+    #[error("failed to read {}: it is longer than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -123,7 +124,7 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// What the kernel said, where it was asked.
+    /// Returns the kind of the system error; `None` if no system call failed.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Open { source, .. } | Self::Read { source, .. } => Some(source.kind()),
@@ -132,30 +133,32 @@ impl ReadError {
     }
 }
 
-/// Writes `contents` to `path` with the permission bits `mode`, whatever the umask is: into a temporary file in the same
-/// directory, synced, renamed. A reader sees the old file or the new one. A file that is a mount point of its own is written in place. Whatever lies at `path` and is no regular file is left
-/// alone, a symlink included.
+/// Writes `contents` to `path` with exactly the permission bits `mode`: to a temporary file in the same
+/// directory, which is synced and renamed. A reader sees the old or the new file.
+///
+/// A file that is a mount point of its own is written in place. A path that is no regular file, a symlink
+/// included, is not changed.
 ///
 /// # Errors
-/// Any step failed. The old file is as it was, and the temporary one is gone.
+/// Returns the step that failed. The old file is then unchanged, and the temporary file removed.
 pub fn write(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
     write_by(path, |file| fill(file, contents, mode), Temporary::replace)
 }
 
-/// Writes `contents` to `path` as [`write`] does, but does not wait for the disk: for what means nothing after a loss of power, and
-/// is written often. A reader sees the old file or the new one all the same.
+/// Writes `contents` as [`write`] does, but does not wait for the disk. It suits files that change often and
+/// have no use after a loss of power. A reader still sees the old or the new file.
 ///
 /// # Errors
-/// As [`write`].
+/// Fails as [`write`] does.
 pub fn write_for_now(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
     write_by(path, |file| put(&file, contents, mode), Temporary::replace)
 }
 
-/// Writes `contents` as [`write`] does to a `path` where nothing is: a file that is there, or comes there meanwhile, is never
-/// replaced.
+/// Writes `contents` to a new file as [`write`] does. Never replaces a file, even one that another process
+/// creates meanwhile.
 ///
 /// # Errors
-/// As [`write`], and [`WriteError::Exists`].
+/// Fails as [`write`] does, and with [`WriteError::Exists`] if the file exists.
 pub fn write_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
     let (directory, name) = directory_and_name(path)?;
     if is_a_file(&directory, name, path)? {
@@ -171,7 +174,7 @@ fn directory_and_name(path: &Path) -> Result<(OwnedFd, &OsStr), WriteError> {
     Ok((directory, name))
 }
 
-/// Whether a file lies there; nothing is no error, and what is no file is left alone.
+/// Returns `true` for a file, and `false` if nothing is there. Fails for another kind of file.
 fn is_a_file(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<bool, WriteError> {
     match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
@@ -186,28 +189,28 @@ fn is_a_file(directory: &OwnedFd, name: &OsStr, path: &Path) -> Result<bool, Wri
 fn write_by(
     path: &Path,
     fill: impl FnOnce(File) -> io::Result<()>,
-    become_it: fn(Temporary, &OsStr) -> rustix::io::Result<()>,
+    finish: fn(Temporary, &OsStr) -> rustix::io::Result<()>,
 ) -> Result<(), WriteError> {
     let (directory, name) = directory_and_name(path)?;
     is_a_file(&directory, name, path)?;
     let (temporary, file) = Temporary::create(directory, name)
         .map_err(|error| WriteError::CreateTemporary { path: path.to_owned(), source: error.into() })?;
     fill(file).map_err(|source| WriteError::Write { path: path.to_owned(), source })?;
-    become_it(temporary, name).map_err(|error| match error {
+    finish(temporary, name).map_err(|error| match error {
         Errno::EXIST => WriteError::Exists { path: path.to_owned() },
         error => WriteError::Replace { path: path.to_owned(), source: error.into() },
     })
 }
 
-/// Reads the whole of a regular file of at most `limit` bytes; nothing where there is none. A symlink is followed (a mounted
-/// configuration is often one); nothing that lies there can make it wait.
+/// Reads a regular file of at most `limit` bytes. Returns `None` if there is none. Follows a symlink, since
+/// mounted configurations are often symlinks. Never blocks.
 ///
 /// # Errors
-/// There is something, and it cannot be read or is no such file.
+/// Fails if the path exists and cannot be read, is no regular file or exceeds `limit`.
 pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
     let open_error = |source| ReadError::Open { path: path.to_owned(), source };
     let read_error = |source| ReadError::Read { path: path.to_owned(), source };
-    // NONBLOCK: the open of a FIFO that nobody writes would not return.
+    // NONBLOCK: without it, open(2) of a FIFO blocks until a writer comes.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(descriptor) => File::from(descriptor),
@@ -220,7 +223,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
         FileType::RegularFile => {}
         kind => return Err(ReadError::NotAFile { path: path.to_owned(), kind: file_kind::name(kind) }),
     }
-    // One more than the limit tells a file that grew meanwhile from one that just fits.
+    // One byte beyond the limit reveals a file that grew meanwhile.
     let mut contents = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut contents).map_err(read_error)?;
     if contents.len() as u64 > limit {
@@ -229,10 +232,11 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
     Ok(Some(contents))
 }
 
-/// The permission bits of the file at `path`, to write it back with; nothing where there is none.
+/// Returns the permission bits of the file at `path`, so that a write can keep them; `None` if there is no
+/// file.
 ///
 /// # Errors
-/// The kernel does not tell.
+/// Fails if stat(2) fails.
 pub fn mode_of(path: &Path) -> io::Result<Option<u32>> {
     match rustix::fs::stat(path) {
         Ok(stat) => Ok(Some(stat.st_mode & 0o7777)),
@@ -241,14 +245,14 @@ pub fn mode_of(path: &Path) -> io::Result<Option<u32>> {
     }
 }
 
-/// Of a path that could not be opened because nothing is there: whether it is a symlink that leads nowhere, which is something
-/// that cannot be read. A file that is there by now came after the look, at which there was none.
+/// Returns `true` if a missing path is a dangling symlink, which counts as unreadable. A file that appeared
+/// meanwhile counts as missing.
 fn is_dangling(path: &Path) -> bool {
     rustix::fs::lstat(path).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
 }
 
-/// Opens the directory that holds `path`. Root follows no symlink on the way: the account can plant one in every directory of its
-/// own, and what root writes would land where the account may not write.
+/// Opens the directory of `path`. Root follows no symlink in the path: the account can create symlinks in its
+/// directories, and root would write to their targets.
 pub(crate) fn open_directory_of(path: &Path) -> rustix::io::Result<OwnedFd> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -259,7 +263,7 @@ pub(crate) fn open_directory_of(path: &Path) -> rustix::io::Result<OwnedFd> {
         return rustix::fs::open(directory, flags, Mode::empty());
     }
     match rustix::fs::openat2(CWD, directory, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
-        // Before Linux 5.6, and in sandboxes that do not know the call.
+        // Linux before 5.6, and some sandboxes, do not have the call.
         Err(Errno::NOSYS | Errno::PERM) => open_step_by_step(directory, flags | OFlags::NOFOLLOW),
         opened => opened,
     }
@@ -288,7 +292,7 @@ fn put(mut file: &File, contents: &[u8], mode: u32) -> io::Result<()> {
     file.write_all(contents)
 }
 
-/// The file that is not yet the file; removed unless it becomes it.
+/// The temporary file. It is removed on drop unless it was renamed.
 struct Temporary {
     directory: OwnedFd,
     name: OsString,
@@ -305,7 +309,7 @@ impl Temporary {
             name.push(format!(".{}-{}.tmp", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
             match rustix::fs::openat(&directory, &name, flags, Mode::from_raw_mode(0o600)) {
                 Ok(file) => return Ok((Self { directory, name, renamed: false }, File::from(file))),
-                // A process with this PID was killed while it wrote, perhaps in another container.
+                // A killed process with this PID left the file, perhaps in another container.
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error),
             }
@@ -318,7 +322,8 @@ impl Temporary {
                 self.renamed = true;
                 Ok(())
             }
-            // A mount point; or, in a directory with the sticky bit, a file of somebody else that this process may write all the same.
+            // The target is a mount point; or the directory has the sticky bit and the target belongs to
+            // another user, but this process may write it.
             Err(error @ (Errno::BUSY | Errno::PERM)) => {
                 in_place::overwrite(&self.directory, &self.name, target).map_err(|failed| {
                     let denied = failed.kind() == io::ErrorKind::PermissionDenied;
@@ -329,9 +334,9 @@ impl Temporary {
         }
     }
 
-    /// Becomes a file that is not there yet.
+    /// Makes the temporary file the target, which must not exist.
     fn become_new(self, target: &OsStr) -> rustix::io::Result<()> {
-        // A link and not a rename: it never replaces what came there meanwhile.
+        // link(2) instead of rename(2): it never replaces a file.
         let nothing_is_there =
             || rustix::fs::statat(&self.directory, target, AtFlags::SYMLINK_NOFOLLOW).is_err();
         match rustix::fs::linkat(&self.directory, &self.name, &self.directory, target, AtFlags::empty()) {
@@ -346,7 +351,8 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.renamed {
-            // Nothing is left to do about a temporary file that cannot be removed; the error that led here is the one to tell.
+            // The caller reports the first error. A temporary file that cannot be removed needs no other
+            // action.
             let _ = rustix::fs::unlinkat(&self.directory, &self.name, AtFlags::empty());
         }
     }

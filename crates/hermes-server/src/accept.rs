@@ -1,13 +1,17 @@
-//! Taking connections in.
+//! The accept loop.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::places::{Place, Places, is_of_one_connection};
+use rustix::io::Errno;
+
+use crate::connection::Connection;
+use crate::connection_limit::ConnectionLimit;
+use crate::limits::Limits;
+use crate::listener::Listener;
+use crate::stream::Stream;
 
 /// The time that a server waits for a connection to end when there is no descriptor or memory for another.
 const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
@@ -15,48 +19,56 @@ const OUT_OF_RESOURCES_WAIT: Duration = Duration::from_secs(1);
 /// The time between two warnings of that. At the limit each connection that ends lets one in, and the next one fails again.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A socket that takes connections.
-pub trait Door {
-    /// A connection.
-    type Stream;
-
-    /// Waits for the next connection, and for the address that it comes from where it has one.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
-}
-
-/// Takes connections in for as long as it is polled. `serve` gets each with its place and returns what serves it; that ends when the
-/// connection has to make room for another. `warn` prints a line when the machine has no room for more.
-pub async fn take_in<D, S>(
-    door: D,
-    places: Arc<Places>,
+/// Accepts connections for as long as it is polled. `serve` returns the future that serves a connection. That future is dropped
+/// when the connection must make room for another. `warn` prints a line when the machine has no room for more connections.
+pub async fn accept_connections<S>(
+    listener: Listener,
+    limits: Limits,
     warn: impl Fn(fmt::Arguments<'_>),
-    mut serve: impl FnMut(D::Stream, Option<IpAddr>, &Place) -> S,
+    mut serve: impl FnMut(Connection<Stream>) -> S,
 ) where
-    D: Door,
     S: Future<Output = ()> + Send + 'static,
 {
+    let limit = ConnectionLimit::new(limits.connections);
     let mut warned: Option<Instant> = None;
     loop {
-        match door.accept().await {
+        match listener.accept().await {
             Ok((stream, peer)) => {
-                let place = places.take(peer).await;
-                let connection = serve(stream, peer, &place);
+                let permit = limit.acquire(peer).await;
+                let connection = serve(Connection::new(stream, peer, permit.progress(), limits));
                 tokio::spawn(async move {
                     tokio::select! {
                         () = connection => {}
-                        () = place.has_to_go() => {}
+                        () = permit.evicted() => {}
                     }
                 });
             }
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
                 if warned.is_none_or(|when| when.elapsed() >= WARNING_INTERVAL) {
-                    warn(format_args!("take in a connection: {error}; waiting for one to end"));
+                    warn(format_args!("failed to accept a connection: {error}; waiting for one to end"));
                     warned = Some(Instant::now());
                 }
-                // The connection stays in the kernel's queue and `accept` would fail again at once.
-                let _ = tokio::time::timeout(OUT_OF_RESOURCES_WAIT, places.freed()).await;
+                // The connection stays in the kernel's queue, so an `accept` at once would fail again.
+                let _ = tokio::time::timeout(OUT_OF_RESOURCES_WAIT, limit.released()).await;
             }
         }
     }
+}
+
+/// Tells whether an error of accept(2) is about the one connection that it would have returned. The next call may succeed.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    let errors = [
+        Errno::CONNABORTED,
+        Errno::PERM,
+        Errno::PROTO,
+        Errno::NETDOWN,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::NETUNREACH,
+        Errno::INTR,
+    ];
+    errors.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -1,4 +1,4 @@
-//! The authority of a request: the value of `Host`, or the part of an origin behind its scheme.
+//! The authority of a request: the value of `Host`, or the part of an origin behind its scheme (RFC 3986, section 3.2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,7 +14,7 @@ enum Host {
     Name(String),
 }
 
-/// A host and the port that the text spells out.
+/// A host and the port in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Authority {
     host: Host,
@@ -43,7 +43,7 @@ impl Authority {
     }
 
     /// Parses an origin, `http://HOST` or `https://HOST`, and returns the default port of its scheme with it.
-    /// `None` stands for anything else, `null` included.
+    /// Returns `None` for any other text, for example `null`.
     fn of_origin(origin: &str) -> Option<(Self, u16)> {
         let (scheme, rest) = origin.split_once("://")?;
         let default_port = default_port(scheme)?;
@@ -72,7 +72,7 @@ impl Host {
         Some(Self::Name(name.to_ascii_lowercase()))
     }
 
-    /// Tells whether no DNS of a stranger resolves this host: an address, `localhost`, or a name without a dot.
+    /// Tells whether the DNS of another party cannot resolve this host: an address, `localhost`, or a name without a dot.
     fn is_local(&self) -> bool {
         match self {
             Self::Address(_) => true,
@@ -81,8 +81,9 @@ impl Host {
     }
 }
 
-/// Decides a request whose `Host` is `text`. A page of a stranger reaches a server here only by a name that the stranger's DNS
-/// resolves. `configured` holds such names that are allowed, or `*` for any name. A malformed text is refused.
+/// Tells whether a server answers to the host in `text`, a value of `Host`. A page of another party reaches the server only by a
+/// name that its own DNS resolves. `configured` holds the allowed names of this kind, or `*` for any name. A malformed text is not
+/// allowed.
 #[must_use]
 pub fn is_allowed(text: &str, configured: &[String]) -> bool {
     let Some(Authority { host, .. }) = Authority::parse(text) else { return false };
@@ -91,8 +92,8 @@ pub fn is_allowed(text: &str, configured: &[String]) -> bool {
     host.is_local() || configured.iter().any(is_host)
 }
 
-/// Tells whether a page of `origin` is a page of the site that `host`, the value of `Host`, names. A default port may be spelled out in
-/// either (RFC 6454, section 7).
+/// Tells whether `origin` is the site that `host`, the value of `Host`, names. Either text may contain the default port (RFC 6454,
+/// section 7).
 #[must_use]
 pub fn is_same_site(origin: &str, host: &str) -> bool {
     let (Some((origin, port)), Some(host)) = (Authority::of_origin(origin), Authority::parse(host)) else {
@@ -101,7 +102,7 @@ pub fn is_same_site(origin: &str, host: &str) -> bool {
     origin.is_same(&host, port)
 }
 
-/// The port of a scheme that a URL does not spell out.
+/// Returns the port that a URL of this scheme may omit.
 fn default_port(scheme: &str) -> Option<u16> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Some(80),
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_port_case_and_trailing_dot_make_no_difference() {
+    fn default_port_case_and_trailing_dot_do_not_matter() {
         assert!(parse("Agents.Example.:443").is_same(&parse("agents.example"), 443));
         assert!(parse("[::1]:80").is_same(&parse("[0:0::1]"), 80));
         assert!(parse("[::ffff:127.0.0.1]").is_same(&parse("127.0.0.1:80"), 80));
@@ -192,6 +193,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn configured_addresses_and_wildcards_are_understood() {
+        let configured = ["nas.example".to_owned(), "::1".to_owned()];
+        for host in [
+            "127.0.0.1",
+            "[::1]:1",
+            "localhost",
+            "nas",
+            "x.localhost",
+            "NAS.example",
+            "nas.example.",
+            "nas.example:443",
+        ] {
+            assert!(is_allowed(host, &configured), "{host}");
+        }
+        for host in [
+            "",
+            ".",
+            "evil.example",
+            "nas.example.evil",
+            "xnas.example",
+            "127.0.0.1.evil.example",
+            "nas@evil.example",
+        ] {
+            assert!(!is_allowed(host, &configured), "{host}");
+        }
+        assert!(is_allowed("evil.example", &["*".to_owned()]));
+    }
+
     proptest::proptest! {
         #[test]
         fn a_site_is_itself_and_no_other(host in "[a-z0-9-]{1,20}", port in 1_u16.., other in 1_u16..) {
@@ -203,7 +233,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_parses_or_fails_and_its_host_parses_again(text in "[a-zA-Z0-9.:\\[\\]_-]{0,40}|.{0,40}") {
+        fn any_text_parses_or_fails_without_a_panic(text in "[a-zA-Z0-9.:\\[\\]_-]{0,40}|.{0,40}") {
             if let Some(authority) = Authority::parse(&text) {
                 proptest::prop_assert_eq!(Authority::parse(&written(&authority.host)).unwrap().host, authority.host);
             }

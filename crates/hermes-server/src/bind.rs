@@ -1,44 +1,46 @@
-//! The TCP socket of a server that is given a host, by name or address, and a port: what gateways and the dashboard share.
-//! What a failure means to the operator, and who named the host, each of them says in its own words.
+//! The TCP socket of a server, for a host (a name or an address) and a port.
+//!
+//! A server adds to a failure the setting that named the host, and a hint.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs as _};
 
 use rustix::io::Errno;
 
-/// Why nothing listens.
+/// An error of [`bind`].
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The host has no address.
-    #[error("find an address of the host")]
+    #[error("failed to find an address of the host")]
     Resolve(#[source] io::Error),
-    /// Something else has the port.
-    #[error("listen on {address}: the port is taken")]
+    /// Another process uses the port.
+    #[error("failed to listen on {address}: the port is taken")]
     PortTaken {
         /// The address.
         address: SocketAddr,
     },
     /// The kernel refuses for another reason.
-    #[error("listen on {address}")]
+    #[error("failed to listen on {address}")]
     Refused {
         /// The address.
         address: SocketAddr,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
 }
 
-/// Listens on `host` and `port`, of a name with several addresses on the first that this machine has. The socket does not block.
+/// Listens on `host` and `port`. Of a name with several addresses it takes the first that this machine has. The socket does not
+/// block.
 ///
 /// # Errors
 /// The name has no address, the port is taken, or the kernel refuses for another reason.
 pub fn bind(host: &str, port: u16) -> Result<TcpListener, ListenError> {
     let mut failed = None;
     for address in addresses(host, port).map_err(ListenError::Resolve)? {
-        // `bind` of the standard library sets SO_REUSEADDR: connections of the last server that linger are no obstacle.
-        match TcpListener::bind(address).and_then(without_blocking) {
+        // `bind` of the standard library sets SO_REUSEADDR, so lingering connections of the last server do not prevent it.
+        match TcpListener::bind(address).and_then(set_nonblocking) {
             Ok(listener) => return Ok(listener),
-            Err(source) if is_not_here(&source) => failed = failed.or(Some((address, source))),
+            Err(source) if is_missing(&source) => failed = failed.or(Some((address, source))),
             Err(source) => {
                 failed = Some((address, source));
                 break;
@@ -55,20 +57,20 @@ pub fn bind(host: &str, port: u16) -> Result<TcpListener, ListenError> {
 }
 
 fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    // An address is no business of the resolver's.
+    // An address needs no resolver.
     match host.parse::<IpAddr>() {
         Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
         Err(_) => Ok((host, port).to_socket_addrs()?.collect()),
     }
 }
 
-/// Whether the machine lacks the address; `localhost` is `::1` too where there is no IPv6.
-fn is_not_here(error: &io::Error) -> bool {
+/// Tells whether the machine lacks the address. `localhost` resolves to `::1` even on a machine without IPv6.
+fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
-fn without_blocking(listener: TcpListener) -> io::Result<TcpListener> {
+fn set_nonblocking(listener: TcpListener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
@@ -78,17 +80,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_and_an_address_of_this_machine_are_listened_on() {
+    fn binds_names_and_addresses_of_this_machine() {
         for host in ["127.0.0.1", "localhost"] {
             let listener = bind(host, 0).unwrap();
             assert!(listener.local_addr().unwrap().ip().is_loopback(), "{host}");
-            // Nobody connects: it would wait for ever.
+            // No client connects, so a blocking socket would wait for ever.
             assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "{host}");
         }
     }
 
     #[test]
-    fn a_taken_port_a_foreign_address_and_a_name_of_nobody_are_told_apart() {
+    fn each_cause_of_a_failure_has_its_own_error() {
         let taken = bind("127.0.0.1", 0).unwrap().local_addr().unwrap();
         let _holder = TcpListener::bind(taken).unwrap();
         assert!(

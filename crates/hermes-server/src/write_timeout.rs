@@ -1,4 +1,4 @@
-//! The end of a connection whose client reads nothing.
+//! The write time-out of a connection whose client reads nothing.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -9,43 +9,43 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use crate::places::Progress;
+use crate::connection_limit::Progress;
 
-/// The time that a client may take nothing of its answer.
+/// The time for which a client may read nothing of its answer.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection that fails when its client takes nothing for [`WRITE_TIMEOUT`]. It holds no timer while nothing waits.
+/// A connection that fails when its client reads nothing for [`WRITE_TIMEOUT`]. It holds a timer only while a write waits.
 #[derive(Debug)]
-pub struct WriteTimeout<S> {
+pub(crate) struct WriteTimeoutStream<S> {
     stream: S,
     progress: Progress,
-    patience: Option<Pin<Box<Sleep>>>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> WriteTimeout<S> {
-    /// Wraps `stream`, and tells its place when the client takes nothing.
-    pub fn new(stream: S, progress: Progress) -> Self {
-        Self { stream, progress, patience: None }
+impl<S> WriteTimeoutStream<S> {
+    /// Wraps `stream`. Reports to `progress` when the client stops to read.
+    pub(crate) fn new(stream: S, progress: Progress) -> Self {
+        Self { stream, progress, timer: None }
     }
 
-    /// Passes a finished write on, and fails one that has waited too long.
-    fn judge<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// Passes a finished write on. Fails a write that has waited too long.
+    fn check<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            if self.patience.take().is_some() {
-                self.progress.stalls(false);
+            if self.timer.take().is_some() {
+                self.progress.set_blocked(false);
             }
             return written;
         }
-        self.progress.stalls(true);
-        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
-        match patience.as_mut().poll(cx) {
+        self.progress.set_blocked(true);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
+        match timer.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeoutStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -55,11 +55,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeoutStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.judge(cx, written)
+        this.check(cx, written)
     }
 
     fn poll_write_vectored(
@@ -69,7 +69,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, parts);
-        this.judge(cx, written)
+        this.check(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

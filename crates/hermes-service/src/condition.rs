@@ -1,35 +1,35 @@
-//! How a gateway is, in one word.
+//! The condition of a gateway in one word.
 
 use hermes_core::ObservedState;
 use serde::Serialize;
 
 use crate::manager::ServiceStatus;
 
-/// How a gateway is: what its service manager sees, and what it says of itself where it is up.
+/// The condition of a gateway, from its service manager and, while it runs, from its own report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = State))]
 #[serde(rename_all = "kebab-case")]
 pub enum Condition {
-    /// The service manager does not know it.
+    /// The service manager does not know the gateway.
     Unregistered,
-    /// It is down, and meant to be.
+    /// The gateway is stopped, as desired.
     Stopped,
-    /// It is up, and not ready yet.
+    /// The gateway starts and is not ready.
     Starting,
-    /// It is up and ready.
+    /// The gateway runs and is ready.
     Running,
-    /// It finishes what is in flight.
+    /// The gateway finishes the requests in flight.
     Draining,
-    /// It is up, and a part of it does not work.
+    /// The gateway runs without one of its parts.
     Degraded,
-    /// It ended by itself and will be started again.
+    /// The gateway crashed and will be restarted.
     Crashed,
-    /// It ended by itself too often, or cannot run with its configuration: it stays down.
+    /// The gateway crashed too often or cannot run with its configuration. It is not restarted.
     GivenUp,
 }
 
 impl Condition {
-    /// As a person reads it.
+    /// Returns the word for a person.
     pub fn word(self) -> &'static str {
         match self {
             Self::Unregistered => "unregistered",
@@ -43,7 +43,8 @@ impl Condition {
         }
     }
 
-    /// What the service manager sees decides; what the gateway says of itself only tells more of one that is up.
+    /// Returns the condition for a `status` of the service manager; `None` means unregistered. The observed
+    /// state `said` counts only while the gateway is ready.
     pub fn of(status: Option<&ServiceStatus>, said: Option<ObservedState>) -> Self {
         let Some(status) = status else { return Self::Unregistered };
         match (status.up, status.ready) {
@@ -55,14 +56,14 @@ impl Condition {
             (true, false) if status.restarts > 0 => Self::Crashed,
             (true, false) => Self::Starting,
             (false, _) if status.comes_back => Self::Starting,
-            // Also one that is being given up at this moment: it is, once nobody wants it up any more.
+            // This includes a gateway that is being given up. It counts as given up when `wanted_up` ends.
             (false, _) if status.wanted_up => Self::Crashed,
             (false, _) if status.gave_up.is_some() => Self::GivenUp,
             (false, _) => Self::Stopped,
         }
     }
 
-    /// Whether a process of it may run, or is to be started again.
+    /// Returns `true` if a process of the gateway may run, or will be started.
     pub fn is_alive(self) -> bool {
         !matches!(self, Self::Stopped | Self::Unregistered | Self::GivenUp)
     }
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_manager_sees_decides() {
+    fn the_service_manager_decides_the_condition() {
         let of = |status: ServiceStatus, said| Condition::of(Some(&status), said);
         let running = Some(ObservedState::Running);
         assert_eq!(Condition::of(None, running), Condition::Unregistered);

@@ -1,25 +1,27 @@
-//! Finding out whether s6 supervises here.
+//! Detects s6 supervision and containers of the hermes image.
 //!
-//! Both signals are needed: a process named `s6-svscan` where the supervisor is
-//! said to be, and the directory that `/init` makes. Any doubt means no.
-//! `/proc/<pid>/exe` would tell more, but only root may read it.
+//! s6 counts as present with two signs: a process named `s6-svscan` at the recorded PID, and the directory
+//! that `/init` creates. In doubt, the answer is no. `/proc/<pid>/exe` would be a better sign, but only root
+//! may read it.
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// Where the signals are looked for.
+use hermes_os::process::ProcessStat;
+
+/// The paths of the signs.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// The proc file system.
+    /// The proc file system, proc(5).
     pub proc: PathBuf,
-    /// `/run/s6/basedir`, which `/init` makes at each boot.
+    /// `/run/s6/basedir`, which `/init` creates at each boot.
     pub basedir: PathBuf,
-    /// `/run/s6/supervisor`: `<pid> <start ticks>` of the supervisor.
+    /// `/run/s6/supervisor`, with the PID and the start ticks of the supervisor.
     pub supervisor: PathBuf,
 }
 
-/// The number of ancestors that are looked at.
+/// The largest number of ancestors that are checked.
 const ANCESTORS_MAX: u32 = 1000;
 
 impl Default for Probe {
@@ -33,15 +35,14 @@ impl Default for Probe {
 }
 
 impl Probe {
-    /// Whether s6 supervises here: as PID 1, or as the recorded process when
-    /// PID 1 is somebody else's.
+    /// Returns `true` if s6 supervises: as PID 1, or as the recorded process if PID 1 is another program.
     pub fn s6_runs(&self) -> bool {
         self.basedir.is_dir()
             && (self.is_svscan("1") || self.recorded().is_some_and(|pid| self.is_svscan(&pid)))
     }
 
-    /// Returns whether this process was started from inside the container: the supervisor is among its ancestors. What `docker exec`
-    /// starts has its parent outside. Any doubt means yes.
+    /// Returns `true` if this process was started inside the container: the supervisor is among its
+    /// ancestors. A process of `docker exec` has a parent outside. In doubt, the answer is yes.
     pub fn is_below_the_supervisor(&self, pid: u32) -> bool {
         let mut pid = pid.to_string();
         for _ in 0..ANCESTORS_MAX {
@@ -57,13 +58,10 @@ impl Probe {
         true
     }
 
-    /// Reads the parent of a process: the fourth field of `/proc/PID/stat`, proc_pid_stat(5). The second one, the name, may hold any
-    /// byte.
+    /// Reads the PID of a process's parent. Returns `None` if the process or its parent is unknown.
     fn parent(&self, pid: &str) -> Option<String> {
         let stat = fs::read(self.proc.join(pid).join("stat")).ok()?;
-        let end_of_name = stat.iter().rposition(|&byte| byte == b')')?;
-        let rest = std::str::from_utf8(stat.get(end_of_name + 1..)?).ok()?;
-        rest.split_ascii_whitespace().nth(1).map(str::to_owned)
+        ProcessStat::parse(&stat).map(|stat| stat.parent_pid.to_string())
     }
 
     fn is_svscan(&self, pid: &str) -> bool {
@@ -77,16 +75,16 @@ impl Probe {
     }
 }
 
-/// Links to `/init` that our image has outside of `/opt/hermes`; where other images have these names, they are something else.
+/// Links to `/init` in our image, outside `/opt/hermes`. In other images, these names have other targets.
 const LINKS: [&str; 2] = ["command/with-contenv", "usr/bin/tini"];
 
-/// What the image is told by besides: reads `docker`.
+/// The file that marks the image. It contains `docker`.
 const STAMP: &str = "opt/hermes/.install_method";
 
-/// Whether this is a container of ours, running or not under `/init`. Any doubt means yes: root is left in a container of
-/// ours, and a stamp that is hidden by a mount, or cannot be read, must not keep it.
+/// Returns `true` in a container of the hermes image, with or without `/init`. In doubt, the answer is yes:
+/// root privileges are dropped in such a container, and a hidden or unreadable mark must not prevent that.
 ///
-/// In the image no file is opened for it: the links tell.
+/// Opens no file in the image, since the links are enough.
 pub fn in_our_image() -> bool {
     is_our_image(Path::new("/"))
 }
@@ -96,7 +94,7 @@ fn is_our_image(root: &Path) -> bool {
         |link: &str| fs::read_link(root.join(link)).is_ok_and(|target| target == Path::new("/init"));
     LINKS.into_iter().any(is_link)
         || match fs::read(root.join(STAMP)) {
-            // Hermes that lies in /opt/hermes of a host says something else there.
+            // An installation in /opt/hermes of a host has another text here.
             Ok(method) => matches!(method.trim_ascii(), b"docker" | b""),
             Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
         }
@@ -125,7 +123,7 @@ mod tests {
 
         fn child(self, pid: &str, name: &str, parent: &str) -> Self {
             let machine = self.process(pid, name);
-            let stat = format!("{pid} ({name}) S {parent} 1 1 0 -1\n");
+            let stat = format!("{pid} ({name}) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 98765 0\n");
             fs::write(machine.0.path().join("proc").join(pid).join("stat"), stat).unwrap();
             machine
         }
@@ -145,7 +143,7 @@ mod tests {
         }
     }
 
-    /// A file system with these links and this stamp.
+    /// Creates a file system with these links and this mark.
     fn tree(links: &[(&str, &str)], stamp: Option<&str>) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for directory in ["command", "usr/bin", "opt/hermes"] {
@@ -161,25 +159,25 @@ mod tests {
     }
 
     #[test]
-    fn each_mark_alone_tells_our_image() {
+    fn each_sign_alone_identifies_our_image() {
         for (links, stamp) in [
             (&[(LINKS[0], "/init"), (LINKS[1], "/init")][..], Some("docker\n")),
             (&[(LINKS[0], "/init")], None),
             (&[(LINKS[1], "/init")], None),
             (&[], Some("docker\n")),
-            // In doubt.
+            // An uncertain case.
             (&[], Some("")),
         ] {
             assert!(is_our_image(tree(links, stamp).path()), "{links:?} {stamp:?}");
         }
         let unreadable = tree(&[], None);
-        // A directory cannot be read as a file by anybody, root included.
+        // No process can read a directory as a file, not even root.
         fs::create_dir(unreadable.path().join(STAMP)).unwrap();
         assert!(is_our_image(unreadable.path()));
     }
 
     #[test]
-    fn a_host_and_the_image_of_somebody_else_are_not_ours() {
+    fn hosts_and_other_images_are_not_ours() {
         let s6_overlay = [(LINKS[0], "../package/admin/s6-overlay/command/with-contenv")];
         for (links, stamp) in [(&[][..], None), (&[], Some("git\n")), (&s6_overlay, None)] {
             assert!(!is_our_image(tree(links, stamp).path()), "{links:?} {stamp:?}");
@@ -191,12 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn both_signals_mean_s6() {
+    fn both_signs_mean_s6() {
         assert!(Machine::new().process("1", "s6-svscan").probe().s6_runs());
     }
 
     #[test]
-    fn the_recorded_supervisor_counts_when_pid_1_is_somebody_elses() {
+    fn the_recorded_supervisor_counts_if_pid_1_is_another() {
         let machine =
             Machine::new().process("1", "docker-init").process("7", "s6-svscan").recorded("7 4711\n");
         assert!(machine.probe().s6_runs());
@@ -219,7 +217,7 @@ mod tests {
         let machine = Machine::new().process("1", "s6-svscan");
         let comm = machine.0.path().join("proc/1/comm");
         fs::remove_file(&comm).unwrap();
-        // A directory cannot be read as a file by anybody, root included.
+        // No process can read a directory as a file, not even root.
         fs::create_dir(&comm).unwrap();
         fs::set_permissions(&comm, fs::Permissions::from_mode(0o000)).unwrap();
         assert!(!machine.probe().s6_runs());
@@ -231,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_from_outside_has_no_supervisor_among_its_ancestors() {
+    fn a_process_from_outside_has_no_supervising_ancestor() {
         let machine = Machine::new()
             .child("1", "s6-svscan", "0")
             .child("20", "init", "1")

@@ -1,4 +1,4 @@
-//! What goes wrong with a service manager.
+//! The errors of the service managers.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,145 +7,145 @@ use std::time::Duration;
 use hermes_core::ProfileName;
 use hermes_os::whole_file::WriteError;
 
-use crate::manager::Kind;
+use crate::kind::Kind;
 use crate::s6::{SlotError, StatusError};
 use hermes_os::tool::ToolError;
 
-/// Why a service manager did not do what was asked of it.
+/// The reason why an operation on a gateway failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// This service manager never can.
-    #[error("{operation}: the service manager here, {manager}, does not do that")]
+    /// The service manager does not support the operation.
+    #[error("failed to {operation}: {manager} does not support that")]
     Unsupported {
-        /// Which one it is.
+        /// The service manager.
         manager: Kind,
-        /// What was asked of it.
+        /// The operation.
         operation: &'static str,
     },
-    /// There is none that could do it.
-    #[error("{operation} the gateway '{profile}': there is no service manager here")]
+    /// There is no service manager.
+    #[error("failed to {operation} the gateway '{profile}': there is no service manager here")]
     NoServiceManager {
         /// `start`, `stop`, …
         operation: &'static str,
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
     },
-    /// The gateway was never installed, or is no longer: `hermes -p <profile> gateway install` mends it.
+    /// The gateway is not installed. `hermes -p <profile> gateway install` installs it.
     #[error("the gateway '{profile}' is not installed for {manager}")]
     NotInstalled {
-        /// Which one does not know it.
+        /// The service manager.
         manager: Kind,
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
     },
     /// The service manager does not know the gateway.
     #[error("no such gateway '{profile}'")]
     NoSuchGateway {
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
     },
-    /// One of its programs.
-    #[error("{operation} the gateway '{profile}'")]
+    /// A program of the service manager failed.
+    #[error("failed to {operation} the gateway '{profile}'")]
     Tool {
         /// `start`, `stop`, …
         operation: &'static str,
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
-        /// The call that failed.
+        /// The error of the call.
         source: ToolError,
     },
-    /// A file or directory that the service manager reads.
-    #[error("{operation} the gateway '{profile}': {}", path.display())]
+    /// A file or directory of the service manager could not be used.
+    #[error("failed to {operation} the gateway '{profile}': {}", path.display())]
     File {
         /// `register`, `install`, …
         operation: &'static str,
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// Its slot.
-    #[error("{operation} the gateway '{profile}'")]
+    /// The slot could not be made, locked or removed.
+    #[error("failed to {operation} the gateway '{profile}'")]
     Slot {
         /// `register`, `unregister`.
         operation: &'static str,
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
         /// The step that failed.
         source: SlotError,
     },
-    /// The state of a gateway's slot.
-    #[error("look at the gateway '{profile}'")]
+    /// The state of the slot could not be read.
+    #[error("failed to read the state of the gateway '{profile}'")]
     Status {
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
-        /// What was read.
+        /// The reason.
         source: StatusError,
     },
-    /// A unit, an agent: a file that is written whole or not at all.
-    #[error("{operation} the gateway '{profile}'")]
+    /// A unit or an agent could not be written.
+    #[error("failed to {operation} the gateway '{profile}'")]
     Write {
         /// `install`, …
         operation: &'static str,
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
         /// The step that failed.
         source: WriteError,
     },
-    /// A path for which the files of the service manager have no words.
-    #[error("{operation} the gateway '{profile}': the path {path:?} {reason}")]
+    /// The files of the service manager cannot hold a path.
+    #[error("failed to {operation} the gateway '{profile}': the path {path:?} {reason}")]
     Path {
         /// `install`, …
         operation: &'static str,
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
         /// The path.
         path: PathBuf,
-        /// What is wrong with it, as in `the path "…" has a line break`.
+        /// The reason, as in `the path "…" has a line break`.
         reason: &'static str,
     },
-    /// The user's directory, under which the service manager's files lie, is not known.
-    #[error("find the files of {manager}: HOME is not an absolute path")]
+    /// The directory for the service manager's files is unknown.
+    #[error("failed to find the files of {manager}: HOME is not an absolute path")]
     NoUserDirectory {
-        /// Which one it is.
+        /// The service manager.
         manager: Kind,
     },
-    /// Its program succeeded and printed something else than what is documented.
+    /// A program of the service manager succeeded, but its output has an unknown format.
     #[error("the state of the gateway '{profile}' is not in what {program} printed: {output:?}")]
     Unexpected {
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
-        /// The program, and what it was asked.
+        /// The program and its verb.
         program: &'static str,
-        /// What it printed.
+        /// The output.
         output: String,
     },
-    /// It was not ready, or not down, in time.
+    /// The gateway did not reach the awaited state in time.
     #[error("the gateway '{profile}' is not {awaited} after {}", humantime::format_duration(*limit))]
     TimedOut {
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
         /// `ready` or `down`.
         awaited: &'static str,
-        /// How long it had.
+        /// The time limit.
         limit: Duration,
     },
-    /// It was started and will not come up.
+    /// The gateway was started and will not become ready.
     #[error("the gateway '{profile}' does not come up: {reason}")]
     GaveUp {
-        /// Whose gateway it is.
+        /// The profile of the gateway.
         profile: ProfileName,
-        /// Why, in words.
+        /// The reason in words.
         reason: String,
     },
-    /// Something that lists all of them.
-    #[error("list the gateways in {}", path.display())]
+    /// The gateways could not be listed.
+    #[error("failed to list the gateways in {}", path.display())]
     List {
-        /// Where it looked.
+        /// The directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
 }
@@ -157,7 +157,7 @@ impl ServiceError {
 }
 
 impl SlotError {
-    /// What it means for an operation on the gateway of `profile`.
+    /// Converts the error into one of an operation on the gateway of `profile`.
     pub(crate) fn of(self, operation: &'static str, profile: &ProfileName) -> ServiceError {
         ServiceError::Slot { operation, profile: profile.clone(), source: self }
     }

@@ -1,11 +1,11 @@
-//! A program that stands in for a service manager's: it writes down how it is called and answers as it was told.
+//! A fake program of a service manager. It records its calls and gives prepared answers.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-/// The program. Nobody may write an executable while another thread forks ("text file busy"), so it is a symlink to a script
-/// that is there all the time.
+/// The fake program: a symlink to a permanent script. A test that writes an executable can fail with "text
+/// file busy" while another thread forks.
 #[derive(Debug)]
 pub(crate) struct Fake {
     pub(crate) program: PathBuf,
@@ -13,14 +13,14 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// The program `name` in `directory`, which is there and empty.
+    /// Creates the program `name` in the empty `directory`.
     pub(crate) fn called(directory: &Path, name: &str) -> Self {
         let program = directory.join(name);
         symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fake_tool/fake.sh"), &program).unwrap();
         Self { program, directory: directory.to_owned() }
     }
 
-    /// What it does when it is called with `verb`, as shell commands: each call the next, and the last one from then on.
+    /// Sets the shell commands for calls with `verb`, one for each call. The last one stays.
     pub(crate) fn on<S: AsRef<str>>(&self, verb: &str, answers: impl IntoIterator<Item = S>) {
         let directory = self.directory.join(verb);
         let _ = fs::remove_dir_all(&directory);
@@ -30,7 +30,7 @@ impl Fake {
         }
     }
 
-    /// The arguments of each call so far, and forgets them.
+    /// Returns the arguments of each call so far, and forgets them.
     pub(crate) fn calls(&self) -> Vec<String> {
         let path = self.directory.join("calls");
         let calls = fs::read_to_string(&path).unwrap_or_default();
@@ -39,7 +39,7 @@ impl Fake {
     }
 }
 
-/// Shell commands that print `text`.
+/// Returns shell commands that print `text`.
 pub(crate) fn prints(text: &str) -> String {
     format!("cat <<'END_OF_ANSWER'\n{}\nEND_OF_ANSWER", text.trim_end_matches('\n'))
 }

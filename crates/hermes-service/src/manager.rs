@@ -1,51 +1,26 @@
-//! What every service manager can do for a gateway, and what only some can.
+//! The trait of the service managers, with its types. Only some backends support all operations.
 
-use std::fmt;
 use std::time::Duration;
 
 use hermes_core::ProfileName;
 use serde::Serialize;
 
 use crate::error::ServiceError;
+use crate::kind::Kind;
 
 pub(crate) mod readiness;
 
-/// Which service manager it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// `s6-svscan` in a container of the hermes image.
-    S6,
-    /// The systemd of a user's session.
-    Systemd,
-    /// macOS's launchd, as the user's agent.
-    Launchd,
-    /// There is none.
-    None,
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::S6 => "s6 (container supervisor)",
-            Self::Systemd => "systemd (user units)",
-            Self::Launchd => "launchd (user agents)",
-            Self::None => "none",
-        })
-    }
-}
-
-/// How long an operation may take until what it asks for is so.
+/// The time that an operation waits for its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// It returns when the order is given.
+    /// The operation returns after the order.
     No,
-    /// It returns when the gateway is ready, or down; an error when that takes longer.
+    /// The operation waits until the gateway is ready or stopped, and fails after this time.
     AtMost(Duration),
 }
 
 impl Wait {
-    /// The time, where there is one.
+    /// Returns the time limit, if there is one.
     pub(crate) fn limit(self) -> Option<Duration> {
         match self {
             Self::No => None,
@@ -54,28 +29,31 @@ impl Wait {
     }
 }
 
-/// A gateway as its service manager sees it.
+/// The status of a gateway in its service manager.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ServiceStatus {
     /// The process runs.
     pub up: bool,
-    /// It said that it is ready. Where the service manager cannot know, this is `up`.
+    /// The gateway reported readiness. Equals `up` if the service manager cannot know.
     pub ready: bool,
-    /// The service manager means to have it up.
+    /// The service manager is to run the gateway.
     pub wanted_up: bool,
-    /// Its PID while it is up.
+    /// The PID of the running process.
     pub pid: Option<u32>,
-    /// For how long it has been up, or down, where that is known. Seconds in JSON.
+    /// The time since the last start or stop, if known. In seconds in JSON.
     #[serde(rename = "for_seconds", serialize_with = "as_seconds")]
     pub since: Option<Duration>,
-    /// How often it was started again after it ended by itself, since the operator last started it.
+    /// The number of restarts after a crash since the operator last started the gateway.
     pub restarts: u64,
-    /// How long ago each restart within the last hour was, oldest first; none where the service manager cannot know.
+    /// The time since each restart of the last hour, oldest first. Empty if the service manager cannot know.
     #[serde(skip)]
     pub restarted_ago: Vec<Duration>,
-    /// Why the service manager has given it up, if it has.
+    /// The reason why the service manager gave the gateway up, if it did.
     pub gave_up: Option<String>,
-    /// It ended and is about to be started, and nothing says that it crashed: so it is for a moment when it is restarted.
+    /// The line in the gateway's log with which the service manager gave it up, if it writes one.
+    #[serde(skip)]
+    pub last_words: Option<String>,
+    /// The process ended without a crash and is about to start, as during a restart.
     #[serde(skip)]
     pub comes_back: bool,
 }
@@ -84,90 +62,90 @@ fn as_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) 
     duration.map(|duration| duration.as_secs()).serialize(serializer)
 }
 
-/// Who runs the gateways of this machine.
-pub trait ServiceManager: Sync {
-    /// Which one it is.
+/// A service manager that runs the gateways of this machine.
+pub trait ServiceManager: Send + Sync {
+    /// Returns the kind of the service manager.
     fn kind(&self) -> Kind;
 
-    /// Starts the gateway of `profile`; one that runs is left alone. Whether it then starts by itself after a restart of the
-    /// machine is the profile's state file's affair, not this method's.
+    /// Starts the gateway of `profile`. Does nothing if it runs. The desired state in the state file, and not
+    /// this method, decides about a start at the next boot.
     ///
     /// # Errors
-    /// It cannot be started, or is not ready in time.
+    /// Fails if the gateway cannot be started, or is not ready in time.
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError>;
 
-    /// Stops the gateway of `profile`; one that is down is left alone.
+    /// Stops the gateway of `profile`. Does nothing if it is stopped.
     ///
     /// # Errors
-    /// It cannot be stopped, or is not down in time.
+    /// Fails if the gateway cannot be stopped, or does not end in time.
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError>;
 
-    /// Stops the gateway of `profile` and starts it again; one that is down is started.
+    /// Restarts the gateway of `profile`, or starts it if it is stopped.
     ///
     /// # Errors
-    /// It cannot be restarted, or is not ready in time.
+    /// Fails if the gateway cannot be restarted, or is not ready in time.
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError>;
 
-    /// Whether the process of the gateway runs.
+    /// Returns `true` if the process of the gateway runs.
     ///
     /// # Errors
-    /// The service manager does not tell.
+    /// Fails as [`status`](Self::status) does.
     fn is_running(&self, profile: &ProfileName) -> Result<bool, ServiceError> {
         Ok(self.status(profile)?.is_some_and(|status| status.up))
     }
 
-    /// The gateway of `profile` as the service manager sees it; nothing when it does not know it.
+    /// Returns the status of the gateway of `profile`; `None` if the service manager does not know it.
     ///
     /// # Errors
-    /// The service manager does not tell.
+    /// Fails if the service manager does not report the status.
     fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError>;
 
-    /// Makes the service manager know the gateway of `profile`, for good: units, agents.
+    /// Installs a permanent unit or agent for the gateway of `profile`.
     ///
     /// # Errors
-    /// [`ServiceError::Unsupported`] where profiles need no installation; else what failed.
+    /// Fails with [`ServiceError::Unsupported`] if profiles need no installation, and if a step fails.
     fn install(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
-        Err(ServiceError::unsupported(self.kind(), "install"))
+        Err(ServiceError::unsupported(self.kind(), "install a gateway"))
     }
 
-    /// Takes back what [`install`](Self::install) did; nothing to do for a gateway that is not installed.
+    /// Removes the unit or agent of [`install`](Self::install). Succeeds if there is none.
     ///
     /// # Errors
-    /// As for [`install`](Self::install).
+    /// Fails as [`install`](Self::install) does.
     fn uninstall(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
-        Err(ServiceError::unsupported(self.kind(), "uninstall"))
+        Err(ServiceError::unsupported(self.kind(), "uninstall a gateway"))
     }
 
-    /// Whether gateways can be registered and unregistered while the service manager runs.
+    /// Returns `true` if gateways can be registered and unregistered while the service manager runs.
     fn supports_runtime_registration(&self) -> bool {
         false
     }
 
-    /// Makes the service manager supervise the gateway of `profile`, up or down as its state file wants it after a boot. One
-    /// that is registered is left alone.
+    /// Registers the gateway of `profile`. The desired state in its state file decides if it starts. Does
+    /// nothing if it is registered.
     ///
     /// # Errors
-    /// [`ServiceError::Unsupported`]; else what failed: then nothing of it is left.
+    /// Fails with [`ServiceError::Unsupported`], and if a step fails. A failure leaves no part of the slot.
     fn register_profile_gateway(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
         Err(ServiceError::unsupported(self.kind(), "register a gateway"))
     }
 
-    /// Stops the gateway of `profile`, and leaves nothing of it supervised. One that is not registered is no error.
+    /// Stops the gateway of `profile` and ends its supervision. Succeeds if it is not registered.
     ///
     /// # Errors
-    /// [`ServiceError::Unsupported`]; else what failed.
+    /// Fails with [`ServiceError::Unsupported`], and if a step fails.
     fn unregister_profile_gateway(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
         Err(ServiceError::unsupported(self.kind(), "unregister a gateway"))
     }
 
-    /// The profiles whose gateways are registered, by name.
+    /// Returns the profiles of the registered gateways, by name.
     ///
     /// # Errors
-    /// [`ServiceError::Unsupported`]; else what failed.
+    /// Fails with [`ServiceError::Unsupported`], and if a step fails.
     fn list_profile_gateways(&self) -> Result<Vec<ProfileName>, ServiceError> {
         Err(ServiceError::unsupported(self.kind(), "list the gateways"))
     }

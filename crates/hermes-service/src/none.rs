@@ -1,11 +1,12 @@
-//! No service manager: a gateway here is run by hand, or by whoever starts the container.
+//! The absence of a service manager. A gateway runs in the foreground, or as the command of a container.
 
 use hermes_core::ProfileName;
 
 use crate::error::ServiceError;
-use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
+use crate::kind::Kind;
+use crate::manager::{ServiceManager, ServiceStatus, Wait};
 
-/// What stands where a service manager would.
+/// The backend without a service manager.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoServiceManager;
 
@@ -30,7 +31,7 @@ impl ServiceManager for NoServiceManager {
         none("restart", profile)
     }
 
-    /// Nothing: nobody here knows any gateway.
+    /// Returns `None`: no gateway is known.
     fn status(&self, _profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
         Ok(None)
     }
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_order_says_that_there_is_no_service_manager() {
+    fn every_order_reports_the_missing_service_manager() {
         let coder = ProfileName::new("coder").unwrap();
         let here = NoServiceManager;
         for (operation, result) in [
@@ -63,13 +64,13 @@ mod tests {
             assert!(matches!(error, ServiceError::NoServiceManager { .. }), "{error:?}");
             assert_eq!(
                 error.to_string(),
-                format!("{operation} the gateway 'coder': there is no service manager here")
+                format!("failed to {operation} the gateway 'coder': there is no service manager here")
             );
         }
     }
 
     #[test]
-    fn it_knows_no_gateway_and_registers_none() {
+    fn no_gateway_is_known_or_registered() {
         let coder = ProfileName::new("coder").unwrap();
         let here = NoServiceManager;
         assert_eq!(here.status(&coder).unwrap(), None);

@@ -1,8 +1,8 @@
-//! Boot reconciliation: `/run/service` is empty at every boot, and each profile gets its slot back, up or down as its state file
-//! tells (the table of `contract.md` §5).
+//! Boot reconciliation. `/run/service` is empty at every boot. Each profile gets its slot, up or down as its
+//! state file says (the table of `contract.md` §5).
 //!
-//! Runs as the account, since it reads what the account can write, before anything supervises. One profile that fails does not
-//! keep the others from their slots.
+//! It runs as the account, since it reads files that the account can write, and before supervision starts.
+//! The failure of one profile does not affect the others.
 
 use std::io;
 use std::num::NonZero;
@@ -22,36 +22,36 @@ use rustix::io::Errno;
 
 use crate::s6::{SlotError, SlotMaker};
 
-/// What a boot did with the profiles.
+/// The result of a reconciliation.
 #[derive(Debug)]
 pub struct Reconciled {
-    /// One of each profile, in the order of [`Home::profiles`].
+    /// The results in the order of [`Home::profiles`].
     pub profiles: Vec<Reconciliation>,
-    /// Why only the default profile is known, if that is so.
+    /// The error of the listing. Then only the default profile has a result.
     pub not_listed: Option<HomeError>,
-    /// Why the boot's log has no lines of this boot, if that is so.
+    /// The error of the boot log. Then the log lacks lines of this boot.
     pub not_logged: Option<BootLogError>,
 }
 
-/// What a boot did with one profile.
+/// The result for one profile.
 #[derive(Debug)]
 pub struct Reconciliation {
-    /// Which one.
+    /// The profile.
     pub profile: ProfileName,
-    /// What decided: [`prior_state`].
+    /// The state that decided: [`prior_state`].
     pub prior_state: &'static str,
-    /// What was done.
+    /// The action, or the failed step.
     pub outcome: Result<BootAction, SlotError>,
 }
 
-/// Which gateways a boot may start.
+/// The gateways that a boot may start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MayStart<'a> {
-    /// All that are to run.
+    /// All gateways with the desired state `running`.
     All,
-    /// All but this profile's, which is the container's own command.
+    /// All but the gateway of this profile, which is the command of the container.
     AllBut(&'a ProfileName),
-    /// None: another container has the volume.
+    /// No gateway, since another container holds the lease.
     Nothing,
 }
 
@@ -65,10 +65,10 @@ impl MayStart<'_> {
     }
 }
 
-/// Gives every profile its slot. Those that may not be started are down, whatever they were.
+/// Makes the slot of every profile. The slot of a gateway that may not start is down.
 ///
 /// # Errors
-/// The scan directory or `HERMES_HOME` cannot be opened: then there is no slot at all.
+/// Fails if the scan directory or `HERMES_HOME` cannot be opened. Then there are no slots.
 pub fn reconcile(
     home: &Home,
     scandir: &Path,
@@ -78,7 +78,7 @@ pub fn reconcile(
     let maker = SlotMaker::new(scandir, parts)?;
     let (found, not_listed) = match home.profiles() {
         Ok(found) => (found, None),
-        // The default profile's gateway is there all the same: it may be what mends the volume.
+        // The gateway of the default profile may be the tool to repair the volume.
         Err(error) => {
             (Profiles { names: vec![ProfileName::default_profile()], strays: Vec::new() }, Some(error))
         }
@@ -88,10 +88,10 @@ pub fn reconcile(
     Ok(Reconciled { profiles, not_listed, not_logged })
 }
 
-/// Below this many profiles another thread costs more than it saves.
+/// With fewer profiles, another thread costs more than it saves.
 const WORTH_A_THREAD: usize = 100;
 
-/// On as many cores as there are: half of the time is the kernel's, in directories that are nobody else's.
+/// Uses all cores: the kernel needs half of the time, in directories that only one thread uses.
 fn reconcile_each(
     volume: &Volume,
     maker: &SlotMaker,
@@ -125,18 +125,18 @@ fn reconcile_one(
     let home = volume.home;
     let read = StateFile::at(volume.relative(home.gateway_state(name))).read_from(&volume.root);
     let action = if may_start.includes(name) { action_at_boot(&read) } else { BootAction::Register };
-    let outcome = maker.make_before_boot(name, action).map(|()| action);
+    let outcome = maker.make_new(name, action).map(|()| action);
     for stale in [home.gateway_pid(name), home.processes(name)] {
-        // What a gateway of the last boot left. It cannot be removed from a read-only volume, and that is no reason not to
-        // start: the gateway believes in its lock alone.
+        // A file of a gateway of the last boot. A read-only volume keeps it, which does no harm: the gateway
+        // trusts only its lock.
         let _: Result<(), Errno> =
             rustix::fs::unlinkat(&volume.root, volume.relative(stale), AtFlags::empty());
     }
     Reconciliation { profile: name.clone(), prior_state: prior_state(&read), outcome }
 }
 
-/// `HERMES_HOME`, opened once: each step of a path from the root of a container may be a question to a process of the engine's
-/// (fuse-overlayfs), and thousands of profiles ask thrice.
+/// `HERMES_HOME`, opened once. On fuse-overlayfs, each step of an absolute path may be a request to another
+/// process, and thousands of profiles need three paths each.
 struct Volume<'a> {
     home: &'a Home,
     root: OwnedFd,
@@ -144,7 +144,7 @@ struct Volume<'a> {
 
 impl<'a> Volume<'a> {
     fn open(home: &'a Home) -> Result<Self, SlotError> {
-        // A volume that nobody has used yet: what it needs is made by whoever needs it.
+        // A new volume. The code that needs a directory creates it.
         let _ = std::fs::create_dir_all(home.root());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(home.root(), flags, Mode::empty()).map_err(|errno| SlotError {
@@ -155,7 +155,7 @@ impl<'a> Volume<'a> {
         Ok(Self { home, root })
     }
 
-    /// The path of a file under `HERMES_HOME`, from there.
+    /// Returns a path under `HERMES_HOME` relative to it.
     fn relative(&self, path: PathBuf) -> PathBuf {
         path.strip_prefix(self.home.root()).map(Path::to_owned).unwrap_or(path)
     }
@@ -187,7 +187,9 @@ fn log(home: &Home, profiles: &[Reconciliation], strays: &[Stray]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use hermes_core::DesiredState;
 
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_to_run_is_up_and_everything_else_is_down_and_the_log_says_so() {
+    fn reconciliation_restores_desired_states_and_logs_them() {
         let volume = TestVolume::new();
         let (one, two) = (volume.profile("one"), volume.profile("two"));
         volume.profile("three");
@@ -255,7 +257,34 @@ mod tests {
     }
 
     #[test]
-    fn on_a_volume_that_is_another_containers_nothing_starts() {
+    fn a_scan_during_the_boot_sees_whole_slots_only() {
+        let volume = TestVolume::new();
+        for number in 0..300 {
+            volume.profile(&format!("agent-{number}"));
+        }
+        let scandir = volume.folder.path().join("run");
+        let is_done = AtomicBool::new(false);
+        let partial = thread::scope(|scope| {
+            let scanner = scope.spawn(|| {
+                let mut partial = Vec::new();
+                while !is_done.load(Ordering::Relaxed) {
+                    let entries = fs::read_dir(&scandir).unwrap().map(|entry| entry.unwrap());
+                    let slots = entries.filter(|entry| !entry.file_name().as_bytes().starts_with(b"."));
+                    partial
+                        .extend(slots.map(|slot| slot.path()).filter(|slot| !slot.join("log/down").exists()));
+                }
+                partial
+            });
+            volume.boot(MayStart::All);
+            is_done.store(true, Ordering::Relaxed);
+            scanner.join().unwrap()
+        });
+        assert!(partial.is_empty(), "s6-svscan would start {partial:?}");
+        assert!(volume.slot("agent-299").join("log/down").exists());
+    }
+
+    #[test]
+    fn nothing_starts_without_the_lease() {
         let volume = TestVolume::new();
         StateFile::of(&volume.home, &volume.profile("one")).set_desired(DesiredState::Running).unwrap();
         assert_eq!(volume.boot(MayStart::Nothing)[1], "profile=one prior_state=running action=registered");
@@ -263,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_that_is_the_containers_own_command_is_not_started_beside_it() {
+    fn the_command_of_the_container_is_not_started_twice() {
         let volume = TestVolume::new();
         for name in ["one", "two"] {
             StateFile::of(&volume.home, &volume.profile(name)).set_desired(DesiredState::Running).unwrap();
@@ -274,14 +303,14 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_cannot_be_made_is_told_and_the_others_go_on() {
+    fn a_failed_slot_is_logged_and_others_continue() {
         let volume = TestVolume::new();
         volume.profile("one");
         volume.profile("two");
         fs::write(volume.slot("one"), "in the way").unwrap();
         let lines = volume.boot(MayStart::All);
         assert!(
-            lines[1].starts_with("profile=one prior_state=none action=failed reason=make "),
+            lines[1].starts_with("profile=one prior_state=none action=failed reason=failed to make "),
             "{}",
             lines[1]
         );
@@ -289,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_profile_has_its_slot_whatever_profiles_is() {
+    fn the_default_profile_always_has_a_slot() {
         let volume = TestVolume::new();
         fs::remove_dir(volume.home.profiles_directory()).unwrap();
         symlink("/", volume.home.profiles_directory()).unwrap();
@@ -301,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_last_boot_left_of_its_processes_is_removed() {
+    fn stale_process_files_are_removed() {
         let volume = TestVolume::new();
         let one = volume.profile("one");
         for stale in [volume.home.gateway_pid(&one), volume.home.processes(&one)] {
@@ -312,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_cannot_be_written_keeps_no_profile_down() {
+    fn an_unwritable_log_stops_no_profile() {
         let volume = TestVolume::new();
         fs::create_dir_all(volume.home.boot_log()).unwrap();
         let reconciled =

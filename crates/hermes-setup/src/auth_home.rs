@@ -1,4 +1,4 @@
-//! The place of `auth.json`: `HERMES_HOME`, or the directory that `HERMES_AUTH_HOME` names.
+//! The path of `auth.json`: in `HERMES_HOME`, or in the directory that `HERMES_AUTH_HOME` names.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ use hermes_core::Home;
 use crate::notice::{Notice, Notices};
 use crate::variables::Variables;
 
-/// An absolute path of a directory that exists. The operator keeps the credential out of the volume with it.
+/// The absolute path of an existing directory. The operator uses it to keep the credential out of the volume.
 const AUTH_HOME: &str = "HERMES_AUTH_HOME";
 
-/// Returns the path at which a first boot makes `auth.json`.
+/// Returns the path at which a first boot creates `auth.json`.
 ///
-/// Returns `None`, with a notice, if `HERMES_AUTH_HOME` names no such directory. Then the set-up makes no `auth.json` at all: the
+/// Returns `None`, and adds a notice, if `HERMES_AUTH_HOME` is no such directory. Then the set-up creates no `auth.json`: the
 /// operator does not want the credential on the volume.
 pub(crate) fn auth_json(home: &Home, variables: &Variables, notices: &mut Notices) -> Option<PathBuf> {
     let Some(named) = variables.get(AUTH_HOME).map(Path::new) else {
@@ -26,7 +26,7 @@ pub(crate) fn auth_json(home: &Home, variables: &Variables, notices: &mut Notice
     };
     notices.add(Notice::Failed {
         what: format!("{AUTH_HOME}={} is refused, and auth.json is not made: {why}", named.display()),
-        mend: format!(
+        hint: format!(
             "mount a directory there that the account can write, or leave {AUTH_HOME} out to keep auth.json in {}",
             home.root().display()
         ),
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn auth_home_is_an_absolute_directory_or_nothing_is_made() {
+    fn auth_home_must_be_an_absolute_directory() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "x").unwrap();

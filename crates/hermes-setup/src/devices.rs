@@ -1,8 +1,8 @@
-//! The groups of devices that the operator handed in: `docker run --device /dev/dri/renderD128`.
+//! The groups of devices that the operator added: `docker run --device /dev/dri/renderD128`.
 //!
-//! The engine makes a container's `/dev`, and only root can add to it. A device keeps the group that it has on the host. The account
-//! joins that group, but never one that gives more than the device: not root's, and of the groups with fixed numbers only those that
-//! exist for devices. So it never joins `disk`, `kmem`, `tty` or `shadow`.
+//! The engine makes the container's `/dev`, and only root can add to it. A device keeps the group that it has on the host. The
+//! account joins that group if the group gives access to devices only. So it never joins root's group. Of the groups with fixed
+//! numbers it joins only those for devices, and never `disk`, `kmem`, `tty` or `shadow`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,33 +11,33 @@ use std::path::Path;
 
 use rustix::thread::CapabilitySet;
 
-use crate::roots_own;
+use crate::trusted_path;
 
-/// The devices of this container.
+/// The directory of devices.
 const DEV: &str = "/dev";
 
-/// The names of directories in `/dev` that hold nothing of the operator's: terminals, and two that everybody can write.
+/// Directories in `/dev` without devices of the operator: terminals, and two that everybody can write.
 const NOT_HANDED_IN: [&str; 4] = ["pts", "shm", "mqueue", "fd"];
 
-/// The names of devices that every container has.
+/// Devices that every container has.
 const DEFAULTS: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tty", "console"];
 
-/// Debian gives numbers below this one to groups with a fixed meaning.
+/// The first number of groups without a fixed meaning on Debian.
 const FIRST_DYNAMIC: u32 = 100;
 
-/// The fixed numbers of groups that exist for devices, on Debian and its relatives: dialout, cdrom, tape, audio, video, plugdev, lp.
+/// The fixed numbers of groups for devices, on Debian and its relatives: dialout, cdrom, tape, audio, video, plugdev, lp.
 const FOR_DEVICES: [u32; 7] = [20, 24, 26, 29, 44, 46, 7];
 
-/// The kernel shows this number for a group that this user namespace does not have.
+/// The number that the kernel shows for a group that this user namespace does not map.
 const UNMAPPED: u32 = 65534;
 
-/// The depth and the number of entries of a `/dev` that is looked at. An engine makes a few dozen.
+/// The limits for the depth and the number of entries of `/dev`. An engine makes a few dozen entries.
 const DEPTH: u32 = 4;
 const ENTRIES_MAX: usize = 2000;
 
-/// Returns the groups to join, each once, with the first part of a name for one that has none.
+/// Returns the groups to join, each once, with the prefix of a name for a group without one.
 ///
-/// Returns none in a container that got all devices of the host (`--privileged`): nobody chose one there.
+/// Returns none in a container with all devices of the host (`--privileged`): the operator did not choose a device there.
 pub(crate) fn groups() -> impl Iterator<Item = (u32, &'static str)> {
     let mut gids = BTreeSet::new();
     if !has_all_devices() {
@@ -47,7 +47,7 @@ pub(crate) fn groups() -> impl Iterator<Item = (u32, &'static str)> {
     gids.into_iter().map(|gid| (gid, "device"))
 }
 
-/// Tells if this is a privileged container: raw access to the hardware is in no other one's bounding set.
+/// Tells if this is a privileged container: no other container has raw hardware access in its bounding set.
 fn has_all_devices() -> bool {
     let raw = rustix::thread::capability_is_in_bounding_set(CapabilitySet::SYS_RAWIO);
     let admin = rustix::thread::capability_is_in_bounding_set(CapabilitySet::SYS_ADMIN);
@@ -55,8 +55,8 @@ fn has_all_devices() -> bool {
 }
 
 fn collect(directory: &Path, depth: u32, left: &mut usize, gids: &mut BTreeSet<u32>) {
-    // A directory that others can change proves nothing about who made a device.
-    if !roots_own::is_roots(directory) {
+    // If others can change the directory, they may have made the device.
+    if !trusted_path::is_trusted_directory(directory) {
         return;
     }
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -79,7 +79,7 @@ fn collect(directory: &Path, depth: u32, left: &mut usize, gids: &mut BTreeSet<u
     }
 }
 
-/// Tells if membership gives access to devices and to nothing else.
+/// Tells if membership of the group gives access to devices only.
 fn may_be_joined(gid: u32) -> bool {
     (gid >= FIRST_DYNAMIC && gid != UNMAPPED) || FOR_DEVICES.contains(&gid)
 }
@@ -89,19 +89,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_that_give_more_than_a_device_are_not_joined() {
-        // root, tty, disk, kmem, adm, shadow, staff, sudo, no number here.
+    fn only_groups_for_devices_are_joined() {
+        // root, tty, disk, kmem, adm, shadow, staff, sudo, unmapped.
         for gid in [0, 5, 6, 15, 4, 42, 50, 27, 65534] {
             assert!(!may_be_joined(gid), "{gid}");
         }
-        // video, audio, dialout; render and kvm have numbers of the host's own.
+        // video, audio, dialout. The numbers of render and kvm depend on the host.
         for gid in [44, 29, 20, 104, 992, 4242] {
             assert!(may_be_joined(gid), "{gid}");
         }
     }
 
     #[test]
-    fn a_directory_of_others_is_not_looked_into() {
+    fn directory_that_others_can_write_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::chown(folder.path(), Some(rustix::process::geteuid().as_raw()), None).unwrap();
         fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();

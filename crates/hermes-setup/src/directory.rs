@@ -1,5 +1,5 @@
-//! Directories that are held open, and looked into without following a symlink: whatever a process of the account renames or
-//! swaps meanwhile, what was looked at is what is changed.
+//! Directories that are held open, and lookups in them that follow no symlink. The account may rename or swap files meanwhile; a
+//! change still reaches the very file that the lookup found.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,14 +13,14 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// Who something belongs to.
+/// The owner and the group of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-/// What the kernel says of a file.
+/// The facts that the kernel reports about a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) kind: FileType,
@@ -29,7 +29,7 @@ pub(crate) struct Facts {
     pub(crate) links: u64,
     pub(crate) device: (u32, u32),
     pub(crate) inode: u64,
-    /// Whether something is mounted here; nothing where the kernel (before 5.8) does not say.
+    /// Tells if something is mounted here. `None` if the kernel (before 5.8) does not report it.
     pub(crate) is_mount: Option<bool>,
 }
 
@@ -49,10 +49,10 @@ impl AsFd for Directory {
     }
 }
 
-/// Where the way to a directory ended.
+/// The failure to open a directory.
 #[derive(Debug)]
-pub(crate) struct Stuck {
-    /// How far it went, the step that failed included.
+pub(crate) struct OpenError {
+    /// The part of the path up to the step that failed.
     pub(crate) path: PathBuf,
     pub(crate) error: Errno,
 }
@@ -63,23 +63,23 @@ const OPEN: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NONBLOCK);
 
-/// The rules for what lies in a directory of the volume.
+/// The rules for paths in a directory of the volume.
 const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
 
 impl Directory {
-    /// `/`.
+    /// Opens `/`.
     pub(crate) fn root() -> rustix::io::Result<Self> {
         Ok(Self(rustix::fs::open("/", OPEN, Mode::empty())?))
     }
 
-    /// The directory at an absolute path, no step of which may be a symlink.
-    pub(crate) fn open(path: &Path) -> Result<Self, Stuck> {
+    /// Opens the directory at an absolute path. No step of the path may be a symlink.
+    pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let mut so_far = PathBuf::from("/");
-        let mut directory = Self::root().map_err(|error| Stuck { path: so_far.clone(), error })?;
-        for name in names_of(path) {
+        let mut directory = Self::root().map_err(|error| OpenError { path: so_far.clone(), error })?;
+        for name in steps_of(path) {
             so_far.push(name);
-            directory = directory.step(name).map_err(|error| Stuck { path: so_far.clone(), error })?;
+            directory = directory.step(name).map_err(|error| OpenError { path: so_far.clone(), error })?;
         }
         Ok(directory)
     }
@@ -94,8 +94,8 @@ impl Directory {
         self.open_beneath(name, BENEATH)
     }
 
-    /// Opens one name, openat2(2). Before Linux 5.6, and in sandboxes that do not know the call, `NOFOLLOW` and the check of the name
-    /// do the same but for mount points, which every caller looks at first.
+    /// Opens one name, openat2(2). Linux before 5.6, and some sandboxes, do not know the call. There, `NOFOLLOW` and the check of the
+    /// name do the same, except for mount points, which every caller checks first.
     fn open_beneath(&self, name: &OsStr, resolve: ResolveFlags) -> rustix::io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         if name.is_empty() || name == ".." || name.as_bytes().contains(&b'/') {
@@ -108,7 +108,7 @@ impl Directory {
         opened.map(Self)
     }
 
-    /// What lies at `name` in this directory, itself and not what it leads to; nothing where there is nothing.
+    /// Returns the facts about `name` in this directory, without following a symlink. Returns `None` if it does not exist.
     pub(crate) fn look(&self, name: impl rustix::path::Arg) -> rustix::io::Result<Option<Facts>> {
         match facts(self.0.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(facts) => Ok(Some(facts)),
@@ -117,12 +117,12 @@ impl Directory {
         }
     }
 
-    /// What this directory is.
+    /// Returns the facts about this directory.
     pub(crate) fn facts(&self) -> rustix::io::Result<Facts> {
         facts(self.0.as_fd(), "", AtFlags::EMPTY_PATH)
     }
 
-    /// Calls `visit` with each name in it but `.` and `..`, until it breaks off. Memory does not grow with the directory.
+    /// Calls `visit` with each name except `.` and `..`, until it breaks off. Memory does not grow with the directory.
     pub(crate) fn for_each(
         &self,
         mut visit: impl FnMut(&OsStr) -> ControlFlow<()>,
@@ -141,7 +141,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes the directory `name`; whether it was not there before.
+    /// Creates the directory `name`. Returns `false` if it existed before.
     pub(crate) fn make(&self, name: impl rustix::path::Arg, mode: u32) -> rustix::io::Result<bool> {
         match rustix::fs::mkdirat(&self.0, name, Mode::from_raw_mode(mode)) {
             Ok(()) => Ok(true),
@@ -150,8 +150,8 @@ impl Directory {
         }
     }
 
-    /// Gives `name` to `owner`, if it is still the very thing that `expected` was: what is changed is held open while it is
-    /// compared. `STALE` where it is another one.
+    /// Gives `name` to `owner` if it is still the file that `expected` describes. Holds the file open while it compares. Fails with
+    /// `STALE` if it is another file.
     pub(crate) fn give(
         &self,
         name: impl rustix::path::Arg,
@@ -162,7 +162,7 @@ impl Directory {
         let held = rustix::fs::openat(&self.0, name, flags, Mode::empty())?;
         let found = facts(held.as_fd(), "", AtFlags::EMPTY_PATH)?;
         let same = |facts: &Facts| (facts.device, facts.inode, facts.owner);
-        // A second name may have come meanwhile; of a directory, the links are those of its subdirectories.
+        // It may have a second name by now. The links of a directory are those of its subdirectories.
         let has_one_name = found.is_directory() || found.links == 1;
         if same(&found) != same(expected) || !has_one_name {
             return Err(Errno::STALE);
@@ -180,7 +180,7 @@ impl Directory {
         rustix::fs::fchmod(&self.0, Mode::from_raw_mode(mode))
     }
 
-    /// The whole of the regular file `name` of at most `limit` bytes; nothing where there is anything else.
+    /// Reads the regular file `name` of at most `limit` bytes. Returns `None` for any other file.
     pub(crate) fn read_small(&self, name: &str, limit: u64) -> Option<Vec<u8>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let file = rustix::fs::openat(&self.0, name, flags, Mode::empty()).ok()?;
@@ -193,7 +193,7 @@ impl Directory {
         (bytes.len() as u64 <= limit).then_some(bytes)
     }
 
-    /// Whether nothing is in it but what a file system puts there itself.
+    /// Tells if the directory is empty, apart from entries that a file system makes itself.
     pub(crate) fn is_empty(&self) -> rustix::io::Result<bool> {
         let mut is_empty = true;
         self.for_each(|name| {
@@ -207,8 +207,8 @@ impl Directory {
 /// The size of the buffer for getdents64(2), in bytes.
 const READ_AT_ONCE: usize = 16 * 1024;
 
-/// The names on the way from `/` to an absolute path.
-pub(crate) fn names_of(path: &Path) -> impl Iterator<Item = &OsStr> {
+/// Returns the names on an absolute path, without `/`.
+pub(crate) fn steps_of(path: &Path) -> impl Iterator<Item = &OsStr> {
     path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name),
         Component::ParentDir => Some(OsStr::new("..")),
@@ -236,7 +236,7 @@ fn facts(at: BorrowedFd<'_>, name: impl rustix::path::Arg, flags: AtFlags) -> ru
                 .contains(StatxAttributes::MOUNT_ROOT)
                 .then(|| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)),
         }),
-        // Kernels before 4.11 have no statx, and sandboxes of that time answer EPERM to what they do not know.
+        // Kernels before 4.11 have no statx, and sandboxes of that time answer EPERM to unknown calls.
         Err(Errno::NOSYS | Errno::PERM) => {
             let found = rustix::fs::statat(at, name.as_ref(), flags)?;
             let device = found.st_dev;

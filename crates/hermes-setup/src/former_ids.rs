@@ -1,7 +1,8 @@
-//! The IDs that the account had at the last boot, for a container that was made anew: its `/etc/passwd` does not know them.
+//! The IDs that the account had at the last boot. A new container needs them, since its `/etc/passwd` does not show them.
 //!
-//! The record is root's file in `HERMES_HOME`, and counts only where the account can neither replace nor change it: the directory is
-//! root's and sticky, the file root's, with one name and no right to write for others. It names two numbers and no file.
+//! The record is root's file in `HERMES_HOME`. It counts only if the account can neither replace nor change it. So the directory
+//! must be root's and sticky. The file must be root's, with one name, and not writable for others. It holds two numbers and no
+//! file name.
 
 use std::os::fd::AsFd;
 
@@ -13,13 +14,13 @@ use crate::directory::{Directory, Owner};
 /// The longest record that is read, in bytes.
 const RECORD_MAX: u64 = 64;
 
-/// The first words of a record, the version of its format included.
+/// The start of a record, with the version of its format.
 const HEADER: &str = "hermes account 2 ";
 
-/// The record while root writes it.
+/// The name of the record while root writes it.
 const TEMPORARY: &str = ".ownership.new";
 
-/// Reads the record; returns `None` where there is none that counts.
+/// Reads the record. Returns `None` if there is none that counts.
 pub(crate) fn read(home: &Directory) -> Option<Owner> {
     if !is_protected(home) {
         return None;
@@ -32,10 +33,10 @@ pub(crate) fn read(home: &Directory) -> Option<Owner> {
     parse(&home.read_small(OWNERSHIP_RECORD, RECORD_MAX)?)
 }
 
-/// Writes the record where the account cannot change it; elsewhere there is none. A boot without a record looks at the same files.
+/// Writes the record if the account cannot change it there. Without a record, a boot looks at the same files.
 pub(crate) fn write(home: &Directory, account: Owner) {
     if is_protected(home) && read(home) != Some(account) {
-        // Without room on the volume there is no record.
+        // A full volume gets no record.
         let _ = replace(home, &to_text(account));
     }
 }
@@ -81,21 +82,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_are_a_record_only_if_root_could_have_written_them(bytes: Vec<u8>) {
+        fn parsed_record_has_the_only_text_of_its_ids(bytes: Vec<u8>) {
             if let Some(account) = parse(&bytes) {
                 prop_assert_eq!(to_text(account).into_bytes(), bytes);
             }
         }
 
         #[test]
-        fn a_record_reads_back(uid in 1_u32.., gid: u32) {
+        fn written_record_is_read_back(uid in 1_u32.., gid: u32) {
             let account = Owner { uid, gid };
             prop_assert_eq!(parse(to_text(account).as_bytes()), Some(account));
         }
     }
 
     #[test]
-    fn a_record_counts_only_where_the_account_cannot_change_it() {
+    fn record_counts_only_if_the_account_cannot_change_it() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("not checked: only root can change owners");
             return;

@@ -1,5 +1,4 @@
-//! Groups that the account gets, so that it still has them when root is left behind: that of a mounted Docker socket, and those of the
-//! devices that the operator handed in.
+//! The groups that the account needs besides its own: that of a mounted Docker socket, and those of the operator's devices.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,24 +11,24 @@ use hermes_core::chain;
 use hermes_os::ToolError;
 use hermes_os::tool::Tool;
 
-use crate::account::etc_is_read_only;
 use crate::devices;
 use crate::directory::Owner;
 use crate::notice::{Notice, Notices};
-use crate::roots_own;
+use crate::remap::etc_is_read_only;
+use crate::trusted_path;
 use crate::variables::Variables;
 
-/// Where the engine's socket is mounted when nothing names another place.
+/// The default path of the engine's socket.
 const SOCKET: &str = "/var/run/docker.sock";
 
-/// Gives the account the group of the Docker socket, if one is mounted, and those of devices, unless it has them.
-pub(crate) fn give_those_handed_in(variables: &Variables, account: Owner, notices: &mut Notices) {
+/// Adds the account to the group of the Docker socket, if one is mounted, and to those of devices.
+pub(crate) fn add_account(variables: &Variables, account: Owner, notices: &mut Notices) {
     let wanted = group_of_socket(&socket(variables)).map(|gid| (gid, "docker"));
     give(wanted, "giving the account the group of the Docker socket", account, notices);
     give(devices::groups(), "giving the account the group of a device", account, notices);
 }
 
-/// Makes the account a member of these groups, each with the first part of its name if it has none.
+/// Adds the account to these groups. A group without a name gets one with this prefix.
 fn give(
     wanted: impl IntoIterator<Item = (u32, &'static str)>,
     what: &'static str,
@@ -40,7 +39,7 @@ fn give(
     if wanted.peek().is_none() {
         return;
     }
-    // What the operator gave it by --group-add it keeps without any of this.
+    // The account has the groups of --group-add in any case.
     let has = Account::lookup().map_or_else(|_| Vec::new(), |account| account.groups);
     for (gid, name) in wanted.filter(|(gid, _)| has.iter().all(|group| group.as_raw() != *gid)) {
         if etc_is_read_only() {
@@ -52,20 +51,20 @@ fn give(
     }
 }
 
-/// The socket that `DOCKER_HOST` names, else the usual one.
+/// Returns the socket that `DOCKER_HOST` names, or the default one.
 fn socket(variables: &Variables) -> PathBuf {
     let named = variables.get("DOCKER_HOST").and_then(|host| host.as_bytes().strip_prefix(b"unix://"));
     named.map_or_else(|| SOCKET.into(), |path| OsStr::from_bytes(path).into())
 }
 
-/// The group of a socket that the account could not have put there.
+/// Returns the group of a socket, if the account cannot have put the socket there.
 fn group_of_socket(path: &Path) -> Option<u32> {
-    let path = roots_own::real_path(path)?;
+    let path = trusted_path::resolve(path)?;
     let found = fs::symlink_metadata(path).ok()?;
     found.file_type().is_socket().then_some(found.gid())
 }
 
-/// Makes the account a member of the group with this ID, which gets a name if it has none.
+/// Adds the account to the group with this ID. Creates the group if it has no name.
 fn join(gid: u32, name: &str) -> Result<(), ToolError> {
     let number = gid.to_string();
     if !hermes_account::is_group(gid) {

@@ -1,4 +1,4 @@
-//! `HERMES_HOME` itself: found or made without following a symlink, and handed over to the account.
+//! `HERMES_HOME` itself: opens or creates it without following a symlink, and hands it over to the account.
 
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
@@ -8,11 +8,11 @@ use hermes_os::{file_kind, file_system};
 use rustix::fs::{FileType, StatVfsMountFlags};
 use rustix::io::Errno;
 
-use crate::account::{Settled, UID_OF_THE_IMAGE, former_uids};
-use crate::directory::{Directory, Facts, Owner, Stuck, names_of};
+use crate::directory::{Directory, Facts, OpenError, Owner, steps_of};
 use crate::notice::{Notice, Notices};
+use crate::remap::{Remap, UID_OF_THE_IMAGE, former_uids};
 
-/// Directories of the system: neither they, nor what is below them, nor what holds them can be Hermes's.
+/// Directories of the system. `HERMES_HOME` can be none of them, nor below one, nor above one.
 const SYSTEM: &[&str] = &[
     "/bin",
     "/boot",
@@ -33,20 +33,20 @@ const SYSTEM: &[&str] = &[
     "/usr",
 ];
 
-/// Directories that everybody shares: Hermes's can be below them, and cannot be one of them.
+/// Directories that all programs share. `HERMES_HOME` can be below them, but can be none of them.
 const SHARED: &[&str] = &["/tmp", "/var/lib", "/var/tmp"];
 
-/// Opens `HERMES_HOME` as root, and makes it where it is missing. Returns `None` where it cannot be used, and says why.
-pub(crate) fn settle(path: &Path, settled: Settled, notices: &mut Notices) -> Option<Directory> {
-    let account = settled.now;
-    if is_of_the_system(path) {
+/// Opens `HERMES_HOME` as root, and creates it if it is missing. Returns `None`, with a notice, if it is unusable.
+pub(crate) fn open_as_root(path: &Path, remap: Remap, notices: &mut Notices) -> Option<Directory> {
+    let account = remap.now;
+    if is_system_directory(path) {
         notices.add(Notice::SystemDirectory { path: path.to_owned() });
         return None;
     }
-    let home = match find_or_make(path, account) {
+    let home = match open_or_create(path, account) {
         Ok(found) => found,
         Err(stuck) => {
-            notices.add(told(stuck));
+            notices.add(describe(stuck));
             return None;
         }
     };
@@ -57,8 +57,8 @@ pub(crate) fn settle(path: &Path, settled: Settled, notices: &mut Notices) -> Op
     Some(home)
 }
 
-/// Opens `HERMES_HOME` as who cannot make it.
-pub(crate) fn find(path: &Path, notices: &mut Notices) -> Option<Directory> {
+/// Opens `HERMES_HOME` as a user who cannot create it.
+pub(crate) fn open_existing(path: &Path, notices: &mut Notices) -> Option<Directory> {
     match Directory::open(path) {
         Ok(home) if is_read_only(&home) => {
             notices.add(Notice::ReadOnlyVolume { path: path.to_owned() });
@@ -66,13 +66,13 @@ pub(crate) fn find(path: &Path, notices: &mut Notices) -> Option<Directory> {
         }
         Ok(home) => Some(home),
         Err(stuck) => {
-            notices.add(told(stuck));
+            notices.add(describe(stuck));
             None
         }
     }
 }
 
-fn is_of_the_system(path: &Path) -> bool {
+fn is_system_directory(path: &Path) -> bool {
     let path: PathBuf = Path::new("/").components().chain(path.components()).collect();
     let climbs = path.components().any(|component| component == std::path::Component::ParentDir);
     let holds = |directory: &&str| Path::new(directory).starts_with(&path);
@@ -81,15 +81,15 @@ fn is_of_the_system(path: &Path) -> bool {
         || SHARED.iter().any(holds)
 }
 
-fn find_or_make(path: &Path, account: Owner) -> Result<Directory, Stuck> {
+fn open_or_create(path: &Path, account: Owner) -> Result<Directory, OpenError> {
     let mut so_far = PathBuf::from("/");
-    let stuck = |path: &Path, error| Stuck { path: path.to_owned(), error };
+    let stuck = |path: &Path, error| OpenError { path: path.to_owned(), error };
     let mut directory = Directory::root().map_err(|error| stuck(&so_far, error))?;
-    for name in names_of(path) {
+    for name in steps_of(path) {
         so_far.push(name);
         directory = match directory.step(name) {
             Err(Errno::NOENT) => {
-                make_on_the_way(&directory, name, account).map_err(|error| stuck(&so_far, error))?
+                create_step(&directory, name, account).map_err(|error| stuck(&so_far, error))?
             }
             found => found.map_err(|error| stuck(&so_far, error))?,
         };
@@ -97,8 +97,8 @@ fn find_or_make(path: &Path, account: Owner) -> Result<Directory, Stuck> {
     Ok(directory)
 }
 
-/// A directory that leads to `HERMES_HOME` is whose directory it lies in: the account's where that is its own, root's elsewhere.
-fn make_on_the_way(parent: &Directory, name: &OsStr, account: Owner) -> rustix::io::Result<Directory> {
+/// Creates a directory on the path of `HERMES_HOME`. In a directory of the account it is the account's; elsewhere it is root's.
+fn create_step(parent: &Directory, name: &OsStr, account: Owner) -> rustix::io::Result<Directory> {
     parent.make(name, 0o755)?;
     let made = parent.step(name)?;
     if parent.facts()?.owner.uid == account.uid {
@@ -107,13 +107,13 @@ fn make_on_the_way(parent: &Directory, name: &OsStr, account: Owner) -> rustix::
     Ok(made)
 }
 
-/// Returns whether this is the image's own directory, as an engine copies it into a new volume.
-pub(crate) fn is_of_an_engine(facts: &Facts) -> bool {
+/// Tells if this is the image's own directory, as an engine copies it into a new volume.
+pub(crate) fn is_engine_default(facts: &Facts) -> bool {
     facts.owner == Owner { uid: UID_OF_THE_IMAGE, gid: 0 }
 }
 
-/// Returns whether something in the directory belongs to such a user.
-pub(crate) fn has_something_of(home: &Directory, is_user: impl Fn(u32) -> bool) -> bool {
+/// Tells if an entry of the directory belongs to such a user.
+pub(crate) fn has_entry_of(home: &Directory, is_user: impl Fn(u32) -> bool) -> bool {
     let mut found = false;
     let read = home.for_each(|name| {
         let looked = home.look(name);
@@ -123,23 +123,25 @@ pub(crate) fn has_something_of(home: &Directory, is_user: impl Fn(u32) -> bool) 
     found || read.is_err()
 }
 
-/// Gives `HERMES_HOME` the owner that it needs. A directory of root's, or of the engine's, stays root's and is shared with the account
-/// by its group and the sticky bit: the account can make files there, and cannot rename or remove those of others. A directory of
-/// the account's stays the account's, since it is the operator's choice (PUID).
+/// Gives `HERMES_HOME` the owner that it needs.
 ///
-/// A volume on which something is not in order keeps its owner: the account may have put it there.
+/// Root's or the engine's directory becomes root's, and is shared with the account by its group and the sticky bit. So the account
+/// can create files there, but cannot rename or remove files of others. The account's own directory stays the account's, since
+/// that is the operator's choice (PUID).
+///
+/// A volume with an open problem keeps its owner: the account may have caused the problem.
 pub(crate) fn hand_over(
     home: &Directory,
     path: &Path,
-    settled: Settled,
+    remap: Remap,
     is_in_order: bool,
     notices: &mut Notices,
 ) {
-    let account = settled.now;
+    let account = remap.now;
     let Ok(facts) = home.facts() else { return };
     let owner = facts.owner;
     let shared = Owner { uid: 0, gid: account.gid };
-    let given = if owner.uid == 0 || (is_of_an_engine(&facts) && is_in_order) {
+    let given = if owner.uid == 0 || (is_engine_default(&facts) && is_in_order) {
         share(home, &facts, shared, is_in_order, account)
     } else if owner.uid == account.uid {
         Ok(())
@@ -148,7 +150,7 @@ pub(crate) fn hand_over(
     };
     match given {
         Ok(()) if owner.uid == 0 || owner.uid == account.uid => {}
-        Ok(()) if former_uids(settled).any(|uid| uid == owner.uid) => {}
+        Ok(()) if former_uids(remap).any(|uid| uid == owner.uid) => {}
         Ok(()) => notices.add(Notice::HomeTakenOver {
             path: path.to_owned(),
             from_uid: owner.uid,
@@ -156,7 +158,7 @@ pub(crate) fn hand_over(
             uid: account.uid,
             gid: account.gid,
         }),
-        Err(error) => notices.add(Notice::CannotGive {
+        Err(error) => notices.add(Notice::GiveFailed {
             path: path.to_owned(),
             more: 0,
             error,
@@ -168,8 +170,8 @@ pub(crate) fn hand_over(
     }
 }
 
-/// Lets the account work in a directory that is root's. Without the sticky bit the next boot trusts nothing in it.
-/// On a file system with one mode for all files the account cannot share it, and gets it.
+/// Lets the account work in root's directory. Without the sticky bit the next boot trusts no file in it. A file system with one
+/// mode for all files allows no sharing, so the account gets the directory.
 fn share(
     home: &Directory,
     facts: &Facts,
@@ -194,22 +196,22 @@ fn is_read_only(directory: &Directory) -> bool {
     rustix::fs::fstatvfs(directory).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// Why `HERMES_HOME` cannot be reached.
-fn told(stuck: Stuck) -> Notice {
-    // What it is decides what to say; who looks may not be allowed to know.
+/// Describes why `HERMES_HOME` cannot be opened.
+fn describe(stuck: OpenError) -> Notice {
+    // The user of this process may lack the right to see the kind.
     let kind = std::fs::symlink_metadata(&stuck.path).ok().map(|found| found.file_type());
     match kind {
         Some(kind) if kind.is_symlink() => Notice::Symlink {
             path: stuck.path,
-            mend: "name the directory itself in HERMES_HOME, or mount it there",
+            hint: "name the directory itself in HERMES_HOME, or mount it there",
         },
         Some(kind) if !kind.is_dir() => Notice::WrongKind {
             path: stuck.path,
             found: file_kind::name(FileType::RegularFile),
             wanted: "directory",
-            mend: "name another directory in HERMES_HOME, or move it away",
+            hint: "name another directory in HERMES_HOME, or move it away",
         },
-        _ => Notice::CannotMake { path: stuck.path, more: 0, error: stuck.error },
+        _ => Notice::CreateFailed { path: stuck.path, more: 0, error: stuck.error },
     }
 }
 
@@ -239,7 +241,7 @@ mod tests {
     #[case("/var", true)]
     #[case("/var/lib", true)]
     #[case("/var/lib/hermes", false)]
-    fn a_directory_of_the_system_cannot_be_the_home(#[case] path: &str, #[case] expected: bool) {
-        assert_eq!(is_of_the_system(Path::new(path)), expected);
+    fn system_directories_are_refused_as_home(#[case] path: &str, #[case] expected: bool) {
+        assert_eq!(is_system_directory(Path::new(path)), expected);
     }
 }

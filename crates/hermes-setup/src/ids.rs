@@ -1,21 +1,21 @@
-//! Which IDs the operator wants the account to have: `HERMES_UID` and `HERMES_GID`, else `PUID` and `PGID`.
+//! The IDs that the operator requests for the account: `HERMES_UID` and `HERMES_GID`, or `PUID` and `PGID`.
 
 use std::ffi::OsStr;
 
 use crate::notice::{Notice, Notices};
 use crate::variables::Variables;
 
-/// The highest ID: 65535 is the 16-bit "no ID", and many file systems of a NAS go no further.
+/// The highest ID. 65535 means "no ID" in 16 bits, and many file systems of a NAS support no higher one.
 const HIGHEST: u32 = 65534;
 
-/// What is wanted; nothing where nobody asked, or asked for what cannot be.
+/// The requested IDs. `None` if there is no request, or an invalid one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct RequestedIds {
     pub(crate) uid: Option<u32>,
     pub(crate) gid: Option<u32>,
 }
 
-impl Wanted {
+impl RequestedIds {
     pub(crate) fn from(variables: &Variables, notices: &mut Notices) -> Self {
         let mut first = |names: [&'static str; 2]| {
             for name in names {
@@ -35,13 +35,13 @@ impl Wanted {
         Self { uid: first(["HERMES_UID", "PUID"]), gid: first(["HERMES_GID", "PGID"]) }
     }
 
-    /// Whether anything is asked for.
-    pub(crate) fn anything(self) -> bool {
+    /// Tells if the operator requested an ID.
+    pub(crate) fn is_any(self) -> bool {
         self != Self::default()
     }
 }
 
-/// A whole number from 1 to [`HIGHEST`], in digits alone.
+/// Parses a whole number from 1 to [`HIGHEST`], written in digits only.
 fn id_of(value: &OsStr) -> Option<u32> {
     let text = value.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     text.parse().ok().filter(|id| (1..=HIGHEST).contains(id))
@@ -68,32 +68,35 @@ mod tests {
     #[case("1 ", None)]
     #[case("0x10", None)]
     #[case("abc", None)]
-    fn an_id_is_a_number_from_1_to_65534(#[case] text: &str, #[case] expected: Option<u32>) {
+    fn id_is_a_number_from_1_to_65534(#[case] text: &str, #[case] expected: Option<u32>) {
         assert_eq!(id_of(OsStr::new(text)), expected);
     }
 
     #[test]
-    fn hermes_own_variables_come_before_those_of_a_nas_each_for_itself() {
-        let wanted = |variables: Variables| Wanted::from(&variables, &mut Notices::default());
+    fn hermes_variables_take_precedence_over_puid_and_pgid() {
+        let wanted = |variables: Variables| RequestedIds::from(&variables, &mut Notices::default());
         let all = [("HERMES_UID", "1"), ("PUID", "2"), ("HERMES_GID", "3"), ("PGID", "4")];
-        assert_eq!(wanted(all.into()), Wanted { uid: Some(1), gid: Some(3) });
+        assert_eq!(wanted(all.into()), RequestedIds { uid: Some(1), gid: Some(3) });
         assert_eq!(
             wanted([("HERMES_UID", "1"), ("PGID", "4")].into()),
-            Wanted { uid: Some(1), gid: Some(4) }
+            RequestedIds { uid: Some(1), gid: Some(4) }
         );
         assert_eq!(
             wanted([("PUID", "99"), ("PGID", "100")].into()),
-            Wanted { uid: Some(99), gid: Some(100) }
+            RequestedIds { uid: Some(99), gid: Some(100) }
         );
-        assert_eq!(wanted([("HERMES_UID", ""), ("PUID", "2")].into()), Wanted { uid: Some(2), gid: None });
-        assert!(!wanted([].into()).anything());
+        assert_eq!(
+            wanted([("HERMES_UID", ""), ("PUID", "2")].into()),
+            RequestedIds { uid: Some(2), gid: None }
+        );
+        assert!(!wanted([].into()).is_any());
     }
 
     #[test]
-    fn what_is_no_id_is_refused_by_name_and_nothing_else_is_tried() {
+    fn invalid_id_is_refused_without_a_fallback() {
         let mut notices = Notices::default();
         let variables = [("HERMES_UID", "abc"), ("PUID", "2"), ("PGID", "0"), ("HERMES_GID", "")];
-        assert_eq!(Wanted::from(&variables.into(), &mut notices), Wanted::default());
+        assert_eq!(RequestedIds::from(&variables.into(), &mut notices), RequestedIds::default());
         insta::assert_snapshot!(notices.text(), @r#"
         HERMES_UID="abc" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has
         HERMES_GID is empty and taken as not set

@@ -1,4 +1,4 @@
-//! The report of what the file system of the volume lacks, once at each boot, by a service that runs beside the command.
+//! The report of the abilities that the volume's file system lacks. A service beside the command makes it once at each boot.
 
 use hermes_core::Home;
 use hermes_os::file_system;
@@ -6,9 +6,9 @@ use rustix::io::Errno;
 
 use crate::notice::{Notice, Notices};
 
-/// Tries the abilities of the file system as the account, and reports those that are not there.
+/// Tests the abilities of the file system as the account, and reports the missing ones.
 ///
-/// It reports nothing of a volume that takes no file at all: the rest of the set-up has done that.
+/// It reports nothing about a volume that takes no file at all: the set-up has already done that.
 pub fn report_lacks(home: &Home, notices: &mut Notices) {
     for lack in file_system::probe(home.root()).unwrap_or_default() {
         let error = Errno::from_io_error(&lack.error).unwrap_or(Errno::INVAL);

@@ -1,32 +1,35 @@
-//! What the boot does to the account and to the volume, before any service runs (`hermes container setup`).
+//! The preparation of the account and of the volume at boot, before any service runs (`hermes container setup`).
 //!
-//! Two halves. As *root*: the account's IDs and groups, `HERMES_HOME` itself, and the owner of what is Hermes's own; root writes no
-//! file on the volume and reads none there that it believes. As the *account*: directories, seeds, modes, the version of
-//! configurations; what goes wrong there can reach no further than the account itself.
+//! It has two halves. *Root* settles the account's IDs and groups, `HERMES_HOME` itself, and the owners of Hermes's files. Root
+//! writes only its own record on the volume, and trusts no file there that the account can write. The *account* makes directories,
+//! seeds and modes, and migrates configurations. A failure there affects the account only.
 
-mod account;
 mod auth_home;
 mod devices;
 mod directory;
 mod former_ids;
-mod furnish;
 mod groups;
+mod hashing;
 mod home;
 mod ids;
 mod lacks;
 mod notice;
 mod ownership;
 mod password;
+mod populate;
+mod remap;
 mod root;
-mod roots_own;
 mod secret_files;
 mod seeds;
+mod stored_environment;
 mod trust;
+mod trusted_path;
 mod variables;
 
-pub use furnish::furnish;
+pub use hashing::Hasher;
 pub use lacks::report_lacks;
 pub use notice::{Notice, Notices};
-pub use password::{Hasher, finish_password};
+pub use password::finish_password;
+pub use populate::populate;
 pub use root::{Prepared, prepare};
 pub use variables::Variables;

@@ -1,4 +1,4 @@
-//! What the set-up says: one line each, with the path that it is about and the way to mend it.
+//! The messages of the set-up: one line each, with the path and a hint.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,20 +9,20 @@ use hermes_os::file_system::Ability;
 use hermes_os::printable::printable;
 use rustix::io::Errno;
 
-/// Something that an operator should know.
+/// A message for the operator.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Notice {
-    /// A variable that names an ID holds none.
+    /// A variable for an ID holds no valid ID.
     #[error(
         "{name}={value:?} is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"
     )]
     BadId {
         /// The variable.
         name: &'static str,
-        /// What it holds.
+        /// Its value.
         value: OsString,
     },
-    /// A variable that names an ID is set and empty, as `PUID=${PUID}` of a compose file makes it.
+    /// A variable for an ID is set and empty, as `PUID=${PUID}` in a compose file makes it.
     #[error("{name} is empty and taken as not set")]
     EmptyId {
         /// The variable.
@@ -34,53 +34,53 @@ pub enum Notice {
          (--user); leave --user out, or leave them out"
     )]
     RemapNeedsRoot {
-        /// Who runs this.
+        /// The UID of this process.
         uid: u32,
-        /// Its group.
+        /// The GID of this process.
         gid: u32,
     },
-    /// `/etc` cannot be written.
+    /// The root file system is read-only, so `/etc` cannot be changed.
     #[error(
         "{what} is not possible: the root file system is read-only, and the account is in /etc; it stays \
          {uid}:{gid} (leave --read-only out, or start with --user)"
     )]
     ReadOnlyRoot {
-        /// What was to be changed.
+        /// The change that is not possible.
         what: &'static str,
-        /// The account's.
+        /// The account's UID.
         uid: u32,
-        /// The account's.
+        /// The account's GID.
         gid: u32,
     },
     /// A program that changes accounts failed.
     #[error("the account stays {uid}:{gid}: {failure}")]
     AccountTool {
-        /// The account's.
+        /// The account's UID.
         uid: u32,
-        /// The account's.
+        /// The account's GID.
         gid: u32,
-        /// The command, how it ended, what it said.
+        /// The command, its exit status and its output.
         failure: String,
     },
     /// `HERMES_HOME` is a directory of the system.
     #[error(
-        "HERMES_HOME={} is refused: it is, or holds, a directory of the system itself; name one that is Hermes's \
-         alone, such as /opt/data",
+        "HERMES_HOME={} is refused: it is a directory of the system, or contains one; name a directory for Hermes alone, such \
+         as /opt/data",
         path.display()
     )]
     SystemDirectory {
-        /// What it names.
+        /// The path.
         path: PathBuf,
     },
-    /// A symlink where something would be written or handed over.
-    #[error("refusing to follow the symlink {}: it is left alone; {mend}", path.display())]
+    /// A symlink lies where the set-up would write a file or change an owner.
+    #[error("refusing to follow the symlink {}: it is left alone; {hint}", path.display())]
     Symlink {
-        /// Where it lies.
+        /// The symlink.
         path: PathBuf,
-        /// What to do.
-        mend: &'static str,
+        /// The hint.
+        hint: &'static str,
     },
-    /// A file with other names: handing it over would hand them over, too.
+    /// A file has other names: to hand it over would hand these over, too.
     #[error(
         "refusing to hand {} over: it is a hard link, and has other names elsewhere; copy it if Hermes needs it",
         path.display()
@@ -89,19 +89,19 @@ pub enum Notice {
         /// One of its names.
         path: PathBuf,
     },
-    /// A directory where a file belongs, or the other way round.
-    #[error("{} is a {found} where a {wanted} belongs; {mend}", path.display())]
+    /// A directory lies in place of a file, or a file in place of a directory.
+    #[error("{} is a {found} where a {wanted} belongs; {hint}", path.display())]
     WrongKind {
-        /// Where it lies.
+        /// The path.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the file there.
         found: &'static str,
-        /// What it should be.
+        /// The right kind.
         wanted: &'static str,
-        /// What to do.
-        mend: &'static str,
+        /// The hint.
+        hint: &'static str,
     },
-    /// The volume was somebody else's.
+    /// `HERMES_HOME` had another owner, and belongs to the account now.
     #[error(
         "{} belonged to {from_uid}:{from_gid} and is the account's now ({uid}:{gid}); to keep its owner, set \
          PUID={from_uid} and PGID={from_gid}",
@@ -110,54 +110,54 @@ pub enum Notice {
     HomeTakenOver {
         /// `HERMES_HOME`.
         path: PathBuf,
-        /// Whose it was.
+        /// The former owner.
         from_uid: u32,
-        /// Whose it was.
+        /// The former group.
         from_gid: u32,
-        /// The account's.
+        /// The account's UID.
         uid: u32,
-        /// The account's.
+        /// The account's GID.
         gid: u32,
     },
-    /// A directory that Hermes uses is something mounted, with contents of somebody else.
+    /// A directory that Hermes uses is a mount with files of another user.
     #[error(
-        "{} is mounted from elsewhere, with somebody's files in it: it stays {uid}:{gid}'s; if agents are to write \
-         there, change its owner where it comes from",
+        "{} is mounted, and holds files of others: it still belongs to {uid}:{gid}; to let agents write there, change its \
+         owner at the source of the mount",
         path.display()
     )]
-    MountLeftAlone {
+    ForeignMount {
         /// The mount point.
         path: PathBuf,
-        /// Whose it is.
+        /// The owner.
         uid: u32,
-        /// Whose it is.
+        /// The group.
         gid: u32,
     },
-    /// The owner of something cannot be changed.
+    /// The owner of a file cannot be changed.
     #[error(
-        "cannot give {}{} to {uid}:{gid}: {}; {}",
+        "failed to give {}{} to {uid}:{gid}: {}; {}",
         path.display(),
         AndMore(*more),
-        Said(*error),
-        OwnersMend { account: (*uid, *gid), owner: (*owner_uid, *owner_gid) }
+        ErrnoText(*error),
+        OwnerHint { account: (*uid, *gid), owner: (*owner_uid, *owner_gid) }
     )]
-    CannotGive {
-        /// The first.
+    GiveFailed {
+        /// The first such file.
         path: PathBuf,
-        /// How many others there are.
+        /// The number of other such files.
         more: usize,
-        /// What the kernel said.
+        /// The error of the kernel.
         error: Errno,
-        /// The account's.
+        /// The account's UID.
         uid: u32,
-        /// The account's.
+        /// The account's GID.
         gid: u32,
-        /// Whose the first is.
+        /// The owner of the first file.
         owner_uid: u32,
-        /// Whose the first is.
+        /// The group of the first file.
         owner_gid: u32,
     },
-    /// Something lies in a place of Hermes's, and root does not hand it over: it is somebody's, or the account may have moved it there.
+    /// A file in a directory of Hermes belongs to another user, or is root's and the account may have moved it there.
     #[error(
         "{}{} belongs to {owner_uid}:{owner_gid} and stays so; to give it to the account: docker exec -u root CONTAINER \
          chown -hR hermes:hermes {}",
@@ -165,105 +165,105 @@ pub enum Notice {
         AndMore(*more),
         path.display()
     )]
-    OfSomebodyElse {
-        /// The first.
+    ForeignOwner {
+        /// The first such file.
         path: PathBuf,
-        /// How many others there are.
+        /// The number of other such files.
         more: usize,
-        /// Whose the first is.
+        /// The owner of the first file.
         owner_uid: u32,
-        /// Whose the first is.
+        /// The group of the first file.
         owner_gid: u32,
     },
-    /// There are more files than a boot has time for.
+    /// There are more files than a boot can check in time.
     #[error(
-        "looked at the owners of {looked_at} files and directories, and left the rest as it is; remove files that nobody needs"
+        "checked the owners of {checked} files and directories, and did not check the others; remove files that are not needed"
     )]
     TooMany {
-        /// Files and directories.
-        looked_at: u64,
+        /// The number of checked files and directories.
+        checked: u64,
     },
-    /// Something cannot be looked into.
-    #[error("cannot look at {}{}: {}; its owner is left as it is", path.display(), AndMore(*more), Said(*error))]
-    CannotLook {
-        /// The first.
+    /// A file cannot be inspected.
+    #[error("failed to inspect {}{}: {}; its owner stays the same", path.display(), AndMore(*more), ErrnoText(*error))]
+    InspectFailed {
+        /// The first such file.
         path: PathBuf,
-        /// How many others there are.
+        /// The number of other such files.
         more: usize,
-        /// What the kernel said.
+        /// The error of the kernel.
         error: Errno,
     },
-    /// Directories in each other beyond all measure.
-    #[error("{} is too deep: what lies below it is left as it is; move it up", path.display())]
+    /// Directories are nested too deep.
+    #[error("{} is too deep: the files below it keep their owners; move it up", path.display())]
     TooDeep {
-        /// The first that was not entered.
+        /// The first directory that was not entered.
         path: PathBuf,
     },
     /// Owners were changed.
     #[error("{count} files and directories are the account's now ({uid}:{gid})")]
     Given {
-        /// How many.
+        /// The number of files and directories.
         count: u64,
-        /// The account's.
+        /// The account's UID.
         uid: u32,
-        /// The account's.
+        /// The account's GID.
         gid: u32,
     },
-    /// Looking takes its time.
-    #[error("still looking who owns what: {looked_at} so far, now at {}", path.display())]
-    StillLooking {
-        /// Files and directories.
-        looked_at: u64,
-        /// The directory.
+    /// The check of the owners takes long.
+    #[error("still checking owners: {checked} files and directories so far, now at {}", path.display())]
+    Progress {
+        /// The number of checked files and directories.
+        checked: u64,
+        /// The current directory.
         path: PathBuf,
     },
     /// The volume is read-only.
     #[error(
-        "{} is mounted read-only: nothing that agents do is kept there, and nothing can be set up; mount it read-write",
+        "{} is mounted read-only: it keeps no work of agents, and cannot be set up; mount it read-write",
         path.display()
     )]
     ReadOnlyVolume {
         /// `HERMES_HOME`.
         path: PathBuf,
     },
-    /// A directory or a file could not be made.
-    #[error("cannot make {}{}: {}; {}", path.display(), AndMore(*more), Said(*error), mend_of(*error))]
-    CannotMake {
-        /// The first.
+    /// A directory or a file cannot be created.
+    #[error("failed to create {}{}: {}; {}", path.display(), AndMore(*more), ErrnoText(*error), hint_for(*error))]
+    CreateFailed {
+        /// The first one.
         path: PathBuf,
-        /// How many others there are.
+        /// The number of others.
         more: usize,
-        /// What the kernel said.
+        /// The error of the kernel.
         error: Errno,
     },
-    /// The file system of the volume lacks something.
-    #[error("the file system of {} has no {} ({}); {}", path.display(), ability.noun(), Said(*error), ability.consequence())]
+    /// The file system of the volume lacks an ability.
+    #[error("the file system of {} has no {} ({}); {}", path.display(), ability.noun(), ErrnoText(*error), ability.consequence())]
     Lacks {
         /// `HERMES_HOME`.
         path: PathBuf,
-        /// The ability that is not there.
+        /// The missing ability.
         ability: Ability,
-        /// The answer of the kernel.
+        /// The error of the kernel.
         error: Errno,
     },
-    /// The mode of a file with secrets.
-    #[error("cannot close {} to others: {}; chmod 600 it where it comes from", path.display(), Said(*error))]
-    CannotClose {
+    /// A secret file cannot be made private.
+    #[error("failed to close {} to others: {}; set its mode to 600 at the source of the mount", path.display(), ErrnoText(*error))]
+    CloseFailed {
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         error: Errno,
     },
-    /// Something that a library says in its own words.
-    #[error("{what}; {mend}")]
+    /// A failure with a text of its own.
+    #[error("{what}; {hint}")]
     Failed {
-        /// What, and why.
+        /// The operation and the cause.
         what: String,
-        /// What to do.
-        mend: String,
+        /// The hint.
+        hint: String,
     },
-    /// A configuration was brought up to date.
-    #[error("{} had version {from} and has version {to} now; what it was is in {}", path.display(), backup.display())]
+    /// A configuration was migrated.
+    #[error("migrated {} from version {from} to version {to}; the backup is {}", path.display(), backup.display())]
     Migrated {
         /// The configuration.
         path: PathBuf,
@@ -271,28 +271,28 @@ pub enum Notice {
         from: u64,
         /// The version that it has.
         to: u64,
-        /// The copy.
+        /// The copy of the earlier version.
         backup: PathBuf,
     },
-    /// A file that holds a secret.
-    #[error("{name}: {what}; {mend}")]
+    /// A secret in a file or in a variable is not usable.
+    #[error("{name}: {what}; {hint}")]
     SecretFile {
         /// The variable that names the file.
         name: String,
-        /// What is wrong; never anything of its content.
+        /// The problem, without any part of the secret.
         what: String,
-        /// What to do.
-        mend: &'static str,
+        /// The hint.
+        hint: &'static str,
     },
 }
 
-/// The mend where a volume's owner cannot be changed. Root's IDs are not offered: the account may not have them.
-struct OwnersMend {
+/// The hint if a volume's owner cannot be changed. It does not offer root's IDs, since the account may not have them.
+struct OwnerHint {
     account: (u32, u32),
     owner: (u32, u32),
 }
 
-impl fmt::Display for OwnersMend {
+impl fmt::Display for OwnerHint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ((uid, gid), (owner_uid, owner_gid)) = (self.account, self.owner);
         f.write_str(
@@ -304,27 +304,27 @@ impl fmt::Display for OwnersMend {
                 "mount it with that owner (for SMB: -o uid={uid},gid={gid}), or use a volume of the engine"
             )
         } else {
-            write!(f, "set PUID and PGID to who owns it: PUID={owner_uid} PGID={owner_gid}")
+            write!(f, "set PUID and PGID to its owner: PUID={owner_uid} PGID={owner_gid}")
         }
     }
 }
 
-/// What to do about a file that cannot be made.
-fn mend_of(error: Errno) -> &'static str {
+/// Returns the hint for a file that cannot be created.
+fn hint_for(error: Errno) -> &'static str {
     match error {
-        Errno::NOSPC | Errno::DQUOT => "make room on the volume",
+        Errno::NOSPC | Errno::DQUOT => "free space on the volume",
         Errno::ROFS => "mount it read-write",
         Errno::ACCESS | Errno::PERM => {
-            "the account may not write there: set PUID and PGID to who owns the volume, or change its owner"
+            "the account may not write there: set PUID and PGID to the owner of the volume, or change its owner"
         }
-        _ => "look at what is mounted there",
+        _ => "check the mount there",
     }
 }
 
-/// `Permission denied`, without the number.
-struct Said(Errno);
+/// The text of an error without its number, as in `Permission denied`.
+struct ErrnoText(Errno);
 
-impl fmt::Display for Said {
+impl fmt::Display for ErrnoText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = std::io::Error::from(self.0).to_string();
         f.write_str(text.split(" (os error").next().unwrap_or(&text))
@@ -339,8 +339,8 @@ impl fmt::Display for AndMore {
     }
 }
 
-/// How many notices of a kind that files on the volume can cause are told; the rest is counted.
-const TOLD_OF_A_KIND: usize = 10;
+/// The maximum number of printed refusals. Files on the volume can cause any number of them, so the others are only counted.
+const REFUSALS_MAX: usize = 10;
 
 /// The notices of one set-up.
 #[derive(Debug, Default)]
@@ -351,17 +351,17 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Notices that go to stderr at once.
+    /// Returns notices that also go to standard error at once.
     pub fn aloud() -> Self {
         Self { aloud: true, ..Self::default() }
     }
 
-    /// What was said.
+    /// Returns the notices.
     pub fn list(&self) -> &[Notice] {
         &self.list
     }
 
-    /// What was said, a line each.
+    /// Returns the notices as text, one line each.
     pub fn text(&self) -> String {
         self.list.iter().map(|notice| format!("{notice}\n")).collect()
     }
@@ -369,32 +369,32 @@ impl Notices {
     pub(crate) fn add(&mut self, notice: Notice) {
         if matches!(notice, Notice::Symlink { .. } | Notice::HardLink { .. }) {
             self.refused += 1;
-            if self.refused > TOLD_OF_A_KIND {
+            if self.refused > REFUSALS_MAX {
                 return;
             }
         }
         if self.aloud {
-            say(&notice.to_string());
+            print(&notice.to_string());
         }
         self.list.push(notice);
     }
 
-    /// Says how many refusals were not told.
-    pub(crate) fn count_untold(&mut self) {
-        let untold = self.refused.saturating_sub(TOLD_OF_A_KIND);
-        if untold > 0 && self.aloud {
-            say(&format!("{untold} more links were refused"));
+    /// Reports the number of refusals that were not printed.
+    pub(crate) fn report_omitted(&mut self) {
+        let omitted = self.refused.saturating_sub(REFUSALS_MAX);
+        if omitted > 0 && self.aloud {
+            print(&format!("{omitted} more links were refused"));
         }
     }
 }
 
-/// Prints a line on standard error, which a terminal may show: the names of files are the account's choice.
-fn say(text: &str) {
-    // Nobody can be told that it failed.
+/// Prints a line on standard error in a form that is safe for a terminal, since the account chooses names of files.
+fn print(text: &str) {
+    // No other stream could report a failure.
     let _ = writeln!(std::io::stderr(), "hermes-setup: {}", printable(text.as_bytes()));
 }
 
-/// The first failure of a kind, and how many there are: a thousand files of a volume say one thing.
+/// The first failure of a kind, and the number of such failures. A thousand files of a volume cause one notice.
 #[derive(Debug)]
 pub(crate) struct First<T> {
     first: Option<T>,
@@ -415,12 +415,12 @@ impl<T> First<T> {
         }
     }
 
-    /// Returns whether there is one.
+    /// Tells if there is one.
     pub(crate) fn is_some(&self) -> bool {
         self.first.is_some()
     }
 
-    /// The first, and how many others there are.
+    /// Returns the first one, and the number of others.
     pub(crate) fn take(self) -> Option<(T, usize)> {
         self.first.map(|first| (first, self.count - 1))
     }

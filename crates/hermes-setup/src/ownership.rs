@@ -1,8 +1,8 @@
-//! Hands Hermes's own files over to the account, and nothing else.
+//! Hands Hermes's own files over to the account, and no others.
 //!
-//! Root walks trees that the account can change under its feet. So each directory is held open, each thing in it is looked at
-//! without following it, and root compares what it hands over with what it looked at, while it holds it (`Directory::give`). A
-//! directory is handed over after its contents: the account can move nothing into it while root is at work there.
+//! Root walks through trees that the account can change at the same time. So root holds each directory open, and inspects each
+//! entry without following it. It holds an entry open while it compares it with the inspected one (`Directory::give`). A directory
+//! is handed over after its contents, so that the account can move no file into it while root works there.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -19,36 +19,36 @@ use crate::directory::{Directory, Facts, Owner};
 use crate::notice::{First, Notice, Notices};
 use crate::trust::{Control, Identities, Verdict};
 
-/// The deepest directory that root enters.
+/// The maximum depth of the directories that root enters.
 const DEPTH_MAX: usize = 128;
 
-/// The number of files and directories after which root stops looking: what an agent can make must not hold a boot up for ever.
-const LOOKS_MAX: u64 = 2_000_000;
+/// The maximum number of files and directories that root checks: an agent must not be able to delay a boot for ever.
+const CHECKED_MAX: u64 = 2_000_000;
 
-/// How long a walk is silent.
-const SILENCE: Duration = Duration::from_secs(5);
+/// The interval between two reports of progress.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The things in a tree that root hands over.
+/// The files of a tree that root hands over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Everything is Hermes's.
+    /// All files, since the tree is Hermes's.
     Whole,
-    /// The account shares the tree with others: only what it had under a former ID is its own.
+    /// Only the files that the account had under a former ID, since it shares the tree with others.
     FormerOnly,
 }
 
-/// One walk, or several one after the other, and what came of them.
+/// One walk, or several in a row, and their results.
 pub(crate) struct Walk<'n> {
     identities: Identities,
     notices: &'n mut Notices,
-    /// Mount points, where the kernel does not say of a directory that it is one.
+    /// The mount points, if the kernel does not report them for a directory.
     mounts: Option<HashSet<PathBuf>>,
     given: u64,
-    looked_at: u64,
-    last_word: Instant,
+    checked: u64,
+    last_report: Instant,
     left: First<(PathBuf, Owner)>,
-    cannot_give: First<(PathBuf, Errno, Owner)>,
-    cannot_look: First<(PathBuf, Errno)>,
+    give_failed: First<(PathBuf, Errno, Owner)>,
+    inspect_failed: First<(PathBuf, Errno)>,
     too_deep: First<PathBuf>,
     refused: bool,
 }
@@ -56,18 +56,18 @@ pub(crate) struct Walk<'n> {
 /// The result of a walk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
-    /// Root looked at everything.
+    /// Root checked every file.
     pub(crate) is_complete: bool,
-    /// Root found everything in order, or put it in order.
+    /// Root left no problem.
     pub(crate) is_in_order: bool,
 }
 
-/// The entries of a directory, as far as it matters for the directory.
+/// The kind of a directory's contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Contents {
-    /// Mount points, and directories of which the same holds, at most.
+    /// At most mount points, and directories that are empty in the same sense.
     Empty,
-    /// Something that belongs to somebody.
+    /// At least one other file.
     Something,
 }
 
@@ -78,28 +78,27 @@ impl<'n> Walk<'n> {
             notices,
             mounts: None,
             given: 0,
-            looked_at: 0,
-            last_word: Instant::now(),
+            checked: 0,
+            last_report: Instant::now(),
             left: First::default(),
-            cannot_give: First::default(),
-            cannot_look: First::default(),
+            give_failed: First::default(),
+            inspect_failed: First::default(),
             too_deep: First::default(),
             refused: false,
         }
     }
 
-    /// Puts the directory `name` in order, and everything below it. It lies at `path`, in `parent`, over which the account has
-    /// `control`.
+    /// Repairs the directory `name` and everything below it. It lies at `path`, in `parent`, over which the account has `control`.
     pub(crate) fn tree(&mut self, parent: &Directory, control: Control, name: &OsStr, path: &mut PathBuf) {
         let Some((facts, parent_facts)) = self.look_at_directory(parent, name, path) else { return };
-        // The operator mounts; the account cannot.
+        // Only the operator can mount it.
         let control = if self.is_mounted(&facts, &parent_facts, path) { Control::Root } else { control };
         let opened = parent.step(name).and_then(|directory| Ok((directory.facts()?, directory)));
         self.directory_and_contents(parent, control, Scope::Whole, name, (&facts, opened), path, 0);
     }
 
-    /// Puts a directory that Hermes uses in order, itself and not what is in it. One that is mounted is handed over only where it is
-    /// as an engine makes a new volume: root's, and empty.
+    /// Repairs a directory that Hermes uses, without its contents. A mounted one is handed over only if it is root's and empty, as an
+    /// engine makes a new volume.
     pub(crate) fn directory(&mut self, parent: &Directory, control: Control, name: &OsStr, path: &Path) {
         let Some((found, parent_facts)) = self.look_at_directory(parent, name, path) else { return };
         if self.is_mounted(&found, &parent_facts, path) {
@@ -109,7 +108,7 @@ impl<'n> Walk<'n> {
                     self.give(parent, name, &found, path);
                 } else {
                     let Owner { uid, gid } = found.owner;
-                    self.notices.add(Notice::MountLeftAlone { path: path.to_owned(), uid, gid });
+                    self.notices.add(Notice::ForeignMount { path: path.to_owned(), uid, gid });
                 }
             }
             return;
@@ -121,14 +120,14 @@ impl<'n> Walk<'n> {
         self.carry_out(verdict, parent, name, &found, path);
     }
 
-    /// Looks at the directory `name` and at its parent. Returns `None` if there is none: the account's half says what lies there
-    /// instead.
+    /// Returns the facts about the directory `name` and its parent. Returns `None` if there is no directory: the account's half
+    /// reports other kinds.
     fn look_at_directory(&mut self, parent: &Directory, name: &OsStr, path: &Path) -> Option<(Facts, Facts)> {
         match parent.look(name).and_then(|found| Ok((found, parent.facts()?))) {
             Ok((Some(found), parent_facts)) => found.is_directory().then_some((found, parent_facts)),
             Ok((None, _)) => None,
             Err(error) => {
-                self.cannot_look.note(|| (path.to_owned(), error));
+                self.inspect_failed.note(|| (path.to_owned(), error));
                 None
             }
         }
@@ -139,12 +138,12 @@ impl<'n> Walk<'n> {
         parent.step(name).is_ok_and(|directory| lookup.is_skeleton(&directory, path, 0))
     }
 
-    /// Returns the power of the account over the entries of a directory, which itself lies where the account has `control`.
+    /// Returns the control of the account over the entries of a directory, which lies where the account has `control`.
     pub(crate) fn control_below(&self, control: Control, directory: &Facts) -> Control {
         self.identities.control_below(self.identities.verdict(control, directory), directory)
     }
 
-    /// Hands over what the account had in the directory `name` under a former UID, if the directory itself was the account's.
+    /// Hands over the files that the account had in the directory `name` under a former UID, if the directory was the account's.
     pub(crate) fn contents_of_former_account(
         &mut self,
         parent: &Directory,
@@ -161,13 +160,13 @@ impl<'n> Walk<'n> {
         }
     }
 
-    /// Puts one thing that is no directory in order.
+    /// Repairs one file that is no directory.
     fn file(&mut self, parent: &Directory, control: Control, name: &OsStr, facts: &Facts, path: &Path) {
         let verdict = self.identities.verdict(control, facts);
         self.carry_out(verdict, parent, name, facts, path);
     }
 
-    /// Does what was decided.
+    /// Carries out a verdict. Returns `true` if the file is the account's now.
     fn carry_out(
         &mut self,
         verdict: Verdict,
@@ -176,7 +175,7 @@ impl<'n> Walk<'n> {
         facts: &Facts,
         path: &Path,
     ) -> bool {
-        self.looked_at += 1;
+        self.checked += 1;
         if verdict == Verdict::InOrder {
             return true;
         }
@@ -186,7 +185,7 @@ impl<'n> Walk<'n> {
                     self.refused = true;
                     self.notices.add(Notice::Symlink {
                         path: path.to_owned(),
-                        mend: "remove it, or give it to the account (chown -h)",
+                        hint: "remove it, or give it to the account (chown -h)",
                     });
                     return false;
                 }
@@ -196,13 +195,13 @@ impl<'n> Walk<'n> {
                     return false;
                 }
                 FileType::Directory | FileType::RegularFile | FileType::Fifo | FileType::Socket => {}
-                // The owner of a device has what it stands for.
+                // The owner of a device file controls the device.
                 _ => return false,
             }
         }
         match verdict {
             Verdict::Give => return self.give(parent, name, facts, path),
-            // The account can use it as it is.
+            // The account can use it without a change.
             Verdict::Leave if facts.is_directory() && self.identities.can_write(facts) => {}
             _ => self.left.note(|| (path.to_owned(), facts.owner)),
         }
@@ -215,34 +214,34 @@ impl<'n> Walk<'n> {
                 self.given += 1;
                 return true;
             }
-            // Swapped, changed or removed meanwhile: the account is at work here.
+            // Swapped, changed or removed meanwhile, since the account works here.
             Err(Errno::STALE | Errno::NOENT) => {}
-            Err(error) => self.cannot_give.note(|| (path.to_owned(), error, facts.owner)),
+            Err(error) => self.give_failed.note(|| (path.to_owned(), error, facts.owner)),
         }
         false
     }
 
-    /// Puts the contents of a directory in order, and then the directory itself.
-    #[expect(clippy::too_many_arguments, reason = "the place of an entry, and the rules for it")]
+    /// Repairs the contents of a directory, and then the directory itself.
+    #[expect(clippy::too_many_arguments, reason = "the place of an entry and its rules")]
     fn directory_and_contents(
         &mut self,
         parent: &Directory,
         control: Control,
         scope: Scope,
         name: &OsStr,
-        (looked_at, opened): (&Facts, rustix::io::Result<(Facts, Directory)>),
+        (checked, opened): (&Facts, rustix::io::Result<(Facts, Directory)>),
         path: &mut PathBuf,
         depth: usize,
     ) -> Contents {
         let (facts, directory) = match opened {
-            Ok((facts, directory)) if (facts.inode, facts.device) == (looked_at.inode, looked_at.device) => {
+            Ok((facts, directory)) if (facts.inode, facts.device) == (checked.inode, checked.device) => {
                 (facts, directory)
             }
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
                 return Contents::Something;
             }
             Err(error) => {
-                self.cannot_look.note(|| (path.clone(), error));
+                self.inspect_failed.note(|| (path.clone(), error));
                 return Contents::Something;
             }
         };
@@ -258,7 +257,7 @@ impl<'n> Walk<'n> {
         if is_given && verdict == Verdict::Give { contents } else { Contents::Something }
     }
 
-    /// Puts everything below an open directory in order.
+    /// Repairs everything below an open directory.
     fn contents(
         &mut self,
         directory: &Directory,
@@ -272,10 +271,10 @@ impl<'n> Walk<'n> {
             self.too_deep.note(|| path.clone());
             return Contents::Something;
         }
-        self.say_that_it_goes_on(path);
+        self.report_progress(path);
         let mut contents = Contents::Empty;
         let read = directory.for_each(|name| {
-            if self.looked_at >= LOOKS_MAX {
+            if self.checked >= CHECKED_MAX {
                 contents = Contents::Something;
                 return ControlFlow::Break(());
             }
@@ -283,10 +282,10 @@ impl<'n> Walk<'n> {
             let found = match directory.look(name) {
                 Ok(None) => Contents::Empty,
                 Err(error) => {
-                    self.cannot_look.note(|| (path.clone(), error));
+                    self.inspect_failed.note(|| (path.clone(), error));
                     Contents::Something
                 }
-                // What is mounted here is not Hermes's, whoever mounted it.
+                // A mount is not Hermes's.
                 Ok(Some(found)) if self.is_mounted(&found, facts, path) => Contents::Empty,
                 Ok(Some(found)) if found.is_directory() => {
                     let opened = directory.child(name).and_then(|child| Ok((child.facts()?, child)));
@@ -307,7 +306,7 @@ impl<'n> Walk<'n> {
             ControlFlow::Continue(())
         });
         if let Err(error) = read {
-            self.cannot_look.note(|| (path.clone(), error));
+            self.inspect_failed.note(|| (path.clone(), error));
             return Contents::Something;
         }
         contents
@@ -321,23 +320,23 @@ impl<'n> Walk<'n> {
         is_mounted(&mut self.mounts, found, parent, path)
     }
 
-    fn say_that_it_goes_on(&mut self, path: &Path) {
-        if self.last_word.elapsed() >= SILENCE {
-            self.last_word = Instant::now();
-            self.notices.add(Notice::StillLooking { looked_at: self.looked_at, path: path.to_owned() });
+    fn report_progress(&mut self, path: &Path) {
+        if self.last_report.elapsed() >= PROGRESS_INTERVAL {
+            self.last_report = Instant::now();
+            self.notices.add(Notice::Progress { checked: self.checked, path: path.to_owned() });
         }
     }
 
-    /// Puts the files directly in `home` in order that are Hermes's by their names.
+    /// Repairs the state files of Hermes directly in `home`.
     pub(crate) fn state_files(&mut self, home: &Directory, control: Control, path: &mut PathBuf) {
         let home_facts = match home.facts() {
             Ok(facts) => facts,
-            Err(error) => return self.cannot_look.note(|| (path.clone(), error)),
+            Err(error) => return self.inspect_failed.note(|| (path.clone(), error)),
         };
         let mut names = 0;
         let read = home.for_each(|name| {
             names += 1;
-            if names > LOOKS_MAX {
+            if names > CHECKED_MAX {
                 return ControlFlow::Break(());
             }
             if !name.to_str().is_some_and(owned::is_state_file) {
@@ -345,45 +344,45 @@ impl<'n> Walk<'n> {
             }
             path.push(name);
             match home.look(name) {
-                // The account's half says what else lies there.
+                // The account's half reports other kinds.
                 Ok(Some(facts)) if facts.is_directory() || facts.kind == FileType::Symlink => {}
-                // A file that is mounted on its own is the operator's.
+                // A file with its own mount is the operator's.
                 Ok(Some(facts)) if self.is_mounted(&facts, &home_facts, path) => {}
                 Ok(Some(facts)) => self.file(home, control, name, &facts, path),
                 Ok(None) => {}
-                Err(error) => self.cannot_look.note(|| (path.clone(), error)),
+                Err(error) => self.inspect_failed.note(|| (path.clone(), error)),
             }
             path.pop();
             ControlFlow::Continue(())
         });
         if let Err(error) = read {
-            self.cannot_look.note(|| (path.clone(), error));
+            self.inspect_failed.note(|| (path.clone(), error));
         }
     }
 
-    /// Says what the walks came to.
+    /// Adds the notices about the walks, and returns their result.
     pub(crate) fn end(self) -> Outcome {
         let Owner { uid, gid } = self.identities.account;
-        let is_complete = self.looked_at < LOOKS_MAX;
-        let unsettled = self.left.is_some() || self.cannot_look.is_some() || self.too_deep.is_some();
+        let is_complete = self.checked < CHECKED_MAX;
+        let unsettled = self.left.is_some() || self.inspect_failed.is_some() || self.too_deep.is_some();
         let is_in_order = is_complete && !unsettled && !self.refused;
         let notices = self.notices;
-        notices.count_untold();
-        if let Some(((path, error, owner), more)) = self.cannot_give.take() {
+        notices.report_omitted();
+        if let Some(((path, error, owner), more)) = self.give_failed.take() {
             let (owner_uid, owner_gid) = (owner.uid, owner.gid);
-            notices.add(Notice::CannotGive { path, more, error, uid, gid, owner_uid, owner_gid });
+            notices.add(Notice::GiveFailed { path, more, error, uid, gid, owner_uid, owner_gid });
         }
         if let Some(((path, owner), more)) = self.left.take() {
-            notices.add(Notice::OfSomebodyElse { path, more, owner_uid: owner.uid, owner_gid: owner.gid });
+            notices.add(Notice::ForeignOwner { path, more, owner_uid: owner.uid, owner_gid: owner.gid });
         }
-        if let Some(((path, error), more)) = self.cannot_look.take() {
-            notices.add(Notice::CannotLook { path, more, error });
+        if let Some(((path, error), more)) = self.inspect_failed.take() {
+            notices.add(Notice::InspectFailed { path, more, error });
         }
         if let Some((path, _)) = self.too_deep.take() {
             notices.add(Notice::TooDeep { path });
         }
-        if self.looked_at >= LOOKS_MAX {
-            notices.add(Notice::TooMany { looked_at: self.looked_at });
+        if self.checked >= CHECKED_MAX {
+            notices.add(Notice::TooMany { checked: self.checked });
         }
         if self.given > 0 {
             notices.add(Notice::Given { count: self.given, uid, gid });
@@ -392,17 +391,17 @@ impl<'n> Walk<'n> {
     }
 }
 
-/// The number of entries up to which root looks whether a directory is a mere way to mount points.
+/// The maximum number of entries that root checks to see if a directory only leads to mount points.
 const SKELETON_MAX: u32 = 10_000;
 
-/// A bounded look at directories that an engine made on the way to mount points.
+/// A bounded search in directories that an engine made on the path of mount points.
 struct Lookup<'m> {
     mounts: &'m mut Option<HashSet<PathBuf>>,
     looks_left: u32,
 }
 
 impl Lookup<'_> {
-    /// Returns whether nothing is in the directory but mount points, and directories of root's of which the same holds.
+    /// Tells if the directory holds only mount points, and directories of root for which the same is true.
     fn is_skeleton(&mut self, directory: &Directory, path: &Path, depth: usize) -> bool {
         let Ok(facts) = directory.facts() else { return false };
         let mut is_skeleton = depth < DEPTH_MAX;
@@ -431,7 +430,7 @@ fn is_mounted(mounts: &mut Option<HashSet<PathBuf>>, found: &Facts, parent: &Fac
         || found.is_mount.unwrap_or_else(|| mounts.get_or_insert_with(mount_points).contains(path))
 }
 
-/// Returns the mount points of this process. Without the list there is none.
+/// Returns the mount points of this process, or none if the list is unreadable.
 fn mount_points() -> HashSet<PathBuf> {
     mounts::all().unwrap_or_default().into_iter().collect()
 }

@@ -1,49 +1,20 @@
-//! The password of the dashboard: the set-up hashes it, and the account sees the hash alone.
+//! The password of the dashboard: the set-up hashes it, and the account gets only the hash.
 //!
-//! A hash takes tens of milliseconds of one processor by design. The set-up computes it in a thread beside its other work, and only if
-//! there is a password.
+//! By design, a hash takes tens of milliseconds of one processor. So the set-up computes it in a thread beside its other work, and
+//! only if there is a password.
 
 use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::thread::{self, JoinHandle};
 
-use hermes_account::withheld::DASHBOARD_PASSWORD;
+use hermes_account::withheld::{DASHBOARD_PASSWORD, DASHBOARD_PASSWORD_HASH as HASH};
 
+use crate::hashing::Hashing;
 use crate::notice::{Notice, Notices};
-use crate::secret_files::store;
+use crate::stored_environment::store;
 use crate::variables::Variables;
 
-/// The variable with the hash, for the dashboard.
-const HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
-
-/// The value of [`HASH`] if there is a password and no hash of it. It is the hash of no password, and the dashboard refuses to start
-/// with it: without any value it would let others in with its token.
+/// The value of [`HASH`] if there is a password without a hash. It is the hash of no password, and the dashboard refuses to start
+/// with it. Without any value the dashboard would accept its token.
 const NO_HASH: &str = "!";
-
-/// Computes the hash of a password. The error is a text for a person.
-pub type Hasher = fn(&str) -> Result<String, String>;
-
-/// A hash that a thread computes.
-pub(crate) struct Hashing(JoinHandle<Result<String, String>>);
-
-impl fmt::Debug for Hashing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hashing(…)")
-    }
-}
-
-impl Hashing {
-    /// Starts the thread.
-    fn start(password: &OsStr, hasher: Hasher) -> Result<Self, String> {
-        let password = password.to_str().ok_or("it is not UTF-8 text")?.to_owned();
-        let thread = thread::Builder::new().name("hash-password".to_owned());
-        thread.spawn(move || hasher(&password)).map(Self).map_err(|error| error.to_string())
-    }
-
-    fn finish(self) -> Result<String, String> {
-        self.0.join().unwrap_or_else(|_| Err("the thread ended early".to_owned()))
-    }
-}
 
 /// Takes the password out of `variables`, and starts to hash it.
 pub(crate) fn start(variables: &mut Variables) {
@@ -57,7 +28,7 @@ pub(crate) fn start(variables: &mut Variables) {
 
 /// Waits for the hash that the set-up computes, and stores it for the dashboard.
 ///
-/// Call it before this process leaves root: it ends the thread, and the directory of the variables is root's.
+/// Call it before this process leaves root: the privilege drop ends the thread, and root owns the directory of the variables.
 pub fn finish_password(variables: &mut Variables, notices: &mut Notices) {
     let Some(hashing) = variables.hashing.take() else { return };
     let hash = hashing.and_then(Hashing::finish);
@@ -67,7 +38,7 @@ pub fn finish_password(variables: &mut Variables, notices: &mut Notices) {
         notices.add(Notice::SecretFile {
             name: DASHBOARD_PASSWORD.to_owned(),
             what: format!("failed to hash the password: {why}"),
-            mend: "the dashboard does not start without its hash; set another password, then restart the container",
+            hint: "the dashboard does not start without its hash; set another password, then restart the container",
         });
     }
 }
@@ -90,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_password_leaves_the_variables_and_its_hash_comes() {
+    fn password_leaves_the_variables_and_is_hashed() {
         let finished = |password: OsString| {
             let mut variables = variables(password);
             assert_eq!(variables.get(DASHBOARD_PASSWORD), None);

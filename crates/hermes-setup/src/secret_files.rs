@@ -1,11 +1,12 @@
-//! `NAME_FILE`: a secret that an orchestrator mounts as a file, for every variable whose name is that of a secret.
+//! `NAME_FILE`: a secret that an orchestrator mounts as a file. It works for each variable with the name of a secret.
 //!
-//! Root reads the file, which agents often may not, and stores the variable where services and the command get theirs from. A file
-//! in a place that the account can change is not read by root: a symlink there would turn any file of root's into a variable.
+//! Root reads the file, since agents often may not. Root stores the variable in the stored environment, from which services and the
+//! command get it. Root does not read a file that the account could have put there: a symlink would turn any file of root into a
+//! variable.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -16,41 +17,37 @@ use rustix::fs::OFlags;
 
 use crate::notice::{Notice, Notices};
 use crate::password;
-use crate::roots_own;
+use crate::stored_environment::store;
+use crate::trusted_path;
 use crate::variables::Variables;
 
-/// Where the container's variables are stored, one file each.
-const STORED: &str = "/run/s6/container_environment";
-
-/// The longest secret, in bytes: the kernel takes no longer variable.
+/// The maximum length of a secret, in bytes: the kernel accepts no longer variable.
 const LONGEST: u64 = 128 * 1024 - 1;
 
-/// Takes the variables that `/init` keeps from the account, then the secrets in files.
+/// Reads the variables that `/init` withholds from the account, then the secrets in files.
 pub(crate) fn load(variables: &mut Variables, as_root: bool, notices: &mut Notices) {
     match withheld::take(Path::new(withheld::DIRECTORY)) {
         Ok(taken) => taken.into_iter().for_each(|(name, value)| variables.set(name, value)),
         Err(error) => notices.add(Notice::Failed {
             what: format!("failed to take the secrets of the set-up from {}: {error}", withheld::DIRECTORY),
-            mend: "restart the container".into(),
+            hint: "restart the container".into(),
         }),
     }
     take_from_files(variables, as_root, notices);
     password::start(variables);
 }
 
-/// Sets each `NAME` from the file that `NAME_FILE` names, in `variables` and, unless the account does not get it, for all that
-/// the boot starts.
+/// Sets each `NAME` from the file that `NAME_FILE` names. Also stores the variable for everything that the boot starts, unless it
+/// is withheld from the account.
 fn take_from_files(variables: &mut Variables, as_root: bool, notices: &mut Notices) {
     let names: Vec<String> = variables.names().filter_map(secret_of).map(str::to_owned).collect();
     for name in names {
         let named = format!("{name}_FILE");
         let Some(path) = variables.get(&named).map(PathBuf::from) else { continue };
-        let problem = |what: String, mend| Notice::SecretFile { name: named.clone(), what, mend };
+        let problem = |what: String, hint| Notice::SecretFile { name: named.clone(), what, hint };
         if variables.get(&name).is_some() {
-            notices.add(problem(
-                format!("{name} is set, too, and is the one that counts"),
-                "set one of the two",
-            ));
+            notices
+                .add(problem(format!("{name} is also set and takes precedence"), "set only one of the two"));
             continue;
         }
         let stored = |value: OsString| {
@@ -62,33 +59,34 @@ fn take_from_files(variables: &mut Variables, as_root: bool, notices: &mut Notic
         match read(&path, as_root).and_then(stored) {
             Ok(value) => variables.set(&name, value),
             Err(error) => {
-                let mend = "mount it, readable for root, in a directory that only root can write";
-                notices.add(problem(format!("cannot take {} from {}: {error}", name, path.display()), mend));
+                let hint = "mount it, readable for root, in a directory that only root can write";
+                notices
+                    .add(problem(format!("failed to read {} from {}: {error}", name, path.display()), hint));
             }
         }
     }
 }
 
-/// The variable that `…_FILE` stands for, if it is a secret.
+/// Returns the variable that `…_FILE` stands for, if it is a secret.
 fn secret_of(name: &str) -> Option<&str> {
     let name = name.strip_suffix("_FILE")?;
     (name == AUTH_JSON || is_secret_name(name)).then_some(name)
 }
 
-/// The content without the newline at its end.
+/// Reads the content of a file, without the newline at its end.
 fn read(path: &Path, as_root: bool) -> io::Result<OsString> {
     let path = if as_root {
-        // Told apart from a path that is not root's, which is a matter of where it lies.
+        // First, so that a missing file gets its own error.
         fs::metadata(path)?;
-        roots_own::real_path(path)
-            .ok_or_else(|| io::Error::other("others than root can change a directory on the way to it"))?
+        trusted_path::resolve(path)
+            .ok_or_else(|| io::Error::other("other users than root can change a directory on its path"))?
     } else {
         path.to_owned()
     };
     let mut file =
         OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let mut value = Vec::new();
     Read::by_ref(&mut file).take(LONGEST + 1).read_to_end(&mut value)?;
@@ -110,24 +108,12 @@ fn read(path: &Path, as_root: bool) -> io::Result<OsString> {
     Ok(OsString::from_vec(value))
 }
 
-/// Beside the variables of the container, with their mode; the directory gives it their group.
-pub(crate) fn store(name: &str, value: &OsString) -> io::Result<()> {
-    let path = Path::new(STORED).join(name);
-    // Empty there, where the container has it empty.
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path)?;
-    file.write_all(value.as_encoded_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_known_by_the_name_of_its_variable() {
+    fn secret_is_recognized_by_the_name_of_its_variable() {
         for (name, secret) in [
             ("OPENROUTER_API_KEY_FILE", Some("OPENROUTER_API_KEY")),
             ("TELEGRAM_BOT_TOKEN_FILE", Some("TELEGRAM_BOT_TOKEN")),
@@ -141,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newline_that_an_editor_leaves_is_not_of_the_secret() {
+    fn newline_at_the_end_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         let read_back = |content: &[u8]| {
@@ -161,15 +147,15 @@ mod tests {
             assert_eq!(read_back(content).unwrap_err(), what);
         }
         let error = read(folder.path(), false).unwrap_err();
-        assert_eq!(error.to_string(), "it is no file");
+        assert_eq!(error.to_string(), "it is not a regular file");
     }
 
     #[test]
-    fn root_reads_no_file_that_another_could_have_put_there() {
+    fn root_reads_no_file_from_a_directory_of_others() {
         let folder = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
         let path = folder.path().join("secret");
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
         let error = read(&path, true).unwrap_err();
-        assert_eq!(error.to_string(), "others than root can change a directory on the way to it");
+        assert_eq!(error.to_string(), "other users than root can change a directory on its path");
     }
 }

@@ -1,8 +1,8 @@
-//! Decides who can have put an entry into a directory, and so whether root may hand the entry over.
+//! Decides who can have put an entry into a directory, and so if root may hand the entry over.
 //!
-//! The account can rename what lies in a directory that it can write, whoever owns it, and can move files of others from one such
-//! directory to another. So the name and the place of root's file prove nothing there. Root hands a thing of root's over in two
-//! cases: the account cannot have moved it to where it lies, or the account gains nothing by it.
+//! The account can rename every entry of a directory that it can write, and move files of others between two such directories. So
+//! the name and the place of root's file prove nothing there. Root hands over a file of its own only if the account
+//! cannot have moved it there, or gains nothing by it.
 
 use rustix::fs::FileType;
 
@@ -17,23 +17,22 @@ pub(crate) struct Identities {
     pub(crate) account: Owner,
     /// The UIDs that the account had before.
     pub(crate) former_uids: Vec<u32>,
-    /// The owner of `HERMES_HOME`, for whom the account stands in where everything is Hermes's: nobody but root can have made that
-    /// user the owner.
+    /// The owner of `HERMES_HOME`, which only root can have set. In Hermes's own directories, files of that user count as the account's.
     pub(crate) home_owner: Option<u32>,
-    /// The group that the account had before. A file of the account keeps any other group: that group is the operator's choice.
+    /// The group that the account had before. Any other group of the account's files is the operator's choice, and stays.
     pub(crate) former_gid: Option<u32>,
 }
 
-/// The power of the account over the entries of a directory.
+/// The control of the account over the entries of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Control {
-    /// The account cannot write the directory: root put every entry there.
+    /// The account cannot write the directory, so root put every entry there.
     Root,
-    /// The account can add entries, and can neither rename nor remove those of others (sticky bit).
+    /// The account can add entries, but cannot rename or remove those of others (sticky bit).
     Shared,
     /// The account can add, rename and remove entries.
     Account,
-    /// The directory belongs to somebody else, and the account may have moved it here as a whole.
+    /// The directory belongs to another user, and the account may have moved all of it here.
     Unknown,
 }
 
@@ -44,7 +43,7 @@ pub(crate) enum Verdict {
     InOrder,
     /// Root hands it over.
     Give,
-    /// Root hands the directory over if nothing is in it but mount points and such directories: engines make these.
+    /// Root hands the directory over if it holds only mount points and such directories, as engines make them.
     GiveIfEmpty,
     /// It stays with its owner.
     Leave,
@@ -65,18 +64,18 @@ impl Identities {
         let is_directory = facts.is_directory();
         match control {
             Control::Root => Verdict::Give,
-            // rename(2): to move a directory to another parent takes the right to write the directory itself.
+            // rename(2): to move a directory to another parent needs the right to write the directory itself.
             Control::Shared if is_directory && !self.can_write(facts) => Verdict::Give,
             _ if is_directory && facts.mode & 0o005 == 0o005 && !self.can_write(facts) => {
                 Verdict::GiveIfEmpty
             }
-            // The account can copy the file already, and has no second name of it to write through.
+            // The account can already copy the file, and has no second name of it to write through.
             Control::Shared | Control::Account if self.is_readable_file(facts) => Verdict::Give,
             _ => Verdict::Leave,
         }
     }
 
-    /// Returns the power of the account over what lies in a directory, by the directory's own owner and mode.
+    /// Returns the control of the account over the entries of a directory, by the directory's own owner and mode.
     pub(crate) fn control_of(&self, directory: &Facts) -> Control {
         if !self.can_write(directory) {
             Control::Root
@@ -87,7 +86,7 @@ impl Identities {
         }
     }
 
-    /// Returns the power of the account over what lies in a directory for which `verdict` was given.
+    /// Returns the control of the account over the entries of a directory with this verdict.
     pub(crate) fn control_below(&self, verdict: Verdict, directory: &Facts) -> Control {
         match verdict {
             Verdict::InOrder | Verdict::Give => self.control_of(directory),
@@ -95,12 +94,12 @@ impl Identities {
         }
     }
 
-    /// Returns whether this user is the account, or was it.
+    /// Tells if this user is the account, now or formerly.
     pub(crate) fn is_own(&self, uid: u32) -> bool {
         uid == self.account.uid || self.former_uids.contains(&uid) || self.home_owner == Some(uid)
     }
 
-    /// Returns whether root repairs the owner of such a thing at all.
+    /// Tells if root ever repairs the owner of a file with this owner.
     pub(crate) fn is_repaired(&self, owner: Owner) -> bool {
         owner.uid == 0
             || (self.is_own(owner.uid) && (owner.uid != self.account.uid || self.has_former_group(owner)))
@@ -110,8 +109,8 @@ impl Identities {
         self.former_gid == Some(owner.gid) && owner.gid != self.account.gid
     }
 
-    /// Returns whether the account may be able to write the directory. An owner can change the mode; the bits of the group stand for
-    /// every entry of an access control list, acl(5).
+    /// Tells if the account may be able to write the directory. An owner can change the mode. The bits of the group stand for every
+    /// entry of an access control list, acl(5).
     pub(crate) fn can_write(&self, facts: &Facts) -> bool {
         self.is_own(facts.owner.uid) || facts.mode & 0o022 != 0
     }
@@ -168,7 +167,7 @@ mod tests {
     #[case::public_directory(Control::Account, DIRECTORY, 0, 0o755, Verdict::GiveIfEmpty)]
     #[case::public_file_in_unknown(Control::Unknown, FILE, 0, 0o644, Verdict::Leave)]
     #[case::former_in_unknown(Control::Unknown, FILE, 1000, 0o600, Verdict::Give)]
-    fn a_thing_is_given_only_if_the_account_cannot_have_moved_it_or_gains_nothing(
+    fn root_gives_files_only_if_the_account_gains_no_access(
         #[case] control: Control,
         #[case] kind: FileType,
         #[case] uid: u32,
@@ -199,9 +198,9 @@ mod tests {
     }
 
     proptest! {
-        /// The account never receives what belongs to a third user, nor a private file from a directory that it can write.
+        /// The account never gets a file of a third user, nor a private file from a directory that it can write.
         #[test]
-        fn nothing_private_is_given_out_of_a_directory_of_the_account(
+        fn private_files_in_a_writable_directory_are_not_given(
             uid in prop_oneof![Just(0_u32), Just(1234), 0_u32..70_000],
             gid in 0_u32..70_000,
             mode in 0_u32..0o10000,

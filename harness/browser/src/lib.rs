@@ -2,8 +2,7 @@
 //! `chromedriver` (WebDriver) by the library `thirtyfour`.
 //!
 //! ```no_run
-//! use anyhow::Result;
-//! use browser_harness::Browser;
+//! use browser_harness::{Browser, Result};
 //! use container_harness::docker_test;
 //!
 //! #[docker_test]

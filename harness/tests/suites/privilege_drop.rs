@@ -348,7 +348,7 @@ async fn without_a_usable_account_hermes_exits_77_and_writes_nothing() -> Result
             "/etc/passwd has no account 'hermes'",
             "hint: restore the image's /etc/passwd, or add the account with useradd\n",
         ),
-        ("s/^hermes:x:10000:/hermes:x:0:/", "the account 'hermes' is root by /etc/passwd", restore),
+        ("s/^hermes:x:10000:/hermes:x:0:/", "the account 'hermes' has UID 0 in /etc/passwd", restore),
         ("s/^hermes:x:10000:/hermes:x:4294967295:/", malformed, restore),
         ("s/^hermes:x:10000:10000/hermes:x:10000:-1/", malformed, restore),
         ("s/^hermes:.*/hermes/", malformed, restore),
@@ -357,7 +357,7 @@ async fn without_a_usable_account_hermes_exits_77_and_writes_nothing() -> Result
         let install = "cat /root/passwd >/etc/passwd; mv /root/passwd.own /root/passwd";
         container.exec_sh(install).as_root().await?.success();
         let output = hermes(&container, "config set a.b 1").as_root().await?.code(77);
-        let expected = format!("error: cannot leave root\ncaused by: {cause}\n{hint}");
+        let expected = format!("error: failed to leave root\ncaused by: {cause}\n{hint}");
         ensure!(output.stderr() == expected, "{}", output.report(&expected));
         ensure!(output.stdout().is_empty(), "{}", output.report("nothing"));
     }
@@ -379,7 +379,7 @@ async fn assert_nothing_written(container: &Container) -> Result<()> {
 #[case::setuid("SETUID")]
 #[case::all("ALL")]
 async fn without_setuid_or_setgid_hermes_exits_77_and_writes_nothing(#[case] dropped: &str) -> Result<()> {
-    let expected = "error: cannot leave root for the account 'hermes'\ncaused by: EPERM: Operation not permitted\n\
+    let expected = "error: failed to leave root for the account 'hermes'\ncaused by: EPERM: Operation not permitted\n\
         hint: the container needs the capabilities SETUID and SETGID, or start it with --user 10000:10000\n";
     let container = idle().cap_drop(dropped).start().await?;
     container.exec(["touch", "/root/before"]).as_root().await?.success();

@@ -71,8 +71,8 @@ async fn a_stale_volume_over_the_program_ends_the_boot() -> Result<()> {
 #[docker_test]
 async fn a_program_that_is_not_executable_ends_the_boot() -> Result<()> {
     let builder = Container::builder().file("/opt/hermes/bin/hermes", 0o644, "");
-    let expected = "init: error: /opt/hermes/bin/hermes is not there, or nobody may run it\n\
-        init: hint: build the image FROM the hermes image, and leave /opt/hermes as it is there\n";
+    let expected = "init: error: /opt/hermes/bin/hermes is missing or not executable\n\
+        init: hint: build the image FROM the hermes image, and keep its /opt/hermes\n";
     assert_message(builder.run(["true"]).await?, 78, expected);
     Ok(())
 }
@@ -144,11 +144,11 @@ async fn read_only_volume(booted: bool) -> Result<ContainerBuilder> {
 async fn on_a_read_only_volume_orders_fail_with_a_hint() -> Result<()> {
     let container = read_only_volume(true).await?.cmd(["sleep", "infinity"]).start_ready().await?;
     for (words, what) in [
-        ("gateway start", "cannot lock /opt/data/gateway_state.json.lock"),
-        ("gateway stop", "cannot lock /opt/data/gateway_state.json.lock"),
-        ("config set a.b 1", "cannot lock /opt/data/config.yaml.lock"),
-        ("profile use default", "cannot create a temporary file beside /opt/data/active_profile"),
-        ("boot --svg /opt/data/boot.svg", "cannot write /opt/data/boot.svg"),
+        ("gateway start", "failed to lock /opt/data/gateway_state.json.lock"),
+        ("gateway stop", "failed to lock /opt/data/gateway_state.json.lock"),
+        ("config set a.b 1", "failed to lock /opt/data/config.yaml.lock"),
+        ("profile use default", "failed to create a temporary file beside /opt/data/active_profile"),
+        ("boot --svg /opt/data/boot.svg", "failed to write /opt/data/boot.svg"),
     ] {
         for as_root in [false, true] {
             let order = hermes(&container, words);
@@ -158,12 +158,14 @@ async fn on_a_read_only_volume_orders_fail_with_a_hint() -> Result<()> {
     }
     // The first failing path depends on the directories that an earlier boot has created.
     let pattern = format!(
-        "^error: cannot [a-z ]+ /opt/data/profiles[^ ]*\n{}$",
+        "^error: failed to [a-z ]+ /opt/data/profiles[^ ]*\n{}$",
         MOUNT_IT.replace(['(', ')', '.'], ".")
     );
     hermes(&container, "profile create coder").await?.code(73).stderr_matches(is_match(pattern)?);
     let run = hermes(&container, "gateway run --no-supervise").await?.code(73);
-    run.stderr_matches(contains("caused by: lock /opt/data/gateway.lock\n").and(contains(MOUNT_IT)));
+    run.stderr_matches(
+        contains("caused by: failed to lock /opt/data/gateway.lock\n").and(contains(MOUNT_IT)),
+    );
     // Commands that only read still work.
     for words in ["profile list", "gateway list", "status", "health"] {
         hermes(&container, words).await?.success();
@@ -171,7 +173,7 @@ async fn on_a_read_only_volume_orders_fail_with_a_hint() -> Result<()> {
     hermes(&container, "doctor")
         .await?
         .code(1)
-        .stdout_matches(contains("/opt/data is mounted read-only; mend: "));
+        .stdout_matches(contains("/opt/data is mounted read-only; hint: "));
     Ok(())
 }
 
@@ -185,7 +187,7 @@ async fn a_boot_reports_a_read_only_volume_once(#[case] booted: bool) -> Result<
     let said: Vec<&str> = stderr.lines().filter(|line| line.to_lowercase().contains("read-only")).collect();
     let is_whole = |line: &&str| line.contains("/opt/data") && line.contains("mount it read-write");
     ensure!(said.len() == 1 && said.iter().all(is_whole), "not once, with its path and its hint:\n{stderr}");
-    for noise in ["panicked", "backtrace", "cannot keep the lease", "container-boot.log"] {
+    for noise in ["panicked", "backtrace", "failed to keep the lease", "container-boot.log"] {
         ensure!(!stderr.contains(noise), "{noise}:\n{stderr}");
     }
     container.wait_until("the keeper of the lease", slot_up("volume-lease"), secs(10)).await?;
@@ -195,7 +197,7 @@ async fn a_boot_reports_a_read_only_volume_once(#[case] booted: bool) -> Result<
 #[docker_test]
 async fn gateway_run_on_a_read_only_volume_exits_73() -> Result<()> {
     let output = read_only_volume(true).await?.run(["gateway", "run"]).await?.code(73);
-    let expected = format!("error: cannot lock /opt/data/gateway_state.json.lock\n{MOUNT_IT}");
+    let expected = format!("error: failed to lock /opt/data/gateway_state.json.lock\n{MOUNT_IT}");
     output.stderr_matches(contains(expected));
     Ok(())
 }

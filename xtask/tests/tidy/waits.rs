@@ -9,15 +9,11 @@ const SLEEPS: &[(&str, &str)] = &[
     ("crates/hermes-os/src/lock_file.rs", "the pause between two tries to take a lock, under a deadline"),
     (
         "crates/hermes-server/src/write_timeout.rs",
-        "the deadline of a client that takes nothing of its answer",
+        "the deadline of a client that reads nothing of its answer",
     ),
     (
         "crates/hermes/src/commands/container/gateway_run.rs",
         "the growing delay after a crash: the time itself is the promise",
-    ),
-    (
-        "crates/hermes/src/commands/container/keep_lease.rs",
-        "the pause between two looks at a condition, under a deadline",
     ),
     ("crates/hermes-os/src/waiting.rs", "the pause between two looks at a condition, under a deadline"),
     (

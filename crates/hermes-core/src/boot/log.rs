@@ -19,24 +19,24 @@ use hermes_os::file_kind;
 
 pub use entry::{Entry, READ_MAX, read, read_newest};
 
-/// From this size on the log becomes `container-boot.log.1`, in bytes.
+/// The size of the log, in bytes, at which it is renamed to `container-boot.log.1`.
 pub const ROTATE_AT: u64 = 256 * 1024;
 
 /// The longest reason or stray name that a line holds, in bytes.
 const TEXT_MAX: usize = 400;
 
-/// What a boot did with one profile.
+/// The action of a boot for one profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// The slot is up.
     Started,
     /// The slot is down.
     Registered,
-    /// It is no profile.
+    /// The entry of `profiles/` is no profile.
     Skipped,
-    /// There is no slot.
+    /// The slot could not be made.
     Failed {
-        /// Why not; written on the same line, to its end.
+        /// The cause. It fills the rest of the line.
         reason: String,
     },
 }
@@ -51,7 +51,7 @@ pub struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// What was done with `profile`; `prior_state` as [`crate::gateway::state::prior_state`] has it.
+    /// Returns the line of `profile`. `prior_state` is the result of [`crate::gateway::state::prior_state`].
     pub fn of_profile(
         time: SystemTime,
         profile: &'a ProfileName,
@@ -61,7 +61,7 @@ impl<'a> Line<'a> {
         Self { time, profile: OsStr::new(profile.as_str()), prior_state, action }
     }
 
-    /// What lies in `profiles/` under a name that may hold any bytes, and is no profile.
+    /// Returns the line of an entry of `profiles/` that is no profile. The name may hold any bytes.
     pub fn of_stray(time: SystemTime, name: &'a OsStr) -> Self {
         Self { time, profile: name, prior_state: "none", action: Action::Skipped }
     }
@@ -71,7 +71,7 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} profile=", timestamp::rfc3339(self.time))?;
         for &byte in self.profile.as_bytes().iter().take(TEXT_MAX) {
-            // Whoever reads the line splits it at spaces and at '='.
+            // Readers split the line at spaces and at '='.
             if byte.is_ascii_graphic() && !matches!(byte, b'%' | b'=') {
                 f.write_char(char::from(byte))?;
             } else {
@@ -99,48 +99,49 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// Why a boot left no trace in the log.
+/// The step that failed. The log may lack lines of this boot.
 #[derive(Debug, thiserror::Error)]
 pub enum BootLogError {
-    /// The file, or the directory that it lies in.
-    #[error("open {}", path.display())]
+    /// The log, or its directory, could not be opened.
+    #[error("failed to open {}", path.display())]
     Open {
         /// The log.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// A symlink, a FIFO, …: it is left alone.
-    #[error("write {}: what lies there is a {kind}, not a file; remove it", path.display())]
+    /// The path is a symlink, a FIFO or another kind of file. It was not changed.
+    #[error("failed to write {}: what lies there is a {kind}, not a file; remove it", path.display())]
     NotAFile {
         /// The log.
         path: PathBuf,
-        /// What it is.
+        /// The kind of the file.
         kind: &'static str,
     },
-    /// The full log could not be moved out of the way.
-    #[error("rotate {}", path.display())]
+    /// The full log could not be renamed.
+    #[error("failed to rotate {}", path.display())]
     Rotate {
         /// The log.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The lines.
-    #[error("append to {}", path.display())]
+    /// The lines could not be written.
+    #[error("failed to append to {}", path.display())]
     Append {
         /// The log.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
 }
 
-/// Appends the lines of one boot, in one piece. A log that they would take past [`ROTATE_AT`] is moved to `.1` first, so that a
-/// boot's lines stay together; they alone may be longer than that, with thousands of profiles.
+/// Appends the lines of one boot with one write. Renames the log to `.1` first if the lines would exceed
+/// [`ROTATE_AT`], so that the lines of a boot stay in one file. The lines of one boot alone may exceed the
+/// limit, with thousands of profiles.
 ///
 /// # Errors
-/// Any step failed. A boot goes on without its lines.
+/// Returns the step that failed. The caller continues the boot.
 pub fn append<'a>(path: &Path, lines: impl IntoIterator<Item = Line<'a>>) -> Result<(), BootLogError> {
     let mut text = String::new();
     for line in lines {
@@ -159,7 +160,7 @@ pub fn append<'a>(path: &Path, lines: impl IntoIterator<Item = Line<'a>>) -> Res
     file.write_all(text.as_bytes()).map_err(|source| BootLogError::Append { path: path.to_owned(), source })
 }
 
-/// Where the log goes when it is full.
+/// Returns the path of the full log: `path` with `.1` appended.
 pub fn rotated(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".1");
@@ -168,7 +169,7 @@ pub fn rotated(path: &Path) -> PathBuf {
 
 fn open(path: &Path) -> Result<(File, u64), BootLogError> {
     let open_error = |error: Errno| BootLogError::Open { path: path.to_owned(), source: error.into() };
-    // NONBLOCK: the open of a FIFO that nobody reads would not return.
+    // NONBLOCK: without it, open(2) of a FIFO blocks until a reader comes.
     let flags = OFlags::WRONLY
         | OFlags::APPEND
         | OFlags::CREATE
@@ -209,7 +210,7 @@ mod tests {
     #[case(Action::Registered, "registered")]
     #[case(Action::Skipped, "skipped")]
     #[case(Action::Failed { reason: "disk full\nprofile=x".into() }, "failed reason=disk full profile=x")]
-    fn a_line_has_the_form_of_the_contract(#[case] action: Action, #[case] expected: &str) {
+    fn lines_have_the_form_of_the_contract(#[case] action: Action, #[case] expected: &str) {
         let coder = ProfileName::new("coder").unwrap();
         assert_eq!(
             Line::of_profile(time(), &coder, "running", action).to_string(),
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strays_name_cannot_forge_a_line() {
+    fn stray_names_cannot_forge_a_line() {
         let name = OsStr::from_bytes(b"a b\nprofile=x%\xff");
         assert_eq!(
             Line::of_stray(time(), name).to_string(),
@@ -227,14 +228,14 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_without_end_is_cut() {
+    fn long_reasons_are_truncated() {
         let coder = ProfileName::new("coder").unwrap();
         let action = Action::Failed { reason: "ä".repeat(100_000) };
         assert!(Line::of_profile(time(), &coder, "none", action).to_string().len() < TEXT_MAX + 100);
     }
 
     #[test]
-    fn the_log_is_rotated_before_a_boot_that_would_take_it_past_its_size() {
+    fn the_log_is_rotated_before_it_exceeds_its_size() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container-boot.log");
         let coder = ProfileName::new("coder").unwrap();
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_symlink_a_directory_and_a_fifo_are_left_alone() {
+    fn symlinks_directories_and_fifos_are_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let coder = ProfileName::new("coder").unwrap();
         let boot = |path: &Path| append(path, [Line::of_profile(time(), &coder, "none", Action::Registered)]);

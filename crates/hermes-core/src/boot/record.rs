@@ -1,5 +1,5 @@
-//! The record of a boot, which `/init` writes to `/run/s6/boot.json` when the boot is complete; and the last boots, which the volume
-//! keeps in `logs/boots.json`.
+//! The record of a boot. `/init` writes it to `/run/s6/boot.json` when the boot is complete. The volume keeps
+//! the last records in `logs/boots.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,90 +8,91 @@ use serde::{Deserialize, Serialize};
 use crate::home::Home;
 use hermes_os::whole_file::{self, ReadError, WriteError};
 
-/// Where `/init` writes it.
+/// The path to which `/init` writes the record.
 pub const BOOT_JSON: &str = "/run/s6/boot.json";
 
-/// How many boots the volume keeps.
+/// The number of boots that the volume keeps.
 pub const KEPT: usize = 20;
 
-/// Longer than any record, in bytes.
+/// The longest record that is read, in bytes.
 const RECORD_MAX: u64 = 1024 * 1024;
 
-/// Longer than any list of [`KEPT`] records, in bytes.
+/// The longest list of [`KEPT`] records that is read, in bytes.
 const LIST_MAX: u64 = KEPT as u64 * RECORD_MAX;
 
-/// A boot. Times are microseconds since the first instruction of `/init`.
+/// The times of one boot, in microseconds since the first instruction of `/init`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BootRecord {
-    /// RFC 3339, UTC. Names the boot.
+    /// The start: RFC 3339, UTC. It identifies the boot.
     pub started: String,
-    /// From the first instruction to the end of the boot.
+    /// The time from the first instruction to the end of the boot, in microseconds.
     pub duration_us: u64,
-    /// What it consisted of.
+    /// The phases, in the order of the file.
     pub phases: Vec<Phase>,
 }
 
-/// One phase of a boot, or one script or service within it.
+/// One phase of a boot, or a script or service within a phase.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phase {
-    /// As in `cont-init.d` or `cont-init.d/01-hermes-setup`.
+    /// The name, as in `cont-init.d` or `cont-init.d/01-hermes-setup`.
     pub name: String,
-    /// The phase that this is a part of.
+    /// The name of the phase that contains this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// When it began.
+    /// The start, in microseconds since the first instruction of `/init`.
     pub start_us: u64,
-    /// How long it took.
+    /// The duration, in microseconds.
     pub duration_us: u64,
-    /// Of a script: its exit code, 128+N for signal N.
+    /// The exit code of a script; 128+N for signal N.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<u8>,
 }
 
-/// Why a record was not read or kept.
+/// The reason why a record was not read or not written.
 #[derive(Debug, thiserror::Error)]
 pub enum BootRecordError {
     /// The file cannot be read.
-    #[error("read the record of a boot")]
+    #[error("failed to read the record of a boot")]
     Read(#[source] ReadError),
-    /// It holds something else.
-    #[error("understand {}", path.display())]
+    /// The file holds no record.
+    #[error("failed to parse {}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error of the parser.
         source: serde_json::Error,
     },
     /// The file cannot be written.
-    #[error("keep the record of a boot")]
+    #[error("failed to keep the record of a boot")]
     Write(#[source] WriteError),
 }
 
 impl BootRecord {
-    /// The record at `path`; nothing where there is none yet.
+    /// Reads the record at `path`. Returns `None` if there is no file.
     ///
     /// # Errors
-    /// It is there and cannot be read, or is no record.
+    /// Fails if the file exists and cannot be read, or holds no record.
     pub fn load(path: &Path) -> Result<Option<Self>, BootRecordError> {
         load(path, RECORD_MAX)
     }
 
-    /// Phases in the order of their start, each followed by its parts.
+    /// Returns the phases in the order of their start, each followed by its parts.
     pub fn ordered(&self) -> Vec<&Phase> {
         let mut phases: Vec<&Phase> = self.phases.iter().collect();
         phases.sort_by_key(|phase| (phase.start_us, phase.parent.is_some()));
         phases
     }
 
-    /// What ended with another code than 0.
+    /// Returns the phases with an exit code other than 0.
     pub fn failed(&self) -> impl Iterator<Item = &Phase> {
         self.phases.iter().filter(|phase| phase.exit_code.is_some_and(|code| code != 0))
     }
 
-    /// Adds the boot to those that the volume keeps, unless it is there; the oldest give way. What is no list of boots is replaced.
+    /// Adds this boot to the records of the volume, unless it is there, and drops the oldest beyond [`KEPT`].
+    /// A file that holds no list of boots is replaced.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn keep(&self, home: &Home) -> Result<(), BootRecordError> {
         let mut boots = kept(home).unwrap_or_default();
         if boots.iter().any(|boot| boot.started == self.started) {
@@ -104,15 +105,15 @@ impl BootRecord {
     }
 }
 
-/// A time of a boot as a person reads it, as in `75.4 ms`.
+/// Formats a time for a person, as in `75.4 ms`.
 pub fn milliseconds(microseconds: u64) -> String {
     format!("{}.{} ms", microseconds / 1000, microseconds % 1000 / 100)
 }
 
-/// The boots that the volume keeps, oldest first; none where it keeps none yet.
+/// Reads the boots that the volume keeps, oldest first. Returns an empty list if there is no file.
 ///
 /// # Errors
-/// The file is there and cannot be read, or is no list of boots.
+/// Fails if the file exists and cannot be read, or holds no list of boots.
 pub fn kept(home: &Home) -> Result<Vec<BootRecord>, BootRecordError> {
     Ok(load(&home.boots(), LIST_MAX)?.unwrap_or_default())
 }
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_twenty_boots_are_kept_each_once() {
+    fn the_last_twenty_boots_are_kept_once_each() {
         let (_folder, home) = home();
         assert!(kept(&home).unwrap().is_empty());
         for second in 0..25 {
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_boots_is_told_and_gives_way() {
+    fn a_malformed_list_of_boots_is_reported_and_replaced() {
         let (_folder, home) = home();
         fs::write(home.boots(), "{").unwrap();
         assert!(matches!(kept(&home), Err(BootRecordError::Parse { .. })));
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn boots_of_hundreds_of_services_are_kept_as_well() {
+    fn boots_of_a_thousand_services_are_kept() {
         let (_folder, home) = home();
         let phases = |boot: &BootRecord| -> Vec<Phase> {
             (0..1000)
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_end_is_not_taken() {
+    fn oversized_records_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("boot.json");
         fs::write(&path, " ".repeat(2 * 1024 * 1024)).unwrap();
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_init_writes_is_understood() {
+    fn the_record_of_init_is_parsed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("boot.json");
         assert_eq!(BootRecord::load(&path).unwrap(), None);
@@ -233,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_boot_is_kept_over_any_list(
+        fn any_list_accepts_a_new_boot(
             boot in any_boot(), before in prop::collection::vec(any_boot(), 0..30),
             noise in prop::collection::vec(any::<u8>(), 0..60), cut in 0..3000_usize,
         ) {

@@ -10,18 +10,18 @@ use std::path::Path;
 
 use hermes_os::whole_file::{self, ReadError};
 
-/// The longest file that is taken, in bytes.
+/// The longest file that is read, in bytes.
 pub const DOT_ENV_MAX: u64 = 1024 * 1024;
 
-/// The most faults that are kept of one file.
+/// The largest number of faults that are kept of one file.
 const FAULTS_MAX: usize = 20;
 
-/// The file is there and cannot be read.
+/// The file exists and cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("read the variables of the profile")]
+#[error("failed to read the variables of the profile")]
 pub struct DotEnvError(#[source] ReadError);
 
-/// A file as it was read.
+/// The content of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DotEnv {
     /// The variables, in the order of the file. The last value of a name counts.
@@ -61,7 +61,7 @@ pub enum Fault {
     /// The bytes are no text.
     #[error("the line is skipped: it is not UTF-8")]
     NotUtf8,
-    /// The value holds a reference to another variable. The variable is set.
+    /// The value holds a reference to another variable. The variable is set as it is.
     #[error("the value keeps its '${{…}}': hermes does not expand variables (write the value itself)")]
     NotExpanded,
 }
@@ -82,7 +82,7 @@ impl DotEnv {
 /// Reads the file at `path`. Returns `None` if there is no file.
 ///
 /// # Errors
-/// The file is there and cannot be read.
+/// Fails if the file exists and cannot be read.
 pub fn load(path: &Path) -> Result<Option<DotEnv>, DotEnvError> {
     let bytes = whole_file::read(path, DOT_ENV_MAX).map_err(DotEnvError)?;
     Ok(bytes.map(|bytes| parse(&bytes)))
@@ -205,7 +205,7 @@ impl<'t> Reader<'t> {
         Ok(Some((name.to_owned(), value)))
     }
 
-    /// Reads a name; an empty one where a comment begins.
+    /// Reads a name. The name is empty if a comment begins here.
     fn name(&mut self) -> Result<&'t str, Fault> {
         if self.text.starts_with('#') {
             return Ok("");
@@ -271,12 +271,12 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// `\s` of Python's regular expressions.
+/// Matches as `\s` of Python's regular expressions.
 fn is_space(character: char) -> bool {
     character.is_whitespace() || matches!(character, '\x1c'..='\x1f')
 }
 
-/// A space within a line. Python's text files keep no `\r`.
+/// Returns `true` for white space within a line. Python's text files keep no `\r`.
 fn is_blank(character: char) -> bool {
     is_space(character) && character != '\n'
 }

@@ -20,15 +20,15 @@ struct GoldenCase {
     faults: Vec<usize>,
 }
 
-/// The data are what python-dotenv 1.2.4 found in these files, those that its `set_key` wrote among them.
+/// The data are the results of python-dotenv 1.2.4, with files that its `set_key` wrote among them.
 #[test]
-fn every_file_means_what_python_dotenv_read_in_it() {
+fn golden_files_parse_as_in_python_dotenv() {
     let golden: Golden = serde_json::from_str(include_str!("../../testdata/python-dotenv.json")).unwrap();
     assert!(golden.cases.len() > 200);
     for case in golden.cases {
         let found = parse(case.text.as_bytes());
         assert_eq!(found.variables, case.variables, "{:?}", case.text);
-        // A name without a value is no fault for python-dotenv, and sets nothing there either.
+        // For python-dotenv, a name without a value is no fault and sets no variable.
         let faults =
             found.faults.iter().filter(|found| !matches!(found.fault, Fault::NoEquals | Fault::NotExpanded));
         assert_eq!(faults.map(|found| found.line).collect::<Vec<_>>(), case.faults, "{:?}", case.text);
@@ -43,7 +43,7 @@ fn every_file_means_what_python_dotenv_read_in_it() {
 #[case("A='SECRET\\'", Fault::OpenQuote)]
 #[case("A='x' SECRET", Fault::AfterQuote)]
 #[case("A=SECRET\0", Fault::Nul)]
-fn a_faulty_line_is_skipped_and_named_without_its_secret(#[case] line: &str, #[case] fault: Fault) {
+fn a_faulty_line_is_skipped_without_showing_its_secret(#[case] line: &str, #[case] fault: Fault) {
     let found = parse(format!("# a\nX='1\n2'\n\n{line}\nB=c\n").as_bytes());
     assert_eq!(found.faults, [LineError { line: 5, fault }]);
     assert_eq!((found.get("X"), found.get("B"), found.variables.len()), (Some("1\n2"), Some("c"), 2));
@@ -51,7 +51,7 @@ fn a_faulty_line_is_skipped_and_named_without_its_secret(#[case] line: &str, #[c
 }
 
 #[test]
-fn a_line_that_is_not_utf8_costs_only_itself() {
+fn a_line_that_is_not_utf8_is_skipped_alone() {
     let found = parse(b"A=1\nB=\xff\nC='x\n\xfe'\nD=\xef\xbf\xbd\n");
     let fault = Fault::NotUtf8;
     assert_eq!(found.faults, [LineError { line: 2, fault }, LineError { line: 3, fault }]);
@@ -59,14 +59,14 @@ fn a_line_that_is_not_utf8_costs_only_itself() {
 }
 
 #[test]
-fn a_reference_stays_as_it_is_and_is_named() {
+fn references_are_kept_and_reported() {
     let found = parse(b"A=1\nB=${A}/x\nC=${\n");
     assert_eq!(found.get("B"), Some("${A}/x"));
     assert_eq!(found.faults, [LineError { line: 2, fault: Fault::NotExpanded }]);
 }
 
 #[test]
-fn the_last_value_of_a_name_counts_and_a_missing_file_is_none() {
+fn the_last_value_of_a_name_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".env");
     assert!(load(&path).unwrap().is_none());
@@ -76,7 +76,7 @@ fn the_last_value_of_a_name_counts_and_a_missing_file_is_none() {
 }
 
 #[test]
-fn the_file_of_the_python_program_is_read_as_it_is() {
+fn the_file_of_the_python_program_is_read() {
     assert_eq!(parse(include_bytes!("../../testdata/hermes-agent-0.19.env")), DotEnv::default());
 }
 

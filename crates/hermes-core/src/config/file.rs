@@ -1,4 +1,4 @@
-//! The file: read as a whole, changed as a whole.
+//! Reads `config.yaml` as a whole and writes it as a whole.
 
 use std::ffi::OsString;
 use std::io;
@@ -10,47 +10,47 @@ use super::yaml::{Config, SetError, SyntaxError};
 use hermes_os::lock_file::LockFile;
 use hermes_os::whole_file::{self, ReadError, WriteError};
 
-/// The longest file that is taken for a configuration, in bytes.
+/// The longest configuration that is read, in bytes.
 pub const CONFIG_FILE_MAX: u64 = 1024 * 1024;
 
-/// Who may read a configuration that is new: it may hold what is not for others.
+/// The permission bits of a new configuration. It may hold secrets.
 pub(super) const MODE: u32 = 0o600;
 
-/// How long a change waits for another.
+/// The longest time that a change waits for the lock.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Why a configuration was not read, or not changed. It is as it was.
+/// The reason why a configuration was not read or not changed. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFileError {
-    /// It is there and cannot be read.
-    #[error("read the configuration")]
+    /// The file exists and cannot be read.
+    #[error("failed to read the configuration")]
     Read(#[source] ReadError),
-    /// It is no YAML.
-    #[error("parse {}", path.display())]
+    /// The file is not valid YAML.
+    #[error("failed to parse {}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where, and what is wrong there.
+        /// The place and the description of the fault.
         source: SyntaxError,
     },
-    /// The lock beside it.
-    #[error("lock {}", path.display())]
+    /// The lock file beside it could not be locked.
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the kernel said; of the kind `TimedOut` when another process held it all the time.
+        /// The error of the system call; its kind is `TimedOut` if another process kept the lock until the deadline.
         source: io::Error,
     },
-    /// The change itself.
-    #[error("change {}", path.display())]
+    /// The value could not be set.
+    #[error("failed to change {}", path.display())]
     Set {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be made.
+        /// The reason.
         source: SetError,
     },
-    /// The new contents.
-    #[error("change {}", path.display())]
+    /// The new content could not be written.
+    #[error("failed to change {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -59,10 +59,10 @@ pub enum ConfigFileError {
     },
 }
 
-/// The configuration at `path`; nothing where there is no file.
+/// Reads the configuration at `path`. Returns `None` if there is no file.
 ///
 /// # Errors
-/// The file is there and cannot be read, or is no YAML.
+/// Fails if the file exists and cannot be read, or is not valid YAML.
 pub fn load(path: &Path) -> Result<Option<Config>, ConfigFileError> {
     read(path)?.map(|bytes| parse(path, bytes)).transpose()
 }
@@ -79,7 +79,7 @@ pub(super) fn parse(path: &Path, bytes: Vec<u8>) -> Result<Config, ConfigFileErr
     parsed.map_err(|source| ConfigFileError::Parse { path: path.to_owned(), source })
 }
 
-/// The lock that whoever changes the configuration at `path` holds.
+/// Takes the lock for changes of the configuration at `path`.
 pub(super) fn lock(path: &Path) -> Result<LockFile, ConfigFileError> {
     let mut lock_path = OsString::from(path);
     lock_path.push(".lock");
@@ -88,17 +88,19 @@ pub(super) fn lock(path: &Path) -> Result<LockFile, ConfigFileError> {
         .map_err(|source| ConfigFileError::Lock { path: lock_path, source })
 }
 
-/// The permission bits of the configuration at `path`, to write it back with; those of a new one where there is none.
+/// Returns the permission bits of the configuration at `path`, so that they can be kept; those of a new file
+/// if there is none.
 pub(super) fn mode(path: &Path) -> Result<u32, ConfigFileError> {
     let open_error = |source| ConfigFileError::Read(ReadError::Open { path: path.to_owned(), source });
     Ok(whole_file::mode_of(path).map_err(open_error)?.unwrap_or(MODE))
 }
 
-/// Changes the configuration at `path`, which is made if it is missing: then it begins with the current version, and no boot
-/// migrates it. Two changes at once do not lose each other. The mode of the file is kept.
+/// Changes the configuration at `path` under its lock and keeps its permission bits. A missing file is
+/// created with the current version, so that no boot migrates it.
 ///
 /// # Errors
-/// The file cannot be read, is no YAML, cannot be changed in that way or cannot be written. It is as it was.
+/// Fails if the file cannot be read, is not valid YAML, cannot be changed in that way or cannot be written.
+/// The file is then unchanged.
 pub fn change(
     path: &Path,
     change: impl FnOnce(&mut Config) -> Result<(), SetError>,

@@ -1,4 +1,4 @@
-//! What a gateway takes from its profile's configuration and from the environment.
+//! The settings of a gateway, from the configuration of its profile and from the environment.
 
 use std::time::Duration;
 
@@ -6,39 +6,41 @@ use super::port::{DEFAULT_PROFILE_PORT, is_service_link, service_link_warning};
 use super::yaml::{Config, Key};
 use crate::profile::name::ProfileName;
 
-/// The address that a gateway serves on when nothing names one: nobody but this machine reaches it.
+/// The default address: only processes of this machine can connect.
 pub const DEFAULT_HOST: &str = "127.0.0.1";
 
-/// How long a gateway finishes what is in flight when nothing says so; with all that a stop takes it is inside Docker's 10 s.
+/// The default time for requests in flight at a stop. A whole stop then stays below Docker's limit of 10 s.
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest `gateway.drain_timeout`.
 const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
-/// How a gateway serves and stops.
+/// The settings of a gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayConfig {
     /// `API_SERVER_HOST`, else `gateway.host`, else [`DEFAULT_HOST`].
     pub host: String,
     /// `API_SERVER_PORT`, else `gateway.port`, else 8642 for the default profile and none for any other.
     pub port: Option<u16>,
-    /// `gateway.drain_timeout`, in seconds or as in `1m 30s`, else [`DEFAULT_DRAIN_TIMEOUT`].
+    /// `gateway.drain_timeout`, a number of seconds or a time such as `1m 30s`, else
+    /// [`DEFAULT_DRAIN_TIMEOUT`].
     pub drain_timeout: Duration,
-    /// `API_SERVER_ALLOWED_HOSTS`, else `gateway.allowed_hosts`: the names with a dot that the TCP port answers to, or `*`.
+    /// `API_SERVER_ALLOWED_HOSTS`, else `gateway.allowed_hosts`: the host names with a dot that the TCP port
+    /// accepts, or `*`.
     pub allowed_hosts: Vec<String>,
     /// Settings that the gateway ignores, one sentence each.
     pub warnings: Vec<String>,
 }
 
-/// A setting that a gateway cannot start with.
+/// A setting with an invalid value. The gateway cannot start with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place} is {value:?}, and must be {rule}")]
 pub struct GatewayConfigError {
-    /// Where it stands: `gateway.port in line 7 of config.yaml`, or the name of a variable.
+    /// The place: `gateway.port in line 7 of config.yaml`, or the name of a variable.
     pub place: String,
-    /// What stands there.
+    /// The invalid value.
     pub value: String,
-    /// What may stand there.
+    /// The rule for the value.
     pub rule: &'static str,
 }
 
@@ -47,17 +49,18 @@ const PORT_RULE: &str = "a number from 1 to 65535";
 const NAMES_RULE: &str = "names such as agents.example.org, without a scheme or a port, or * for any name";
 const DRAIN_RULE: &str = "a number of seconds from 0 to 3600, or a time such as 1m 30s";
 
-/// A text and where it stands.
+/// The text of a setting and its place.
 pub(super) struct Found {
     place: String,
     value: String,
 }
 
 impl GatewayConfig {
-    /// What `config` says for the gateway of `profile`, and `variable` above it. A variable that is empty counts as unset.
+    /// Resolves the settings of the gateway of `profile`. A value of `variable` takes precedence over
+    /// `config`. An empty variable counts as unset.
     ///
     /// # Errors
-    /// A value is not what it has to be; nothing is put in its place.
+    /// Fails if a value is invalid. No default takes its place.
     pub fn resolve(
         profile: &ProfileName,
         config: &Config,
@@ -93,7 +96,7 @@ impl GatewayConfig {
 }
 
 impl Found {
-    /// What stands under `key`; `null` is nothing.
+    /// Finds the setting at `key`. Returns `None` if it is missing or `null`.
     pub(super) fn in_config(config: &Config, key: &Key) -> Option<Self> {
         let setting = config.get(key).filter(|setting| !setting.is_null())?;
         let value = setting.text().map_or_else(|| setting.json().to_string(), str::to_owned);
@@ -119,7 +122,7 @@ fn host_of(text: &str) -> Option<String> {
     (!text.is_empty() && text.len() <= 255 && text.chars().all(fits)).then(|| text.to_owned())
 }
 
-/// A list of YAML, or names between commas and spaces.
+/// Parses a YAML list, or names that commas or spaces separate.
 fn names_of(text: &str) -> Option<Vec<String>> {
     let words: Vec<String> = if text.starts_with('[') {
         serde_json::from_str(text).ok()?
@@ -131,7 +134,7 @@ fn names_of(text: &str) -> Option<Vec<String>> {
 }
 
 fn port_of(text: &str) -> Option<u16> {
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -142,7 +145,8 @@ fn drain_timeout_of(text: &str) -> Option<Duration> {
     time_of(text, DRAIN_TIMEOUT_MAX)
 }
 
-/// A number of seconds, or a time such as `1m 30s`, up to `longest`; nothing where it is none.
+/// Parses a number of seconds or a time such as `1m 30s`. Returns `None` if the text is neither, or the time
+/// exceeds `longest`.
 pub fn time_of(text: &str, longest: Duration) -> Option<Duration> {
     let time = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_said_the_default_profile_has_its_port_and_another_has_none() {
+    fn only_the_default_profile_has_a_default_port() {
         let default = resolve("default", "", &[]).unwrap();
         let expected = GatewayConfig {
             allowed_hosts: Vec::new(),
@@ -186,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_is_taken_and_the_environment_is_above_it() {
+    fn variables_take_precedence_over_the_configuration() {
         let yaml = "gateway:\n  host: 0.0.0.0\n  port: 9300\n  drain_timeout: 1m 30s\n";
         let config = resolve("coder", yaml, &[]).unwrap();
         let drain_timeout = Duration::from_secs(90);
@@ -224,14 +228,14 @@ mod tests {
     #[case("8o")]
     #[case("80.5")]
     #[case("[80]")]
-    fn a_port_that_is_none_is_an_error_that_names_its_place(#[case] port: &str) {
+    fn an_invalid_port_is_an_error_with_its_place(#[case] port: &str) {
         let error = resolve("coder", &format!("# x\ngateway:\n  port: {port}\n"), &[]).unwrap_err();
         assert_eq!(error.place, "gateway.port in line 3 of config.yaml");
         assert_eq!(error.rule, PORT_RULE);
     }
 
     #[test]
-    fn a_variable_that_is_wrong_is_an_error_and_not_passed_over() {
+    fn an_invalid_variable_is_an_error() {
         let error = resolve("coder", "gateway: {port: 1}", &[("API_SERVER_PORT", "many")]).unwrap_err();
         assert_eq!(error.to_string(), r#"API_SERVER_PORT is "many", and must be a number from 1 to 65535"#);
     }
@@ -264,13 +268,13 @@ mod tests {
     #[case("1e300", None)]
     #[case("3601", None)]
     #[case("soon", None)]
-    fn a_drain_timeout_is_a_time(#[case] text: &str, #[case] milliseconds: Option<u64>) {
+    fn drain_timeouts_are_numbers_or_durations(#[case] text: &str, #[case] milliseconds: Option<u64>) {
         let resolved = resolve("coder", &format!("gateway:\n  drain_timeout: {text}\n"), &[]);
         assert_eq!(resolved.ok().map(|config| config.drain_timeout), milliseconds.map(Duration::from_millis));
     }
 
     #[test]
-    fn a_host_that_is_none_is_an_error() {
+    fn an_invalid_host_is_an_error() {
         for host in ["a b", "\"\"", "a/b", "\"a\\nb\""] {
             assert!(resolve("coder", &format!("gateway:\n  host: {host}\n"), &[]).is_err(), "{host}");
         }

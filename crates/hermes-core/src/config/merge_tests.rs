@@ -1,4 +1,4 @@
-//! Merge keys, anchors and aliases, as PyYAML reads them.
+//! Tests of merge keys, anchors and aliases, against results of PyYAML.
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -20,7 +20,7 @@ struct GoldenCase {
 }
 
 #[test]
-fn merge_keys_mean_what_pyyaml_read_in_them() {
+fn merge_keys_have_the_meaning_of_pyyaml() {
     let golden: Golden = serde_json::from_str(include_str!("../../testdata/pyyaml-merge.json")).unwrap();
     assert!(golden.cases.len() > 20);
     for GoldenCase { text, is_valid, meaning } in golden.cases {

@@ -1,4 +1,5 @@
-//! Bringing a configuration to the current version, step by step. A step adds or sets; what it does not know stays where it is.
+//! Migrates a configuration to the current version, step by step. A step adds or sets values and keeps all
+//! other text.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,69 +12,69 @@ use super::yaml::{Config, SetError};
 use crate::timestamp;
 use hermes_os::whole_file::{self, WriteError};
 
-/// What a migration did.
+/// The result of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Migration {
-    /// There is no configuration, and none was made.
+    /// There is no configuration, and none was created.
     NoFile,
-    /// Nothing was to be done.
+    /// The configuration has the current version.
     Current,
-    /// A later program wrote it. It was left alone.
+    /// A later release wrote the configuration. It was not changed.
     Newer {
-        /// Its version.
+        /// The version in the file.
         found: u64,
     },
-    /// It was brought to the current version.
+    /// The configuration now has the current version.
     Migrated {
-        /// The version it had; 0 where it named none.
+        /// The former version; 0 if the file named none.
         from: u64,
-        /// The version it has.
+        /// The new version.
         to: u64,
-        /// What it was before, byte by byte: `config.yaml.2026-11-24T130500.373699Z.bak`, of the mode 0600.
+        /// The copy of the former file: `config.yaml.2026-11-24T130500.373699Z.bak`, mode 0600.
         backup: PathBuf,
     },
 }
 
-/// Why a configuration was not migrated. It is as it was, and no backup of it is left.
+/// The reason why a configuration was not migrated. The file is unchanged and no backup is left.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// It cannot be read, is no YAML, or cannot be locked.
+    /// The file cannot be read or locked, or is not valid YAML.
     #[error(transparent)]
     File(#[from] ConfigFileError),
-    /// What it says of its version is none.
-    #[error("read the version of {}", path.display())]
+    /// The value of `version` is invalid.
+    #[error("failed to read the version of {}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
-        /// What stands there.
+        /// The invalid value and its line.
         source: VersionError,
     },
-    /// A step, which has no place in it: it is no mapping, for instance.
-    #[error("migrate {}", path.display())]
+    /// A step cannot be applied, for instance because the file is no mapping.
+    #[error("failed to migrate {}", path.display())]
     Step {
         /// The file.
         path: PathBuf,
-        /// Why it cannot be made.
+        /// The reason.
         source: SetError,
     },
-    /// Its mode says that nobody is to write it, so nobody does, though the directory would let us.
-    #[error("migrate {}: it is read-only (mode {mode:04o}); to allow it: chmod u+w", path.display())]
+    /// The mode of the file is read-only. A rename would replace it all the same, so the migration refuses.
+    #[error("failed to migrate {}: it is read-only (mode {mode:04o}); to allow it: chmod u+w", path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// The backup.
-    #[error("back up {}", path.display())]
+    /// The backup could not be written.
+    #[error("failed to back up {}", path.display())]
     Backup {
-        /// The file that was to be backed up.
+        /// The file to be backed up.
         path: PathBuf,
         /// The step that failed, with the backup's path.
         source: WriteError,
     },
-    /// The new contents.
-    #[error("migrate {}", path.display())]
+    /// The new content could not be written.
+    #[error("failed to migrate {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -82,33 +83,34 @@ pub enum MigrateError {
     },
 }
 
-/// From one version to a later one.
+/// A step from one version to a later one.
 pub(super) struct Step {
     pub(super) from: u64,
     pub(super) to: u64,
-    /// Adds or sets what the later version has; the version itself is written by who calls it.
+    /// Adds or sets the values of the later version. The caller writes the version itself.
     pub(super) apply: fn(&mut Config) -> Result<(), SetError>,
 }
 
-/// All of them. A new version has one more here.
+/// All steps. A new version appends one.
 pub(super) const STEPS: &[Step] = &[
-    // What the Python program wrote names no version. Nothing that it wrote has another name here.
+    // Files of the Python program name no version. Their settings have the same names here.
     Step { from: 0, to: 1, apply: |_| Ok(()) },
 ];
 
-/// Migrates the configuration at `path`, with a backup beside it. A file that is current is not locked, not parsed when its lines
-/// tell that, and may lie where nothing can be written.
+/// Migrates the configuration at `path`, with a backup beside it. A current file is not locked and may lie on
+/// a read-only volume. It is not parsed if [`is_surely_current`] recognizes it.
 ///
-/// Whoever calls this must be the account that owns the file: it names the file by its path, and the new one belongs to the caller.
-/// Root must not, on a volume that another account can write.
+/// The caller must be the account that owns the file: the new file belongs to the caller. Root must not call
+/// this on a volume that another account can write.
 ///
 /// # Errors
-/// The file cannot be read, is broken or no mapping, cannot be locked, backed up or written. It is as it was.
+/// Fails if the file cannot be read, parsed, locked, backed up or written, or is no mapping. The file is then
+/// unchanged.
 pub fn migrate(path: &Path) -> Result<Migration, MigrateError> {
     migrate_by(STEPS, path, SystemTime::now())
 }
 
-/// What there is to do about a file.
+/// The state of a file before a migration.
 enum Found {
     Older(Config, u64),
     Settled(Migration),
@@ -119,7 +121,7 @@ pub(super) fn migrate_by(steps: &[Step], path: &Path, now: SystemTime) -> Result
         return Ok(migration);
     }
     let _lock = file::lock(path)?;
-    // Somebody else may have had the lock, and changed it.
+    // Another process may have held the lock and changed the file.
     let (before, from) = match look(path)? {
         Found::Older(config, version) => (config, version),
         Found::Settled(migration) => return Ok(migration),
@@ -152,7 +154,7 @@ fn look(path: &Path) -> Result<Found, MigrateError> {
 
 fn backup_of(path: &Path, now: SystemTime) -> PathBuf {
     let mut name = OsString::from(path);
-    // Some file systems know no colons.
+    // Some file systems do not allow colons in names.
     name.push(format!(".{}.bak", timestamp::rfc3339(now).replace(':', "")));
     name.into()
 }
@@ -166,8 +168,8 @@ fn replace(path: &Path, backup: &Path, before: &str, after: &str) -> Result<(), 
     whole_file::write_new(backup, before.as_bytes(), file::MODE)
         .map_err(|source| MigrateError::Backup { path: path.to_owned(), source })?;
     whole_file::write(path, after.as_bytes(), mode).map_err(|source| {
-        // Nothing was migrated, so nothing needs it; of a file that cannot be replaced, a symlink for instance, each boot would leave
-        // one more. Whatever comes of that: the first failure is the one to tell.
+        // The backup has no use if the migration failed. Without this, a file that cannot be replaced, such
+        // as a symlink, would get one more backup at each boot. The first error is the one to report.
         let _ = fs::remove_file(backup);
         write_error(source)
     })

@@ -1,4 +1,4 @@
-//! Tests of `config::migrate`: what is taken over, what is refused, and that nothing is ever lost.
+//! Tests of migrations: the results, the refusals, and that no content is lost.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -16,7 +16,7 @@ use hermes_os::whole_file::{ReadError, WriteError};
 
 const FROM_PYTHON: &str = include_str!("../../testdata/hermes-agent-0.19-config.yaml");
 
-/// A profile's directory with a configuration in it.
+/// A profile directory with a configuration.
 struct Profile(tempfile::TempDir);
 
 impl Profile {
@@ -38,7 +38,7 @@ impl Profile {
         fs::set_permissions(self.path(), fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// All names in the directory but the lock's.
+    /// Returns all names in the directory except the lock file's.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         let mut names: Vec<_> =
@@ -48,8 +48,7 @@ impl Profile {
         names
     }
 
-    /// # Panics
-    /// Anything but the configuration lies there, or it is not what it was.
+    /// Asserts that only the configuration is there, with this content.
     #[track_caller]
     fn is_untouched(&self, contents: &[u8]) {
         assert_eq!(fs::read(self.path()).unwrap(), contents);
@@ -68,14 +67,14 @@ fn noon() -> SystemTime {
 const BACKUP: &str = "config.yaml.2026-11-24T130000.123456Z.bak";
 
 #[test]
-fn the_steps_lead_from_nothing_to_the_current_version() {
+fn steps_lead_from_zero_to_the_current_version() {
     let steps: Vec<_> = STEPS.iter().map(|step| (step.from, step.to)).collect();
     let expected: Vec<_> = (0..CURRENT_VERSION).map(|from| (from, from + 1)).collect();
     assert_eq!(steps, expected);
 }
 
 #[test]
-fn the_file_of_the_python_program_gets_a_version_and_a_backup_and_the_next_boot_does_nothing() {
+fn the_python_file_is_migrated_once_with_a_backup() {
     let profile = Profile::with(FROM_PYTHON);
     profile.set_mode(0o640);
     let backup = profile.0.path().join(BACKUP);
@@ -133,7 +132,7 @@ fn the_file_of_the_python_program_gets_a_version_and_a_backup_and_the_next_boot_
     "_config_version: 12\na: {version: 7}\n",
     "_config_version: 12\na: {version: 7}\nversion: 1\n"
 )]
-fn every_way_to_write_a_mapping_is_migrated_and_loses_nothing(#[case] before: &str, #[case] after: &str) {
+fn every_form_of_mapping_is_migrated_without_loss(#[case] before: &str, #[case] after: &str) {
     let mut meaning = Config::parse(before).unwrap().to_json();
     if meaning.is_null() {
         meaning = json!({});
@@ -151,16 +150,16 @@ fn every_way_to_write_a_mapping_is_migrated_and_loses_nothing(#[case] before: &s
 #[case("- 1\n", "the whole is no mapping, so nothing can be set in it")]
 #[case("hello\n", "the whole is no mapping, so nothing can be set in it")]
 #[case("version: &x 0\na: *x\n", "version cannot be set without changing something else; edit the file")]
-fn what_has_no_place_for_a_version_is_named_and_left_alone(#[case] text: &str, #[case] cause: &str) {
+fn a_file_without_place_for_a_version_is_unchanged(#[case] text: &str, #[case] cause: &str) {
     let profile = Profile::with(text);
     let error = migrate(&profile.path()).unwrap_err();
-    assert_eq!(error.to_string(), format!("migrate {}", profile.path().display()));
+    assert_eq!(error.to_string(), format!("failed to migrate {}", profile.path().display()));
     assert!(matches!(error, MigrateError::Step { source, .. } if source.to_string() == cause));
     profile.is_untouched(text.as_bytes());
 }
 
 #[test]
-fn a_broken_file_is_an_error_and_left_alone() {
+fn a_broken_file_is_an_error_and_unchanged() {
     for bytes in [&b"a: [1\nb: 2\n"[..], b"a: 1\nb: \xff\n", b"a: 1\n---\nb: 2\n", b"\0"] {
         let profile = Profile::with(bytes);
         let error = migrate(&profile.path()).unwrap_err();
@@ -176,7 +175,7 @@ fn a_broken_file_is_an_error_and_left_alone() {
 }
 
 #[test]
-fn a_later_programs_file_is_told_and_left_alone_and_a_missing_one_is_not_made() {
+fn newer_files_are_unchanged_and_missing_ones_not_created() {
     let profile = Profile::with("version: 2\na: 1\n");
     assert_eq!(migrate(&profile.path()).unwrap(), Migration::Newer { found: 2 });
     profile.is_untouched(b"version: 2\na: 1\n");
@@ -186,7 +185,7 @@ fn a_later_programs_file_is_told_and_left_alone_and_a_missing_one_is_not_made() 
 }
 
 #[test]
-fn a_current_file_is_not_even_locked() {
+fn a_current_file_is_not_locked() {
     for text in ["version: 1\n", "{version: 1}"] {
         let profile = Profile::with(text);
         assert_eq!(migrate(&profile.path()).unwrap(), Migration::Current);
@@ -195,7 +194,7 @@ fn a_current_file_is_not_even_locked() {
 }
 
 #[test]
-fn what_lies_in_the_files_place_is_refused_and_left_alone() {
+fn symlinks_and_directories_are_refused_and_unchanged() {
     let profile = Profile::with("a: 1\n");
     let target = profile.0.path().join("target");
     fs::rename(profile.path(), &target).unwrap();
@@ -224,7 +223,7 @@ fn what_lies_in_the_files_place_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_file_that_nobody_may_write_is_not_replaced() {
+fn a_read_only_file_is_not_replaced() {
     let profile = Profile::with("a: 1\n");
     profile.set_mode(0o444);
     let error = migrate(&profile.path()).unwrap_err();
@@ -233,7 +232,7 @@ fn a_file_that_nobody_may_write_is_not_replaced() {
 }
 
 #[test]
-fn what_lies_in_the_backups_place_is_never_overwritten() {
+fn an_existing_backup_is_never_overwritten() {
     let profile = Profile::with("a: 1\n");
     let backup = profile.0.path().join(BACKUP);
     let precious = profile.0.path().join("precious");
@@ -282,11 +281,11 @@ fn a_lock_that_cannot_be_taken_is_an_error() {
 }
 
 #[test]
-fn a_migration_that_fails_at_the_end_leaves_no_backup() {
+fn a_failed_migration_leaves_no_backup() {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     let profile = Profile::with("a: 1\n");
     PATH.set(profile.path()).unwrap();
-    // Between the look at the file and the new one a directory comes into its place.
+    // The step replaces the file with a directory after the file was read.
     let swap: fn(&mut Config) -> Result<(), SetError> = |_| {
         let path = PATH.get().unwrap();
         fs::rename(path, path.with_file_name("moved")).unwrap();
@@ -299,7 +298,7 @@ fn a_migration_that_fails_at_the_end_leaves_no_backup() {
 }
 
 #[test]
-fn steps_follow_each_other_whatever_their_place_in_the_table() {
+fn steps_run_in_the_order_of_versions() {
     fn note(config: &mut Config, name: &str) -> Result<(), SetError> {
         let seen = config.get(&"seen".parse().unwrap()).and_then(|seen| seen.text().map(str::to_owned));
         config.set(&"seen".parse().unwrap(), &(seen.unwrap_or_default() + name))
@@ -316,7 +315,7 @@ fn steps_follow_each_other_whatever_their_place_in_the_table() {
 }
 
 #[test]
-fn a_boot_and_a_change_at_once_do_not_lose_each_other() {
+fn concurrent_boots_and_changes_lose_no_value() {
     for _ in 0..20 {
         let profile = Profile::with("a: 1\n");
         let path = profile.path();
@@ -336,7 +335,7 @@ fn a_boot_and_a_change_at_once_do_not_lose_each_other() {
 }
 
 #[test]
-fn a_file_that_a_change_made_is_current_and_one_that_was_there_is_not_touched() {
+fn changes_create_current_files_and_keep_versions() {
     let profile = Profile::with("");
     fs::remove_file(profile.path()).unwrap();
     change(&profile.path(), |config| config.set_gateway_port(9300)).unwrap();

@@ -1,4 +1,4 @@
-//! The port of a profile's gateway: a stable function of its name (`contract.md` §4).
+//! The port of a profile's gateway, a stable function of its name (`contract.md` §4).
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -11,12 +11,14 @@ use crate::profile::name::ProfileName;
 /// The port of the default profile.
 pub const DEFAULT_PROFILE_PORT: u16 = 8642;
 
-/// Where the ports of all other profiles lie.
+/// The ports of all other profiles.
 pub const PROFILE_PORTS: RangeInclusive<u16> = 9200..=9799;
 
-/// The port for a new profile: the first eight bytes of the SHA-256 of its name, read as a big-endian number, modulo the size of
-/// [`PROFILE_PORTS`]; from there the next that nobody holds, around the end. Nothing when all of them are held: such a profile
-/// has its Unix socket and no port. The default profile's is [`DEFAULT_PROFILE_PORT`] whoever holds it.
+/// Returns the port for a new profile: the first eight bytes of the SHA-256 of its name, as a big-endian
+/// number, modulo the size of [`PROFILE_PORTS`]. A port in `taken` is skipped, with wrap-around. The default
+/// profile always gets [`DEFAULT_PROFILE_PORT`].
+///
+/// Returns `None` if all ports are taken. Such a profile has only its Unix socket.
 pub fn port_for(profile: &ProfileName, taken: &BTreeSet<u16>) -> Option<u16> {
     if profile.is_default() {
         return Some(DEFAULT_PROFILE_PORT);
@@ -30,13 +32,13 @@ pub fn port_for(profile: &ProfileName, taken: &BTreeSet<u16>) -> Option<u16> {
         .find(|port| !taken.contains(port))
 }
 
-/// Returns `true` if the text is a link that Kubernetes puts into the environment of a pod for each Service: a Service called
-/// `api-server` sets `API_SERVER_PORT=tcp://10.96.12.8:8642`.
+/// Returns `true` if the text is a Kubernetes service link. A Service called `api-server` sets
+/// `API_SERVER_PORT=tcp://10.96.12.8:8642` in the environment of each pod.
 pub fn is_service_link(text: &str) -> bool {
     ["tcp://", "udp://", "sctp://"].iter().any(|scheme| text.trim_start().starts_with(scheme))
 }
 
-/// The warning about a service link in the port variable `place`.
+/// Returns the warning about a service link in the variable `place`.
 pub fn service_link_warning(place: &str, value: &str) -> String {
     format!(
         "{place} is {value:?}, a Kubernetes service link and no port, so hermes ignores it; \
@@ -45,10 +47,10 @@ pub fn service_link_warning(place: &str, value: &str) -> String {
 }
 
 impl Config {
-    /// Gives the profile's gateway a port: `gateway.port`.
+    /// Sets the port of the profile's gateway, `gateway.port`.
     ///
     /// # Errors
-    /// What stands there cannot be changed.
+    /// Fails if the present value cannot be changed.
     pub fn set_gateway_port(&mut self, port: u16) -> Result<(), SetError> {
         self.set(&Key::root().child("gateway").child("port"), &port.to_string())
     }
@@ -63,15 +65,16 @@ mod tests {
     }
 
     #[test]
-    fn a_port_depends_on_the_name_alone_and_never_changes() {
-        // sha256("coder") and sha256("writer"), counted with another program. A change here moves every operator's ports.
+    fn a_port_depends_on_the_name_alone() {
+        // sha256("coder") and sha256("writer"), computed with another program. A change here moves the ports
+        // of all installations.
         assert_eq!(port_for(&name("coder"), &BTreeSet::new()), Some(9653));
         assert_eq!(port_for(&name("writer"), &BTreeSet::new()), Some(9298));
         assert_eq!(port_for(&name("default"), &BTreeSet::from([8642])), Some(8642));
     }
 
     #[test]
-    fn ports_that_others_hold_are_passed_over_around_the_end() {
+    fn taken_ports_are_skipped_with_wrap_around() {
         let coder = name("coder");
         let mut taken: BTreeSet<u16> = BTreeSet::new();
         let first = port_for(&coder, &taken).unwrap();
@@ -85,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_leaves_the_range() {
+    fn every_name_gets_a_port_in_the_range() {
         for number in 0..5000 {
             let port = port_for(&name(&format!("p{number}")), &BTreeSet::new()).unwrap();
             assert!(PROFILE_PORTS.contains(&port), "{port}");

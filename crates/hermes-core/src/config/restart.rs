@@ -1,39 +1,39 @@
-//! When a gateway that crashes is started again, and when it is given up.
+//! The restart policy of a crashing gateway.
 
 use std::time::Duration;
 
 use super::gateway::{Found, GatewayConfigError, time_of};
 use super::yaml::{Config, Key};
 
-/// The longest time of each kind.
+/// The longest value of each time.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 const COUNT_RULE: &str = "a number from 1 to 1000";
 const TIME_RULE: &str = "a number of seconds from 0 to 86400, or a time such as 1m 30s";
 
-/// How a crashing gateway is treated: `gateway.restart` in `config.yaml`.
+/// The restart policy: `gateway.restart` in `config.yaml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestartPolicy {
-    /// `max_crashes`: with so many crashes within `window` it is given up.
+    /// `max_crashes`: the number of crashes within `window` after which the gateway is given up.
     pub max_crashes: u64,
-    /// `window`: how far back crashes count.
+    /// `window`: the period in which crashes count.
     pub window: Duration,
-    /// `max_delay`: the delay before a new start grows no longer than this.
+    /// `max_delay`: the longest restart back-off.
     pub max_delay: Duration,
 }
 
 impl Default for RestartPolicy {
-    /// Ten crashes within ten minutes; at most thirty seconds between two starts.
+    /// Returns ten crashes within ten minutes, and a back-off of at most thirty seconds.
     fn default() -> Self {
         Self { max_crashes: 10, window: Duration::from_secs(600), max_delay: Duration::from_secs(30) }
     }
 }
 
 impl RestartPolicy {
-    /// What `config` says.
+    /// Resolves the policy of `config`.
     ///
     /// # Errors
-    /// A value is not what it has to be; nothing is put in its place.
+    /// Fails if a value is invalid. No default takes its place.
     pub fn resolve(config: &Config) -> Result<Self, GatewayConfigError> {
         let found =
             |name: &str| Found::in_config(config, &Key::root().child("gateway").child("restart").child(name));
@@ -63,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_said_the_defaults_hold() {
+    fn an_empty_configuration_has_the_default_policy() {
         assert_eq!(resolve("").unwrap(), RestartPolicy::default());
     }
 
     #[test]
-    fn what_the_configuration_says_is_taken() {
+    fn configured_values_are_used() {
         let policy = resolve("gateway:\n  restart: {max_crashes: 3, window: 2m, max_delay: 1.5}\n").unwrap();
         let expected = RestartPolicy {
             max_crashes: 3,
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_policy_is_an_error_with_its_place() {
+    fn an_invalid_policy_is_an_error_with_its_place() {
         for odd in ["max_crashes: 0", "max_crashes: many", "window: -1", "max_delay: 2d"] {
             let error = resolve(&format!("gateway:\n  restart:\n    {odd}\n")).unwrap_err();
             let name = odd.split(':').next().unwrap();

@@ -1,4 +1,5 @@
-//! Tests of the templates of a first boot, `docker/seed/`: that they are what this program reads, and cannot go stale.
+//! Tests of the templates of a first boot in `docker/seed/`: this release reads them, and they match the
+//! documentation.
 
 use super::version::is_surely_current;
 use super::*;
@@ -10,13 +11,13 @@ const DOT_ENV: &str = include_str!("../../../../docker/seed/.env");
 const SOUL: &str = include_str!("../../../../docker/seed/SOUL.md");
 const DOCUMENT: &str = include_str!("../../../../docs/gateways.md");
 
-/// All that the default profile's gateway takes from a configuration.
+/// Returns all settings of the default profile's gateway.
 fn meaning(config: &Config) -> (GatewayConfig, RestartPolicy) {
     let profile = ProfileName::new("default").unwrap();
     (GatewayConfig::resolve(&profile, config, |_| None).unwrap(), RestartPolicy::resolve(config).unwrap())
 }
 
-/// The lines that are settings once their `#` is gone, by their number.
+/// Returns the numbers of the lines that are settings once their `#` is removed.
 fn commented() -> Vec<usize> {
     let is_setting = |line: &str| {
         let after = line.trim_start().strip_prefix('#');
@@ -25,7 +26,7 @@ fn commented() -> Vec<usize> {
     (0..).zip(CONFIG.lines()).filter(|(_, line)| is_setting(line)).map(|(number, _)| number).collect()
 }
 
-/// The template with the `#` of those lines taken away.
+/// Returns the template without the `#` of these lines.
 fn uncommented(numbers: &[usize]) -> Config {
     let lines = CONFIG.lines().enumerate().map(|(number, line)| {
         if numbers.contains(&number) { line.replacen('#', "", 1) } else { line.to_owned() }
@@ -33,14 +34,14 @@ fn uncommented(numbers: &[usize]) -> Config {
     Config::parse(lines.map(|line| line + "\n").collect::<String>()).unwrap()
 }
 
-/// The keys and the values that a configuration has.
+/// Returns the keys and values of a configuration.
 fn settings(config: &Config) -> Vec<(String, String)> {
     let settings = config.list().into_iter().filter(|(_, setting)| !setting.is_null());
     settings.map(|(key, setting)| (key.to_string(), setting.text().unwrap().to_owned())).collect()
 }
 
 #[test]
-fn the_configuration_of_a_first_boot_is_current_and_says_nothing_else() {
+fn the_seed_configuration_holds_only_the_current_version() {
     let config = Config::parse(CONFIG).unwrap();
     assert_eq!(config.version(), Ok(Version::Current));
     assert!(is_surely_current(CONFIG.as_bytes()), "each boot looks at it");
@@ -50,7 +51,7 @@ fn the_configuration_of_a_first_boot_is_current_and_says_nothing_else() {
 }
 
 #[test]
-fn each_setting_in_the_template_names_the_default_and_is_one_that_is_read() {
+fn each_commented_setting_shows_a_default_that_is_read() {
     let all = commented();
     assert_eq!(meaning(&uncommented(&all)), meaning(&Config::default()), "all at once");
     for number in all {
@@ -67,7 +68,7 @@ fn each_setting_in_the_template_names_the_default_and_is_one_that_is_read() {
 }
 
 #[test]
-fn the_template_has_the_settings_that_the_document_has() {
+fn the_template_and_the_documentation_have_the_same_settings() {
     let (_, rest) = DOCUMENT.split_once("\n## Settings\n").unwrap();
     let (section, _) = rest.split_once("\n## ").unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `gateway.")?.split_once('`'));
@@ -77,7 +78,7 @@ fn the_template_has_the_settings_that_the_document_has() {
 }
 
 #[test]
-fn what_is_set_in_the_template_leaves_its_comments_where_they_belong() {
+fn changes_leave_the_comments_of_the_template_in_place() {
     let mut config = Config::parse(CONFIG).unwrap();
     for name in ["gateway.port", "gateway.restart.window", "gateway.host", "gateway.other", "other"] {
         config.set(&name.parse().unwrap(), "1").unwrap();
@@ -89,14 +90,14 @@ fn what_is_set_in_the_template_leaves_its_comments_where_they_belong() {
         .map(|line| line.to_owned() + "\n")
         .collect();
     assert_eq!(without, CONFIG);
-    // Whatever was set, a line that is taken into use still means what it says.
+    // A commented setting keeps its meaning when an operator enables it later.
     let text = config.text().replace("    #max_crashes: 10", "    max_crashes: 3");
     let policy = RestartPolicy::resolve(&Config::parse(text).unwrap()).unwrap();
     assert_eq!((policy.max_crashes, policy.window.as_secs()), (3, 1));
 }
 
 #[test]
-fn the_variables_of_a_first_boot_are_none_and_its_examples_are_read() {
+fn the_seed_env_sets_nothing_and_its_examples_parse() {
     assert!(dot_env::parse(DOT_ENV.as_bytes()) == dot_env::DotEnv::default());
     let is_example = |line: &str| line.starts_with(|first: char| first.is_ascii_uppercase());
     let examples: Vec<_> =
@@ -107,9 +108,9 @@ fn the_variables_of_a_first_boot_are_none_and_its_examples_are_read() {
 }
 
 #[test]
-fn the_soul_of_a_first_boot_says_who_the_agent_is_and_goes_into_the_image() {
+fn the_seed_soul_is_part_of_the_image() {
     assert!(SOUL.contains("You are ") && SOUL.ends_with('\n'));
-    // Documents stay out of a build; this is none.
+    // `.dockerignore` excludes documents. This file is an exception.
     let rules = include_str!("../../../../.dockerignore");
     assert!(rules.find("\n!docker/seed/SOUL.md\n") > rules.find("\n**/*.md\n"), "{rules}");
 }

@@ -1,4 +1,4 @@
-//! Tests of `config`: reading, changing, and refusing documents.
+//! Tests of `config`: reading, changing and refusing documents.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -28,7 +28,7 @@ fn set(yaml: &str, name: &str, value: &str) -> String {
 }
 
 #[test]
-fn the_file_of_the_python_program_is_read_as_it_is_and_gets_a_port() {
+fn the_python_file_is_read_and_gets_a_port() {
     let config = parse(FROM_PYTHON);
     assert_eq!(config.get(&key("model.default")).unwrap().text(), Some("test/model"));
     assert_eq!(
@@ -38,7 +38,7 @@ fn the_file_of_the_python_program_is_read_as_it_is_and_gets_a_port() {
 }
 
 #[test]
-fn values_are_found_by_their_keys_and_keep_their_types() {
+fn values_are_found_with_their_types() {
     let config = parse("a: 1\nb:\n  c: 'x y'\n  d: [true, {e: ~}]\n\"f.g\": |\n  two\n  lines\n5: five\n");
     let json = |name: &str| config.get(&key(name)).map(|setting| setting.json());
     assert_eq!(json("a"), Some(json!(1)));
@@ -54,7 +54,7 @@ fn values_are_found_by_their_keys_and_keep_their_types() {
 }
 
 #[test]
-fn the_list_has_every_value_with_its_key_in_the_order_of_the_file() {
+fn the_list_has_every_value_in_file_order() {
     let config = parse("b: 1\na:\n  y: [p, q]\n  x: {}\n\"f.g\": ~\nz: []\n");
     let list: Vec<_> =
         config.list().iter().map(|(key, setting)| format!("{key}={}", setting.json())).collect();
@@ -89,7 +89,7 @@ last: \"x\"
 #[case("last", "a: b", "\"x\"", "\"a: b\"")]
 #[case("new", "1", "last: \"x\"\n", "last: \"x\"\nnew: 1\n")]
 #[case("model.a.b", "1", "4096\n", "4096\n  a:\n    b: 1\n")]
-fn a_change_touches_nothing_but_its_value(
+fn a_change_touches_only_its_value(
     #[case] name: &str,
     #[case] value: &str,
     #[case] old: &str,
@@ -135,7 +135,7 @@ fn a_change_touches_nothing_but_its_value(
 #[case::indent_at_root("  a: 1\n", "b", "2", "  a: 1\n  b: 2\n")]
 #[case::text_that_was_quoted("a: \"5\"\n", "a", "5", "a: 5\n")]
 #[case::end_marker("a: 1\n...\n", "b", "2", "a: 1\nb: 2\n...\n")]
-fn every_way_to_write_it_can_be_set(
+fn every_form_of_value_can_be_set(
     #[case] yaml: &str,
     #[case] name: &str,
     #[case] value: &str,
@@ -145,7 +145,7 @@ fn every_way_to_write_it_can_be_set(
 }
 
 #[test]
-fn what_is_set_is_what_is_read_whatever_it_is() {
+fn any_value_that_is_set_is_read_back() {
     for value in [
         "",
         " ",
@@ -211,7 +211,7 @@ fn what_is_set_is_what_is_read_whatever_it_is() {
 #[case("a: &x 1\nb: *x\n", "b", "b cannot be set without changing something else; edit the file")]
 #[case("a: &x {c: 1}\nb: *x\n", "b.c", "b.c cannot be set without changing something else; edit the file")]
 #[case("a: &x {c: 1}\nb: *x\n", "b.d", "b.d cannot be set without changing something else; edit the file")]
-fn what_has_no_place_is_refused_and_nothing_changes(
+fn an_impossible_change_is_refused_without_effect(
     #[case] yaml: &str,
     #[case] name: &str,
     #[case] expected: &str,
@@ -229,7 +229,7 @@ fn what_has_no_place_is_refused_and_nothing_changes(
 #[case("a: *unknown\n", 1)]
 #[case("a: 1\n---\nb: 2\n", 3)]
 #[case("a: &x [*x]\n", 1)]
-fn what_is_no_yaml_is_an_error_with_line_and_column(#[case] yaml: &str, #[case] line: usize) {
+fn a_syntax_error_names_line_and_column(#[case] yaml: &str, #[case] line: usize) {
     let error = Config::parse(yaml).unwrap_err();
     assert_eq!(error.line, line, "{error}");
     assert!(error.column >= 1);
@@ -237,7 +237,7 @@ fn what_is_no_yaml_is_an_error_with_line_and_column(#[case] yaml: &str, #[case] 
 }
 
 #[test]
-fn a_few_lines_that_would_make_billions_are_refused() {
+fn alias_bombs_and_deep_nesting_are_refused() {
     let mut yaml = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let before = format!("*a{}", level - 1);
@@ -250,7 +250,7 @@ fn a_few_lines_that_would_make_billions_are_refused() {
 }
 
 #[test]
-fn a_broken_file_is_an_error_and_is_never_replaced() {
+fn a_broken_file_is_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     for bytes in [&b"a: [1\nb: 2\n"[..], b"a: 1\nb: \xff\n", b"\xff\xfea\0:\0"] {
@@ -270,7 +270,7 @@ fn a_broken_file_is_an_error_and_is_never_replaced() {
 }
 
 #[test]
-fn a_change_makes_a_missing_file_and_keeps_the_mode_of_one_that_is_there() {
+fn a_change_creates_a_file_and_keeps_its_mode() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     assert!(load(&path).unwrap().is_none());
@@ -296,7 +296,7 @@ fn a_symlink_is_read_and_never_written_through() {
 }
 
 #[test]
-fn two_changes_at_once_do_not_lose_each_other() {
+fn concurrent_changes_lose_no_value() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.yaml");
     std::thread::scope(|scope| {

@@ -1,42 +1,44 @@
-//! The version of a configuration: `version` at its top, by which a boot knows what has to be migrated ([`super::migrate`]).
+//! The version of a configuration: `version` at its top level. A boot decides by it whether to migrate
+//! ([`super::migrate`]).
 
 use super::yaml::{Config, Key, SetError};
 
-/// The version that this program reads and writes. A configuration that names none is of version 0.
+/// The version that this release reads and writes. A configuration without a version has version 0.
 pub const CURRENT_VERSION: u64 = 1;
 
-/// A configuration's version, beside the one that this program knows.
+/// The version of a configuration, compared with the one of this release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// It can be migrated.
+    /// The configuration can be migrated.
     Older(u64),
-    /// It is [`CURRENT_VERSION`].
+    /// The version is [`CURRENT_VERSION`].
     Current,
-    /// A later program wrote it. What is known of it is taken, and nothing in it is migrated.
+    /// A later release wrote the configuration. Known settings are used, and the file is not migrated.
     Newer(u64),
 }
 
-/// What stands under `version` is none.
+/// The value of `version` is no whole number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("version in line {line} is {value:?}, and must be a whole number such as {CURRENT_VERSION}")]
 pub struct VersionError {
     /// The line, from 1.
     pub line: usize,
-    /// What stands there; a collection as JSON.
+    /// The invalid value; a collection as JSON.
     pub value: String,
 }
 
 impl Config {
-    /// What the configuration says of its version. As with every setting, a number in quotes is one and `null` is nothing.
+    /// Returns the version. As for every setting, a number in quotes is a number, and `null` counts as
+    /// missing.
     ///
     /// # Errors
-    /// It says something else.
+    /// Fails if the value is no whole number.
     pub fn version(&self) -> Result<Version, VersionError> {
         let Some(setting) = self.get(&key()).filter(|setting| !setting.is_null()) else {
             return Ok(Version::Older(0));
         };
         let value = setting.text().map_or_else(|| setting.json().to_string(), str::to_owned);
-        // `parse` would take a sign.
+        // `parse` would accept a sign.
         let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
         let number = value.parse::<u64>().ok().filter(|_| is_number);
         let number = number.ok_or(VersionError { line: setting.line(), value })?;
@@ -47,13 +49,13 @@ impl Config {
         })
     }
 
-    /// What a configuration that is new begins with.
+    /// Returns the content of a new configuration.
     pub(super) fn of_current_version() -> Self {
-        // One line, and it is YAML: a test reads it.
+        // The text is valid YAML: a test parses it.
         Self::parse(format!("version: {CURRENT_VERSION}\n")).unwrap_or_default()
     }
 
-    /// Writes `version` down.
+    /// Sets `version`.
     pub(super) fn set_version(&mut self, version: u64) -> Result<(), SetError> {
         self.set(&key(), &version.to_string())
     }
@@ -63,27 +65,30 @@ fn key() -> Key {
     Key::root().child("version")
 }
 
-/// Whether a text that is YAML surely is of the current version; `false` says nothing. Of a mapping that is written in blocks, all
-/// that begins in the first column is a key of its own: a look at the lines will do, and a boot looks at a thousand files.
+/// Returns `true` if the lines of a YAML text prove that it has the current version. With `false`, the
+/// text may still be current.
+///
+/// In a block mapping, every text in the first column is a key of the top level. A scan of the lines is
+/// enough, and a boot scans a thousand files.
 pub fn is_surely_current(text: &[u8]) -> bool {
     let mut found = None;
     let mut last_was_version = false;
     for line in text.split(|&byte| byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        // A line end of its own to YAML.
+        // YAML counts a lone carriage return as a line end.
         if line.contains(&b'\r') {
             return false;
         }
         match line.first() {
             None | Some(b'#') => continue,
-            // The value of the line above may go on here.
+            // The value of the line above may continue here.
             Some(b' ' | b'\t') if last_was_version => return false,
             Some(b' ' | b'\t') => continue,
             Some(b'-') if found.is_none() && line == b"---" => continue,
             Some(first) if first.is_ascii_alphanumeric() || *first == b'_' => {}
-            // A list below the key above.
+            // An item of the list under the key above.
             Some(b'-') if found.is_some() && !line.starts_with(b"---") => {}
-            // A quoted key, a mapping in braces, a second document, …
+            // A quoted key, a flow mapping, a second document or another form.
             Some(_) => return false,
         }
         last_was_version = is_version(line);
@@ -101,7 +106,7 @@ fn is_version(line: &[u8]) -> bool {
     line.strip_prefix(b"version").is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
 }
 
-/// Whether a line is `version: 1` and perhaps a comment.
+/// Returns `true` for `version: 1`, with or without a comment.
 fn is_current(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"version: ") else { return false };
     let end = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
@@ -122,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_configuration_is_of_the_current_version_and_that_is_seen_at_once() {
+    fn a_new_configuration_is_recognized_as_current() {
         let new = Config::of_current_version();
         assert_eq!(new.text(), "version: 1\n");
         assert_eq!(new.version(), Ok(Version::Current));
@@ -142,7 +147,7 @@ mod tests {
     #[case("{version: 1}", Version::Current)]
     #[case("version: 2\n", Version::Newer(2))]
     #[case("version: 18446744073709551615\n", Version::Newer(u64::MAX))]
-    fn what_a_configuration_says_of_its_version_is_read(#[case] yaml: &str, #[case] expected: Version) {
+    fn the_version_of_a_configuration_is_read(#[case] yaml: &str, #[case] expected: Version) {
         assert_eq!(version(yaml), Ok(expected));
     }
 
@@ -155,7 +160,7 @@ mod tests {
     #[case("true", "true")]
     #[case("[1]", "[1]")]
     #[case("18446744073709551616", "18446744073709551616")]
-    fn what_is_no_whole_number_is_an_error_with_its_line(#[case] value: &str, #[case] shown: &str) {
+    fn an_invalid_version_is_an_error_with_its_line(#[case] value: &str, #[case] shown: &str) {
         assert_eq!(
             version(&format!("# x\nversion: {value}\n")),
             Err(format!("version in line 2 is {shown:?}, and must be a whole number such as 1"))
@@ -172,7 +177,7 @@ mod tests {
     #[case("# x\n---\nversion: 1\n")]
     #[case("a:\n  version: 0\nb:\n- {version: 0}\nversion: 1\nc: |\n  x\n")]
     #[case("version: 1\na: 1\nversions: 7\nversion_of: 7\n")]
-    fn a_current_file_is_known_by_its_lines(#[case] yaml: &str) {
+    fn a_current_file_is_recognized_by_its_lines(#[case] yaml: &str) {
         assert!(is_surely_current(yaml.as_bytes()));
         assert_eq!(version(yaml), Ok(Version::Current));
     }
@@ -206,13 +211,13 @@ mod tests {
     #[case("version: 1\nb: 2\rversion: 0\n")]
     #[case("version: 1\n---\na: 1\n")]
     #[case("- 1\n")]
-    fn what_may_be_something_else_is_not_taken_for_a_current_file(#[case] yaml: &str) {
+    fn uncertain_files_are_not_recognized_as_current(#[case] yaml: &str) {
         assert!(!is_surely_current(yaml.as_bytes()));
     }
 
     #[test]
-    fn what_stands_between_braces_or_quotes_cannot_look_like_a_key_of_its_own() {
-        // The look at the lines stands on this.
+    fn flow_and_quoted_text_cannot_start_in_column_one() {
+        // The scan of the lines depends on this.
         for yaml in
             ["a: {\nversion: 1\n}\n", "a: \"x\nversion: 1\n\"\n", "a: [\nversion: 1\n]\n", "x\nversion: 1\n"]
         {

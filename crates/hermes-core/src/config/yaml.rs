@@ -1,6 +1,7 @@
-//! The editor of a YAML text: reads it, finds values by dotted keys, and changes single values without touching other text.
+//! The editor of a YAML text: reads it, finds values by dotted keys, and changes single values without
+//! touching other text.
 //!
-//! This module is the only door: it knows no setting, and the other modules of the configuration see no node of the text.
+//! The module knows no setting. Other modules use only these exports and see no node of the text.
 
 mod document;
 mod edit;

@@ -1,24 +1,26 @@
-//! The place of a gateway's Unix socket: the directory of the profile, or the gateway's slot if the volume holds no sockets.
+//! The path of a gateway's Unix socket: in the directory of the profile, or in the gateway's slot if the
+//! volume holds no sockets.
 //!
-//! This is the one place that knows both. A gateway binds the first that the kernel lets it, and a client asks [`find`].
+//! Only this module knows both places. A gateway binds the first one that works, and a client calls [`find`].
 
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::{Home, ProfileName};
 
-/// The name of the socket in either directory.
+/// The file name of the socket in both places.
 pub const NAME: &str = "gateway.sock";
 
-/// The slots of the account in a container, one directory each. It belongs to the account, and the kernel keeps it in memory.
+/// The scan directory of the account in a container, with one slot for each gateway. It belongs to the
+/// account and lies in memory.
 pub const SLOTS: &str = hermes_os::lock_file::ACCOUNT_MEMORY;
 
-/// Returns the directory that holds the socket if the volume does not: the slot, which exists in a container only.
+/// Returns the directory of the socket if the volume holds none: the slot, which exists only in a container.
 pub fn slot(profile: &ProfileName) -> PathBuf {
     Path::new(SLOTS).join(profile.gateway_slot_name())
 }
 
-/// Returns the path of the socket of a gateway that serves, wherever it is; `None` if there is no socket.
+/// Returns the path of the socket; `None` if there is no socket.
 pub fn find(home: &Home, profile: &ProfileName) -> Option<PathBuf> {
     let places = [home.gateway_socket(profile), slot(profile).join(NAME)];
     places.into_iter().find(|path| is_socket(path))
@@ -35,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_is_found_and_nothing_else_is_taken_for_one() {
+    fn only_sockets_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         let profile = ProfileName::new("no-such-slot-here").unwrap();

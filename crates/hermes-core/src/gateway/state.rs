@@ -1,8 +1,9 @@
-//! `gateway_state.json`: what the operator wants of a gateway, and what the gateway says of itself (`contract.md` §5).
+//! `gateway_state.json`: the desired state and the observed state of a gateway (`contract.md` §5).
 //!
-//! Two write it, each its own fields: the operator's commands `desired_state`, the gateway the rest. Each change reads the file,
-//! changes its fields and writes the whole, under a lock on a file beside it, so neither loses what the other wrote, nor what a
-//! later version or the Python program keeps there. Anyone reads it without the lock, since it is only ever replaced.
+//! The file has two writers. Commands of the operator write `desired_state`; the gateway writes the other
+//! fields. Each change takes a lock beside the file, reads the file, changes its fields and replaces the
+//! file. So neither loses the fields of the other, nor those of a later release or of the Python program.
+//! Readers need no lock, since the file is only replaced.
 
 mod boot;
 mod file;

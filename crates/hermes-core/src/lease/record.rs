@@ -4,39 +4,39 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The time for which a lease is valid without a beat, if the lease does not say otherwise.
+/// The time for which a lease stays valid without a beat, if the lease states none.
 pub const TTL: Duration = Duration::from_secs(30);
-/// The longest such time that the product accepts from a file.
+/// The longest such time that is accepted from a file.
 pub(super) const TTL_MAX: Duration = Duration::from_secs(3600);
 
-/// Who may have the volume: one boot of one container.
+/// The holder of a lease: one boot of one container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// The container's host name: its short id, or what the operator called it.
+    /// The host name of the container: its short ID, or a name of the operator's.
     pub owner: String,
-    /// The machine, by the id of its kernel's boot.
+    /// The machine, by the boot ID of its kernel.
     pub host: String,
-    /// This boot of the container, by a random id.
+    /// This boot of the container, by a random ID.
     pub instance: String,
 }
 
-/// What `lease.json` holds.
+/// The content of `lease.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Who has the volume.
+    /// The lease holder.
     #[serde(flatten)]
     pub holder: Holder,
-    /// Goes up with each beat.
+    /// The counter of beats.
     pub beat: u64,
-    /// When it last did, for people: RFC 3339. No decision is made from it.
+    /// The time of the last beat for people: RFC 3339. No decision depends on it.
     pub heartbeat: String,
-    /// For how many seconds it holds without a beat.
+    /// The time for which the lease stays valid without a beat, in seconds.
     #[serde(default)]
     pub(super) ttl_seconds: Option<u64>,
 }
 
 impl Lease {
-    /// For how long it holds without a beat.
+    /// Returns the time for which the lease stays valid without a beat, from 1 s to 1 h.
     pub fn ttl(&self) -> Duration {
         self.ttl_seconds.map_or(TTL, Duration::from_secs).clamp(Duration::from_secs(1), TTL_MAX)
     }

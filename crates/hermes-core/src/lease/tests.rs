@@ -42,7 +42,7 @@ fn renew(lease: &VolumeLease, held: &mut Held) {
 }
 
 #[test]
-fn the_first_has_the_volume_and_the_second_learns_whose_it_is() {
+fn a_held_lease_is_refused_with_its_holder() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (volume(&folder, "one", "here"), volume(&folder, "two", "here"));
     let mut held = expect_held(one.take());
@@ -54,9 +54,9 @@ fn the_first_has_the_volume_and_the_second_learns_whose_it_is() {
 }
 
 #[test]
-fn a_holder_that_was_killed_on_this_machine_is_dead_at_once() {
+fn a_killed_holder_on_this_machine_loses_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    // Dropped: what the kernel does with the lock of a process that was killed.
+    // A drop releases the lock, as the kernel does for a killed process.
     drop(expect_held(volume(&folder, "one", "here").take()));
     assert_eq!(on_disk(&folder).holder.owner, "one");
     expect_held(volume(&folder, "two", "here").take());
@@ -64,10 +64,10 @@ fn a_holder_that_was_killed_on_this_machine_is_dead_at_once() {
 }
 
 #[test]
-fn a_holder_on_another_machine_is_dead_when_its_beat_has_stopped_and_not_before() {
+fn a_remote_holder_loses_only_without_beats() {
     let folder = tempfile::tempdir().unwrap();
     let (there, here) = (volume(&folder, "one", "there"), volume(&folder, "two", "here"));
-    // Its lock is not seen here.
+    // This machine does not see the lock of the other.
     let mut held = expect_held(there.take());
     held._lock = None;
     let first = expect_obstacle(here.take());
@@ -82,7 +82,7 @@ fn a_holder_on_another_machine_is_dead_when_its_beat_has_stopped_and_not_before(
 }
 
 #[test]
-fn a_clock_that_jumps_changes_nothing() {
+fn clock_jumps_do_not_affect_the_lease() {
     let folder = tempfile::tempdir().unwrap();
     let write = |heartbeat: &str| {
         let lease = format!(
@@ -100,7 +100,7 @@ fn a_clock_that_jumps_changes_nothing() {
 }
 
 #[test]
-fn a_lease_that_is_none_is_somebodys_until_it_has_not_moved() {
+fn a_malformed_lease_blocks_until_it_stays_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     for bytes in ["", "null", "[]", "{\"owner\":1}", "\u{fffd}"] {
         fs::write(folder.path().join("lease.json"), bytes).unwrap();
@@ -112,7 +112,7 @@ fn a_lease_that_is_none_is_somebodys_until_it_has_not_moved() {
 }
 
 #[test]
-fn a_boot_that_goes_on_has_its_own_lease_and_one_that_ends_gives_it_back() {
+fn a_boot_regains_and_releases_its_own_lease() {
     let folder = tempfile::tempdir().unwrap();
     let one = volume(&folder, "one", "here");
     drop(expect_held(one.take()));
@@ -122,7 +122,7 @@ fn a_boot_that_goes_on_has_its_own_lease_and_one_that_ends_gives_it_back() {
 }
 
 #[test]
-fn what_is_no_longer_ones_own_is_not_given_back() {
+fn the_lease_of_another_holder_is_not_released() {
     let folder = tempfile::tempdir().unwrap();
     let one = volume(&folder, "one", "there");
     let mut held = expect_held(one.take());

@@ -14,48 +14,48 @@ use super::record::{Holder, Lease, TTL};
 use crate::home::Home;
 use crate::timestamp;
 
-/// The longest file that is read as a lease, in bytes.
+/// The longest lease file that is read, in bytes.
 const FILE_MAX: u64 = 16 * 1024;
 
-/// The lease of another holder that may live.
+/// The lease of another holder, which may be alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// The other's lease, as it lies there; nothing where the bytes are none.
+    /// The lease in the file; `None` if the bytes hold no lease.
     pub lease: Option<Lease>,
-    /// The other lives: it has the lock. Else it may be dead, and its beat tells.
+    /// The other holder has the lock, so it is alive. If `false`, its beats decide.
     pub is_locked: bool,
-    /// The bytes of the file, to be compared with later ones.
+    /// The bytes of the file, for a comparison with later ones.
     bytes: Vec<u8>,
 }
 
 impl Obstacle {
-    /// For how long the file has to stay as it is until its holder counts as dead.
+    /// Returns the time for which the file must stay unchanged until its holder counts as dead.
     pub fn ttl(&self) -> Duration {
         self.lease.as_ref().map_or(TTL, Lease::ttl)
     }
 
-    /// Whether the holder gave a sign of life between `earlier` and this.
+    /// Returns `true` if the holder was alive between `earlier` and this observation.
     pub fn has_moved_since(&self, earlier: &Self) -> bool {
         self.is_locked || self.bytes != earlier.bytes
     }
 }
 
-/// Why the lease was not looked at, or not written.
+/// The reason why the lease was not read or not written.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// The lock beside it.
-    #[error("lock {}", path.display())]
+    /// The lock file could not be locked, or the lease not removed.
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// What lies there.
-    #[error("read the lease of the volume")]
+    /// The lease could not be read.
+    #[error("failed to read the lease of the volume")]
     Read(#[source] ReadError),
-    /// The new lease.
-    #[error("write the lease of the volume")]
+    /// The lease could not be written.
+    #[error("failed to write the lease of the volume")]
     Write(#[source] WriteError),
 }
 
@@ -92,35 +92,35 @@ pub struct Held {
 }
 
 impl VolumeLease {
-    /// The lease of `home`, for `me`.
+    /// Returns the lease of `home` for the holder `me`.
     pub fn new(home: Home, me: Holder) -> Self {
         Self { home, me }
     }
 
-    /// Who looks.
+    /// Returns the holder that uses this value.
     pub fn me(&self) -> &Holder {
         &self.me
     }
 
-    /// Takes the volume, if nobody who may live has it.
+    /// Takes the lease unless another holder may be alive.
     ///
     /// # Errors
-    /// The lock or the file cannot be opened, read or written.
+    /// Fails if the lock or the file cannot be opened, read or written.
     pub fn take(&self) -> Result<Acquire, LeaseError> {
-        self.try_to_take(None)
+        self.acquire(None)
     }
 
-    /// Takes the volume although `dead` has it, which gave no sign of life for its [`ttl`](Obstacle::ttl).
+    /// Takes the lease from `dead`, which gave no sign of life for its [`ttl`](Obstacle::ttl).
     ///
     /// # Errors
-    /// As [`take`](Self::take).
+    /// Fails as [`take`](Self::take) does.
     pub fn take_over(&self, dead: &Obstacle) -> Result<Acquire, LeaseError> {
-        self.try_to_take(Some(dead))
+        self.acquire(Some(dead))
     }
 
-    fn try_to_take(&self, dead: Option<&Obstacle>) -> Result<Acquire, LeaseError> {
+    fn acquire(&self, dead: Option<&Obstacle>) -> Result<Acquire, LeaseError> {
         let lock = self.lock()?;
-        let (bytes, lease) = self.look()?;
+        let (bytes, lease) = self.read()?;
         let obstacle = |is_locked| Obstacle {
             lease: lease.clone(),
             is_locked,
@@ -128,13 +128,13 @@ impl VolumeLease {
         };
         let lock = match lock {
             Lock::Taken(lock) => Some(lock),
-            Lock::Others => return Ok(Acquire::Obstacle(obstacle(true))),
+            Lock::HeldByOther => return Ok(Acquire::Obstacle(obstacle(true))),
             Lock::NotSupported => None,
         };
         let is_free = match (&bytes, &lease) {
             (None, _) => true,
             (_, Some(lease)) if lease.holder.instance == self.me.instance => true,
-            // The lock is this kernel's, and nobody of this kernel has it.
+            // The lock works within one kernel, and no process of this kernel has it.
             (_, Some(lease)) => lock.is_some() && lease.holder.host == self.me.host,
             (_, None) => false,
         };
@@ -147,12 +147,12 @@ impl VolumeLease {
         Ok(Acquire::Held(held))
     }
 
-    /// Writes the next beat, which shows that the holder lives.
+    /// Writes the next beat.
     ///
     /// # Errors
-    /// The file cannot be read or written; the lease may run out.
+    /// Fails if the file cannot be read or written. The lease may then expire.
     pub fn renew(&self, held: &mut Held) -> Result<Renewal, LeaseError> {
-        let (bytes, lease) = self.look()?;
+        let (bytes, lease) = self.read()?;
         if let Some(other) = lease.as_ref().filter(|lease| lease.holder.instance != self.me.instance) {
             let lease = Some(other.clone());
             let bytes = bytes.unwrap_or_default();
@@ -161,12 +161,12 @@ impl VolumeLease {
         self.write(held).map(|()| Renewal::Renewed)
     }
 
-    /// Gives the volume back, if it is still the holder's.
+    /// Releases the lease and removes the file, if this holder still has it.
     ///
     /// # Errors
-    /// The file cannot be read or removed; then it runs out.
+    /// Fails if the file cannot be read or removed. The lease then expires.
     pub fn give_back(&self, held: Held) -> Result<(), LeaseError> {
-        let (_, lease) = self.look()?;
+        let (_, lease) = self.read()?;
         if lease.is_some_and(|lease| lease.holder.instance == self.me.instance) {
             let path = self.home.lease();
             rustix::fs::unlink(&path).map_err(|errno| LeaseError::Lock { path, source: errno.into() })?;
@@ -175,15 +175,15 @@ impl VolumeLease {
         Ok(())
     }
 
-    /// What lies there: the bytes, and the lease that they are, if they are one.
-    fn look(&self) -> Result<(Option<Vec<u8>>, Option<Lease>), LeaseError> {
+    /// Reads the bytes of the file, and the lease in them.
+    fn read(&self) -> Result<(Option<Vec<u8>>, Option<Lease>), LeaseError> {
         let bytes = whole_file::read(&self.home.lease(), FILE_MAX).map_err(LeaseError::Read)?;
         let lease = bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
         Ok((bytes, lease))
     }
 
     fn write(&self, held: &mut Held) -> Result<(), LeaseError> {
-        // The file, which anybody may have written, said where to begin.
+        // Any process may have written the file, so the counter may be at its maximum.
         held.beat = held.beat.wrapping_add(1);
         let lease = Lease {
             holder: self.me.clone(),
@@ -202,8 +202,8 @@ impl VolumeLease {
         let file = lock_file::open(&path).map_err(failed)?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Lock::Taken(file)),
-            Err(Errno::WOULDBLOCK) => Ok(Lock::Others),
-            // What some network file systems say: then the beat alone tells.
+            Err(Errno::WOULDBLOCK) => Ok(Lock::HeldByOther),
+            // Some network file systems have no locks. Then only the beats decide.
             Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(Lock::NotSupported),
             Err(error) => Err(failed(error.into())),
         }
@@ -212,7 +212,7 @@ impl VolumeLease {
 
 enum Lock {
     Taken(File),
-    Others,
+    HeldByOther,
     NotSupported,
 }
 

@@ -1,5 +1,5 @@
-//! The profile that is used when none is given: the file `active_profile` at the root of `HERMES_HOME`, written by
-//! `hermes profile use`.
+//! The active profile: the file `active_profile` in `HERMES_HOME`, which `hermes profile use` writes.
+//! Commands use it if no profile is given.
 
 use std::path::PathBuf;
 
@@ -7,29 +7,30 @@ use crate::home::Home;
 use crate::profile::name::{ProfileName, ProfileNameError};
 use hermes_os::whole_file::{self, ReadError, WriteError};
 
-/// Longer than any name, with room for what an editor leaves behind it.
+/// The longest file that is read, in bytes. It has room for a name and the line ends of an editor.
 const LIMIT: u64 = 4096;
 
-/// What the file says is no answer.
+/// The reason why the active profile is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum ActiveProfileError {
-    /// The file is there and cannot be read.
-    #[error("read the active profile")]
+    /// The file exists and cannot be read.
+    #[error("failed to read the active profile")]
     Read(#[source] ReadError),
-    /// What it says is no name of a profile.
-    #[error("take the active profile from {}", path.display())]
+    /// The text is no profile name.
+    #[error("failed to read the active profile from {}", path.display())]
     Name {
         /// The file.
         path: PathBuf,
-        /// The rule that it breaks.
+        /// The rule that the text breaks.
         source: ProfileNameError,
     },
 }
 
-/// The profile that is used when none is given: the default one when the file is missing or empty.
+/// Returns the active profile; the default one if the file is missing or empty. Does not check that the
+/// profile exists.
 ///
 /// # Errors
-/// The file cannot be read, or names no profile. Whether the profile exists is not asked.
+/// Fails if the file cannot be read, or holds no profile name.
 pub fn read(home: &Home) -> Result<ProfileName, ActiveProfileError> {
     let path = home.active_profile();
     let Some(bytes) = whole_file::read(&path, LIMIT).map_err(ActiveProfileError::Read)? else {
@@ -43,10 +44,10 @@ pub fn read(home: &Home) -> Result<ProfileName, ActiveProfileError> {
     name.map_err(|source| ActiveProfileError::Name { path, source })
 }
 
-/// Makes `profile` the one that is used when none is given.
+/// Makes `profile` the active one.
 ///
 /// # Errors
-/// The file cannot be written; it says what it said before.
+/// Fails if the file cannot be written. It is then unchanged.
 pub fn write(home: &Home, profile: &ProfileName) -> Result<(), WriteError> {
     whole_file::write(&home.active_profile(), format!("{profile}\n").as_bytes(), 0o644)
 }
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_made_active_is_active_and_nothing_means_the_default() {
+    fn the_active_profile_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         assert!(read(&home).unwrap().is_default());
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_names_no_profile_is_an_error_and_not_the_default() {
+    fn an_invalid_name_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         for bytes in [&b"../x"[..], b"a\nb", b"\xff\xfe"] {

@@ -1,8 +1,9 @@
-//! The directories in `profiles/`, made, renamed and removed so that nobody ever sees half of one.
+//! Creates, renames and removes the directories in `profiles/`, so that no reader sees an incomplete profile.
 //!
-//! What is being made or removed lies under a name that begins with a dot, which no profile's name does, and one rename makes it
-//! a profile or ends it. All of that happens under one lock, `profiles/.lock`: two profiles that are made at once get two ports,
-//! and what lies under such a name while nobody holds the lock was left by a process that was killed, and is removed.
+//! An unfinished profile, or one that is being removed, has a name with a leading dot, which no profile name
+//! has. One rename makes it a profile or ends it. All changes hold one lock, `profiles/.lock`. So two new
+//! profiles get two ports. A directory with such a name while nobody holds the lock was left by a killed
+//! process, and is removed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,64 +15,64 @@ use std::time::Duration;
 use hermes_os::lock_file::LockFile;
 use hermes_os::removal;
 
-use super::listing::{LOCK, MADE, REMOVED, is_on_its_way};
+use super::listing::{LOCK, NEW_PREFIX, REMOVED_PREFIX, is_unfinished};
 use super::name::ProfileName;
 use crate::config::{self, GatewayConfig, dot_env};
 use crate::home::{Home, HomeError};
 
-/// How long a change waits for another. An import holds the lock while it unpacks.
+/// The longest time that a change waits for the lock. An import holds the lock while it unpacks.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Why the directories in `profiles/` were not changed.
+/// The reason why the directories in `profiles/` were not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoriesError {
-    /// `profiles/` itself.
-    #[error("create {}", path.display())]
+    /// A directory could not be created.
+    #[error("failed to create {}", path.display())]
     Create {
         /// The directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The lock in it.
-    #[error("lock {}", path.display())]
+    /// The lock file could not be locked.
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the kernel said; of the kind `TimedOut` when another process held it all the time.
+        /// The error of the system call; its kind is `TimedOut` if another process kept the lock until the deadline.
         source: io::Error,
     },
-    /// Something lies where the directory should be.
-    #[error("create {}: something lies there already", path.display())]
+    /// The target path exists.
+    #[error("failed to create {}: something lies there already", path.display())]
     Occupied {
-        /// The place.
+        /// The target path.
         path: PathBuf,
     },
-    /// The step that makes the directory a profile, or another one.
-    #[error("rename {} to {}", from.display(), to.display())]
+    /// The directory could not be renamed.
+    #[error("failed to rename {} to {}", from.display(), to.display())]
     Rename {
-        /// What it is called.
+        /// The old path.
         from: PathBuf,
-        /// What it was to be called.
+        /// The new path.
         to: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// What is no longer a profile, or never became one.
-    #[error("remove {}", path.display())]
+    /// The directory of a removed or unfinished profile could not be removed.
+    #[error("failed to remove {}", path.display())]
     Remove {
         /// The directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The other profiles.
+    /// The profiles could not be listed.
     #[error(transparent)]
     Home(#[from] HomeError),
 }
 
 impl DirectoriesError {
-    /// What the kernel said, where it was asked.
+    /// Returns the kind of the system error; `None` if no system call failed.
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Create { source, .. }
@@ -84,7 +85,7 @@ impl DirectoriesError {
     }
 }
 
-/// The directories in `profiles/`, which nobody else changes while this is there.
+/// The exclusive right to change the directories in `profiles/`, until this is dropped.
 #[derive(Debug)]
 pub struct ProfileDirectories<'h> {
     home: &'h Home,
@@ -92,10 +93,10 @@ pub struct ProfileDirectories<'h> {
 }
 
 impl<'h> ProfileDirectories<'h> {
-    /// Takes the lock, and removes what killed processes left.
+    /// Takes the lock, and removes the directories that killed processes left.
     ///
     /// # Errors
-    /// `profiles/` cannot be made, or the lock not taken.
+    /// Fails if `profiles/` cannot be created, or the lock cannot be taken.
     pub fn lock(home: &'h Home) -> Result<Self, DirectoriesError> {
         let path = home.profiles_directory();
         fs::create_dir_all(&path)
@@ -104,38 +105,39 @@ impl<'h> ProfileDirectories<'h> {
         let lock = LockFile::take(&lock_path, LOCK_DEADLINE)
             .map_err(|source| DirectoriesError::Lock { path: lock_path, source })?;
         for entry in fs::read_dir(&path).into_iter().flatten().flatten() {
-            if entry.file_name().to_str().is_some_and(is_on_its_way) {
-                // What cannot be removed is no profile either, and hinders nobody.
+            if entry.file_name().to_str().is_some_and(is_unfinished) {
+                // A directory that cannot be removed is still no profile, so it does no harm.
                 let _ = removal::remove(&entry.path(), removal::A_MINUTE);
             }
         }
         Ok(Self { home, _lock: lock })
     }
 
-    /// An empty directory that can become a profile.
+    /// Creates an empty directory that can become a profile.
     ///
     /// # Errors
-    /// It cannot be made.
+    /// Fails if the directory cannot be created.
     pub fn begin(&self) -> Result<UnfinishedProfile<'_>, DirectoriesError> {
-        let path = self.on_its_way(MADE);
+        let path = self.unfinished_path(NEW_PREFIX);
         fs::create_dir(&path).map_err(|source| DirectoriesError::Create { path: path.clone(), source })?;
         Ok(UnfinishedProfile { directories: self, path })
     }
 
-    /// Gives the directory of a profile another name. Its gateway must be down.
+    /// Renames the directory of a profile. Its gateway must be stopped.
     ///
     /// # Errors
-    /// Something lies there already, or the kernel refuses. Then all is as it was.
+    /// Fails if the new path exists, or the rename fails. Both paths are then unchanged.
     pub fn rename(&self, old: &ProfileName, new: &ProfileName) -> Result<(), DirectoriesError> {
-        self.put(&self.home.profile_directory(old), new)
+        self.rename_to(&self.home.profile_directory(old), new)
     }
 
-    /// Removes the directory of a profile; one that is not there is no error.
+    /// Removes the directory of a profile. Succeeds if it does not exist.
     ///
     /// # Errors
-    /// The kernel refuses. If only a part of it could be removed, the rest is no profile any more.
+    /// Fails if the directory cannot be renamed or removed. A partly removed directory is no profile any
+    /// more.
     pub fn remove(&self, name: &ProfileName) -> Result<(), DirectoriesError> {
-        let (from, to) = (self.home.profile_directory(name), self.on_its_way(REMOVED));
+        let (from, to) = (self.home.profile_directory(name), self.unfinished_path(REMOVED_PREFIX));
         match fs::rename(&from, &to) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -145,10 +147,11 @@ impl<'h> ProfileDirectories<'h> {
             .map_err(|source| DirectoriesError::Remove { path: to, source })
     }
 
-    /// The ports that profiles hold. A configuration that cannot be read holds none that anybody knows.
+    /// Returns the ports in the configurations and `.env` files of all profiles. Skips a configuration that
+    /// cannot be read.
     ///
     /// # Errors
-    /// The profiles cannot be listed.
+    /// Fails if the profiles cannot be listed.
     pub fn taken_ports(&self) -> Result<BTreeSet<u16>, DirectoriesError> {
         let port_of = |name: &ProfileName| {
             let config = config::load(&self.home.config(name)).ok().flatten().unwrap_or_default();
@@ -159,14 +162,14 @@ impl<'h> ProfileDirectories<'h> {
         Ok(self.home.profiles()?.names.iter().filter_map(port_of).collect())
     }
 
-    fn on_its_way(&self, prefix: &str) -> PathBuf {
+    fn unfinished_path(&self, prefix: &str) -> PathBuf {
         self.home.profiles_directory().join(format!("{prefix}{}", process::id()))
     }
 
-    fn put(&self, from: &Path, name: &ProfileName) -> Result<(), DirectoriesError> {
+    fn rename_to(&self, from: &Path, name: &ProfileName) -> Result<(), DirectoriesError> {
         let to = self.home.profile_directory(name);
-        // Not renameat2 with RENAME_NOREPLACE, which network file systems do not have; everybody who makes a profile holds the
-        // lock.
+        // Not renameat2(2) with RENAME_NOREPLACE, which network file systems lack. The lock excludes other
+        // writers.
         if to.symlink_metadata().is_ok() {
             return Err(DirectoriesError::Occupied { path: to });
         }
@@ -174,7 +177,7 @@ impl<'h> ProfileDirectories<'h> {
     }
 }
 
-/// A directory that is not yet a profile; it is gone when this is dropped before it became one.
+/// A directory that is not yet a profile. It is removed when this is dropped.
 #[derive(Debug)]
 pub struct UnfinishedProfile<'d> {
     directories: &'d ProfileDirectories<'d>,
@@ -182,7 +185,7 @@ pub struct UnfinishedProfile<'d> {
 }
 
 impl UnfinishedProfile<'_> {
-    /// Where it lies meanwhile.
+    /// Returns the present path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -190,15 +193,15 @@ impl UnfinishedProfile<'_> {
     /// Makes it the profile `name`.
     ///
     /// # Errors
-    /// Something lies there already, or the kernel refuses. Then it is gone.
+    /// Fails if the path exists, or the rename fails. The directory is then removed.
     pub fn finish(self, name: &ProfileName) -> Result<(), DirectoriesError> {
-        self.directories.put(&self.path, name)
+        self.directories.rename_to(&self.path, name)
     }
 }
 
 impl Drop for UnfinishedProfile<'_> {
     fn drop(&mut self) {
-        // One that became a profile is no longer there.
+        // A finished profile has another path by now.
         let _ = removal::remove(&self.path, removal::A_MINUTE);
     }
 }
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_appears_whole_and_what_is_given_up_leaves_nothing() {
+    fn profiles_appear_whole_and_unfinished_ones_vanish() {
         let (_folder, home) = home();
         let directories = ProfileDirectories::lock(&home).unwrap();
         let unfinished = directories.begin().unwrap();
@@ -245,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_there_is_never_replaced() {
+    fn existing_paths_are_never_replaced() {
         let (_folder, home) = home();
         let directories = ProfileDirectories::lock(&home).unwrap();
         make(&directories, "one");
@@ -260,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_removed() {
+    fn leftovers_of_killed_processes_are_removed() {
         let (_folder, home) = home();
         let profiles = home.profiles_directory();
         for left in [".new-1", ".removed-2", "kept"] {
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_profile_is_gone_and_a_missing_one_is_no_error() {
+    fn removing_a_missing_profile_succeeds() {
         let (_folder, home) = home();
         let directories = ProfileDirectories::lock(&home).unwrap();
         make(&directories, "coder");
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ports_that_are_held_are_those_of_the_configurations_and_of_the_variables() {
+    fn taken_ports_come_from_configurations_and_variables() {
         let (_folder, home) = home();
         let directories = ProfileDirectories::lock(&home).unwrap();
         make(&directories, "one");

@@ -12,50 +12,50 @@ use rustix::io::Errno;
 use super::name::{ProfileName, ProfileNameError};
 use crate::home::{Home, HomeError, SOUL};
 
-/// The lock of `profiles/`.
+/// The name of the lock file in `profiles/`.
 pub(super) const LOCK: &str = ".lock";
-/// The first characters of the name of a directory that becomes a profile.
-pub(super) const MADE: &str = ".new-";
-/// The first characters of the name of a profile that is being removed.
-pub(super) const REMOVED: &str = ".removed-";
+/// The prefix of a directory that becomes a profile.
+pub(super) const NEW_PREFIX: &str = ".new-";
+/// The prefix of a profile that is being removed.
+pub(super) const REMOVED_PREFIX: &str = ".removed-";
 
-/// What `profiles/` holds.
+/// The content of `profiles/`.
 #[derive(Debug)]
 pub struct Profiles {
-    /// The default profile first, the others by name.
+    /// The profiles: the default one first, the others by name.
     pub names: Vec<ProfileName>,
-    /// What lies there and is no profile, by name.
+    /// The other entries, by name.
     pub strays: Vec<Stray>,
 }
 
-/// Something in `profiles/` that is no profile.
+/// An entry of `profiles/` that is no profile.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stray {
-    /// Its name, whatever bytes that is.
+    /// The name, with any bytes.
     pub name: OsString,
-    /// What keeps it from being one.
+    /// The reason.
     pub why: StrayReason,
 }
 
-/// What keeps an entry of `profiles/` from being a profile.
+/// The reason why an entry of `profiles/` is no profile.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StrayReason {
-    /// The name breaks the rule.
+    /// The name is no profile name.
     #[error("{0}")]
     Name(ProfileNameError),
-    /// A symlink could lead anywhere.
+    /// The entry is a symlink, which could lead anywhere.
     #[error("it is a symlink")]
     Symlink,
-    /// A file, a FIFO, …
+    /// The entry is a file, a FIFO or another kind of file.
     #[error("it is no directory")]
     NotADirectory,
-    /// The default profile is the root of `HERMES_HOME`.
+    /// The entry is called `default`, but the default profile lies in the root of `HERMES_HOME`.
     #[error("the default profile lies at the root of HERMES_HOME, not here")]
     Default,
-    /// Without `SOUL.md` it is somebody's directory.
+    /// The directory has no `SOUL.md`, so it may belong to another program.
     #[error("it has no SOUL.md")]
     NoSoul,
-    /// It may be a profile; who looks is not allowed to know.
+    /// The entry may be a profile, but this process is not allowed to look.
     #[error("it cannot be looked into: {}", io::Error::from(*.0))]
     Unreadable(Errno),
 }
@@ -67,10 +67,10 @@ impl fmt::Display for Stray {
 }
 
 impl Home {
-    /// Whether the profile exists: the default one always does.
+    /// Returns `true` if the profile exists. The default profile always exists.
     ///
     /// # Errors
-    /// The file system does not tell, a directory that may not be searched above all.
+    /// Fails if the file system reports an error, such as a missing permission.
     pub fn has_profile(&self, profile: &ProfileName) -> Result<bool, HomeError> {
         if profile.is_default() {
             return Ok(true);
@@ -90,11 +90,11 @@ impl Home {
         }
     }
 
-    /// The profiles, the default one first whether or not anything lies there. Costs one look at `SOUL.md` for each, beside the
-    /// directory itself.
+    /// Lists the profiles. The default one comes first, even if its directory is empty. Costs one read of the
+    /// directory and one lstat(2) for each profile.
     ///
     /// # Errors
-    /// `profiles/` is there and cannot be read, or is no directory.
+    /// Fails if `profiles/` exists and cannot be read, or is no directory.
     pub fn profiles(&self) -> Result<Profiles, HomeError> {
         let path = self.profiles_directory();
         let mut found = Profiles { names: Vec::new(), strays: Vec::new() };
@@ -117,14 +117,14 @@ impl Home {
         for entry in Dir::read_from(&directory)? {
             let entry = entry?;
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") || name.to_str().is_ok_and(is_hermes_own) {
+            if matches!(name.to_bytes(), b"." | b"..") || name.to_str().is_ok_and(is_internal) {
                 continue;
             }
             soul.clear();
             soul.extend_from_slice(name.to_bytes());
             soul.push(b'/');
             soul.extend_from_slice(SOUL.as_bytes());
-            let judged = judge(
+            let classified = classify(
                 name,
                 || kind_of(&directory, &entry),
                 || {
@@ -132,7 +132,7 @@ impl Home {
                         .map(|stat| FileType::from_raw_mode(stat.st_mode))
                 },
             );
-            match judged {
+            match classified {
                 Ok(name) => found.names.push(name),
                 Err(why) => {
                     found.strays.push(Stray { name: OsStr::from_bytes(name.to_bytes()).to_owned(), why })
@@ -143,17 +143,17 @@ impl Home {
     }
 }
 
-/// Returns true for the name of a directory that is being made or removed.
-pub(super) fn is_on_its_way(name: &str) -> bool {
-    name.starts_with(MADE) || name.starts_with(REMOVED)
+/// Returns `true` for the name of a directory that is being made or removed.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.starts_with(NEW_PREFIX) || name.starts_with(REMOVED_PREFIX)
 }
 
-/// Returns true for the lock and for a directory that is being made or removed: neither is a stray.
-fn is_hermes_own(name: &str) -> bool {
-    name == LOCK || is_on_its_way(name)
+/// Returns `true` for the lock and for a directory that is being made or removed. These are no strays.
+fn is_internal(name: &str) -> bool {
+    name == LOCK || is_unfinished(name)
 }
 
-fn judge(
+fn classify(
     name: &CStr,
     kind: impl FnOnce() -> rustix::io::Result<FileType>,
     soul: impl FnOnce() -> rustix::io::Result<FileType>,
@@ -175,12 +175,12 @@ fn judge(
     }
 }
 
-/// A symlink will do: some keep their `SOUL.md` elsewhere.
+/// Accepts a symlink, since some users keep their `SOUL.md` elsewhere.
 fn marks_a_profile(soul: FileType) -> bool {
     matches!(soul, FileType::RegularFile | FileType::Symlink)
 }
 
-/// What the directory says of its entry; some file systems do not say.
+/// Returns the kind in the directory entry. Some file systems do not report it there.
 fn kind_of(directory: &impl std::os::fd::AsFd, entry: &rustix::fs::DirEntry) -> rustix::io::Result<FileType> {
     match entry.file_type() {
         FileType::Unknown => rustix::fs::statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_profile_comes_first_and_the_others_by_name() {
+    fn the_default_profile_is_listed_first() {
         let (_folder, home) = home();
         for name in ["writer", "a", "coder", "0"] {
             make_profile(&home, name);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_profile_is_skipped_and_reported() {
+    fn strays_are_skipped_and_reported() {
         let (_folder, home) = home();
         make_profile(&home, "good");
         let profiles = home.profiles_directory();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_that_is_a_file_or_a_symlink_is_an_error_and_not_an_empty_volume() {
+    fn profiles_as_file_or_symlink_is_an_error() {
         let (_folder, home) = home();
         fs::write(home.profiles_directory(), "x").unwrap();
         assert!(matches!(home.profiles().unwrap_err(), HomeError::ListProfiles { .. }));

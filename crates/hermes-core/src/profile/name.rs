@@ -1,16 +1,17 @@
-//! The name of a profile, checked once where it comes in and trusted from there on.
+//! The name of a profile. It is checked once at input.
 //!
-//! The rule is `contract.md` §4; the length comes from s6-svscan(8), which ignores a service directory whose name is longer.
+//! `contract.md` §4 has the rule. The length comes from s6-svscan(8), which ignores a service directory with
+//! a longer name.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name that s6 takes for a service directory, in bytes.
+/// The longest name of a service directory in s6, in bytes.
 pub const SLOT_NAME_MAX: usize = 251;
 
-/// What every gateway's slot starts with.
+/// The prefix of every gateway slot.
 pub const SLOT_PREFIX: &str = "gateway-";
 
 /// The longest name of a profile, in bytes.
@@ -23,53 +24,53 @@ const DEFAULT: &str = "default";
 #[serde(try_from = "String", into = "String")]
 pub struct ProfileName(Box<str>);
 
-/// Why a text is no name of a profile; the message tells the rule.
+/// The reason why a text is no profile name. The message states the rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProfileNameError {
-    /// There is nothing.
+    /// The text is empty.
     #[error("a profile's name cannot be empty: it {RULE}")]
     Empty,
-    /// The first character is not one that a name starts with.
+    /// The first character is not allowed at the start.
     #[error("a profile's name cannot start with {first:?}: it {RULE}")]
     BadStart {
         /// The character.
         first: char,
     },
-    /// A character in it is none of a name's.
+    /// A later character is not allowed.
     #[error("a profile's name cannot contain {bad:?}: it {RULE}")]
     BadCharacter {
         /// The first such character.
         bad: char,
     },
-    /// The slot's name would be longer than s6 takes.
+    /// The name of the slot would exceed [`SLOT_NAME_MAX`].
     #[error("a profile's name of {length} bytes is too long: it {RULE}")]
     TooLong {
         /// The length of the text, in bytes.
         length: usize,
     },
-    /// A new profile cannot be called `default`.
+    /// The name of a new profile is `default`.
     #[error(
         "the name 'default' is reserved: it is the profile at the root of HERMES_HOME, which always exists"
     )]
     Reserved,
-    /// The bytes are no text.
+    /// The bytes are not UTF-8.
     #[error("a profile's name must be plain text: it {RULE}")]
     NotText,
 }
 
-/// The rule as the messages tell it. The number is [`PROFILE_NAME_MAX`]; a test holds the two together.
+/// The rule, for the messages. The number is [`PROFILE_NAME_MAX`], as a test checks.
 const RULE: &str = "starts with a-z or 0-9, goes on with a-z, 0-9, '_' or '-', and has at most 243 characters (s6 allows 251 for 'gateway-<name>')";
 
 impl ProfileName {
-    /// The profile at the root of `HERMES_HOME`.
+    /// Returns the name of the profile in the root of `HERMES_HOME`.
     pub fn default_profile() -> Self {
         Self(DEFAULT.into())
     }
 
-    /// The name of a profile that exists, or that someone asks for: `default` is one.
+    /// Checks the name of an existing or requested profile. Accepts `default`.
     ///
     /// # Errors
-    /// The text breaks the rule.
+    /// Fails if the text breaks the rule.
     pub fn new(name: &str) -> Result<Self, ProfileNameError> {
         let mut characters = name.chars();
         let first = characters.next().ok_or(ProfileNameError::Empty)?;
@@ -87,31 +88,31 @@ impl ProfileName {
         Ok(Self(name.into()))
     }
 
-    /// The name of a profile that is to be made: `default` is none, since it always exists.
+    /// Checks the name of a new profile. Refuses `default`, which always exists.
     ///
     /// # Errors
-    /// The text breaks the rule, or is reserved.
+    /// Fails if the text breaks the rule or is reserved.
     pub fn for_new_profile(name: &str) -> Result<Self, ProfileNameError> {
         let name = Self::new(name)?;
         if name.is_default() { Err(ProfileNameError::Reserved) } else { Ok(name) }
     }
 
-    /// Whether it is the profile at the root of `HERMES_HOME`.
+    /// Returns `true` for the profile in the root of `HERMES_HOME`.
     pub fn is_default(&self) -> bool {
         &*self.0 == DEFAULT
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name of its gateway's slot: `gateway-<name>`.
+    /// Returns the name of the gateway's slot: `gateway-<name>`.
     pub fn gateway_slot_name(&self) -> String {
         format!("{SLOT_PREFIX}{}", self.0)
     }
 
-    /// The profile whose gateway has that slot; nothing for a slot that is no gateway's.
+    /// Returns the profile of a gateway slot; `None` for another slot.
     pub fn from_gateway_slot_name(slot: &str) -> Option<Self> {
         Self::new(slot.strip_prefix(SLOT_PREFIX)?).ok()
     }
@@ -166,7 +167,7 @@ mod tests {
     #[case("0")]
     #[case("a-b_c-9")]
     #[case("default")]
-    fn a_name_that_keeps_the_rule_is_taken_as_it_is(#[case] name: &str) {
+    fn valid_names_are_accepted(#[case] name: &str) {
         assert_eq!(ProfileName::new(name).unwrap().as_str(), name);
     }
 
@@ -186,17 +187,14 @@ mod tests {
     #[case("ä", ProfileNameError::BadStart { first: 'ä' })]
     #[case("a\u{0660}", ProfileNameError::BadCharacter { bad: '\u{0660}' })]
     #[case("a\0", ProfileNameError::BadCharacter { bad: '\0' })]
-    fn a_name_that_breaks_the_rule_is_refused_with_the_rule(
-        #[case] name: &str,
-        #[case] expected: ProfileNameError,
-    ) {
+    fn invalid_names_are_refused_with_the_rule(#[case] name: &str, #[case] expected: ProfileNameError) {
         let error = ProfileName::new(name).unwrap_err();
         assert_eq!(error, expected);
         assert!(error.to_string().contains("a-z, 0-9, '_' or '-'"), "{error}");
     }
 
     #[test]
-    fn the_slot_of_the_longest_name_is_the_longest_that_s6_takes() {
+    fn the_longest_name_fits_the_longest_slot_name() {
         let longest = "a".repeat(PROFILE_NAME_MAX);
         assert_eq!(ProfileName::new(&longest).unwrap().gateway_slot_name().len(), SLOT_NAME_MAX);
         let error = ProfileName::new(&format!("{longest}a")).unwrap_err();
@@ -212,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slots_name_leads_back_to_its_profile() {
+    fn slot_names_convert_back_to_profiles() {
         let name = ProfileName::new("coder").unwrap();
         assert_eq!(name.gateway_slot_name(), "gateway-coder");
         assert_eq!(ProfileName::from_gateway_slot_name("gateway-coder"), Some(name));
@@ -222,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_breaks_the_rule_is_refused_too() {
+    fn invalid_names_in_json_are_refused() {
         assert_eq!(serde_json::to_string(&ProfileName::new("a").unwrap()).unwrap(), r#""a""#);
         assert!(serde_json::from_str::<ProfileName>(r#""../a""#).is_err());
     }

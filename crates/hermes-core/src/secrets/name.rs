@@ -1,6 +1,6 @@
-//! Which name is that of a secret: of a variable, of a setting. Rather too many than too few.
+//! Recognizes the names of secret variables and settings. In doubt, a name is secret.
 
-/// The words that make a name that of a secret.
+/// The words in secret names.
 const WORDS: &[&str] = &[
     "key",
     "token",
@@ -14,7 +14,7 @@ const WORDS: &[&str] = &[
     "auth",
 ];
 
-/// Whether a name says that its value is secret: it ends in one of the words, or has one among its parts.
+/// Returns `true` if a name ends in one of the words, or has one as a part.
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let singular = |part: &str| part.strip_suffix('s').unwrap_or(part).to_owned();
@@ -42,7 +42,7 @@ mod tests {
     #[case("port", false)]
     #[case("model", false)]
     #[case("keyboard", false)]
-    fn the_words_of_a_name_say_whether_it_is_secret(#[case] name: &str, #[case] secret: bool) {
+    fn secret_names_are_recognized_by_their_words(#[case] name: &str, #[case] secret: bool) {
         assert_eq!(is_secret_name(name), secret);
     }
 }

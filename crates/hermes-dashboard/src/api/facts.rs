@@ -1,4 +1,4 @@
-//! `GET /api/facts`: the dashboard's own and the container's.
+//! `GET /api/facts`: facts about the dashboard and the container.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,39 +8,40 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agents::{Failure, Supervisor};
+use crate::refusal::Refusal;
 use crate::site::Site;
+use hermes_operations::{Report, Supervisor};
 
 /// The dashboard's own facts and the container's.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Facts {
-    /// Of hermes.
+    /// The version of hermes.
     pub(crate) version: String,
-    /// The git revision of the image, where it was built with one.
+    /// The git revision of the image, if it was built with one.
     pub(crate) revision: Option<String>,
-    /// For how long the dashboard has run.
+    /// The time since the start of the dashboard.
     pub(crate) dashboard_seconds: u64,
-    /// For how long the container has run; nothing where this is no container of the image.
+    /// The time since the start of the container; absent outside a container of the image.
     pub(crate) container_seconds: Option<u64>,
-    /// Who runs gateways here.
+    /// The supervisor of the gateways.
     pub(crate) supervisor: Supervisor,
-    /// Where everything is kept.
+    /// The path of the volume.
     pub(crate) home: String,
     /// The size of the volume, in bytes.
     pub(crate) volume_bytes: Option<u64>,
-    /// What is free on it for the account, in bytes.
+    /// The free space for the account, in bytes.
     pub(crate) volume_free_bytes: Option<u64>,
-    /// What the dashboard's process uses, in bytes of resident memory.
+    /// The resident memory of the dashboard's process, in bytes.
     pub(crate) dashboard_memory_bytes: Option<u64>,
 }
 
 /// Shows facts of the dashboard and of the container.
 #[utoipa::path(get, operation_id = "facts", path = "/api/facts", tag = "container", responses((status = 200, body = Facts)))]
-pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Facts>, Failure> {
-    gather(&site).await.map(Json)
+pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Facts>, Refusal> {
+    Ok(Json(gather(&site).await?))
 }
 
-pub(crate) async fn gather(site: &Arc<Site>) -> Result<Facts, Failure> {
+pub(crate) async fn gather(site: &Arc<Site>) -> Result<Facts, Report> {
     site.blocking(|site| {
         let volume = rustix::fs::statvfs(site.home.root());
         let volume = volume.as_ref().ok();
@@ -52,7 +53,7 @@ pub(crate) async fn gather(site: &Arc<Site>) -> Result<Facts, Failure> {
             container_seconds: crate::boots::container_started()
                 .and_then(|started| SystemTime::now().duration_since(started).ok())
                 .map(|up| up.as_secs()),
-            supervisor: site.agents.supervisor(),
+            supervisor: site.operations.supervisor(),
             home: site.home.root().display().to_string(),
             volume_bytes: volume.map(|volume| bytes(volume.f_blocks, volume.f_frsize)),
             volume_free_bytes: volume.map(|volume| bytes(volume.f_bavail, volume.f_frsize)),

@@ -8,14 +8,14 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use crate::agents::Verb;
 use crate::site::Site;
 use crate::{api, events, follow_log};
+use hermes_operations::Verb;
 
 /// The document.
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Hermes dashboard", description = "Everything that the pages of the dashboard do. Failures are objects with `kind`, `error`, `causes`, `log` and `hint`. A change that comes with a session's cookie has to carry the header `x-csrf-token`; one that comes with the header `authorization` does not."),
+    info(title = "Hermes dashboard", description = "All actions of the pages of the dashboard. Failures are objects with `kind`, `error`, `causes`, `log` and `hint`. A change that comes with a session's cookie has to carry the header `x-csrf-token`; one that comes with the header `authorization` does not."),
     paths(
         api::status::show,
         api::facts::show,
@@ -56,14 +56,14 @@ impl Modify for Schemes {
     }
 }
 
-/// What is true of all answers: each has a description, and whatever is not named is a failure.
+/// Adds a description to each answer, and the failure as the default answer.
 struct Answers;
 
 impl Modify for Answers {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let failure = ResponseBuilder::new()
-            .description("it was refused, or failed: `kind` says why")
-            .content("application/json", Content::new(Some(Ref::from_schema_name("Failure"))))
+            .description("the request was refused, or failed; `kind` tells why")
+            .content("application/json", Content::new(Some(Ref::from_schema_name("Report"))))
             .build();
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
@@ -73,8 +73,7 @@ impl Modify for Answers {
                         && response.description.is_empty()
                     {
                         let is_well = status.starts_with('2');
-                        response.description =
-                            if is_well { "it is done" } else { "it was refused" }.to_owned();
+                        response.description = if is_well { "success" } else { "refused" }.to_owned();
                     }
                 }
                 operation.responses.responses.insert("default".to_owned(), failure.clone().into());

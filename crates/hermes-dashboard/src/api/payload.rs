@@ -1,24 +1,24 @@
-//! How the API takes bodies.
+//! The bodies of API requests.
 
 use std::error::Error;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 
-use crate::agents::{Failure, FailureKind};
+use hermes_operations::{Report, ReportKind};
 
-/// What a handler is given for a body of JSON.
+/// The extractor of a JSON body.
 pub(crate) type Payload<T> = Result<Json<T>, JsonRejection>;
 
-/// The value of a body.
+/// Returns the value of a body.
 ///
 /// # Errors
-/// It is no JSON, or not of that shape.
-pub(crate) fn payload<T>(payload: Payload<T>) -> Result<T, Failure> {
+/// It is not JSON, or has another shape.
+pub(crate) fn payload<T>(payload: Payload<T>) -> Result<T, Report> {
     payload.map(|Json(value)| value).map_err(|rejection| {
-        // The rejection says the same as its source, and the source the same as its own, with fewer words.
+        // The rejection repeats the text of its source, and the source that of its own.
         let cause = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
-        let mut failure = Failure::new(FailureKind::BadRequest, "cannot understand the request")
+        let mut failure = Report::new(ReportKind::BadRequest, "failed to parse the request")
             .hint("send JSON of the shape that /api/openapi.json describes");
         failure.causes.push(cause);
         failure

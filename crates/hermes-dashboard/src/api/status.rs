@@ -1,4 +1,4 @@
-//! `GET /api/status`: for probes, open to everybody, so it says next to nothing.
+//! `GET /api/status`: for probes. It is open to everybody, so it contains no details.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use utoipa::ToSchema;
 
 use crate::site::Site;
 
-/// That it lives, and what a client has to know before it logs in.
+/// The status that a client needs before it logs in.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Status {
     /// `ok`.
     status: &'static str,
-    /// Of hermes.
+    /// The version of hermes.
     version: String,
-    /// Whether everything else needs a login.
+    /// `true` if all other routes need a login.
     auth_required: bool,
 }
 
-/// Says that the dashboard lives.
+/// Reports that the dashboard runs.
 #[utoipa::path(get, operation_id = "status", path = "/api/status", tag = "open", security(()), responses((status = 200, body = Status)))]
 pub(crate) async fn show(State(site): State<Arc<Site>>) -> Json<Status> {
     Json(Status {

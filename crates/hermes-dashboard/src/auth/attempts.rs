@@ -1,6 +1,6 @@
 //! The failed password logins of each client, and how long the client has to wait after them.
 //!
-//! Only passwords are throttled: nobody guesses a token of 256 bits. An attempt counts when it has failed, never before.
+//! Only passwords are throttled, because a token of 256 bits cannot be guessed. An attempt counts after it has failed.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -4,25 +4,22 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 use super::{LIFETIME, Session};
 
-/// How its name begins. Cookies know no ports: the end of the name is the installation's own, so that two dashboards of one host do
-/// not take each other's.
-pub(crate) const PREFIX: &str = "hermes_session_";
-/// Cookies of this name that are looked at in one request. A browser sends one for each path.
-const LOOKED_AT_MAX: usize = 4;
+/// The number of cookies of this name that are read in one request. A browser sends one for each path.
+const READ_MAX: usize = 4;
 
 /// Returns the ids that a request carries in cookies of this name.
 pub(crate) fn sessions_of<'h>(name: &'h str, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
     let values = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value).take(LOOKED_AT_MAX)
+    pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value).take(READ_MAX)
 }
 
-/// `Set-Cookie` for a session that begins: no script reads it, no other site's page sends it.
+/// Returns `Set-Cookie` for a new session. Scripts cannot read the cookie, and pages of other sites cannot send it.
 pub(crate) fn beginning(name: &str, session: &Session, base: &str, encrypted: bool) -> Option<HeaderValue> {
     set(name, &session.id, LIFETIME.as_secs(), base, encrypted)
 }
 
-/// `Set-Cookie` for one that ended.
+/// Returns `Set-Cookie` for a session that ended.
 pub(crate) fn ending(name: &str, base: &str, encrypted: bool) -> Option<HeaderValue> {
     set(name, "", 0, base, encrypted)
 }
@@ -58,11 +55,11 @@ mod tests {
         assert_eq!(of(&["hermes_session_1=abc;hermes_session_1=def"]), ["abc", "def"]);
         assert!(of(&["xhermes_session_1=abc; hermes_session_12=d; hermes_session=e"]).is_empty());
         assert!(of(&[]).is_empty());
-        assert_eq!(of(&["hermes_session_1=a; ".repeat(100).as_str()]).len(), LOOKED_AT_MAX);
+        assert_eq!(of(&["hermes_session_1=a; ".repeat(100).as_str()]).len(), READ_MAX);
     }
 
     #[test]
-    fn it_is_for_this_site_alone_and_no_script_reads_it() {
+    fn the_cookie_is_hidden_from_scripts_and_other_sites() {
         let session = Session { id: "abc".into(), csrf: String::new() };
         assert_eq!(
             beginning("n", &session, "/x/", true).unwrap(),
@@ -75,7 +72,7 @@ mod tests {
         #[test]
         fn any_bytes_hold_few_sessions(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             let headers = headers(&[&bytes]);
-            prop_assert!(sessions_of("s", &headers).count() <= LOOKED_AT_MAX);
+            prop_assert!(sessions_of("s", &headers).count() <= READ_MAX);
         }
 
         #[test]

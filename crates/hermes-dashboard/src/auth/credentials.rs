@@ -1,6 +1,6 @@
-//! The credential in force: what the configuration and the volume say now, not what they said at the start.
+//! The credential in force. Changes of the configuration and of the volume apply without a restart.
 //!
-//! Each look compares the versions of two files, and reads them only when they have changed.
+//! Each check compares the versions of two files, and reads them only when they have changed.
 
 use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hermes_core::{Home, ProfileName, chain, config};
 
 use super::file_version::FileVersion;
-use super::{Verifier, random, token};
+use super::{Gate, Verifier, random, token};
 use crate::error::DashboardError;
 use crate::say::{say, warn};
 use crate::settings::{Credential, Settings};
-use crate::site::Gate;
 
 /// The gate, and its number: another gate has another number.
 #[derive(Debug)]
@@ -41,8 +40,8 @@ pub(crate) struct Watched {
 struct State {
     in_force: Arc<InForce>,
     seen: Seen,
-    /// The problem that was told last.
-    told: Option<String>,
+    /// The last warning.
+    warning: Option<String>,
 }
 
 /// The versions of the files that decide.
@@ -61,7 +60,7 @@ impl Credentials {
         let seen = watched.seen();
         let gate = watched.gate(&watched.settings.credential, None)?;
         let in_force = Arc::new(InForce { generation: 0, gate });
-        let state = Mutex::new(State { in_force, seen, told: None });
+        let state = Mutex::new(State { in_force, seen, warning: None });
         Ok(Self { watched: Some(watched), state })
     }
 
@@ -69,7 +68,7 @@ impl Credentials {
     #[cfg(test)]
     pub(crate) fn fixed(gate: Gate) -> Self {
         let in_force = Arc::new(InForce { generation: 0, gate });
-        let state = Mutex::new(State { in_force, seen: Seen::default(), told: None });
+        let state = Mutex::new(State { in_force, seen: Seen::default(), warning: None });
         Self { watched: None, state }
     }
 
@@ -77,7 +76,7 @@ impl Credentials {
     pub(crate) fn in_force(&self) -> Arc<InForce> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(watched) = &self.watched else { return Arc::clone(&state.in_force) };
-        // The look comes before the reading: a change in between is seen at the next look.
+        // The versions are read before the files. The next check notices a change in between.
         let seen = watched.seen();
         if seen != state.seen {
             state.seen = seen;
@@ -96,28 +95,29 @@ impl State {
         let before = &self.in_force.gate;
         let gate = match &credential {
             Ok(credential) => watched.gate(credential, Some(before)),
-            // A mistake in the file opens nothing and locks nobody out: the method stays. Its token may be another by now.
+            // An error in the file neither opens the dashboard nor locks visitors out: the method stays. The token may have changed.
             Err(_) => match before {
                 Gate::Token(_) => watched.gate(&Credential::Token, Some(before)),
                 other => Ok(other.clone()),
             },
         };
-        let problem = credential.err().map(|error| format!("the login stays as it is: {}", chain(&error)));
+        let problem =
+            credential.err().map(|error| format!("the login settings stay unchanged: {}", chain(&error)));
         let (gate, problem) = match gate {
             Ok(gate) => (gate, problem),
             Err(error) => (
                 Gate::Shut,
                 Some(format!(
-                    "nobody can log in: {}",
+                    "login is impossible: {}",
                     error.source().map_or_else(|| error.to_string(), chain)
                 )),
             ),
         };
-        if problem != self.told {
+        if problem != self.warning {
             if let Some(problem) = &problem {
                 warn(problem);
             }
-            self.told = problem;
+            self.warning = problem;
         }
         if gate.is_same(before) {
             return;
@@ -126,8 +126,8 @@ impl State {
             Gate::Token(token) => {
                 say(format_args!("the token has changed: open {}login?token={token}", watched.address))
             }
-            Gate::Password(_) => say("a password is needed from now on"),
-            Gate::Open { .. } => say("nobody has to log in from now on"),
+            Gate::Password(_) => say("a login now needs the password"),
+            Gate::Open { .. } => say("the dashboard is now open without a login"),
             Gate::Shut => {}
         }
         self.in_force = Arc::new(InForce { generation: self.in_force.generation + 1, gate });
@@ -170,13 +170,16 @@ impl Watched {
         }
     }
 
-    /// The token on the volume. On a volume that takes nothing it is one of this process's own: better a link that changes than no
-    /// way in; and never an open door.
+    /// Returns the token on the volume. On a read-only volume it returns a token of this process: the link then changes at each
+    /// start, but a login is possible and needed.
     fn token(&self) -> Result<String, DashboardError> {
         match token::load_or_make(&self.home) {
             Ok(token) => Ok(token),
             Err(error @ (token::TokenError::Write(_) | token::TokenError::Directory { .. })) => {
-                warn(format_args!("the link below is for this start alone: cannot {}", chain(&error)));
+                warn(format_args!(
+                    "the volume is read-only, so the link changes at each start: {}",
+                    chain(&error)
+                ));
                 random().map_err(DashboardError::Start)
             }
             Err(error) => Err(DashboardError::Token(error)),

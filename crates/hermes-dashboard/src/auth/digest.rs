@@ -1,16 +1,16 @@
-//! SHA-256 of secrets that are random already, and comparisons that tell nothing by the time they take.
+//! SHA-256 of random secrets, and comparisons in constant time.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// The digest of a text, in hexadecimal.
+/// Returns the digest of a text, in hexadecimal.
 pub(crate) fn of_text(text: &str) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }
 
-/// Whether two texts are the same. Their digests are compared, so not even their lengths are told.
+/// Tells whether two texts are equal. It compares their digests, so the time does not reveal their lengths.
 pub(crate) fn equal(one: &str, other: &str) -> bool {
     let (one, other) = (Sha256::digest(one.as_bytes()), Sha256::digest(other.as_bytes()));
     one.as_slice().ct_eq(other.as_slice()).into()
@@ -29,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_equal_when_they_are_the_same_and_only_then() {
+    fn only_the_same_texts_are_equal() {
         assert!(equal("abc", "abc") && equal("", ""));
         for other in ["", "ab", "abcd", "abd", "ABC"] {
             assert!(!equal("abc", other), "{other}");

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 
 use hermes_server::authority::is_same_site;
 
-/// Who made the request, as the browser tells.
+/// The origin of a request, as the browser reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Maker {
     /// A page of this dashboard, a person, or a program.

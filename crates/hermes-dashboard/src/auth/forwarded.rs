@@ -19,7 +19,7 @@ pub(super) fn client_behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]
     }
     let last_of = |nodes: &mut dyn Iterator<Item = Option<IpAddr>>| {
         let mut client = peer;
-        // An entry that is no address (`unknown`, `_hidden`) was written by nobody who is to be believed further.
+        // An entry without an address (`unknown`, `_hidden`) ends the trusted part of the list.
         for address in nodes.take(HOPS_MAX).map_while(|address| address) {
             client = address;
             if !is_proxy(&client) {

@@ -1,5 +1,4 @@
-//! What every request passes before anything answers it: the host that it is for, who sends it, and that no page of
-//! another site made it.
+//! The checks before every handler: the host, the login, the origin of the request, the CSRF token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,51 +10,46 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
+use hermes_server::HostError;
 
 use super::admission::{Given, admits};
 use super::attempts::Way;
 use super::fetch_site::{Maker, maker_of};
 use super::forwarded::{client_behind, says_https};
 use super::{cookie, equal};
-use crate::agents::{Failure, FailureKind};
-use crate::pages;
+use crate::refusal::{Refusal, is_api, refuse};
 use crate::site::{Identity, Peer, Site};
+use hermes_operations::{Report, ReportKind};
 
 /// The longest body of a request, in bytes: a `SOUL.md` and its encoding.
 pub(crate) const BODY_MAX: usize = 1024 * 1024;
-/// The longest body of a request from a stranger, in bytes: a login form.
+/// The longest body without a login, in bytes: a login form.
 pub(crate) const STRANGER_BODY_MAX: usize = 8 * 1024;
-/// How long a body may take to arrive.
+/// The time-out of a body.
 const BODY_TIME: Duration = Duration::from_secs(20);
-/// The header that carries what a form carries in its field.
+/// The header with the CSRF token.
 pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
-/// The field of a form.
+/// The field of a form with the CSRF token.
 pub(crate) const CSRF_FIELD: &str = "csrf";
 
-/// Refuses a request for a name that is not this machine's: a page of another site whose name was bound to this address (DNS
-/// rebinding) sends such.
+/// Refuses a request for a foreign host, because of DNS rebinding ([`hermes_server::check_host`]).
 pub(crate) async fn check_host(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    match host_of(&request) {
-        Some(host) if hermes_server::authority::is_allowed(&host, &site.settings.allowed_hosts) => {
-            next.run(request).await
-        }
-        host => {
-            let host = host.unwrap_or_default();
-            let failure = Failure::new(
-                FailureKind::WrongHost,
-                format!("this dashboard does not answer to the name {host:?}"),
-            )
+    let host = match hermes_server::check_host(&request, &site.settings.allowed_hosts) {
+        Ok(()) => return next.run(request).await,
+        Err(HostError::Missing) => String::new(),
+        Err(HostError::NotAllowed(host)) => host,
+    };
+    let failure =
+        Report::new(ReportKind::WrongHost, format!("this dashboard does not answer to the name {host:?}"))
             .hint("allow it: HERMES_DASHBOARD_ALLOWED_HOSTS=NAME, or dashboard.allowed_hosts in config.yaml");
-            refuse(&site, &request, failure, None)
-        }
-    }
+    refuse(&site, &request, failure, None)
 }
 
-/// Refuses a request that a page of another site made, unless it is a link that a person follows: before it counts as anything.
+/// Refuses a request from a page of another site before it counts as an attempt. A link that a person follows is allowed.
 pub(crate) async fn check_site(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let maker = maker_of(request.method(), request.headers());
     if maker == Maker::Foreign {
-        let failure = Failure::new(FailureKind::Forbidden, "the request comes from a page of another site")
+        let failure = Report::new(ReportKind::Forbidden, "the request comes from a page of another site")
             .hint("behind a proxy: let it pass the Host header on unchanged");
         return refuse(&site, &request, failure, None);
     }
@@ -63,23 +57,25 @@ pub(crate) async fn check_site(State(site): State<Arc<Site>>, mut request: Reque
     next.run(request).await
 }
 
-/// Lets a request on when it is known who sends it.
+/// Passes a request on if its sender is logged in.
 pub(crate) async fn require_login(
     State(site): State<Arc<Site>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let address = client_of(&site, &request);
-    // A link of another site may hold a name and a password (`http://user:guess@host/`): that is no attempt of the visitor's.
+    // A link on another site may contain a name and a password (`http://user:guess@host/`). It does not count as an attempt.
     let may_try = request.extensions().get::<Maker>() != Some(&Maker::Link);
     match identify(&site, request.headers(), address, may_try).await {
         Ok(Some(identity)) => {
             request.extensions_mut().insert(identity);
             next.run(request).await
         }
-        Ok(None) if is_of_api(&request) => Failure::new(FailureKind::Unauthenticated, "nobody is logged in")
-            .hint("log in at /login, or send Authorization: Bearer TOKEN, or Authorization: Basic")
-            .into_response(),
+        Ok(None) if is_api(&request) => {
+            let report = Report::new(ReportKind::Unauthenticated, "not logged in")
+                .hint("log in at /login, or send Authorization: Bearer TOKEN, or Authorization: Basic");
+            Refusal(report).into_response()
+        }
         Ok(None) => Redirect::to(&format!("{}login", site.base())).into_response(),
         Err(failure) => refuse(&site, &request, failure, None),
     }
@@ -99,11 +95,11 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
             let what = format!("the request is longer than {body_max} bytes, or incomplete");
-            let failure = Failure::new(FailureKind::TooLarge, what);
+            let failure = Report::new(ReportKind::TooLarge, what);
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }
         Err(_) => {
-            let failure = Failure::new(FailureKind::TooSlow, "the request did not arrive in time");
+            let failure = Report::new(ReportKind::TooSlow, "the request did not arrive in time");
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }
     };
@@ -112,7 +108,7 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
         let header = head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let sent = header.or_else(|| is_form(&head.headers).then(|| field(&body, CSRF_FIELD)).flatten());
         if !sent.is_some_and(|sent| equal(&sent, &expected)) {
-            let failure = Failure::new(FailureKind::Forbidden, "the request carries no word of this session")
+            let failure = Report::new(ReportKind::Forbidden, "missing or invalid CSRF token")
                 .hint("load the page again and repeat what you did");
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }
@@ -120,26 +116,12 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
     next.run(with(Body::from(body))).await
 }
 
-/// The answer to a request that goes no further: JSON to a program, a page to a person.
-pub(crate) fn refuse(
-    site: &Site,
-    request: &Request,
-    failure: Failure,
-    identity: Option<&Identity>,
-) -> Response {
-    if is_of_api(request) { failure.into_response() } else { pages::failure(site, identity, &failure) }
-}
-
-fn is_of_api(request: &Request) -> bool {
-    request.uri().path().starts_with("/api/")
-}
-
 async fn identify(
     site: &Arc<Site>,
     headers: &HeaderMap,
     address: IpAddr,
     may_try: bool,
-) -> Result<Option<Identity>, Failure> {
+) -> Result<Option<Identity>, Report> {
     let in_force = site.credentials.in_force();
     if !in_force.gate.is_closed() {
         return Ok(Some(Identity::Anybody(in_force.generation)));
@@ -166,24 +148,18 @@ fn given_by(value: &str) -> Option<Given> {
     Some(Given::Password { user, password })
 }
 
-/// Whose request it is: the last address that no trusted proxy has, as the proxies tell; else who is connected.
+/// Returns the address of the client: the last address that no trusted proxy has, or the peer.
 pub(crate) fn client_of(site: &Site, request: &Request) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     let peer = request.extensions().get::<Peer>().map_or(unknown, |peer| peer.0.to_canonical());
     client_behind(peer, request.headers(), &site.settings.trusted_proxies)
 }
 
-/// Whether the browser's connection is encrypted: the proxy in front says so.
+/// Tells whether the browser's connection is encrypted, as the proxy in front reports.
 pub(crate) fn is_encrypted(site: &Site, request: &Request) -> bool {
     let Some(peer) = request.extensions().get::<Peer>() else { return false };
     let peer = peer.0.to_canonical();
     site.settings.trusted_proxies.iter().any(|net| net.contains(&peer)) && says_https(request.headers())
-}
-
-/// The value of `Host`, or the authority of a target in absolute form.
-fn host_of(request: &Request) -> Option<String> {
-    let named = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
-    request.uri().authority().map(|authority| authority.as_str()).or(named).map(str::to_owned)
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -195,7 +171,7 @@ fn field(body: &[u8], wanted: &str) -> Option<String> {
     form_urlencoded::parse(body).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
 }
 
-/// The name and the password of `Authorization: Basic` (RFC 7617).
+/// Returns the name and the password of `Authorization: Basic` (RFC 7617).
 fn basic(text: &str) -> Option<(String, String)> {
     let bytes = base64::engine::general_purpose::STANDARD.decode(text).ok()?;
     let text = String::from_utf8(bytes).ok()?;

@@ -1,45 +1,11 @@
-//! Tests of what decides without a dashboard around it.
+//! Tests of the parsers.
 
 use proptest::prelude::*;
 
 use super::*;
 
-fn allows(host: &str, allowed: &[&str]) -> bool {
-    let allowed: Vec<_> = allowed.iter().map(|name| (*name).to_owned()).collect();
-    hermes_server::authority::is_allowed(host, &allowed)
-}
-
 #[test]
-fn names_with_a_dot_have_to_be_allowed() {
-    let allowed = ["nas.example", "::1"];
-    for host in [
-        "127.0.0.1",
-        "[::1]:1",
-        "localhost",
-        "nas",
-        "x.localhost",
-        "NAS.example",
-        "nas.example.",
-        "nas.example:443",
-    ] {
-        assert!(allows(host, &allowed), "{host}");
-    }
-    for host in [
-        "",
-        ".",
-        "evil.example",
-        "nas.example.evil",
-        "xnas.example",
-        "127.0.0.1.evil.example",
-        "nas@evil.example",
-    ] {
-        assert!(!allows(host, &allowed), "{host}");
-    }
-    assert!(allows("evil.example", &["*"]));
-}
-
-#[test]
-fn a_password_may_hold_a_colon_and_what_is_no_base64_is_none() {
+fn a_password_may_contain_a_colon() {
     assert_eq!(basic("bWU6cGFzczp3b3Jk"), Some(("me".into(), "pass:word".into())));
     for odd in ["", "!!!", "bWU=", "/w=="] {
         assert_eq!(basic(odd), None, "{odd}");

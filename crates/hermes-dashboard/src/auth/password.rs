@@ -7,16 +7,22 @@ use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use crate::settings::Password;
-
-/// OWASP's choice with the least memory that is not the last resort (Password Storage Cheat Sheet, argon2id): 12 MiB, three
-/// passes, one lane.
+/// Parameters of OWASP (Password Storage Cheat Sheet, argon2id): 12 MiB, three passes, one lane.
 const MEMORY_KIB: u32 = 12 * 1024;
 const PASSES: u32 = 3;
 
-/// A hash of somebody else's choice may need this much memory, in KiB: one verification at a time must fit on a small machine.
+/// The maximum memory of a configured hash, in KiB. One verification at a time must fit on a small machine.
 const MEMORY_KIB_MAX: u32 = 256 * 1024;
 const PASSES_MAX: u32 = 64;
+
+/// A password from the settings.
+#[derive(Clone)]
+pub enum Password {
+    /// The password itself.
+    Plain(String),
+    /// Its hash.
+    Hash(PasswordHash),
+}
 
 /// A hash in the PHC format (`$argon2id$v=19$m=…`).
 #[derive(Clone, PartialEq, Eq)]
@@ -28,16 +34,16 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// Why a text is no hash, or a password could not be hashed.
+/// An error of an invalid hash, or of hashing a password.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct PasswordHashError(String);
 
 impl PasswordHash {
-    /// The hash that `text` is.
+    /// Parses a hash.
     ///
     /// # Errors
-    /// It is none of argon2id, or one that takes more memory or time than a login may.
+    /// It is not argon2id, or takes more memory or time than a login may.
     pub fn parse(text: &str) -> Result<Self, PasswordHashError> {
         let odd = |error: &dyn fmt::Display| PasswordHashError(error.to_string());
         let phc = Phc::new(text).map_err(|error| odd(&error))?;
@@ -65,7 +71,7 @@ impl PasswordHash {
     }
 }
 
-/// What belongs into `dashboard.password_hash` for `password`.
+/// Returns the value of `dashboard.password_hash` for `password`.
 ///
 /// # Errors
 /// The kernel gives no random salt.
@@ -78,7 +84,7 @@ pub fn hash_password(password: &str) -> Result<String, PasswordHashError> {
 pub(crate) struct Verifier {
     user: String,
     given: Given,
-    /// The digest of the credential that was right last: a program sends the same with each request, and need not be hashed for each.
+    /// The digest of the last right credential. A program sends the same credential with each request, and it is hashed only once.
     right: Arc<Mutex<Option<String>>>,
 }
 
@@ -141,7 +147,7 @@ impl Verifier {
     }
 }
 
-/// Returns what a credential is known by while the process runs.
+/// Returns the digest that identifies a credential.
 pub(crate) fn digest_of(user: &str, password: &str) -> String {
     super::of_text(&format!("{user}\0{password}"))
 }
@@ -152,7 +158,7 @@ impl Given {
             Self::Hash(hash) => hash.is_of(password),
             Self::Plain(plain) => {
                 let (text, hash) = plain.as_ref();
-                // Where there is no salt to be had, nobody is let in.
+                // Without a random salt, no login succeeds.
                 hash.get_or_init(|| PasswordHash::of(text).ok())
                     .as_ref()
                     .is_some_and(|hash| hash.is_of(password))
@@ -166,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_that_of_its_password_and_of_no_other() {
+    fn a_hash_matches_only_its_password() {
         let text = hash_password("correct horse").unwrap();
         assert!(text.starts_with("$argon2id$v=19$m=12288,t=3,p=1$"), "{text}");
         let hash = PasswordHash::parse(&text).unwrap();
@@ -176,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_hash_of_argon2id_or_costs_too_much_is_refused() {
+    fn other_and_expensive_hashes_are_refused() {
         let good = hash_password("x").unwrap();
         for text in [
             "",

@@ -1,7 +1,7 @@
-//! Who is logged in: kept on the volume, so that a restart of the dashboard logs nobody out, and `hermes dashboard logout --all`
-//! reaches a dashboard that runs.
+//! The sessions. They are kept on the volume, so they survive a restart of the dashboard, and `hermes dashboard logout --all` reaches
+//! a running dashboard.
 //!
-//! A session's id is known to its browser alone; what is kept is the id's digest.
+//! Only the browser knows the ID of its session. The file holds the digest of the ID.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -15,34 +15,37 @@ use serde::{Deserialize, Serialize};
 
 use super::file_version::FileVersion;
 use super::token::{TokenError, make_directory};
-use super::{cookie, of_text, random};
+use super::{of_text, random};
 use crate::say::warn;
 
-/// How long a session lasts at most.
+/// The longest life of a session.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How long it lasts when nobody uses it.
+/// The life of an unused session.
 const IDLE: Duration = Duration::from_secs(24 * 3600);
-/// How exact the time of the last use is kept: a file is not written for each request.
+/// The resolution of the time of the last use, in seconds. It avoids a write for each request.
 const USE_STEP: u64 = 300;
-/// How many sessions there are at most. The one that was used longest ago gives way.
+/// The maximum number of sessions. The least recently used one ends first.
 const SESSIONS_MAX: usize = 256;
-/// How long another process may have the file before nobody waits for it any more.
+/// The longest wait for another process that holds the lock.
 const LOCKED: Duration = Duration::from_secs(2);
-/// Characters of the cookie's name that are the installation's own.
+/// The beginning of the name of the cookie. The rest is specific to the installation: cookies ignore ports, and two dashboards of one host must not
+/// share a cookie.
+const COOKIE_PREFIX: &str = "hermes_session_";
+/// The number of characters of the cookie's name that are specific to the installation.
 const COOKIE_LENGTH: usize = 8;
-/// Longer than the file can be.
+/// The maximum length of the file, in bytes.
 const FILE_MAX: u64 = 256 * 1024;
 
-/// A session, to the request that it came with.
+/// The session of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// What the browser knows.
+    /// The ID in the cookie.
     pub(crate) id: String,
-    /// What a form of this session carries: another site cannot know it.
+    /// The CSRF token of the session.
     pub(crate) csrf: String,
 }
 
-/// What is kept of a session. Times are seconds since 1970.
+/// The record of a session. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
     digest: String,
@@ -62,7 +65,7 @@ struct Written {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     path: PathBuf,
-    /// Held from reading the file to writing it, so that nothing which another process writes is lost: a logout of everybody above all.
+    /// Held from the read of the file to the write, so no write of another process is lost, above all a logout of all sessions.
     lock: PathBuf,
     state: Mutex<State>,
 }
@@ -74,30 +77,30 @@ struct State {
     kept: HashMap<String, Kept>,
     /// The version of the file that was read or written last.
     version: Option<FileVersion>,
-    /// Told once.
+    /// `true` after a warning.
     has_warned: bool,
 }
 
 impl Sessions {
-    /// Those of the volume.
+    /// Loads the sessions of the volume.
     pub(crate) fn of(home: &Home) -> Self {
         let sessions = Self { path: home.dashboard_sessions(), lock: lock_of(home), state: Mutex::default() };
         sessions.reload(&mut sessions.state());
         sessions
     }
 
-    /// The name of the cookie that carries a session of this installation.
+    /// Returns the name of the cookie of this installation.
     pub(crate) fn cookie(&self) -> String {
         let mut state = self.state();
         self.reload(&mut state);
         name_cookie(&mut state);
-        format!("{}{}", cookie::PREFIX, state.cookie)
+        format!("{}{}", COOKIE_PREFIX, state.cookie)
     }
 
-    /// Begins one.
+    /// Begins a session.
     ///
     /// # Errors
-    /// The kernel gives no random id.
+    /// The kernel returns no random ID.
     pub(crate) fn begin(&self, now: SystemTime) -> std::io::Result<Session> {
         let id = random()?;
         let now = seconds(now);
@@ -118,7 +121,7 @@ impl Sessions {
         Ok(Session::of(id))
     }
 
-    /// The session of this id, if there is one and it has not expired.
+    /// Returns the session of this ID, if it exists and has not expired.
     pub(crate) fn find(&self, id: &str, now: SystemTime) -> Option<Session> {
         let now = seconds(now);
         let digest = of_text(id);
@@ -134,7 +137,7 @@ impl Sessions {
         Some(Session::of(id.to_owned()))
     }
 
-    /// Ends one.
+    /// Ends a session.
     pub(crate) fn end(&self, session: &Session) {
         let mut state = self.state();
         let _held = hold(&self.lock);
@@ -148,7 +151,7 @@ impl Sessions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over what somebody else has written. A file that is gone, or holds something else, holds no session.
+    /// Reads the file again if another process has written it. A missing or malformed file means no sessions.
     fn reload(&self, state: &mut State) {
         let version = FileVersion::of(&self.path);
         if version == state.version {
@@ -164,7 +167,7 @@ impl Sessions {
         state.version = version;
     }
 
-    /// Where the volume takes nothing, sessions last as long as the process.
+    /// Writes the sessions. On a read-only volume they last as long as the process.
     fn keep(&self, state: &mut State) {
         let sessions = state.kept.values().cloned().collect();
         let text = serde_json::json!(Written { cookie: state.cookie.clone(), sessions }).to_string();
@@ -174,7 +177,7 @@ impl Sessions {
                 state.has_warned = false;
             }
             Err(error) if !state.has_warned => {
-                warn(format_args!("logins end with this dashboard: cannot {}", chain(&error)));
+                warn(format_args!("logins end with this dashboard: {}", chain(&error)));
                 state.has_warned = true;
             }
             Err(_) => {}
@@ -182,7 +185,7 @@ impl Sessions {
     }
 }
 
-/// Ends all sessions of a volume; a dashboard that runs goes by it from its next request on.
+/// Ends all sessions of a volume. A running dashboard applies it from its next request on.
 ///
 /// # Errors
 /// The file cannot be written.
@@ -213,7 +216,7 @@ fn lock_of(home: &Home) -> PathBuf {
     home.dashboard_directory().join("sessions.lock")
 }
 
-/// Keeps other processes from the file; where there is no lock to be had, or somebody does not let go of it, it goes on without.
+/// Takes the lock of the file. Returns `None` if it cannot be taken in time; the caller then continues without it.
 fn hold(lock: &Path) -> Option<LockFile> {
     LockFile::take(lock, LOCKED).ok()
 }
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_found_by_its_id_alone_and_survives_the_process() {
+    fn a_session_is_found_by_its_id_after_a_restart() {
         let (_folder, home) = home();
         let sessions = Sessions::of(&home);
         let session = sessions.begin(at(0)).unwrap();
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_after_a_week_and_after_a_day_without_use() {
+    fn a_session_ends_after_a_week_or_an_idle_day() {
         let (_folder, home) = home();
         let sessions = Sessions::of(&home);
         let idle = sessions.begin(at(0)).unwrap();
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logout_ends_one_and_the_command_ends_all_while_the_dashboard_runs() {
+    fn a_logout_ends_one_session_and_the_command_all() {
         let (_folder, home) = home();
         let sessions = Sessions::of(&home);
         let (one, other) = (sessions.begin(at(0)).unwrap(), sessions.begin(at(0)).unwrap());
@@ -298,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_logout_of_everybody_holds_though_somebody_logs_in_or_goes_on_at_that_moment() {
+    fn a_logout_of_all_wins_over_concurrent_logins() {
         let (_folder, home) = home();
         let sessions = Sessions::of(&home);
         let ended = std::sync::atomic::AtomicBool::new(false);
@@ -324,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_place_to_keep_them_sessions_last_as_long_as_the_process() {
+    fn sessions_work_without_a_volume() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path().join("missing")).unwrap();
         let sessions = Sessions::of(&home);
@@ -333,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_than_so_many() {
+    fn the_number_of_sessions_is_limited() {
         let (_folder, home) = home();
         let sessions = Sessions::of(&home);
         let first = sessions.begin(at(0)).unwrap();

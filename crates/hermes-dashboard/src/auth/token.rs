@@ -1,4 +1,4 @@
-//! The token: made at the first start where no password is configured, kept on the volume, readable for the account alone.
+//! The token. The first start without a password creates it on the volume, readable only for the account.
 
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -7,43 +7,45 @@ use std::path::{Path, PathBuf};
 use hermes_core::Home;
 use hermes_os::whole_file::{self, ReadError, WriteError};
 
-/// Longer than any token.
+use super::random;
+
+/// The maximum length of the file, in bytes.
 const TOKEN_MAX: u64 = 1024;
-/// Shorter than any token that nobody can guess.
+/// The minimum length of a token.
 const TOKEN_MIN: usize = 32;
 
-/// Why there is no token.
+/// An error of reading or writing the token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
-    #[error("read the dashboard's token")]
+    #[error("failed to read the dashboard's token")]
     Read(#[source] ReadError),
     /// The file cannot be written.
-    #[error("keep the dashboard's token")]
+    #[error("failed to keep the dashboard's token")]
     Write(#[source] WriteError),
-    /// Its directory cannot be made.
-    #[error("create {}", path.display())]
+    /// Its directory cannot be created.
+    #[error("failed to create {}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the kernel.
         source: io::Error,
     },
-    /// The file holds something else.
+    /// The file does not contain a token.
     #[error("{} holds no token of at least {TOKEN_MIN} letters and digits", path.display())]
     NoToken {
         /// The file.
         path: PathBuf,
     },
-    /// The kernel gives no random bits.
-    #[error("make a token")]
+    /// The kernel returns no random bits.
+    #[error("failed to make a token")]
     Random(#[source] io::Error),
 }
 
-/// The token on the volume; nothing where none was made yet.
+/// Returns the token on the volume, or `None` before the first start.
 ///
 /// # Errors
-/// The file is there and cannot be read, or holds something else.
+/// The file exists and cannot be read, or does not contain a token.
 pub fn token_of(home: &Home) -> Result<Option<String>, TokenError> {
     let path = home.dashboard_token();
     let Some(bytes) = whole_file::read(&path, TOKEN_MAX).map_err(TokenError::Read)? else { return Ok(None) };
@@ -52,17 +54,17 @@ pub fn token_of(home: &Home) -> Result<Option<String>, TokenError> {
     if is_token { Ok(Some(text)) } else { Err(TokenError::NoToken { path }) }
 }
 
-/// The token on the volume, made where there is none, and closed to others where it is open.
+/// Returns the token on the volume. Creates it if it is missing, and makes it unreadable for other accounts.
 ///
 /// # Errors
-/// It cannot be read, or not be kept; then the one that it would be is with the error.
+/// The token cannot be read or written.
 pub(crate) fn load_or_make(home: &Home) -> Result<String, TokenError> {
     if let Some(token) = token_of(home)? {
         close(&home.dashboard_token());
         return Ok(token);
     }
     make_directory(home)?;
-    let token = super::random().map_err(TokenError::Random)?;
+    let token = random().map_err(TokenError::Random)?;
     match whole_file::write_new(&home.dashboard_token(), format!("{token}\n").as_bytes(), 0o600) {
         Ok(()) => Ok(token),
         // Another dashboard of this volume was faster.
@@ -71,13 +73,13 @@ pub(crate) fn load_or_make(home: &Home) -> Result<String, TokenError> {
     }
 }
 
-/// Puts a new token in the place of the old one, and gives it.
+/// Replaces the token. Returns the new one.
 ///
 /// # Errors
-/// It cannot be kept.
+/// The token cannot be written.
 pub fn new_token(home: &Home) -> Result<String, TokenError> {
     make_directory(home)?;
-    let token = super::random().map_err(TokenError::Random)?;
+    let token = random().map_err(TokenError::Random)?;
     whole_file::write(&home.dashboard_token(), format!("{token}\n").as_bytes(), 0o600)
         .map_err(TokenError::Write)?;
     Ok(token)
@@ -93,10 +95,10 @@ pub(crate) fn make_directory(home: &Home) -> Result<(), TokenError> {
     }
 }
 
-/// Somebody may have copied it, with other permissions.
+/// Makes the file unreadable for other accounts. A copy may have other permissions.
 fn close(path: &Path) {
     let is_open = whole_file::mode_of(path).ok().flatten().is_some_and(|mode| mode & 0o077 != 0);
-    // A link is not followed: it may lead to a file of somebody else.
+    // A symlink is not followed, because it may lead to a foreign file.
     let own = || {
         std::fs::OpenOptions::new()
             .read(true)
@@ -121,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_once_and_closed_to_others() {
+    fn the_token_is_created_once_for_the_account_alone() {
         let (_folder, home) = home();
         assert_eq!(token_of(&home).unwrap(), None);
         let token = load_or_make(&home).unwrap();
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_holds_no_token_is_an_error_and_never_taken_for_one() {
+    fn a_file_without_a_token_is_an_error() {
         let (_folder, home) = home();
         fs::create_dir(home.dashboard_directory()).unwrap();
         for text in ["", "\n", "short", &"x y".repeat(20), "ü".repeat(40).as_str()] {

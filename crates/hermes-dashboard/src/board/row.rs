@@ -1,34 +1,35 @@
-//! One profile, as the API tells it and as its row shows it.
+//! One profile, for the API and for its row.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
 use hermes_core::timestamp;
+use hermes_operations::Condition;
 use hermes_os::printable::printable;
-use hermes_service::Condition;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agents::{Gateway, span};
 use crate::process_usage::Usage;
+use crate::span::span;
+use hermes_operations::Gateway;
 
-/// How long the sparkline looks back, and how much of that one of its bars is, in seconds.
+/// The time range of the sparkline and of one of its bars, in seconds.
 const HOUR: u64 = 3600;
 const BAR: u64 = 300;
 
-/// Two looks at one moment differ by the seconds that s6 rounds to.
+/// The tolerance for one start time, because s6 rounds to seconds.
 const SAME: Duration = Duration::from_secs(2);
 
-/// A profile, its gateway, and what its process uses.
+/// A profile, its gateway, and the usage of its process.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Profile {
     #[serde(flatten)]
     pub(crate) gateway: Gateway,
-    /// Since when it has been up, or down: RFC 3339.
+    /// The time since which it has been up, or down: RFC 3339.
     pub(crate) since: Option<String>,
     /// Resident memory of its process, in bytes.
     pub(crate) memory_bytes: Option<u64>,
-    /// The share of one processor that its process had since the last look, in percent; nothing at the first look.
+    /// The share of one processor since the last refresh, in percent; absent at first.
     pub(crate) cpu_percent: Option<f64>,
     /// Restarts in each five minutes of the last hour, the oldest first.
     pub(crate) restarts_per_5_minutes: Vec<u64>,
@@ -45,7 +46,7 @@ impl Profile {
         before: Option<&Self>,
     ) -> Self {
         let began = gateway.for_seconds.and_then(|seconds| now.checked_sub(Duration::from_secs(seconds)));
-        // The same moment as before, unless it certainly is another.
+        // The earlier start time is kept, unless the difference exceeds the tolerance.
         let began = began.map(|began| {
             let before =
                 before.filter(|before| before.gateway.pid == gateway.pid).and_then(|before| before.began);
@@ -79,7 +80,7 @@ fn bars(seconds_ago: &[u64]) -> Vec<u64> {
     bars
 }
 
-/// What a row shows. Two that are equal look the same.
+/// The content of a row. Equal contents look the same.
 #[derive(Clone, Debug, PartialEq, Template)]
 #[template(path = "row.html")]
 pub(crate) struct RowView {
@@ -107,7 +108,7 @@ pub(crate) struct Spark {
 }
 
 impl Spark {
-    /// Where each bar that is not empty stands and how high it is, in a picture of 60 by 16.
+    /// Returns x, y and height of each bar that is not empty, in a picture of 60 by 16.
     pub(crate) fn bars(&self) -> Vec<(usize, u64, u64)> {
         let most = self.bars.iter().max().copied().unwrap_or(0).max(1);
         let bar = |(place, &count): (usize, &u64)| {
@@ -129,7 +130,7 @@ impl RowView {
             name: gateway.profile.clone(),
             state: gateway.state.word(),
             tone: tone(gateway.state),
-            wanted: gateway.desired_state.clone().unwrap_or_else(|| "–".to_owned()),
+            wanted: gateway.desired_state.map_or_else(|| "–".to_owned(), |state| state.to_string()),
             since: began.map(|began| began.as_secs()),
             spark: Spark {
                 total: profile.restarts_last_hour(),
@@ -144,19 +145,19 @@ impl RowView {
         }
     }
 
-    /// For how long now.
+    /// Returns the time in this state, for a person.
     pub(crate) fn since_text(&self) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.since.map_or_else(|| "–".to_owned(), |since| span(now.saturating_sub(since)))
     }
 
     pub(crate) fn html(&self) -> String {
-        // A template that writes into a text fails only where one of its values does.
+        // Rendering into a string fails only if one of the values fails.
         self.render().unwrap_or_default()
     }
 }
 
-/// Which look a state has: `good`, `busy`, `bad` or `quiet`.
+/// Returns the CSS class of a state: `good`, `busy`, `bad` or `quiet`.
 fn tone(state: Condition) -> &'static str {
     match state {
         Condition::Running => "good",
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_restarts_of_the_last_hour_are_in_their_five_minutes() {
+    fn restarts_are_counted_in_five_minute_bars() {
         assert_eq!(bars(&[3600, 3599, 301, 299, 10, 0]), [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 3]);
         assert_eq!(bars(&[]).len(), 12);
         let spark = Spark { total: 5, bars: bars(&[3599, 301, 299, 10, 0]) };
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn two_looks_at_one_moment_give_one_time() {
+    fn rounding_does_not_change_the_start_time() {
         let gateway = |seconds| Gateway { for_seconds: Some(seconds), ..crate::fake::gateway("coder") };
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
         let first = Profile::new(gateway(10), None, None, now, None);

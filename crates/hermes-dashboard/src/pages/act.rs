@@ -1,15 +1,15 @@
-//! What the forms of the overview do: start, stop, restart, create. Each goes back to a page that says what was done.
+//! The forms of the overview: start, stop, restart, create. Each redirects to a page with the result.
 
 use axum::Form;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::{Refused, Visitor};
-use crate::agents::{Failure, FailureKind, Verb};
-use crate::api::profiles;
+use crate::actions;
 use crate::site::profile_named;
+use hermes_operations::{Report, ReportKind, Verb};
 
-/// What a button says: a verb and a profile, as in `start:coder`.
+/// The value of a button: a verb and a profile, as in `start:coder`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Act {
     #[serde(rename = "do")]
@@ -19,14 +19,14 @@ pub(crate) struct Act {
     from: String,
 }
 
-/// A profile to be.
+/// A new profile.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Create {
     name: String,
 }
 
-/// What was done before a page is shown, from its address: words of ours and names that are checked, so that a link can put no
-/// text of its own into the page.
+/// The action before this page, from its URL. Only known actions and valid names count, so a link cannot add its own text to the
+/// page.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Done {
     #[serde(default)]
@@ -36,8 +36,8 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// In words.
-    pub(crate) fn told(&self) -> Option<String> {
+    /// Returns the message for a person.
+    pub(crate) fn describe(&self) -> Option<String> {
         let name = profile_named(&self.profile).ok()?;
         let what = match self.done.as_str() {
             "start" => "is running",
@@ -45,7 +45,7 @@ impl Done {
             "restart" => "was restarted",
             "create" => "was created",
             "delete" => "was deleted",
-            "soul" => "has its new SOUL.md; its gateway takes it at its next start",
+            "soul" => "has its new SOUL.md; it takes effect at the next start of the gateway",
             _ => return None,
         };
         Some(format!("{name} {what}."))
@@ -55,23 +55,23 @@ impl Done {
 /// `POST /act`.
 pub(crate) async fn act(visitor: Visitor, Form(act): Form<Act>) -> Result<Response, Refused> {
     let refused = |failure| visitor.refused(failure);
-    let odd = || Failure::new(FailureKind::BadRequest, "there is no such thing to do");
+    let odd = || Report::new(ReportKind::BadRequest, "unknown action");
     let (verb, name) = act.what.split_once(':').ok_or_else(odd).map_err(refused)?;
     let verb = Verb::of(verb).ok_or_else(odd).map_err(refused)?;
     let name = profile_named(name).map_err(refused)?;
-    profiles::do_to(&visitor.site, &name, verb).await.map_err(refused)?;
+    actions::drive(&visitor.site, &name, verb).await.map_err(refused)?;
     let page = if act.from == "profile" { format!("profiles/{name}") } else { String::new() };
     Ok(back(&visitor, &page, verb.word(), name.as_str()))
 }
 
 /// `POST /profiles`.
 pub(crate) async fn create(visitor: Visitor, Form(create): Form<Create>) -> Result<Response, Refused> {
-    let made = profiles::make(&visitor.site, create.name.trim()).await;
+    let made = actions::create(&visitor.site, create.name.trim()).await;
     let name = made.map_err(|failure| visitor.refused(failure))?;
     Ok(back(&visitor, "", "create", name.as_str()))
 }
 
-/// To a page that says what was done.
+/// Redirects to a page with the result.
 pub(super) fn back(visitor: &Visitor, page: &str, done: &str, profile: &str) -> Response {
     Redirect::to(&format!("{}{page}?done={done}&profile={profile}", visitor.site.base())).into_response()
 }
@@ -81,11 +81,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_puts_no_text_of_its_own_into_a_page() {
-        let told = |done: &str, profile: &str| Done { done: done.into(), profile: profile.into() }.told();
-        assert_eq!(told("start", "coder"), Some("coder is running.".into()));
-        assert_eq!(told("start", "<b>"), None);
-        assert_eq!(told("call us", "coder"), None);
-        assert_eq!(told("", ""), None);
+    fn a_url_adds_no_text_to_a_page() {
+        let describe =
+            |done: &str, profile: &str| Done { done: done.into(), profile: profile.into() }.describe();
+        assert_eq!(describe("start", "coder"), Some("coder is running.".into()));
+        assert_eq!(describe("start", "<b>"), None);
+        assert_eq!(describe("call us", "coder"), None);
+        assert_eq!(describe("", ""), None);
     }
 }

@@ -1,19 +1,20 @@
-//! `/boots`: the last boots, each as a line of time, and what it did with the profiles.
+//! `/boots`: the last boots, each with a time line and its actions on the profiles.
 
 use askama::Template;
 use axum::response::Response;
 use hermes_core::boot::record::milliseconds;
 
-use super::{Frame, Refused, Visitor, html};
+use super::{Refused, Visitor};
 use crate::api::boots;
 use crate::boots::Boot;
+use crate::frame::{Frame, html};
 
-/// The picture's width: the names to the left, the time to the right.
+/// The width of the picture: names on the left, times on the right.
 const NAMES: f64 = 220.0;
 const TIME: f64 = 620.0;
 /// The height of a row.
 const ROW: usize = 18;
-/// How many profiles of a boot are shown: those that failed, then the others.
+/// The number of profiles that are shown for a boot: failed ones first.
 const PROFILES_MAX: usize = 200;
 
 #[derive(Template)]
@@ -84,12 +85,12 @@ impl Boot {
 }
 
 impl crate::boots::Phase {
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         format!("{}, from {}", milliseconds(self.duration_us), milliseconds(self.start_us))
     }
 }
 
-/// Shows them.
+/// Shows the page.
 pub(crate) async fn show(visitor: Visitor) -> Result<Response, Refused> {
     let boots = boots::known(&visitor.site).await.map_err(|failure| visitor.refused(failure))?;
     Ok(html(&Boots { frame: visitor.frame("boots"), boots }))

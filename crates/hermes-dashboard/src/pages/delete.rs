@@ -6,10 +6,12 @@ use axum::extract::Path;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Frame, Refused, Visitor, act, html};
-use crate::agents::{Failure, FailureKind};
-use crate::api::profiles;
+use super::{Refused, Visitor, act};
+use crate::actions;
+use crate::frame::{Frame, html};
+use crate::refusal;
 use crate::site::profile_named;
+use hermes_operations::{Report, ReportKind};
 
 /// The name once more.
 #[derive(Debug, Deserialize)]
@@ -37,25 +39,25 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
     Form(confirmed): Form<Confirmed>,
 ) -> Result<Response, Refused> {
-    match profiles::remove(&visitor.site, &name, &confirmed.confirm).await {
+    match actions::delete(&visitor.site, &name, &confirmed.confirm).await {
         Ok(name) => Ok(act::back(&visitor, "", "delete", name.as_str())),
-        Err(failure) if failure.kind == FailureKind::Invalid && confirmed.confirm.trim() != name => {
+        Err(failure) if failure.kind == ReportKind::Invalid && confirmed.confirm.trim() != name => {
             page(&visitor, &name, true).map_err(|failure| visitor.refused(failure))
         }
         Err(failure) => Err(visitor.refused(failure)),
     }
 }
 
-fn page(visitor: &Visitor, name: &str, mistaken: bool) -> Result<Response, Failure> {
+fn page(visitor: &Visitor, name: &str, mistaken: bool) -> Result<Response, Report> {
     let name = profile_named(name)?;
     if name.is_default() {
-        return Err(Failure::new(FailureKind::Invalid, "the default profile cannot be deleted"));
+        return Err(Report::new(ReportKind::Invalid, "the default profile cannot be deleted"));
     }
-    visitor.site.must_have(&name)?;
+    visitor.site.require_profile(&name)?;
     let directory = visitor.site.home.profile_directory(&name).display().to_string();
     let mut response = html(&Ask { frame: visitor.frame(""), name: name.to_string(), directory, mistaken });
     if mistaken {
-        *response.status_mut() = FailureKind::Invalid.status();
+        *response.status_mut() = refusal::status(ReportKind::Invalid);
     }
     Ok(response)
 }

@@ -1,11 +1,12 @@
-//! `/doctor`: what is wrong, with the mend beside it.
+//! `/doctor`: the findings of `hermes doctor`.
 
 use askama::Template;
 use axum::response::Response;
 
-use super::{Frame, Refused, Visitor, html};
-use crate::agents::Finding;
+use super::{Refused, Visitor};
 use crate::api::doctor;
+use crate::frame::{Frame, html};
+use hermes_operations::doctor::Finding;
 
 #[derive(Template)]
 #[template(path = "doctor.html")]
@@ -14,7 +15,7 @@ struct Doctor {
     findings: Vec<Finding>,
 }
 
-/// Shows it.
+/// Shows the page.
 pub(crate) async fn show(visitor: Visitor) -> Result<Response, Refused> {
     let findings = doctor::findings(&visitor.site).await.map_err(|failure| visitor.refused(failure))?;
     Ok(html(&Doctor { frame: visitor.frame("doctor"), findings }))

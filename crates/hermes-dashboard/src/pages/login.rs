@@ -1,4 +1,4 @@
-//! `/login`: a name and a password, or the link with the token; and the way out.
+//! `/login`: a name and a password, or the link with the token; and the logout.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,15 +11,17 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::{Frame, Visitor, html};
-use crate::agents::{Failure, FailureKind};
+use super::Visitor;
 use crate::api::logout;
 use crate::auth::admission::{self, Given, admits};
 use crate::auth::cookie;
-use crate::auth::{Way, guard};
-use crate::site::{Gate, Site};
+use crate::auth::{Gate, Way, guard};
+use crate::frame::{Frame, html};
+use crate::refusal;
+use crate::site::Site;
+use hermes_operations::{Report, ReportKind};
 
-/// The link in the log has it.
+/// The query of the link in the log.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Link {
     token: Option<String>,
@@ -37,7 +39,7 @@ struct Entered {
 struct Login {
     frame: Frame,
     wants_token: bool,
-    failure: Option<Failure>,
+    failure: Option<Report>,
 }
 
 #[derive(Template)]
@@ -46,7 +48,7 @@ struct Welcome {
     frame: Frame,
 }
 
-/// Shows the form; with the token of the link, lets in.
+/// Shows the form, or logs in with the token of a link.
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
     Query(link): Query<Link>,
@@ -61,7 +63,7 @@ pub(crate) async fn show(
             let address = guard::client_of(&site, &request);
             match admits(&site, address, Way::Form, Given::Token(token)).await {
                 Ok(Some(generation)) => {
-                    // Its address has the token in it, and is nobody's to be told.
+                    // The URL contains the token, so it is not sent as a referrer.
                     let quiet = [(header::REFERRER_POLICY, "no-referrer")];
                     let welcome = html(&Welcome { frame: Frame::new(&site, None) });
                     begin(&site, &request, generation, (quiet, welcome).into_response())
@@ -73,7 +75,7 @@ pub(crate) async fn show(
     }
 }
 
-/// Lets in who entered the right words.
+/// Logs in with the credential of the form.
 pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Response {
     if !site.credentials.in_force().gate.is_closed() {
         return Redirect::to(&site.base()).into_response();
@@ -82,13 +84,13 @@ pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Re
     let again = Request::from_parts(head.clone(), Body::empty());
     let entered = match Form::<Entered>::from_request(Request::from_parts(head, body), &site).await {
         Ok(Form(entered)) => entered,
-        Err(_) => return form(&site, Some(Failure::new(FailureKind::BadRequest, "fill in the form"))),
+        Err(_) => return form(&site, Some(Report::new(ReportKind::BadRequest, "fill in the form"))),
     };
     let address = guard::client_of(&site, &again);
     let given = Given::Password { user: entered.username, password: entered.password };
     match admits(&site, address, Way::Form, given).await {
         Ok(Some(generation)) => begin(&site, &again, generation, Redirect::to(&site.base()).into_response()),
-        Ok(None) => form(&site, Some(Failure::new(FailureKind::Unauthenticated, wrong(&site)))),
+        Ok(None) => form(&site, Some(Report::new(ReportKind::Unauthenticated, wrong(&site)))),
         Err(failure) => form(&site, Some(failure)),
     }
 }
@@ -102,8 +104,8 @@ pub(crate) async fn leave(visitor: Visitor, request: Request) -> Response {
     (gone.map(|value| [(header::SET_COOKIE, value)]), to).into_response()
 }
 
-fn invalid_link(site: &Site) -> Failure {
-    let failure = Failure::new(FailureKind::Unauthenticated, "this link is not valid");
+fn invalid_link(site: &Site) -> Report {
+    let failure = Report::new(ReportKind::Unauthenticated, "this link is not valid");
     match site.credentials.in_force().gate {
         Gate::Password(_) => failure.hint("a password is configured: log in with it"),
         _ => failure.hint("print the valid link: hermes dashboard link"),
@@ -118,34 +120,33 @@ fn wrong(site: &Site) -> &'static str {
 }
 
 /// The form of the method in force.
-fn form(site: &Site, failure: Option<Failure>) -> Response {
+fn form(site: &Site, failure: Option<Report>) -> Response {
     let in_force = site.credentials.in_force();
     let wants_token = !matches!(in_force.gate, Gate::Password(_));
     let failure = failure.or_else(|| {
         matches!(in_force.gate, Gate::Shut).then(|| {
-            Failure::new(FailureKind::Failed, "nobody can log in: the token cannot be read")
+            Report::new(ReportKind::Failed, "login is impossible: the token cannot be read")
                 .hint("make another: hermes dashboard logout --all --new-token")
         })
     });
-    let status = failure.as_ref().map_or(StatusCode::OK, |failure| failure.kind.status());
+    let status = failure.as_ref().map_or(StatusCode::OK, |failure| refusal::status(failure.kind));
     let page = html(&Login { frame: Frame::new(site, None), wants_token, failure });
     (status, page).into_response()
 }
 
-/// `answer`, with a session that begins.
+/// Adds a new session to `answer`.
 fn begin(site: &Site, request: &Request, generation: u64, answer: Response) -> Response {
     let session = match site.sessions.begin(SystemTime::now()) {
         Ok(session) => session,
         Err(error) => {
-            let failure =
-                Failure::new(FailureKind::Failed, "the kernel gives no random bits").because(&error);
+            let failure = Report::new(ReportKind::Failed, "failed to get random bits").because(&error);
             return form(site, Some(failure));
         }
     };
-    // A logout of everybody comes after the revocation of the credential: a session that began in between ends here.
+    // A logout of all sessions follows the revocation of the credential. A session that began in between ends here.
     if !admission::holds(site, generation) {
         site.sessions.end(&session);
-        let failure = Failure::new(FailureKind::Unauthenticated, "the login has changed at this moment")
+        let failure = Report::new(ReportKind::Unauthenticated, "the login has changed at this moment")
             .hint("load the page again");
         return form(site, Some(failure));
     }

@@ -1,20 +1,23 @@
-//! `/`: every agent at one look.
+//! `/`: the overview of all agents.
 
 use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Frame, Refused, Visitor, html};
-use crate::agents::{Failure, span};
+use super::{Refused, Visitor};
 use crate::api::facts::{self, Facts};
-use crate::board::{self, Row, mebibytes};
+use crate::board::{Row, mebibytes};
+use crate::frame::{Frame, html};
 use crate::pages::act::Done;
+use crate::refresh;
+use crate::span::span;
+use hermes_operations::Report;
 
-/// What is shown.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Shown {
-    /// What the names hold.
+    /// A text that the names contain.
     #[serde(default)]
     q: String,
     #[serde(flatten)]
@@ -26,7 +29,7 @@ pub(crate) struct Shown {
 struct Overview {
     frame: Frame,
     facts: Facts,
-    /// All of them: those that are not looked for are there and hidden, for who looks for something else without a new page.
+    /// All rows. The script can search without a new page, because rows that do not match are hidden and present.
     rows: Vec<String>,
     finds_none: bool,
     running: usize,
@@ -35,7 +38,7 @@ struct Overview {
     version: u64,
     query: String,
     done: Option<String>,
-    failure: Option<Failure>,
+    failure: Option<Report>,
 }
 
 impl Overview {
@@ -66,10 +69,10 @@ impl Overview {
     }
 }
 
-/// Shows it.
+/// Shows the page.
 pub(crate) async fn show(visitor: Visitor, Query(shown): Query<Shown>) -> Result<Response, Refused> {
     let site = &visitor.site;
-    let seen = board::fresh(site).await.map_err(|failure| visitor.refused(failure))?;
+    let seen = refresh::recent(site).await.map_err(|failure| visitor.refused(failure))?;
     let facts = facts::gather(site).await.map_err(|failure| visitor.refused(failure))?;
     let wanted = shown.q.trim().to_lowercase();
     let is_wanted = |row: &Row| row.profile.gateway.profile.contains(&wanted);
@@ -88,7 +91,7 @@ pub(crate) async fn show(visitor: Visitor, Query(shown): Query<Shown>) -> Result
         all: seen.rows.len(),
         version: seen.version,
         query: shown.q,
-        done: shown.done.told(),
+        done: shown.done.describe(),
         failure: seen.failure.clone(),
     }))
 }

@@ -9,17 +9,18 @@ use hermes_core::ProfileName;
 use serde::Deserialize;
 
 use super::act::{self, Done};
-use super::{Frame, Refused, Visitor, html};
-use crate::agents::Failure;
-use crate::api::profiles;
+use super::{Refused, Visitor};
+use crate::actions;
 use crate::board::{Profile, RowView};
+use crate::frame::{Frame, html};
 use crate::profile_files::{self, LINES, LogLines, Setting, Soul, SoulChange, SoulChanged};
 use crate::site::profile_named;
+use hermes_operations::Report;
 
-/// What is shown.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Shown {
-    /// What the lines of the log hold.
+    /// A text that the lines of the log contain.
     #[serde(default)]
     search: String,
     #[serde(flatten)]
@@ -34,16 +35,16 @@ struct ProfilePage {
     version: u64,
     profile: Profile,
     directory: String,
-    settings: Result<Vec<Setting>, Failure>,
-    soul: Result<Soul, Failure>,
-    /// What somebody wanted to save, and could not since the soul was changed meanwhile.
+    settings: Result<Vec<Setting>, Report>,
+    soul: Result<Soul, Report>,
+    /// The text that could not be saved, because the soul had changed.
     conflict: Option<String>,
-    log: Result<LogLines, Failure>,
+    log: Result<LogLines, Report>,
     search: String,
     done: Option<String>,
 }
 
-/// Shows it.
+/// Shows the page.
 pub(crate) async fn show(
     visitor: Visitor,
     Path(name): Path<String>,
@@ -53,7 +54,7 @@ pub(crate) async fn show(
     page(&visitor, &name, shown, None).await
 }
 
-/// Saves the soul; where somebody else changed it meanwhile, shows both.
+/// Saves the soul. Shows both texts if the soul has changed since it was read.
 pub(crate) async fn save_soul(
     visitor: Visitor,
     Path(name): Path<String>,
@@ -76,9 +77,9 @@ async fn page(
 ) -> Result<Response, Refused> {
     let site = &visitor.site;
     let (profile, version) =
-        profiles::one_of(site, name).await.map_err(|failure| visitor.refused(failure))?;
+        actions::profile_and_version(site, name).await.map_err(|failure| visitor.refused(failure))?;
     let (looked, search) = (name.clone(), shown.search.clone());
-    // What cannot be read of it is said in its place: the rest of the page is all the more needed then.
+    // The page shows a file that cannot be read as an error in its section.
     let files = site.blocking(move |site| {
         Ok((
             profile_files::settings(site, &looked),
@@ -99,7 +100,7 @@ async fn page(
         conflict,
         log,
         search: shown.search,
-        done: shown.done.told(),
+        done: shown.done.describe(),
     });
     if is_conflict {
         *response.status_mut() = StatusCode::CONFLICT;

@@ -1,4 +1,4 @@
-//! Who gets an answer: the whole table of routes is walked.
+//! Access to all routes.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -34,14 +34,14 @@ fn all() -> Vec<(&'static str, String, Access)> {
 }
 
 #[test]
-fn nothing_is_open_but_what_a_login_and_a_probe_need() {
+fn only_login_assets_and_status_are_open() {
     let open: BTreeSet<_> =
         table().iter().filter(|route| route.access == Access::Open).map(|route| route.path).collect();
     assert_eq!(open.into_iter().collect::<Vec<_>>(), OPEN);
 }
 
 #[tokio::test]
-async fn without_a_session_every_route_answers_401_or_sends_to_the_login() {
+async fn without_a_session_routes_answer_401_or_redirect() {
     let dashboard = Dashboard::new();
     dashboard.profile("coder");
     let other = Dashboard::new();
@@ -84,7 +84,7 @@ async fn without_a_session_every_route_answers_401_or_sends_to_the_login() {
 }
 
 #[tokio::test]
-async fn what_is_open_says_nothing_of_the_agents() {
+async fn open_routes_reveal_no_agents() {
     let dashboard = Dashboard::new();
     dashboard.profile("coder");
     for path in OPEN {
@@ -98,7 +98,7 @@ async fn what_is_open_says_nothing_of_the_agents() {
 }
 
 #[tokio::test]
-async fn with_a_session_every_page_and_every_look_is_answered() {
+async fn with_a_session_every_get_is_answered() {
     let dashboard = Dashboard::new();
     dashboard.profile("coder");
     let me = dashboard.log_in();
@@ -110,7 +110,7 @@ async fn with_a_session_every_page_and_every_look_is_answered() {
 }
 
 #[tokio::test]
-async fn a_change_without_the_word_of_its_session_is_refused() {
+async fn a_change_without_its_csrf_token_is_refused() {
     let dashboard = Dashboard::new();
     let coder = dashboard.profile("coder");
     let (me, other) = (dashboard.log_in(), dashboard.log_in());
@@ -133,7 +133,7 @@ async fn a_change_without_the_word_of_its_session_is_refused() {
 }
 
 #[tokio::test]
-async fn a_change_from_a_page_of_another_site_is_refused_whatever_it_carries() {
+async fn a_change_from_another_site_is_refused() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let change = |name: &'static str, value: &'static str| {
@@ -157,10 +157,10 @@ async fn a_change_from_a_page_of_another_site_is_refused_whatever_it_carries() {
 }
 
 #[tokio::test]
-async fn a_request_for_another_name_is_refused_before_anything_else() {
+async fn a_request_for_a_foreign_host_is_refused_first() {
     let dashboard = Dashboard::with(
         &[("HERMES_DASHBOARD_ALLOWED_HOSTS", "nas.example")],
-        crate::site::Gate::Open { csrf: "x".into() },
+        crate::auth::Gate::Open { csrf: "x".into() },
     );
     let ask = |host: &'static str| {
         Request::builder().uri("/api/profiles").header(header::HOST, host).body(Body::empty()).unwrap()
@@ -179,7 +179,7 @@ async fn a_request_for_another_name_is_refused_before_anything_else() {
 }
 
 #[tokio::test]
-async fn every_answer_tells_the_browser_what_not_to_do() {
+async fn every_answer_has_security_headers() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for (path, who) in [("/", Some(&me)), ("/login", None), ("/nowhere", Some(&me)), ("/api/profiles", None)]
@@ -205,7 +205,7 @@ async fn every_answer_tells_the_browser_what_not_to_do() {
 }
 
 #[test]
-fn the_document_describes_every_route_of_the_api_and_no_other() {
+fn the_document_describes_exactly_the_routes() {
     let document = Document::openapi();
     let mut described = BTreeSet::new();
     let mut ids = BTreeSet::new();

@@ -1,13 +1,13 @@
-//! What the API does.
+//! The API.
 
-use hermes_service::Condition;
+use hermes_service::ServiceStatus;
 use serde_json::json;
 
 use super::fixture::Dashboard;
-use crate::agents::{Failure, FailureKind};
+use crate::fake;
 
 #[tokio::test]
-async fn a_profile_is_made_driven_and_deleted() {
+async fn a_profile_is_created_driven_and_deleted() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let made = dashboard.call("POST", "/api/profiles", &me, &json!({"name": "coder"})).await.is(201).json();
@@ -34,7 +34,7 @@ async fn a_profile_is_made_driven_and_deleted() {
 }
 
 #[tokio::test]
-async fn what_exists_is_not_made_again_and_the_default_profile_stays() {
+async fn existing_and_default_profiles_are_protected() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
@@ -44,39 +44,42 @@ async fn what_exists_is_not_made_again_and_the_default_profile_stays() {
 }
 
 #[tokio::test]
-async fn a_start_that_fails_is_told_with_its_causes_its_log_and_its_mend() {
+async fn a_failed_start_reports_causes_log_and_hint() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
-    let failure = Failure {
-        causes: vec!["the port is taken".into()],
-        log: vec!["listen: port 9300".into()],
-        ..Failure::new(FailureKind::Failed, "the gateway does not come up").hint("choose another port")
-    };
-    *dashboard.agents.refuses.lock().unwrap() = Some(failure);
+    dashboard.manager.give_up_starts("the port is taken");
+    let default = hermes_core::ProfileName::default_profile();
+    std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&default)).unwrap();
+    std::fs::write(dashboard.home.gateway_log(&default), "listen: port 9300\n").unwrap();
+    let what = "the gateway 'default' does not come up: the port is taken";
+    let hint = "read why: hermes logs; correct that, then: hermes gateway start";
     let told = dashboard.call("POST", "/api/profiles/default/start", &me, &json!(null)).await.is(500).json();
     assert_eq!(
         told,
-        json!({"kind": "failed", "error": "the gateway does not come up", "causes": ["the port is taken"],
-            "log": ["listen: port 9300"], "hint": "choose another port"})
+        json!({"kind": "failed", "error": what, "causes": [], "log": ["listen: port 9300"], "hint": hint})
     );
     let page = dashboard.submit("/act", &me, &[("do", "start:default")]).await.is(500).text();
-    for text in
-        ["the gateway does not come up", "the port is taken", "listen: port 9300", "choose another port"]
-    {
-        assert!(page.contains(text), "{text} is missing in {page}");
+    let shown = page.replace("&#39;", "'");
+    for text in [what, "listen: port 9300", hint] {
+        assert!(shown.contains(text), "{text} is missing in {page}");
     }
+    // The cause is in the record of the gateway: a start cannot find that its state file is a directory.
+    std::fs::remove_file(dashboard.home.gateway_state(&default)).unwrap();
+    std::fs::create_dir(dashboard.home.gateway_state(&default)).unwrap();
+    let told = dashboard.call("POST", "/api/profiles/default/start", &me, &json!(null)).await.json();
+    let cause = told["causes"][0].as_str().unwrap();
+    let page = dashboard.submit("/act", &me, &[("do", "start:default")]).await.text();
+    assert!(page.replace("&#39;", "'").contains(cause), "{cause} is missing in {page}");
 }
 
 #[tokio::test]
-async fn the_list_has_every_profile_and_what_its_process_uses() {
+async fn the_list_has_every_profile_with_its_usage() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
-    let mut coder = crate::fake::gateway("coder");
-    coder.state = Condition::Running;
-    coder.pid = Some(std::process::id());
-    coder.restarted_seconds_ago = vec![3000, 20, 10];
-    dashboard.agents.set(coder);
+    let restarted_ago = [3000, 20, 10].map(std::time::Duration::from_secs).to_vec();
+    let pid = Some(std::process::id());
+    dashboard.set("coder", ServiceStatus { pid, restarted_ago, ..fake::running() });
     let list = dashboard.get("/api/profiles", Some(&me)).await.is(200).json();
     let names: Vec<_> =
         list["profiles"].as_array().unwrap().iter().map(|one| one["profile"].as_str().unwrap()).collect();
@@ -88,7 +91,7 @@ async fn the_list_has_every_profile_and_what_its_process_uses() {
 }
 
 #[tokio::test]
-async fn a_soul_is_changed_from_the_text_that_was_seen_and_from_no_other() {
+async fn a_soul_changes_only_from_its_current_revision() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");
@@ -129,7 +132,7 @@ async fn a_soul_is_changed_from_the_text_that_was_seen_and_from_no_other() {
 }
 
 #[tokio::test]
-async fn two_that_save_at_once_do_not_both_win() {
+async fn only_one_of_concurrent_saves_succeeds() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
@@ -169,11 +172,11 @@ async fn the_configuration_is_shown_without_its_secrets() {
     assert!(page.contains("provider.api_key") && !page.contains("planted-secret"));
     std::fs::write(dashboard.home.config(&coder), "a: [").unwrap();
     let page = dashboard.get("/profiles/coder", Some(&me)).await.is(200).text();
-    assert!(page.contains("cannot read config.yaml"), "the rest of the page is there all the same");
+    assert!(page.contains("failed to read config.yaml"), "the rest of the page is there all the same");
 }
 
 #[tokio::test]
-async fn a_log_is_shown_from_its_end_searched_and_freed_of_secrets() {
+async fn a_log_is_searched_and_hides_secrets() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");
@@ -206,13 +209,12 @@ async fn a_log_is_shown_from_its_end_searched_and_freed_of_secrets() {
 }
 
 #[tokio::test]
-async fn nothing_answers_in_words_of_html_that_a_profile_brings_along() {
+async fn html_in_a_profile_is_escaped() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");
-    let mut gateway = crate::fake::gateway("coder");
-    gateway.problem = Some("<img src=x onerror=alert(1)>\u{1b}[2J".into());
-    dashboard.agents.set(gateway);
+    let gave_up = Some("<img src=x onerror=alert(1)>\u{1b}[2J".into());
+    dashboard.set("coder", ServiceStatus { gave_up, ..fake::down() });
     std::fs::write(dashboard.home.soul(&coder), "</textarea><script>alert(1)</script>").unwrap();
     for path in
         ["/", "/profiles/coder", "/profiles/coder?search=%22%3E%3Cscript%3E", "/?q=%22%3E%3Cscript%3E"]

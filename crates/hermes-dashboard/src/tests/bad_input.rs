@@ -1,4 +1,4 @@
-//! What no browser sends.
+//! Malformed requests.
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -7,7 +7,7 @@ use futures_util::stream;
 use super::fixture::{Dashboard, request};
 
 #[tokio::test]
-async fn a_body_that_is_too_long_or_never_ends_is_refused_and_not_kept() {
+async fn long_and_endless_bodies_are_refused() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let sent = |body: Body| {
@@ -27,7 +27,7 @@ async fn a_body_that_is_too_long_or_never_ends_is_refused_and_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_arrive_is_waited_for_only_so_long() {
+async fn a_body_has_a_timeout() {
     let dashboard = Dashboard::new();
     let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
     let login =
@@ -36,7 +36,7 @@ async fn a_body_that_does_not_arrive_is_waited_for_only_so_long() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_or_of_another_shape_is_refused_in_words() {
+async fn malformed_json_is_refused_with_its_cause() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for (body, cause) in [
@@ -66,11 +66,11 @@ async fn what_is_no_json_or_of_another_shape_is_refused_in_words() {
     }
     dashboard.call("POST", "/api/profiles/default/explode", &me, &serde_json::json!(null)).await.is(404);
     let answer = dashboard.call("PATCH", "/api/profiles", &me, &serde_json::json!(null)).await.is(405).json();
-    assert_eq!(answer["hint"], "GET or POST is answered");
+    assert_eq!(answer["hint"], "use GET or POST");
 }
 
 #[tokio::test]
-async fn a_query_that_makes_no_sense_is_no_failure_of_the_dashboard() {
+async fn a_malformed_query_is_no_server_error() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for path in [
@@ -90,7 +90,7 @@ async fn a_query_that_makes_no_sense_is_no_failure_of_the_dashboard() {
 }
 
 #[tokio::test]
-async fn a_head_of_another_charset_is_nobodys() {
+async fn headers_outside_ascii_are_no_login() {
     let dashboard = Dashboard::new();
     let odd = |name: header::HeaderName| {
         request("GET", "/api/profiles", None)

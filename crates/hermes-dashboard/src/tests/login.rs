@@ -1,10 +1,11 @@
-//! Coming in and going out.
+//! Login and logout.
 
 use axum::body::Body;
 use axum::http::header;
 
 use super::fixture::{Answer, Dashboard, LoggedIn, TOKEN, request};
-use crate::site::{Gate, Peer};
+use crate::auth::Gate;
+use crate::site::Peer;
 
 async fn enter(dashboard: &Dashboard, user: &str, password: &str) -> Answer {
     let body = form_urlencoded::Serializer::new(String::new())
@@ -22,7 +23,7 @@ fn cookie_of(answer: &Answer) -> LoggedIn {
 }
 
 #[tokio::test]
-async fn the_link_lets_in_and_leaves_a_cookie_that_no_script_and_no_other_site_can_use() {
+async fn the_link_logs_in_with_a_strict_cookie() {
     let dashboard = Dashboard::new();
     let answer = dashboard.get(&format!("/login?token={TOKEN}"), None).await.is(200);
     let cookie = answer.header("set-cookie");
@@ -59,7 +60,10 @@ async fn a_name_and_a_password_let_in_and_nothing_less() {
     for (user, password) in [("me", "wrong"), ("you", "correct horse"), ("", ""), ("me", "correct horse ")] {
         let answer = enter(&dashboard, user, password).await.is(401);
         assert_eq!(answer.header("set-cookie"), "");
-        assert!(answer.text().contains("the name or the password is wrong"), "which of them is not told");
+        assert!(
+            answer.text().contains("the name or the password is wrong"),
+            "the message does not tell which of them"
+        );
     }
     dashboard.get(&format!("/login?token={TOKEN}"), None).await.is(401);
 }
@@ -112,7 +116,7 @@ async fn twenty_parallel_right_logins_succeed() {
 }
 
 #[tokio::test]
-async fn parallel_guesses_cost_no_more_hashes_than_guesses_in_a_row() {
+async fn parallel_guesses_cost_no_more_hashes_than_serial_ones() {
     let dashboard = Dashboard::with_password("me", "right");
     let guesses: Vec<_> = (0..20).map(|count| format!("wrong {count}")).collect();
     let logins = guesses.iter().map(|guess| enter(&dashboard, "me", guess));
@@ -122,7 +126,7 @@ async fn parallel_guesses_cost_no_more_hashes_than_guesses_in_a_row() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_is_counted_and_frees_no_turn() {
+async fn an_aborted_attempt_counts() {
     let dashboard = Dashboard::with_password("me", "right");
     for count in 0..5 {
         let guess = format!("wrong {count}");
@@ -201,11 +205,11 @@ async fn a_page_of_another_site_makes_no_attempt() {
 }
 
 #[tokio::test]
-async fn the_address_of_a_proxy_counts_only_where_the_proxy_is_trusted() {
+async fn only_trusted_proxies_set_the_client_address() {
     let tries = async |environment: &[(&str, &str)]| {
         let gate = Gate::Password(crate::auth::Verifier::new(
             "me".into(),
-            crate::settings::Password::Plain("right".into()),
+            crate::auth::Password::Plain("right".into()),
         ));
         let dashboard = Dashboard::with(environment, gate);
         let mut last = 0;
@@ -255,13 +259,13 @@ async fn a_new_token_revokes_the_old_one_at_once() {
 async fn the_stream_of_a_program_ends_with_its_token() {
     let dashboard = Dashboard::watching();
     let program = crate::site::Identity::Program(dashboard.site.credentials.in_force().generation);
-    assert!(dashboard.site.still_knows(&program));
+    assert!(dashboard.site.is_authorized(&program));
     crate::auth::new_token(&dashboard.home).unwrap();
-    assert!(!dashboard.site.still_knows(&program));
+    assert!(!dashboard.site.is_authorized(&program));
 }
 
 #[tokio::test]
-async fn a_password_in_the_configuration_is_in_force_at_once_and_can_be_taken_back() {
+async fn a_password_in_the_configuration_applies_at_once() {
     let dashboard = Dashboard::watching();
     let config = dashboard.home.config(&hermes_core::ProfileName::default_profile());
     let token = crate::auth::token_of(&dashboard.home).unwrap().unwrap();
@@ -272,7 +276,7 @@ async fn a_password_in_the_configuration_is_in_force_at_once_and_can_be_taken_ba
     enter(&dashboard, "hermes", &token).await.is(401);
     dashboard.get(&format!("/login?token={token}"), None).await.is(401);
     enter(&dashboard, "hermes", "right").await.is(303);
-    // A mistake in the file opens nothing, and locks nobody out.
+    // An error in the file neither opens the dashboard nor locks visitors out.
     std::fs::write(&config, "dashboard:\n  password_hash: hunter2\n").unwrap();
     enter(&dashboard, "hermes", "hunter2").await.is(401);
     enter(&dashboard, "hermes", "right").await.is(303);
@@ -283,7 +287,7 @@ async fn a_password_in_the_configuration_is_in_force_at_once_and_can_be_taken_ba
 }
 
 #[tokio::test]
-async fn two_dashboards_of_one_host_do_not_take_each_others_cookies() {
+async fn dashboards_of_one_host_have_different_cookies() {
     let (one, other) = (Dashboard::new(), Dashboard::new());
     let (first, second) = (one.log_in(), other.log_in());
     // A browser sends both, whatever the port.
@@ -298,7 +302,7 @@ async fn two_dashboards_of_one_host_do_not_take_each_others_cookies() {
 }
 
 #[tokio::test]
-async fn a_program_sends_its_word_with_each_request_and_needs_no_other() {
+async fn a_program_authenticates_each_request() {
     let dashboard = Dashboard::new();
     let call = |authorization: String| {
         request("POST", "/api/profiles", None)
@@ -330,7 +334,7 @@ async fn a_logout_ends_the_session_and_not_only_the_cookie() {
 }
 
 #[tokio::test]
-async fn behind_a_proxy_that_ends_tls_the_cookie_is_for_tls_and_its_path_alone() {
+async fn behind_a_tls_proxy_the_cookie_is_secure() {
     let environment =
         [("HERMES_DASHBOARD_TRUSTED_PROXIES", "127.0.0.1"), ("HERMES_DASHBOARD_BASE_PATH", "/hermes")];
     let dashboard = Dashboard::with(&environment, Gate::Token(TOKEN.into()));
@@ -352,7 +356,7 @@ async fn behind_a_proxy_that_ends_tls_the_cookie_is_for_tls_and_its_path_alone()
 }
 
 #[tokio::test]
-async fn an_open_dashboard_asks_nobody_and_still_refuses_other_sites() {
+async fn an_open_dashboard_still_needs_the_csrf_token() {
     let dashboard = Dashboard::with(&[], Gate::Open { csrf: "word".into() });
     let page = dashboard.get("/", None).await.is(200).text();
     assert!(page.contains(r#"data-csrf="word""#));

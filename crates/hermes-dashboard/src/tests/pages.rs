@@ -1,15 +1,14 @@
-//! The pages without a script: forms, and what they lead to.
+//! The pages without a script.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hermes_service::Condition;
+use hermes_service::ServiceStatus;
 
 use super::fixture::Dashboard;
-use crate::agents::Finding;
 use crate::fake;
 
 #[tokio::test]
-async fn without_a_script_a_profile_is_made_started_and_deleted_by_forms() {
+async fn forms_work_without_a_script() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let follow = async |answer: super::fixture::Answer| {
@@ -32,7 +31,7 @@ async fn without_a_script_a_profile_is_made_started_and_deleted_by_forms() {
 }
 
 #[tokio::test]
-async fn names_that_break_the_rule_are_refused_with_the_rule() {
+async fn invalid_names_are_refused() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let long = "x".repeat(300);
@@ -51,17 +50,15 @@ async fn names_that_break_the_rule_are_refused_with_the_rule() {
 }
 
 #[tokio::test]
-async fn the_overview_tells_what_is_wrong_and_finds_by_name() {
+async fn the_overview_shows_problems_and_finds_by_name() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for name in ["coder", "writer"] {
         dashboard.profile(name);
     }
-    let mut writer = fake::gateway("writer");
-    writer.state = Condition::GivenUp;
-    writer.problem = Some("it crashed 10 times".into());
-    writer.restarted_seconds_ago = vec![10, 20];
-    dashboard.agents.set(writer);
+    let gave_up = Some("it crashed 10 times".into());
+    let restarted_ago = [10, 20].map(Duration::from_secs).to_vec();
+    dashboard.set("writer", ServiceStatus { gave_up, restarted_ago, ..fake::down() });
     let page = dashboard.get("/", Some(&me)).await.is(200).text();
     for text in
         ["given up", "it crashed 10 times", "1 in trouble", r#"class="spark""#, "<strong>3</strong> agents"]
@@ -73,23 +70,28 @@ async fn the_overview_tells_what_is_wrong_and_finds_by_name() {
     assert!(found.contains(r#"<tr hidden role="row" data-profile="writer""#), "{found}");
     assert!(found.contains(r#"<p id="none" hidden>"#), "{found}");
     let none = dashboard.get("/?q=zzz", Some(&me)).await.is(200).text();
-    assert!(none.contains(r#"<p id="none">No agent’s name holds"#), "{none}");
+    assert!(none.contains(r#"<p id="none">No agent’s name contains"#), "{none}");
 }
 
 #[tokio::test]
-async fn the_doctor_has_the_mend_beside_what_is_wrong() {
+async fn the_doctor_shows_findings_with_hints() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
-    assert!(dashboard.get("/doctor", Some(&me)).await.text().contains("Nothing is wrong."));
-    let finding = |broken| Finding { broken, what: "a <disk> is full".into(), mend: "make room".into() };
-    *dashboard.agents.findings.lock().unwrap() = vec![finding(true), finding(false)];
+    assert!(dashboard.get("/doctor", Some(&me)).await.text().contains("No problems found."));
+    // A gateway without its profile is broken, a directory that is no profile is a warning.
+    dashboard.set("ghost", fake::down());
+    std::fs::create_dir_all(dashboard.home.profiles_directory().join("a <disk>")).unwrap();
     let page = dashboard.get("/doctor", Some(&me)).await.text();
-    assert!(page.contains("broken") && page.contains("warning") && page.contains("make room"), "{page}");
+    assert!(page.contains("broken") && page.contains("warning"), "{page}");
+    assert!(
+        page.contains("hermes profile delete ghost --yes") && page.contains("move it elsewhere"),
+        "{page}"
+    );
     assert!(!page.contains("<disk>"));
 }
 
 #[tokio::test]
-async fn the_boots_that_the_volume_keeps_are_shown_with_what_they_did() {
+async fn recorded_boots_are_shown_with_their_actions() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     std::fs::create_dir_all(dashboard.home.logs_directory()).unwrap();
@@ -125,10 +127,18 @@ async fn a_page_of_a_thousand_profiles_is_rendered_at_once() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for count in 0..1000 {
-        let mut gateway = fake::gateway(&format!("agent-{count:04}"));
-        gateway.state = if count % 2 == 0 { Condition::Running } else { Condition::Crashed };
-        gateway.restarted_seconds_ago = vec![5; count % 7];
-        dashboard.agents.set(gateway);
+        let name = format!("agent-{count:04}");
+        let directory = dashboard.home.profiles_directory().join(&name);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(
+            directory.join("SOUL.md"),
+            "You are.
+",
+        )
+        .unwrap();
+        let status = if count % 2 == 0 { fake::running() } else { fake::crashed() };
+        let restarted_ago = vec![Duration::from_secs(5); count % 7];
+        dashboard.set(&name, ServiceStatus { restarted_ago, ..status });
     }
     let began = Instant::now();
     let page = dashboard.get("/", Some(&me)).await.is(200);

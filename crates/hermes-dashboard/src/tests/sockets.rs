@@ -1,20 +1,21 @@
-//! The dashboard on a real socket: many clients, slow ones, heads that are too long.
+//! The dashboard on a real socket: many clients, slow clients, long heads.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use hermes_service::ServiceStatus;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::fixture::{Dashboard, LoggedIn};
 use crate::process_usage::Usage;
-use crate::{board, connection, fake};
+use crate::{connection, fake, refresh};
 
 async fn serve(dashboard: &Dashboard) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(connection::take_in(listener, dashboard.router.clone(), "".into()));
-    tokio::spawn(board::keep_looking(Arc::clone(&dashboard.site)));
+    tokio::spawn(connection::accept(listener, dashboard.router.clone(), "".into()));
+    tokio::spawn(refresh::run(Arc::clone(&dashboard.site)));
     address
 }
 
@@ -33,7 +34,7 @@ async fn read_some(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_thousand_open_pages_and_readers_that_never_read_need_little_memory() {
+async fn a_thousand_streams_need_little_memory() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -41,9 +42,9 @@ async fn a_thousand_open_pages_and_readers_that_never_read_need_little_memory() 
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for count in 0..20 {
-        dashboard.agents.set(fake::gateway(&format!("agent-{count}")));
+        dashboard.profile(&format!("agent-{count}"));
     }
-    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    let version = refresh::recent(&dashboard.site).await.unwrap().version;
     let address = serve(&dashboard).await;
     let before = Usage::of(std::process::id()).unwrap().memory_bytes;
     let path = format!("/api/events?since={version}");
@@ -59,12 +60,10 @@ async fn a_thousand_open_pages_and_readers_that_never_read_need_little_memory() 
     // Every row changes, ten times: some hundred kilobytes for each of them.
     for round in 0..10 {
         for count in 0..20 {
-            let problem = Some(format!("round {round} {}", "x".repeat(1000)));
-            dashboard
-                .agents
-                .set(crate::agents::Gateway { problem, ..fake::gateway(&format!("agent-{count}")) });
+            let gave_up = Some(format!("round {round} {}", "x".repeat(1000)));
+            dashboard.set(&format!("agent-{count}"), ServiceStatus { gave_up, ..fake::running() });
         }
-        board::renew(&dashboard.site).await;
+        refresh::refresh(&dashboard.site).await;
         tokio::task::yield_now().await;
     }
     let last = "round 9";
@@ -80,7 +79,7 @@ async fn a_thousand_open_pages_and_readers_that_never_read_need_little_memory() 
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_is_refused_and_one_that_does_not_end_is_cut_off() {
+async fn long_heads_are_refused() {
     let dashboard = Dashboard::new();
     let address = serve(&dashboard).await;
     let mut stream = TcpStream::connect(address).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the page is sent while it is open.
+//! The event streams.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt as _;
-use hermes_service::Condition;
+use hermes_service::ServiceStatus;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::fixture::{Dashboard, LoggedIn, request};
-use crate::{board, fake};
+use crate::{fake, refresh};
 
 /// An open stream.
 struct Events {
@@ -27,7 +27,7 @@ impl Events {
         Self { body: response.into_body().into_data_stream() }
     }
 
-    /// The next event that is no pulse; nothing at the end.
+    /// Returns the next event that is no pulse, or `None` at the end.
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             let bytes =
@@ -43,12 +43,12 @@ impl Events {
 }
 
 #[tokio::test]
-async fn a_row_that_changes_is_sent_and_one_that_does_not_is_not() {
+async fn only_changed_rows_are_sent() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
-    let version = board::fresh(&dashboard.site).await.unwrap().version;
-    tokio::spawn(board::keep_looking(Arc::clone(&dashboard.site)));
+    let version = refresh::recent(&dashboard.site).await.unwrap().version;
+    tokio::spawn(refresh::run(Arc::clone(&dashboard.site)));
     let mut events = Events::open(&dashboard, &format!("/api/events?since={version}"), &me).await;
     dashboard.call("POST", "/api/profiles/coder/start", &me, &json!(null)).await.is(200);
     let (name, row) = events.next().await.unwrap();
@@ -62,12 +62,12 @@ async fn a_row_that_changes_is_sent_and_one_that_does_not_is_not() {
 }
 
 #[tokio::test]
-async fn who_comes_back_gets_what_was_missed_and_who_missed_too_much_is_told_of_all() {
+async fn a_new_stream_sends_missed_changes_or_all_names() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
-    let before = board::fresh(&dashboard.site).await.unwrap().version;
+    let before = refresh::recent(&dashboard.site).await.unwrap().version;
     dashboard.profile("coder");
-    board::renew(&dashboard.site).await;
+    refresh::refresh(&dashboard.site).await;
     let mut events = Events::open(&dashboard, &format!("/api/events?since={before}"), &me).await;
     assert_eq!(events.next().await.unwrap().1["name"], "coder");
     // 0 is what a program begins with, 9999 is of another dashboard.
@@ -91,7 +91,7 @@ async fn a_stream_ends_when_its_session_does() {
         dashboard.home.gateway_logs_directory(&hermes_core::ProfileName::new("coder").unwrap()),
     )
     .unwrap();
-    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    let version = refresh::recent(&dashboard.site).await.unwrap().version;
     let mut rows = Events::open(&dashboard, &format!("/api/events?since={version}"), &me).await;
     let mut log = Events::open(&dashboard, "/api/profiles/coder/log/events", &me).await;
     assert_eq!(log.next().await.unwrap().0, "tail");
@@ -104,7 +104,7 @@ async fn a_stream_ends_when_its_session_does() {
 }
 
 #[tokio::test]
-async fn a_log_is_followed_through_its_rotation_and_shown_harmlessly() {
+async fn a_log_is_followed_through_its_rotation() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");
@@ -140,17 +140,17 @@ async fn one_stream_carries_rows_and_logs() {
         std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&profile)).unwrap();
         std::fs::write(dashboard.home.gateway_log(&profile), format!("first of {name}\n")).unwrap();
     }
-    let version = board::fresh(&dashboard.site).await.unwrap().version;
-    tokio::spawn(board::keep_looking(Arc::clone(&dashboard.site)));
+    let version = refresh::recent(&dashboard.site).await.unwrap().version;
+    tokio::spawn(refresh::run(Arc::clone(&dashboard.site)));
     let path = format!("/api/events?since={version}&logs=coder,writer,missing,..%2Fx");
     let mut events = Events::open(&dashboard, &path, &me).await;
-    let mut told = Vec::new();
+    let mut seen = Vec::new();
     for _ in 0..4 {
         let (event, data) = events.next().await.unwrap();
-        told.push(format!("{event} {}", data["name"].as_str().unwrap()));
+        seen.push(format!("{event} {}", data["name"].as_str().unwrap()));
     }
-    told.sort();
-    assert_eq!(told, ["log-tail coder", "log-tail writer", "log-trouble ../x", "log-trouble missing"]);
+    seen.sort();
+    assert_eq!(seen, ["log-tail coder", "log-tail writer", "log-trouble ../x", "log-trouble missing"]);
     let log = dashboard.home.gateway_log(&hermes_core::ProfileName::new("writer").unwrap());
     std::fs::OpenOptions::new().append(true).open(log).unwrap().write_all(b"second\n").unwrap();
     assert_eq!(
@@ -189,7 +189,7 @@ async fn a_busy_log_is_sent_in_pieces() {
 }
 
 #[tokio::test]
-async fn there_are_only_so_many_streams_and_whoever_closes_one_makes_room() {
+async fn the_number_of_streams_is_limited() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let all = Arc::clone(&dashboard.site.log_streams);
@@ -207,11 +207,12 @@ async fn there_are_only_so_many_streams_and_whoever_closes_one_makes_room() {
 async fn states_in_between_are_skipped_for_a_slow_reader() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
-    let version = board::fresh(&dashboard.site).await.unwrap().version;
+    let version = refresh::recent(&dashboard.site).await.unwrap().version;
     let mut events = Events::open(&dashboard, &format!("/api/events?since={version}"), &me).await;
-    for state in [Condition::Starting, Condition::Running, Condition::Draining, Condition::Crashed] {
-        dashboard.agents.set(crate::agents::Gateway { state, ..fake::gateway("default") });
-        board::renew(&dashboard.site).await;
+    let starting = ServiceStatus { ready: false, ..fake::running() };
+    for status in [starting, fake::running(), fake::down(), fake::crashed()] {
+        dashboard.set("default", status);
+        refresh::refresh(&dashboard.site).await;
     }
     let (_, row) = events.next().await.unwrap();
     assert!(row["html"].as_str().unwrap().contains("crashed"), "{row}");

@@ -1,5 +1,5 @@
-//! Whether a connection is in a request. hyper knows it from the moment when the head is complete; a stop has to know it from
-//! the first byte on, so the bytes are watched on their way in.
+//! The activity of a connection. hyper knows about a request when its head is complete. A drain has to know about it from the
+//! first byte on, so [`Watched`] looks at the incoming bytes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -7,51 +7,46 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 
-use hermes_server::WriteTimeout;
+use hermes_server::{Stream, Transport};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Vitals;
-use crate::listen::{Door, Stream};
 
 const IDLE: u8 = 0;
 const RECEIVING: u8 = 1;
 const ANSWERING: u8 = 2;
 
-/// What one connection is at: nothing, receiving the head of a request, or answering it.
+/// The phase of one connection: idle, receiving the head of a request, or answering it.
 #[derive(Debug)]
 pub(crate) struct Activity {
     vitals: Arc<Vitals>,
-    door: Door,
+    transport: Transport,
     phase: AtomicU8,
 }
 
 impl Activity {
-    /// That of a connection that was just made.
-    pub(crate) fn new(vitals: Arc<Vitals>, door: Door) -> Arc<Self> {
-        vitals.connections(door).fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { vitals, door, phase: AtomicU8::new(IDLE) })
+    /// Begins with the phase of a new connection.
+    pub(crate) fn new(vitals: Arc<Vitals>, transport: Transport) -> Arc<Self> {
+        vitals.connections(transport).fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { vitals, transport, phase: AtomicU8::new(IDLE) })
     }
 
-    /// Whether a request has begun and its head is not complete.
+    /// Tells whether a request has begun and its head is incomplete.
     pub(crate) fn is_half_received(&self) -> bool {
         self.phase.load(Ordering::Relaxed) == RECEIVING
     }
 
-    pub(crate) fn door(&self) -> Door {
-        self.door
+    pub(crate) fn transport(&self) -> Transport {
+        self.transport
     }
 
-    pub(crate) fn vitals(&self) -> &Arc<Vitals> {
-        &self.vitals
-    }
-
-    fn bytes_arrived(&self) {
+    fn begin_receiving(&self) {
         if self.phase.load(Ordering::Relaxed) == IDLE {
             self.enter(RECEIVING);
         }
     }
 
-    /// The head is complete. What this gives is to be kept until the answer has been handed over whole.
+    /// Records that the head is complete. Keep the returned guard until the whole answer has been sent.
     pub(crate) fn answering(self: &Arc<Self>) -> Answering {
         self.enter(ANSWERING);
         Answering { activity: Arc::clone(self) }
@@ -70,14 +65,21 @@ impl Activity {
 impl Drop for Activity {
     fn drop(&mut self) {
         self.enter(IDLE);
-        self.vitals.connections(self.door).fetch_sub(1, Ordering::Relaxed);
+        self.vitals.connections(self.transport).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A request is being answered, until this is dropped.
+/// The guard of a request that is being answered.
 #[derive(Debug)]
 pub(crate) struct Answering {
     activity: Arc<Activity>,
+}
+
+impl Answering {
+    /// Tells whether the gateway drains.
+    pub(super) fn is_draining(&self) -> bool {
+        self.activity.vitals.is_draining()
+    }
 }
 
 impl Drop for Answering {
@@ -86,11 +88,11 @@ impl Drop for Answering {
     }
 }
 
-/// A connection whose incoming bytes are watched. Of a request that came in one piece with the one before it, only a complete
-/// head is seen.
+/// A connection that reports its incoming bytes. When a request arrives together with the one before it, only its complete head
+/// is noticed.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    pub(crate) stream: WriteTimeout<Stream>,
+    pub(crate) stream: Stream,
     pub(crate) activity: Arc<Activity>,
 }
 
@@ -104,7 +106,7 @@ impl AsyncRead for Watched {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
-            this.activity.bytes_arrived();
+            this.activity.begin_receiving();
         }
         polled
     }

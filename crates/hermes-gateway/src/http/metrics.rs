@@ -4,28 +4,29 @@
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering;
 
-use super::vitals::{STATES, Vitals};
-use crate::listen::Door;
+use hermes_server::Transport;
 
-/// What the format calls itself.
+use super::vitals::{STATES, Vitals};
+
+/// The media type of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The text being made.
+/// A page of metrics.
 struct Page {
     text: String,
 }
 
-/// All that is counted, as a page of text.
+/// Renders all counters.
 pub(crate) fn render(vitals: &Vitals) -> String {
     let mut page = Page { text: String::with_capacity(2048) };
-    page.family("hermes_gateway_info", "gauge", "The gateway that this is; always 1.");
+    page.family("hermes_gateway_info", "gauge", "The profile and the version of this gateway; always 1.");
     let labels = [("profile", vitals.profile.as_str()), ("version", &vitals.version)];
     page.sample("hermes_gateway_info", &labels, 1);
 
     page.family("hermes_gateway_uptime_seconds", "gauge", "Seconds since the gateway started.");
     page.sample("hermes_gateway_uptime_seconds", &[], format_args!("{:.3}", vitals.uptime().as_secs_f64()));
 
-    page.family("hermes_gateway_state", "gauge", "1 for the state that the gateway is in, 0 for the others.");
+    page.family("hermes_gateway_state", "gauge", "1 for the current state of the gateway, 0 for the others.");
     let now = vitals.state();
     for state in STATES {
         page.sample("hermes_gateway_state", &[("state", state.as_str())], u8::from(state == now));
@@ -37,20 +38,16 @@ pub(crate) fn render(vitals: &Vitals) -> String {
         page.sample("hermes_gateway_requests_total", &labels, count);
     }
 
-    page.family(
-        "hermes_gateway_connections",
-        "gauge",
-        "Connections that are open, by the door they came through.",
-    );
-    for door in [Door::Unix, Door::Tcp] {
-        let count = vitals.connections(door).load(Ordering::Relaxed);
-        page.sample("hermes_gateway_connections", &[("door", door.as_str())], count);
+    page.family("hermes_gateway_connections", "gauge", "Open connections, by the kind of socket.");
+    for transport in [Transport::Unix, Transport::Tcp] {
+        let count = vitals.connections(transport).load(Ordering::Relaxed);
+        page.sample("hermes_gateway_connections", &[("door", transport.as_str())], count);
     }
 
     page.family(
         "hermes_gateway_connections_in_flight",
         "gauge",
-        "Connections that are in a request, a half-received one included.",
+        "Connections with a request, a half-received one included.",
     );
     page.sample("hermes_gateway_connections_in_flight", &[], vitals.in_flight().load(Ordering::Relaxed));
 
@@ -84,7 +81,7 @@ impl Page {
     }
 }
 
-/// What the format wants escaped in the value of a label.
+/// Escapes the value of a label.
 fn escape(text: &str) -> String {
     text.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
@@ -94,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_end_a_label_value_is_escaped() {
+    fn label_values_are_escaped() {
         let mut page = Page { text: String::new() };
         page.sample("x", &[("a", "1\"2\\3\n4"), ("b", "")], 7);
         assert_eq!(page.text, "x{a=\"1\\\"2\\\\3\\n4\",b=\"\"} 7\n");

@@ -1,4 +1,4 @@
-//! The routes, all in one place, and what each answer goes through.
+//! The routes of the API, and the checks before them.
 
 use std::process;
 use std::sync::Arc;
@@ -10,59 +10,58 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
-use hermes_server::authority::is_allowed;
+use hermes_server::{HostError, Transport, check_host};
 use serde::Serialize;
 
 use super::metrics;
 use super::vitals::Vitals;
-use crate::listen::Door;
 
 /// The longest body of a request, in bytes.
 pub(crate) const REQUEST_BODY_MAX: usize = 1024 * 1024;
 
-/// The routes that answer while the gateway drains, too.
+/// The routes that also answer while the gateway drains.
 const ALWAYS: [&str; 2] = ["/health", "/metrics"];
 
-/// The route of a request that none was found for. Its path would let anyone make up label values.
+/// The label for a request without a route. With its path as the label, clients could create any number of label values.
 const NO_ROUTE: &str = "other";
 
-/// Marks a request on a connection that came when the gateway was draining.
+/// Marks a request on a connection that was opened while the gateway drained.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused;
 
-/// Everything that the gateway answers. The agent's own routes belong here.
+/// Returns all routes of the gateway. The agent's own routes belong here.
 pub(crate) fn router(vitals: Arc<Vitals>) -> Router {
     let routes = Router::new().route("/health", get(health)).route("/metrics", get(metrics));
     finish(routes, vitals)
 }
 
-/// What every answer goes through, whatever the routes are.
+/// Adds the fallbacks, limits and checks that all routes share.
 pub(crate) fn finish(routes: Router<Arc<Vitals>>, vitals: Arc<Vitals>) -> Router {
     routes
-        .fallback(async || problem(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "no such path"))
         .method_not_allowed_fallback(async || {
-            problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not know that method")
+            problem(StatusCode::METHOD_NOT_ALLOWED, "this path does not support the method")
         })
         .layer(DefaultBodyLimit::max(REQUEST_BODY_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&vitals), admit))
         .with_state(vitals)
 }
 
-/// Refuses what must not reach a route, and counts every answer.
+/// Refuses requests that must not reach a route, and counts every answer.
 async fn admit(State(vitals): State<Arc<Vitals>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let refused = request.extensions().get::<Refused>().is_some();
-    let response = if let Some(host) = wrong_host(&request, &vitals.allowed_hosts) {
+    let response = if let Some(host) = refused_host(&request, &vitals.allowed_hosts) {
         let error = format!("this gateway does not answer to the name {host:?}");
         let hint = "allow it: API_SERVER_ALLOWED_HOSTS=NAME, or gateway.allowed_hosts in config.yaml";
         json(StatusCode::MISDIRECTED_REQUEST, &serde_json::json!({ "error": error, "hint": hint }))
     } else if refused && !ALWAYS.contains(&route) {
-        let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is going down");
+        let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway is stopping");
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         response
     } else if request.body().size_hint().lower() > REQUEST_BODY_MAX as u64 {
-        problem(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than a request may be")
+        problem(StatusCode::PAYLOAD_TOO_LARGE, "the request body is too long")
     } else {
         next.run(request).await
     };
@@ -70,19 +69,16 @@ async fn admit(State(vitals): State<Arc<Vitals>>, request: Request, next: Next) 
     response
 }
 
-/// The name on a request through the TCP port that the gateway does not answer to. A page whose name was bound to this address
-/// (DNS rebinding) sends one. No browser leaves `Host` out, and no page reaches the Unix socket.
-fn wrong_host(request: &Request, allowed: &[String]) -> Option<String> {
-    if request.extensions().get::<Door>() != Some(&Door::Tcp) {
+/// Returns the host for which a request through the TCP port is refused. A request without a host passes, because every browser
+/// names one. Web pages cannot reach the Unix socket.
+fn refused_host(request: &Request, allowed: &[String]) -> Option<String> {
+    if request.extensions().get::<Transport>() != Some(&Transport::Tcp) {
         return None;
     }
-    let named = request.headers().get_all(header::HOST).iter().map(|value| value.as_bytes());
-    let target = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    named
-        .chain(target)
-        .map(String::from_utf8_lossy)
-        .find(|host| !is_allowed(host, allowed))
-        .map(std::borrow::Cow::into_owned)
+    match check_host(request, allowed) {
+        Ok(()) | Err(HostError::Missing) => None,
+        Err(HostError::NotAllowed(host)) => Some(host),
+    }
 }
 
 #[derive(Serialize)]
@@ -118,7 +114,7 @@ async fn metrics(State(vitals): State<Arc<Vitals>>) -> Response {
     answer(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(&vitals))
 }
 
-/// What went wrong, for a program: `{"error": …}`.
+/// Returns an error for a program: `{"error": …}`.
 fn problem(status: StatusCode, error: &str) -> Response {
     json(status, &serde_json::json!({ "error": error }))
 }
@@ -137,7 +133,7 @@ fn answer(status: StatusCode, content_type: &'static str, text: String) -> Respo
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    // What is asked is how things are now.
+    // The answers describe the current state.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

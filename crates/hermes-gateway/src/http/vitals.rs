@@ -1,4 +1,4 @@
-//! What is known of the running gateway: `/health` and `/metrics` say it.
+//! The facts about the running gateway that `/health` and `/metrics` report.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hermes_core::{ObservedState, ProfileName};
+use hermes_server::Transport;
 
-use crate::listen::Door;
 use crate::state::Recorder;
 
 /// All states, in the order in which [`Vitals`] numbers them.
@@ -23,7 +23,7 @@ pub(crate) const STATES: [ObservedState; 6] = [
 /// A route and the status of an answer.
 type Answer = (String, u16);
 
-/// What is known of the running gateway.
+/// The facts about the running gateway.
 #[derive(Debug)]
 pub(crate) struct Vitals {
     pub(crate) profile: ProfileName,
@@ -40,7 +40,7 @@ pub(crate) struct Vitals {
 }
 
 impl Vitals {
-    /// Those of a gateway that starts now.
+    /// Begins with the facts about a gateway that starts now.
     pub(crate) fn new(
         profile: ProfileName,
         version: String,
@@ -71,7 +71,7 @@ impl Vitals {
         self.state.store(u8::try_from(number).unwrap_or_default(), Ordering::Relaxed);
     }
 
-    /// Whether it finishes what is in flight and takes in nothing new.
+    /// Tells whether it finishes the requests in flight and refuses new ones.
     pub(crate) fn is_draining(&self) -> bool {
         self.state() == ObservedState::Draining
     }
@@ -89,14 +89,14 @@ impl Vitals {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn connections(&self, door: Door) -> &AtomicUsize {
-        match door {
-            Door::Unix => &self.unix_connections,
-            Door::Tcp => &self.tcp_connections,
+    pub(crate) fn connections(&self, transport: Transport) -> &AtomicUsize {
+        match transport {
+            Transport::Unix => &self.unix_connections,
+            Transport::Tcp => &self.tcp_connections,
         }
     }
 
-    /// How many connections are in a request, a half-received one included.
+    /// Returns the number of connections with a request, a half-received one included.
     pub(crate) fn in_flight(&self) -> &AtomicUsize {
         &self.in_flight
     }

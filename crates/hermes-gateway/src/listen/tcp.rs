@@ -1,14 +1,15 @@
 //! The TCP port, where one is configured.
 
-use hermes_server::ListenError;
+use hermes_core::gateway::settings::{Settings, Source};
+use hermes_server::{ListenError, Listener};
 use tokio::net::TcpListener;
 
-use super::Listener;
-use crate::error::{GatewayError, SettingPlace};
+use crate::error::GatewayError;
 use crate::options::Options;
-use crate::settings::{self, Settings, Source};
+use crate::setting_place::SettingPlace;
+use crate::settings;
 
-/// Serves on the host that is configured and on `port`.
+/// Listens on the configured host and on `port`.
 ///
 /// # Errors
 /// The name has no address, the port is taken, or the kernel refuses for another reason.

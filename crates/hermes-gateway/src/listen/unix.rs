@@ -9,17 +9,17 @@ use hermes_core::ProfileName;
 use hermes_core::gateway::socket as gateway_socket;
 use hermes_core::gateway::socket::NAME;
 use hermes_os::file_system;
+use hermes_server::Listener;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::UnixListener;
 
-use super::Listener;
 use crate::directory::{ProfileDirectory, identity};
 use crate::error::GatewayError;
 use crate::say::warn;
 
-/// How many connections wait in the kernel until they are taken.
+/// The number of connections that wait in the kernel until they are accepted.
 const BACKLOG: i32 = 128;
 
 /// The socket in the file system, removed when this is dropped.
@@ -43,11 +43,11 @@ struct Place<'d> {
     path: PathBuf,
 }
 
-/// Serves at `gateway.sock` in `directory`, mode 0600; in the gateway's slot, if the volume holds no sockets. The caller holds the
-/// profile's lock, so a socket that is there already is a dead gateway's.
+/// Listens at `gateway.sock` in `directory`, mode 0600. If the volume cannot hold sockets, it listens in the gateway's slot. The
+/// caller holds the profile's lock, so an existing socket is left from a dead gateway.
 ///
 /// # Errors
-/// Something else lies there, or the kernel refuses.
+/// Another kind of file has the path, or the kernel refuses.
 pub(crate) fn bind(
     directory: &ProfileDirectory,
     profile: &ProfileName,
@@ -97,7 +97,7 @@ fn kind(place: &Place<'_>) -> rustix::io::Result<Option<FileType>> {
 fn listen(place: &Place<'_>) -> io::Result<(Listener, SocketFile)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    // An address holds 107 bytes, and HERMES_HOME may be longer. The way through the descriptor is always short.
+    // An address holds 107 bytes, and HERMES_HOME may be longer. The path through the descriptor is always short.
     let address = format!("/proc/self/fd/{}/{NAME}", place.directory.as_raw_fd());
     rustix::net::bind(&socket, &SocketAddrUnix::new(address.as_str())?)?;
     let stat = rustix::fs::statat(place.directory, NAME, AtFlags::SYMLINK_NOFOLLOW)?;
@@ -107,7 +107,7 @@ fn listen(place: &Place<'_>) -> io::Result<(Listener, SocketFile)> {
         path: place.path.clone(),
         identity: identity(&stat),
     };
-    // Before `listen` nobody can connect, whatever the umask made of the mode.
+    // Before `listen` no client can connect, so the umask does not matter.
     rustix::fs::chmodat(place.directory, NAME, Mode::from_raw_mode(0o600), AtFlags::empty())?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok((Listener::Unix(UnixListener::from_std(StdListener::from(socket))?), file))
@@ -118,7 +118,7 @@ impl Drop for SocketFile {
         let ours = rustix::fs::statat(&self.directory, NAME, AtFlags::SYMLINK_NOFOLLOW)
             .is_ok_and(|stat| identity(&stat) == self.identity);
         if ours && let Err(error) = rustix::fs::unlinkat(&self.directory, NAME, AtFlags::empty()) {
-            warn(format_args!("remove {}: {}", self.path.display(), io::Error::from(error)));
+            warn(format_args!("failed to remove {}: {}", self.path.display(), io::Error::from(error)));
         }
     }
 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_without_sockets_is_told_apart_from_one_that_refuses() {
+    fn a_volume_without_sockets_is_a_configuration_error() {
         let socket = |source| GatewayError::NoSockets { path: "/opt/data/gateway.sock".into(), source };
         let hint = socket(lacks_sockets()).hint().unwrap();
         assert!(hint.contains("API_SERVER_PORT"), "{hint}");

@@ -1,4 +1,4 @@
-//! How a gateway ends.
+//! The drain and the end of a gateway.
 
 use std::fs;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ fn wait_in_flight(vitals: &Vitals, count: usize) {
 }
 
 #[test]
-fn a_request_that_is_being_answered_is_finished_and_new_ones_are_refused() {
+fn a_drain_finishes_requests_and_refuses_new_ones() {
     let (home, slow) = (home("20"), Slow::default());
     let (gateway, vitals) = start(&home, &slow);
     let mut busy = gateway.connect();
@@ -69,7 +69,7 @@ fn a_request_that_is_being_answered_is_finished_and_new_ones_are_refused() {
 
     let refused = gateway.get("/slow");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{refused:?}");
-    assert_eq!(refused.json()["error"], "the gateway is going down");
+    assert_eq!(refused.json()["error"], "the gateway is stopping");
 
     slow.go.notify_one();
     let answer = busy.answer();
@@ -80,7 +80,7 @@ fn a_request_that_is_being_answered_is_finished_and_new_ones_are_refused() {
 }
 
 #[test]
-fn health_is_answered_while_the_gateway_drains_and_says_so() {
+fn health_reports_the_drain() {
     let (home, slow) = (home("20"), Slow::default());
     let (send, receive) = std::sync::mpsc::channel();
     let slow_go = Arc::clone(&slow.go);
@@ -174,7 +174,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn the_last_state_is_stopped_only_where_the_operator_wants_that() {
+fn the_last_state_follows_the_desired_state() {
     for (desired, left) in [
         (None, "running"),
         (Some(DesiredState::Running), "running"),
@@ -195,7 +195,7 @@ fn the_last_state_is_stopped_only_where_the_operator_wants_that() {
 }
 
 #[test]
-fn a_profile_that_is_removed_ends_its_gateway_which_puts_nothing_into_its_successor() {
+fn a_removed_profile_ends_its_gateway_without_a_trace() {
     for successor in [false, true] {
         let home = TestHome::new();
         let mut gateway = Running::start(&home, home.options(), http::router, Duration::from_millis(20));
@@ -230,7 +230,7 @@ fn a_running_gateway_writes_its_state_again_and_again() {
 }
 
 #[test]
-fn a_profile_that_is_removed_during_the_drain_leaves_nothing_to_its_successor() {
+fn a_profile_removed_during_the_drain_leaves_no_trace() {
     let (home, slow) = (home("20"), Slow::default());
     let (gateway, vitals) = start(&home, &slow);
     let mut busy = gateway.connect();
@@ -248,11 +248,11 @@ fn a_profile_that_is_removed_during_the_drain_leaves_nothing_to_its_successor() 
 }
 
 #[test]
-fn a_state_file_that_does_not_answer_delays_neither_health_nor_the_end() {
+fn a_locked_state_file_delays_neither_health_nor_end() {
     let home = TestHome::new();
     let mut gateway = Running::start(&home, home.options(), http::router, Duration::from_millis(20));
     gateway.wait_ready();
-    // Who changes the state holds this; held for ever, it is as a disk that hangs.
+    // A writer of the state holds this lock. Held for ever, it acts like a disk that hangs.
     let lock = fs::File::open(StateFile::of(&home.home, &coder()).lock_path()).unwrap();
     lock.lock().unwrap();
     let before = home.state();

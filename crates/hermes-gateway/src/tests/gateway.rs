@@ -1,4 +1,4 @@
-//! A home that is thrown away, gateways in it, and a client that speaks raw HTTP.
+//! A temporary home, gateways in it, and a client that speaks raw HTTP.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use hermes_core::{GatewayState, Home, ProfileName, StateFile, StateRead};
+use hermes_server::StopRequests;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::error::GatewayError;
 use crate::http::{self, Vitals};
 use crate::options::Options;
-use crate::run::{in_event_loop, live};
-use crate::signals::Orders;
+use crate::run::serve;
 use crate::state::STATE_INTERVAL;
 
-/// Longer than anything here takes; what waits for it has failed.
+/// The time-out of a test step.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A `HERMES_HOME` with the profile `coder`.
@@ -89,7 +89,7 @@ impl TestHome {
 
     pub(crate) fn failure_of(&self, options: Options) -> GatewayError {
         let running = Running::start(self, options, http::router, STATE_INTERVAL);
-        running.join().expect_err("the gateway ended as if told to")
+        running.join().expect_err("the gateway ended without an error")
     }
 
     pub(crate) fn start(&self) -> Running {
@@ -110,7 +110,7 @@ pub(crate) fn coder() -> ProfileName {
 /// A gateway in a thread.
 pub(crate) struct Running {
     thread: Option<JoinHandle<Result<(), GatewayError>>>,
-    orders: UnboundedSender<()>,
+    stop: UnboundedSender<()>,
     ready: io::PipeReader,
     socket: PathBuf,
     directory: fs::File,
@@ -123,32 +123,34 @@ impl Running {
         router: impl FnOnce(Arc<Vitals>) -> Router + Send + 'static,
         state_interval: Duration,
     ) -> Self {
-        let (ready, told) = io::pipe().unwrap();
-        options.ready = Some(OwnedFd::from(told));
+        let (ready, notification) = io::pipe().unwrap();
+        options.ready = Some(OwnedFd::from(notification));
         let socket = home.home.gateway_socket(&options.profile);
         let directory = fs::File::open(home.home.root()).unwrap();
-        let (orders, received) = Orders::new();
-        let thread = thread::spawn(move || in_event_loop(live(options, received, router, state_interval)));
-        Self { thread: Some(thread), orders, ready, socket, directory }
+        let (stop, received) = StopRequests::channel();
+        let thread = thread::spawn(move || {
+            hermes_server::block_on(serve(options, received, router, state_interval)).unwrap()
+        });
+        Self { thread: Some(thread), stop, ready, socket, directory }
     }
 
     /// Reads the descriptor to its end, as s6 does: a newline, or nothing from a gateway that failed.
     #[track_caller]
     pub(crate) fn wait_ready(&mut self) {
-        let mut told = String::new();
-        self.ready.read_to_string(&mut told).unwrap();
-        if told != "\n" {
+        let mut text = String::new();
+        self.ready.read_to_string(&mut text).unwrap();
+        if text != "\n" {
             let ended = self.thread.take().unwrap().join().unwrap();
-            panic!("not ready but {told:?}: {ended:?}");
+            panic!("not ready but {text:?}: {ended:?}");
         }
     }
 
-    /// What SIGTERM does.
+    /// Sends a request to stop, as SIGTERM does.
     pub(crate) fn terminate(&self) {
-        self.orders.send(()).unwrap();
+        self.stop.send(()).unwrap();
     }
 
-    /// What comes back in the end.
+    /// Returns the result of the gateway.
     #[track_caller]
     pub(crate) fn join(mut self) -> Result<(), GatewayError> {
         let thread = self.thread.take().unwrap();
@@ -188,8 +190,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // Of a test that failed: twice, so that nothing is waited for.
-        let _ = self.orders.send(());
-        let _ = self.orders.send(());
+        let _ = self.stop.send(());
+        let _ = self.stop.send(());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -201,7 +203,7 @@ pub(crate) struct Client {
     stream: UnixStream,
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -268,7 +270,7 @@ impl Client {
     }
 }
 
-/// Looks until it is so.
+/// Waits until the condition is true.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let give_up = Instant::now() + DEADLINE;
@@ -278,14 +280,14 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// A port of 127.0.0.1 that somebody listens on.
+/// Returns a port of 127.0.0.1 and its listener.
 pub(crate) fn taken_port() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, port)
 }
 
-/// One that nobody listens on at this moment.
+/// Returns a port that no process listens on.
 pub(crate) fn free_port() -> u16 {
     taken_port().1
 }

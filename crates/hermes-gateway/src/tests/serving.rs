@@ -1,4 +1,4 @@
-//! What a running gateway answers.
+//! The answers of a running gateway.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -12,8 +12,8 @@ use axum::Router;
 use axum::routing::post;
 
 use super::gateway::{TestHome, coder, free_port, wait_until};
-use crate::http::{HEAD_TIMEOUT, REQUEST_BODY_MAX, Vitals, finish};
-use crate::serve::CONNECTIONS_MAX;
+use crate::http::{REQUEST_BODY_MAX, Vitals, finish};
+use crate::serve::LIMITS;
 
 fn echo(vitals: Arc<Vitals>) -> Router {
     finish(Router::new().route("/echo", post(async |body: String| body)), vitals)
@@ -39,7 +39,7 @@ fn health_says_who_it_is_and_how_it_is() {
 }
 
 #[test]
-fn metrics_are_counted_by_route_and_status_and_an_unknown_path_makes_no_label() {
+fn metrics_count_by_route_and_status() {
     let home = TestHome::new();
     let gateway = home.start();
     for path in ["/health", "/health", "/secret-path", "/another"] {
@@ -73,22 +73,22 @@ fn metrics_are_counted_by_route_and_status_and_an_unknown_path_makes_no_label() 
 }
 
 #[test]
-fn an_unknown_path_and_a_wrong_method_are_told_so() {
+fn unknown_paths_and_methods_are_refused() {
     let home = TestHome::new();
     let gateway = home.start();
     let mut client = gateway.connect();
     let answer = client.get("/no");
     assert_eq!(answer.status, 404);
-    assert_eq!(answer.json()["error"], "there is nothing at this path");
+    assert_eq!(answer.json()["error"], "no such path");
     client.send("POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
     let answer = client.answer();
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{answer:?}");
-    assert_eq!(answer.json()["error"], "this path does not know that method");
+    assert_eq!(answer.json()["error"], "this path does not support the method");
     gateway.stop();
 }
 
 #[test]
-fn what_is_no_http_is_refused_and_the_gateway_goes_on() {
+fn malformed_http_is_refused() {
     let home = TestHome::new();
     let gateway = home.start();
     let mut client = gateway.connect();
@@ -97,7 +97,7 @@ fn what_is_no_http_is_refused_and_the_gateway_goes_on() {
     let mut client = gateway.connect();
     client.send(&format!("GET /health HTTP/1.1\r\n{}\r\n", "X: x\r\n".repeat(200)));
     assert!(client.rest().starts_with(b"HTTP/1.1 431"));
-    // What is never going to end is not collected; the rest of it may find the connection closed.
+    // An endless head is not collected. The connection may close before its end.
     let mut client = gateway.connect();
     assert!(client.try_send(&format!("GET /health HTTP/1.1\r\nX: {}", "x".repeat(2_000_000))).is_err());
     assert_eq!(gateway.get("/health").status, 200);
@@ -105,7 +105,7 @@ fn what_is_no_http_is_refused_and_the_gateway_goes_on() {
 }
 
 #[test]
-fn a_body_that_is_too_long_is_refused_whether_or_not_it_says_its_length() {
+fn a_long_body_is_refused_with_and_without_its_length() {
     let home = TestHome::new();
     let gateway = home.start_with(echo);
     let mut client = gateway.connect();
@@ -126,7 +126,7 @@ fn a_body_that_is_too_long_is_refused_whether_or_not_it_says_its_length() {
 }
 
 #[test]
-fn a_head_that_is_never_completed_does_not_hold_its_connection() {
+fn an_incomplete_head_times_out() {
     let home = TestHome::new();
     let gateway = home.start();
     let mut client = gateway.connect();
@@ -134,20 +134,20 @@ fn a_head_that_is_never_completed_does_not_hold_its_connection() {
     let began = Instant::now();
     client.rest();
     let took = began.elapsed();
-    assert!(took > HEAD_TIMEOUT / 2 && took < HEAD_TIMEOUT * 3 / 2, "{took:?}");
+    assert!(took > LIMITS.head_timeout / 2 && took < LIMITS.head_timeout * 3 / 2, "{took:?}");
     gateway.stop();
 }
 
 #[test]
-fn strangers_on_the_port_do_not_shut_the_operator_out_of_the_socket() {
+fn clients_of_the_port_do_not_block_the_unix_socket() {
     let home = TestHome::new();
     let port = free_port();
     home.configure("coder", &format!("gateway:\n  port: {port}\n"));
     let gateway = home.start();
     // One more than fit; the kernel keeps it in its queue.
     let strangers: Vec<_> =
-        (0..=CONNECTIONS_MAX).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
-    let full = format!("\nhermes_gateway_connections{{door=\"tcp\"}} {CONNECTIONS_MAX}\n");
+        (0..=LIMITS.connections).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    let full = format!("\nhermes_gateway_connections{{door=\"tcp\"}} {}\n", LIMITS.connections);
     let mut client = gateway.connect();
     wait_until("the port is full", || client.get("/metrics").body.contains(&full));
     drop(strangers);
@@ -169,7 +169,7 @@ fn the_socket_is_for_its_owner_alone_and_gone_afterwards() {
 }
 
 #[test]
-fn the_socket_works_where_its_path_is_longer_than_an_address() {
+fn the_socket_works_with_a_long_path() {
     let home = TestHome::in_directory(&format!("{0}/{0}/{0}", "long".repeat(25)));
     assert!(home.home.gateway_socket(&coder()).as_os_str().len() > 300);
     let gateway = home.start();

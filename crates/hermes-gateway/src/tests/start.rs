@@ -1,4 +1,4 @@
-//! How a gateway starts, and what keeps it from starting.
+//! The start of a gateway, and its failures.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::error::GatewayError;
 use crate::http;
 use crate::state::STATE_INTERVAL;
 
-/// What a start that failed after it took the lock has to leave.
+/// Checks the files after a start that failed with the lock.
 #[track_caller]
 fn assert_left_as_failed(home: &TestHome, error: &GatewayError) {
     let state = home.state();
@@ -25,7 +25,7 @@ fn assert_left_as_failed(home: &TestHome, error: &GatewayError) {
 }
 
 #[test]
-fn whoever_waited_for_readiness_reads_running_and_is_served() {
+fn readiness_follows_the_state_running() {
     let home = TestHome::new();
     let gateway = home.start();
     let state = home.state();
@@ -43,7 +43,7 @@ fn whoever_waited_for_readiness_reads_running_and_is_served() {
 }
 
 #[test]
-fn a_second_gateway_of_a_profile_is_refused_and_changes_nothing() {
+fn a_second_gateway_of_a_profile_is_refused() {
     let home = TestHome::new();
     let gateway = home.start();
     let before = home.state();
@@ -59,7 +59,7 @@ fn a_second_gateway_of_a_profile_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn what_a_dead_gateway_left_is_no_obstacle() {
+fn files_of_a_dead_gateway_do_not_block_a_start() {
     let home = TestHome::new();
     fs::write(home.home.gateway_lock(&coder()), "").unwrap();
     fs::write(home.home.gateway_pid(&coder()), "1\n").unwrap();
@@ -99,7 +99,7 @@ fn a_symlink_in_place_of_the_lock_is_refused() {
 }
 
 #[rstest]
-#[case("config.yaml", "gateway: [\n", "mend that place in ")]
+#[case("config.yaml", "gateway: [\n", "correct that line in ")]
 #[case("config.yaml", "gateway:\n  port: many\n", "gateway.port in line 2 of config.yaml")]
 #[case("config.yaml", "gateway:\n  host: \"a b\"\n", "gateway.host in line 2 of config.yaml")]
 #[case("config.yaml", "gateway:\n  drain_timeout: -1\n", "gateway.drain_timeout in line 2 of config.yaml")]
@@ -124,7 +124,8 @@ fn a_faulty_line_of_the_dot_env_is_a_warning() {
     let home = TestHome::new();
     let dot_env = home.home.dot_env(&coder());
     fs::write(&dot_env, "AKEY='it\\'s'\nSECRET\nB='SECRET\nAPI_SERVER_PORT=9300\n").unwrap();
-    let settings = crate::settings_of(&home.home, &coder(), &BTreeMap::new()).unwrap();
+    let settings =
+        hermes_core::gateway::settings::settings_of(&home.home, &coder(), &BTreeMap::new()).unwrap();
     assert_eq!((settings.port, settings.warnings.len()), (Some(9300), 2));
     for (warning, line) in settings.warnings.iter().zip([2, 3]) {
         assert!(warning.starts_with(&format!("{}, line {line}: ", dot_env.display())), "{warning}");
@@ -133,7 +134,7 @@ fn a_faulty_line_of_the_dot_env_is_a_warning() {
 }
 
 #[test]
-fn what_is_no_file_in_place_of_the_settings_is_a_configuration_error() {
+fn a_directory_as_a_settings_file_is_a_configuration_error() {
     for file in ["config.yaml", ".env"] {
         let home = TestHome::new();
         fs::create_dir(home.home.profile_directory(&coder()).join(file)).unwrap();
@@ -144,7 +145,7 @@ fn what_is_no_file_in_place_of_the_settings_is_a_configuration_error() {
 }
 
 #[test]
-fn a_file_in_place_of_the_socket_is_named_and_left_alone() {
+fn a_file_at_the_socket_path_is_kept() {
     let home = TestHome::new();
     let path = home.home.gateway_socket(&coder());
     fs::write(&path, "precious").unwrap();
@@ -156,7 +157,7 @@ fn a_file_in_place_of_the_socket_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_with_the_profile_that_has_it_and_a_mend() {
+fn a_port_in_use_is_reported_with_its_profile() {
     let home = TestHome::new();
     let (_listener, port) = taken_port();
     home.make_profile("writer");
@@ -168,7 +169,7 @@ fn a_port_that_is_taken_is_named_with_the_profile_that_has_it_and_a_mend() {
     assert_eq!(
         error.to_string(),
         format!(
-            "serve on 127.0.0.1:{port}: the port is taken; the profile 'writer' is configured with it too"
+            "failed to serve on 127.0.0.1:{port}: the port is taken; the profile 'writer' is configured with it too"
         )
     );
     assert!(error.is_configuration());
@@ -178,7 +179,7 @@ fn a_port_that_is_taken_is_named_with_the_profile_that_has_it_and_a_mend() {
 
     home.configure("writer", "");
     let error = home.failure();
-    assert_eq!(error.to_string(), format!("serve on 127.0.0.1:{port}: the port is taken"));
+    assert_eq!(error.to_string(), format!("failed to serve on 127.0.0.1:{port}: the port is taken"));
 
     let dot_env = home.home.dot_env(&coder());
     fs::write(&dot_env, format!("API_SERVER_PORT={port}\n")).unwrap();
@@ -189,17 +190,17 @@ fn a_port_that_is_taken_is_named_with_the_profile_that_has_it_and_a_mend() {
 #[test]
 fn an_address_of_another_machine_is_a_configuration_error() {
     let home = TestHome::new();
-    // TEST-NET-1 (RFC 5737): nobody's.
+    // TEST-NET-1 (RFC 5737): no machine has it.
     home.configure("coder", "gateway:\n  host: 192.0.2.1\n  port: 9300\n");
     let error = home.failure();
-    assert_eq!(error.to_string(), "serve on 192.0.2.1:9300");
+    assert_eq!(error.to_string(), "failed to serve on 192.0.2.1:9300");
     assert!(error.is_configuration());
     assert_eq!(error.hint().unwrap(), "hermes -p coder config set gateway.host 127.0.0.1");
     assert_left_as_failed(&home, &error);
 }
 
 #[test]
-fn under_s6_the_port_of_the_environment_is_the_default_profiles() {
+fn under_s6_the_environments_port_is_the_default_profiles() {
     let home = TestHome::new();
     let (mine, containers) = (free_port(), free_port());
     let start = |supervised: bool, profile: &str| {
@@ -229,7 +230,7 @@ fn under_s6_the_port_of_the_environment_is_the_default_profiles() {
 }
 
 #[test]
-fn a_state_and_a_pid_that_cannot_be_written_keep_no_gateway_down() {
+fn a_gateway_runs_without_its_state_and_pid_files() {
     let home = TestHome::new();
     // Nobody can replace a directory by a file, root included.
     for path in [home.home.gateway_state(&coder()), home.home.gateway_pid(&coder())] {

@@ -2,33 +2,33 @@
 
 use std::collections::VecDeque;
 
-/// The bytes of lines that wait at most.
+/// The maximum number of waiting bytes.
 pub(super) const CAPACITY: usize = 1 << 20;
 
-/// The most that is written at once: `PIPE_BUF`. Up to here the kernel keeps a write to a pipe whole (pipe(7)), so that the
+/// The maximum size of one write: `PIPE_BUF`. The kernel does not split such a write to a pipe (pipe(7)). So the output of the
 /// container's command, which writes to the same pipe, never lands inside a line.
 pub(super) const CHUNK: usize = 4096;
 
-/// An empty queue gives back what is above this, in bytes.
+/// The capacity that an empty queue keeps, in bytes.
 const KEPT: usize = 64 * 1024;
 
 /// Lines between writers that never wait and a reader that may.
 ///
-/// A queue that is full drops its oldest lines until it is half empty, so that the last words before a crash arrive; a marker
-/// with the number of dropped lines stands in their place.
+/// A full queue drops its oldest lines until it is half empty, so that the last words before a crash arrive. A marker with the
+/// number of dropped lines takes their place.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<u8>,
-    /// The last chunk ended inside a line, which goes on at the front of `waiting`.
+    /// The last chunk ended inside a line, which continues at the front of `waiting`.
     open: bool,
-    /// The lines that were dropped between the last written line and the first that waits.
+    /// The number of lines dropped between the last written line and the first waiting one.
     dropped: u64,
-    /// The stream is gone: nothing is kept for it.
+    /// The stream is gone: the queue keeps no lines for it.
     closed: bool,
 }
 
 impl Queue {
-    /// Takes whole lines, at most half of [`CAPACITY`] at once.
+    /// Adds whole lines, at most half of [`CAPACITY`] at once.
     pub(super) fn feed(&mut self, lines: &[u8]) {
         if !self.closed {
             self.make_room(lines.len());
@@ -36,7 +36,7 @@ impl Queue {
         }
     }
 
-    /// Drops the oldest lines where so many bytes find no room.
+    /// Drops the oldest lines if `length` more bytes do not fit.
     fn make_room(&mut self, length: usize) {
         if self.waiting.len() + length <= CAPACITY {
             return;
@@ -47,15 +47,14 @@ impl Queue {
             let end = all.iter().skip(from).position(|&byte| byte == b'\n');
             end.map_or(all.len(), |at| from + at + 1)
         };
-        // The rest of a line that is half written goes out.
+        // The rest of a half-written line stays.
         let start = if self.open { line_end(0) } else { 0 };
         let end = line_end((start + excess).saturating_sub(1));
         self.dropped += all[start..end].iter().filter(|&&byte| byte == b'\n').count() as u64;
         self.waiting.drain(start..end);
     }
 
-    /// Moves the next bytes to write into `chunk`: whole lines where they fit into [`CHUNK`] bytes. Leaves it empty when
-    /// nothing waits.
+    /// Moves the next bytes to write into `chunk`: whole lines if they fit into [`CHUNK`] bytes. Leaves it empty if no line waits.
     pub(super) fn next_chunk(&mut self, chunk: &mut Vec<u8>) {
         chunk.clear();
         if self.dropped > 0 && !self.open {
@@ -67,7 +66,7 @@ impl Queue {
             return;
         }
         chunk.extend(self.waiting.range(..self.waiting.len().min(CHUNK)));
-        // A marker is due behind the open line.
+        // The marker comes directly after the open line.
         let end = if self.dropped > 0 {
             chunk.iter().position(|&byte| byte == b'\n')
         } else {
@@ -85,12 +84,12 @@ impl Queue {
         }
     }
 
-    /// Returns whether everything that was taken is on its way.
+    /// Tells if no line waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.dropped == 0
     }
 
-    /// The stream is gone: forgets what waits, and takes nothing any more.
+    /// Forgets the waiting lines and ignores all later ones, since the stream is gone.
     pub(super) fn close(&mut self) {
         *self = Self { closed: true, ..Self::default() };
     }
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_lines_are_counted_in_their_place() {
+    fn marker_with_a_count_replaces_dropped_lines() {
         let mut queue = Queue::default();
         let line = |number: usize| format!("{number:099}\n");
         let fit = CAPACITY / 100;
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_half_written_line_is_finished_before_the_marker() {
+    fn half_written_line_ends_before_the_marker() {
         let mut queue = Queue::default();
         queue.feed(&[&[b'x'; 6000][..], b"\n"].concat());
         let mut chunk = Vec::new();
@@ -151,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn one_dropped_line_is_told_in_the_singular() {
+    fn marker_uses_the_singular_for_one_line() {
         let mut queue = Queue::default();
         let large = [&vec![b'x'; CAPACITY - 10][..], b"\n"].concat();
         queue.feed(&large);
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chunk_ends_where_a_line_ends() {
+    fn chunk_ends_at_a_line_end() {
         let mut queue = Queue::default();
         let line = [&[b'x'; 999][..], b"\n"].concat();
         (0..9).for_each(|_| queue.feed(&line));
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_given_back_and_a_closed_stream_keeps_nothing() {
+    fn empty_queue_frees_memory_and_closed_queue_keeps_no_lines() {
         let mut queue = Queue::default();
         (0..200_000).for_each(|_| queue.feed(b"a line\n"));
         assert!(queue.waiting.capacity() <= 2 * CAPACITY);

@@ -1,49 +1,47 @@
-//! What services print into: a pipe that they share, or the connection of one logger.
+//! A source of output: a pipe that services share, or the connection of one logger.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{MutexGuard, TryLockError};
 use std::time::Duration;
 
-use super::{Shared, State};
+use super::stream::Stream;
 
-/// What was read waits at most so long for the queue.
-const QUEUE_TRIED_AGAIN_WITHIN: Duration = Duration::from_millis(1);
+/// The time after which a source tries again to add lines to a busy queue.
+const QUEUE_RETRY: Duration = Duration::from_millis(1);
 
-/// The bytes of unfinished lines that all sources hold together, about.
-const HELD_BY_ALL: usize = 4 << 20;
+/// The approximate number of bytes of unfinished lines that all sources hold together.
+const HELD_TOTAL: usize = 4 << 20;
 
-/// The longest line that one source may hold before its end has come, in bytes: where few print, and where many do. A longer
-/// line goes on as another one.
+/// The longest unfinished line that one source holds, in bytes: with few sources, and with many. A longer line is split.
 const LONGEST_LINE: (usize, usize) = (64 * 1024, 4096);
 
-/// Somebody who prints, and the queue for it.
+/// A source of output and the stream that it goes to.
 pub(super) struct Source {
     descriptor: File,
-    shared: &'static Shared,
-    /// Whole lines that wait for the queue, then the begin of a line.
+    stream: &'static Stream,
+    /// Whole lines that wait for the queue, then the start of a line.
     held: Vec<u8>,
     /// The length of the whole lines.
     whole: usize,
 }
 
 impl Source {
-    /// `descriptor` does not block.
-    pub(super) fn new(descriptor: File, shared: &'static Shared) -> Self {
-        Self { descriptor, shared, held: Vec::new(), whole: 0 }
+    /// Makes a source. `descriptor` must be non-blocking.
+    pub(super) fn new(descriptor: File, stream: &'static Stream) -> Self {
+        Self { descriptor, stream, held: Vec::new(), whole: 0 }
     }
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
     }
 
-    /// The time after which [`settle`](Self::settle) shall be called even if nothing comes.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        (self.whole > 0).then_some(QUEUE_TRIED_AGAIN_WITHIN)
+    /// Returns the time after which the caller must call [`try_queue`](Self::try_queue), even without new output.
+    pub(super) fn retry_timeout(&self) -> Option<Duration> {
+        (self.whole > 0).then_some(QUEUE_RETRY)
     }
 
-    /// Takes what was printed, when `sources` print. Returns `false` when nobody can print here any more.
+    /// Reads new output. `sources` is the number of all sources. Returns `false` if no process can write to this one any more.
     pub(super) fn read(&mut self, buffer: &mut [u8], sources: usize) -> bool {
         match self.descriptor.read(buffer) {
             Ok(0) => {
@@ -56,14 +54,14 @@ impl Source {
                 if let Some(end) = buffer[..count].iter().rposition(|&byte| byte == b'\n') {
                     self.whole = before + end + 1;
                 }
-                let longest = (HELD_BY_ALL / sources.max(1)).clamp(LONGEST_LINE.1, LONGEST_LINE.0);
+                let longest = (HELD_TOTAL / sources.max(1)).clamp(LONGEST_LINE.1, LONGEST_LINE.0);
                 if self.held.len() - self.whole > longest {
                     self.end_line();
                 }
                 if self.whole > buffer.len() {
-                    self.queue(self.shared.lock());
+                    self.queue();
                 } else {
-                    self.settle();
+                    self.try_queue();
                 }
                 true
             }
@@ -71,26 +69,24 @@ impl Source {
         }
     }
 
-    /// Queues whole lines, unless the queue is in use just now: the source has to be read all the time, since two who write to
-    /// a full pipe cut each other's lines.
-    pub(super) fn settle(&mut self) {
+    /// Adds whole lines to the queue, unless the queue is busy. It never waits: if a pipe runs full, two writers cut each other's
+    /// lines.
+    pub(super) fn try_queue(&mut self) {
         if self.whole == 0 {
             return;
         }
-        match self.shared.state.try_lock() {
-            Ok(state) => self.queue(state),
-            Err(TryLockError::Poisoned(poisoned)) => self.queue(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {}
+        if self.stream.try_feed(&self.held[..self.whole]) {
+            self.remove_queued();
         }
     }
 
-    /// Queues everything, also a line that nobody ended.
+    /// Adds everything to the queue, an unfinished line included.
     pub(super) fn finish(&mut self) {
         self.end_line();
-        self.queue(self.shared.lock());
+        self.queue();
     }
 
-    /// Ends a line that nobody ended.
+    /// Ends an unfinished line.
     fn end_line(&mut self) {
         if self.held.len() > self.whole {
             self.held.push(b'\n');
@@ -98,10 +94,12 @@ impl Source {
         }
     }
 
-    fn queue(&mut self, mut state: MutexGuard<'_, State>) {
-        state.queue.feed(&self.held[..self.whole]);
-        drop(state);
-        self.shared.changed.notify_all();
+    fn queue(&mut self) {
+        self.stream.feed(&self.held[..self.whole]);
+        self.remove_queued();
+    }
+
+    fn remove_queued(&mut self) {
         self.held.drain(..self.whole);
         self.held.shrink_to(LONGEST_LINE.1);
         self.whole = 0;

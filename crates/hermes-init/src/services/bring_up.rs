@@ -1,4 +1,4 @@
-//! Bringing the services of one tree up, each after what it needs.
+//! Starts the services of one tree, each after its dependencies.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::definition::{Definition, Kind};
-use super::graph::Plan;
 use super::longrun::{self, Slot};
+use super::plan::Plan;
 use super::worker::run_to_end;
 use crate::boot_record::BootRecord;
 use crate::environment::Environment;
@@ -16,9 +16,10 @@ use crate::message;
 use crate::paths::tool;
 use crate::tree::Tree;
 
-/// Brings a plan up in a tree. `tree_starts` makes the tree see its slots; it is
-/// called when they are all in place. `false` when a service did not come up:
-/// it is named, what needs it is left down, the others go on.
+/// Starts the services of a plan in a tree. Calls `tree_starts` when all slots are in place; it makes the tree see them.
+///
+/// Returns `false` if a service did not start. Then it prints a warning, and the services that depend on it stay down. It starts
+/// all others.
 pub(crate) fn bring_up(
     plan: &Plan,
     tree: Tree,
@@ -27,7 +28,7 @@ pub(crate) fn bring_up(
     record: &mut BootRecord,
     tree_starts: impl FnOnce() -> Result<()>,
 ) -> bool {
-    // Without a limit, s6's tools want a number all the same: the longest that they understand.
+    // The tools of s6 need a limit in any case: the longest that they accept.
     let deadline = deadline.unwrap_or_else(|| Instant::now() + longrun::LONGEST_WAIT);
     let mut failed = BTreeSet::new();
     let fail = |failed: &mut BTreeSet<String>, service: &Definition, error: anyhow::Error| {
@@ -57,7 +58,7 @@ pub(crate) fn bring_up(
                 start_one(service, tree, plan, environment, deadline)
             }
         };
-        record.part_ended("services", format!("service {}", service.name), start, None);
+        record.add_part("services", format!("service {}", service.name), start, None);
         if let Err(error) = result {
             fail(&mut failed, service, error);
         }
@@ -83,8 +84,8 @@ fn start_one(
     if !plan.needs[&service.name].is_empty() {
         return slot.start(deadline);
     }
-    // Supervised is as good as started, unless somebody waits for more than that.
-    if plan.ordered.contains(&service.name) || slot.says_when_ready() {
+    // A supervised service counts as started, unless another service or a readiness notification needs more.
+    if plan.ordered.contains(&service.name) || slot.notifies_readiness() {
         return slot.wait_until_up(deadline);
     }
     Ok(())
@@ -103,7 +104,7 @@ pub(super) fn run_oneshot(
         own_limit.map_or(deadline, |limit| deadline.min(Instant::now() + Duration::from_millis(limit)));
     let mut command = Command::new(tool::EXECLINEB);
     command.arg("-P").arg(&file).stdin(Stdio::null()).current_dir("/").env_clear().envs(environment.iter());
-    match run_to_end(command, limit).with_context(|| format!("cannot run {}", file.display()))? {
+    match run_to_end(command, limit).with_context(|| format!("failed to run {}", file.display()))? {
         Some(0) => Ok(()),
         Some(code) => bail!("{} exited {code}", file.display()),
         None => bail!("{} took too long and was ended", file.display()),

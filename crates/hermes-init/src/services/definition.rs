@@ -8,35 +8,35 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::message::Hinted;
+use crate::message::Report;
 use crate::paths;
 use crate::scripts;
 
-/// What a service is.
+/// The type of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A process that stays, supervised by s6.
+    /// A process that keeps running, supervised by s6.
     Longrun,
-    /// A command run at the start (`up`) and another at the stop (`down`).
+    /// One command for the start (`up`) and one for the stop (`down`).
     Oneshot,
     /// A name for several services.
     Bundle,
 }
 
-/// A service as its directory says it.
+/// A service, as its definition directory describes it.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition {
     pub(crate) name: String,
     pub(crate) directory: PathBuf,
     pub(crate) kind: Kind,
-    /// What has to be up before it.
+    /// The services that must be up before this one.
     pub(crate) dependencies: BTreeSet<String>,
-    /// Of a bundle: what belongs to it.
+    /// The members of a bundle.
     pub(crate) contents: BTreeSet<String>,
 }
 
 impl Definition {
-    /// Reads a definition; each fault is one error that names the file.
+    /// Reads a definition. Each error names the faulty file.
     pub(crate) fn read(directory: &Path) -> Result<Self> {
         let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let type_file = directory.join("type");
@@ -44,7 +44,7 @@ impl Definition {
             Ok(text) => Kind::parse(text.trim(), &type_file)?,
             Err(error) => {
                 let hint = "a service definition needs a file `type` with longrun, oneshot or bundle in it";
-                let what = Hinted::new(format!("cannot read {}", type_file.display()), hint);
+                let what = Report::new(format!("failed to read {}", type_file.display()), hint);
                 return Err(anyhow::Error::new(error).context(what));
             }
         };
@@ -59,13 +59,13 @@ impl Definition {
         Ok(definition)
     }
 
-    /// What s6 would stumble over later, once a second.
+    /// Finds the faults that s6 would report once a second.
     fn check(&self) -> Result<()> {
         let fault = match self.kind {
             Kind::Bundle => None,
             Kind::Longrun => {
                 let run = self.directory.join("run");
-                scripts::why_not_runnable(&run)
+                scripts::script_fault(&run)
                     .map(|reason| (run, reason, "a longrun needs an executable file `run`"))
             }
             Kind::Oneshot => {
@@ -78,25 +78,25 @@ impl Definition {
         match fault {
             None => Ok(()),
             Some((file, reason, hint)) => {
-                Err(Hinted::new(format!("cannot use {}: {reason}", file.display()), hint).into())
+                Err(Report::new(format!("failed to use {}: {reason}", file.display()), hint).into())
             }
         }
     }
 
-    /// A file of the definition, if it is there.
+    /// Returns the path of a file of the definition, if the file exists.
     pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
         Some(self.directory.join(name)).filter(|path| path.exists())
     }
 
-    /// Whether a longrun begins down: its definition has a file `down`, or a script of this boot keeps it so.
+    /// Tells if a longrun starts down: its definition has a file `down`, or a script of this boot keeps it down.
     pub(crate) fn is_down(&self) -> bool {
         self.file("down").is_some() || Path::new(paths::KEPT_DOWN).join(&self.name).exists()
     }
 
-    /// A time limit of a oneshot, in milliseconds; 0 or no file: none.
+    /// Returns a time limit of a oneshot in milliseconds; `None` if the file is missing or holds 0.
     pub(crate) fn timeout(&self, name: &str) -> Result<Option<u64>> {
         let Some(path) = self.file(name) else { return Ok(None) };
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))?;
         let milliseconds: u64 = text
             .trim()
             .parse()
@@ -111,7 +111,7 @@ impl Kind {
             "longrun" => Ok(Self::Longrun),
             "oneshot" => Ok(Self::Oneshot),
             "bundle" => Ok(Self::Bundle),
-            other => Err(Hinted::new(
+            other => Err(Report::new(
                 format!("{} says {other:?}, which is no type of service", file.display()),
                 "write longrun, oneshot or bundle",
             )
@@ -120,9 +120,9 @@ impl Kind {
     }
 }
 
-/// The names in a directory of empty files; a missing directory has none.
+/// Returns the names in a directory of empty files; none if the directory is missing.
 fn names_in(directory: &Path) -> Result<BTreeSet<String>> {
-    let unreadable = || format!("cannot read {}", directory.display());
+    let unreadable = || format!("failed to read {}", directory.display());
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeSet::new()),

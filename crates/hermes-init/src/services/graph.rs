@@ -1,4 +1,4 @@
-//! Which service belongs to which tree, and in which order they come up.
+//! The tree and the start order of each service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,37 +8,29 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::definition::{Definition, Kind};
-use crate::message::Hinted;
+use super::plan::{Plan, Plans};
+use crate::message::Report;
+use crate::tree::Tree;
 
-/// The bundle that root runs.
+/// The bundle of services that run as root.
 const SYSTEM: &str = "system";
-/// The bundle that the account runs.
+/// The bundle of services that run as the account.
 const USER: &str = "user";
 
-/// Names that s6-overlay gives its own first steps. They are over before any
-/// service starts, so to depend on them is always satisfied.
+/// Names that s6-overlay gives to its own first steps. These steps end before any service starts, so a dependency on them is
+/// always satisfied.
 const ALWAYS_UP: [&str; 2] = ["base", "legacy-cont-init"];
 
-/// All definitions, known to be whole: each name exists and nothing waits for itself.
+/// All definitions, checked: each name exists, and there is no dependency cycle.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     definitions: BTreeMap<String, Definition>,
 }
 
-/// The services of one tree in the order in which they come up.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Plan {
-    pub(crate) services: Vec<Definition>,
-    /// Names of those that wait for another service, or that another one waits for.
-    pub(crate) ordered: BTreeSet<String>,
-    /// The direct dependencies of each, bundles resolved.
-    pub(crate) needs: BTreeMap<String, BTreeSet<String>>,
-}
-
 impl Graph {
-    /// Reads every definition below a directory; none there is an empty graph.
+    /// Reads every definition below a directory. Returns an empty graph if the directory is missing.
     pub(crate) fn load(directory: &Path) -> Result<Self> {
-        let unreadable = || format!("cannot read {}", directory.display());
+        let unreadable = || format!("failed to read {}", directory.display());
         let entries = match fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
@@ -58,7 +50,7 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Every name that is mentioned exists.
+    /// Checks that every mentioned name exists.
     fn check_names(&self) -> Result<()> {
         for definition in self.definitions.values() {
             let mentioned =
@@ -67,7 +59,7 @@ impl Graph {
                 for name in names {
                     if !self.definitions.contains_key(name) && !ALWAYS_UP.contains(&name.as_str()) {
                         let file = definition.directory.join(folder).join(name);
-                        return Err(Hinted::new(
+                        return Err(Report::new(
                             format!("{} names a service that does not exist", file.display()),
                             format!("define {name:?} beside {:?}, or remove that file", definition.name),
                         )
@@ -79,19 +71,27 @@ impl Graph {
         Ok(())
     }
 
-    /// What root runs: everything that the bundle `system` needs.
-    pub(crate) fn system(&self) -> Result<Plan> {
+    /// Returns the services of the container, for the tree that `/init` becomes.
+    pub(crate) fn plans(&self, supervisor: Tree) -> Result<Plans> {
+        match supervisor {
+            Tree::Root => Ok(Plans { system: self.system()?, user: self.user()? }),
+            Tree::User => Ok(Plans { system: Plan::default(), user: self.all()? }),
+        }
+    }
+
+    /// Returns the services that run as root: all dependencies of the bundle `system`.
+    fn system(&self) -> Result<Plan> {
         self.plan(&self.reachable(&[SYSTEM]))
     }
 
-    /// What the account runs: everything that the bundle `user` needs and root does not run already.
-    pub(crate) fn user(&self) -> Result<Plan> {
+    /// Returns the services that run as the account: all dependencies of the bundle `user`, except those that run as root.
+    fn user(&self) -> Result<Plan> {
         let system = self.reachable(&[SYSTEM]);
         self.plan(&self.reachable(&[USER]).difference(&system).cloned().collect())
     }
 
-    /// Both together: for a container without root.
-    pub(crate) fn all(&self) -> Result<Plan> {
+    /// Returns the services of both bundles, for a container without root.
+    fn all(&self) -> Result<Plan> {
         self.plan(&self.reachable(&[SYSTEM, USER]))
     }
 
@@ -113,7 +113,7 @@ impl Graph {
         Ok(plan)
     }
 
-    /// The services that a definition waits for directly, with bundles replaced by what is in them.
+    /// Returns the direct dependencies of a definition. A bundle is replaced by its members.
     fn direct_needs(&self, definition: &Definition) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut open: Vec<&String> = definition.dependencies.iter().collect();
@@ -129,7 +129,7 @@ impl Graph {
         found
     }
 
-    /// The roots and everything that they contain or depend on.
+    /// Returns the roots and everything that they contain or depend on.
     fn reachable(&self, roots: &[&str]) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut open: Vec<&str> = roots.to_vec();
@@ -143,7 +143,7 @@ impl Graph {
         found
     }
 
-    /// Depth first, each after what it needs; a cycle is an error that shows its way round.
+    /// Sorts the definitions depth first, each after its dependencies. A cycle is an error that shows every step of it.
     fn in_order<'a>(&'a self, names: impl IntoIterator<Item = &'a String>) -> Result<Vec<&'a Definition>> {
         let mut order = Order { graph: self, done: BTreeSet::new(), way: Vec::new(), sorted: Vec::new() };
         names.into_iter().try_for_each(|name| order.visit(name))?;
@@ -167,7 +167,7 @@ impl<'a> Order<'a> {
         if let Some(begin) = self.way.iter().position(|&visited| visited == name) {
             let mut round = self.way[begin..].to_vec();
             round.push(name);
-            return Err(Hinted::new(
+            return Err(Report::new(
                 format!(
                     "{}: services wait for each other: {}",
                     definition.directory.display(),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn services_come_after_what_they_need_even_through_a_bundle() {
+    fn services_start_after_their_dependencies_even_through_a_bundle() {
         let definitions = Definitions::new()
             .add("user", "bundle", &["contents.d/a-web"])
             .add("a-web", "longrun", &["dependencies.d/storage", "dependencies.d/base"])
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_system_service_needs_is_roots_too() {
+    fn dependencies_of_a_system_service_run_as_root() {
         let definitions = Definitions::new()
             .add("user", "bundle", &["contents.d/agent", "contents.d/shared"])
             .add("system", "bundle", &["contents.d/daemon"])
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cycle_is_shown_the_whole_way_round() {
+    fn error_shows_every_step_of_a_cycle() {
         let definitions = Definitions::new()
             .add("a", "longrun", &["dependencies.d/b"])
             .add("b", "longrun", &["dependencies.d/c"])
@@ -271,26 +271,26 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_dependency_names_the_file() {
+    fn error_names_the_file_of_a_missing_dependency() {
         let fault = Definitions::new().add("a", "longrun", &["dependencies.d/ghost"]).fault();
         assert!(fault.contains("/a/dependencies.d/ghost names a service that does not exist"), "{fault}");
     }
 
     #[test]
-    fn an_unknown_type_names_the_file() {
+    fn error_names_the_file_of_an_unknown_type() {
         let fault = Definitions::new().add("a", "daemon", &[]).fault();
         assert!(fault.contains("/a/type says \"daemon\""), "{fault}");
     }
 
     #[test]
-    fn a_run_script_that_cannot_run_is_found_before_the_start() {
+    fn faulty_run_script_is_found_before_the_start() {
         let definitions = Definitions::new().add("a", "longrun", &[]);
         fs::write(definitions.0.path().join("a/run"), "#!/bin/sh\r\n").unwrap();
         let fault = definitions.fault();
         assert!(fault.contains("/a/run") && fault.contains("CRLF"), "{fault}");
     }
 
-    /// Names, types and edges of a few services; edges to names that are not there, and cycles, included.
+    /// Generates names, types and edges of a few services, including missing names and cycles.
     fn services() -> impl Strategy<Value = Vec<(String, Vec<String>)>> {
         let edge = "(dependencies|contents)\\.d/([a-e]|user|system|base|ghost)";
         let kind = prop_oneof![Just("longrun"), Just("oneshot"), Just("bundle"), Just("bundle")];
@@ -302,7 +302,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn any_definitions_are_refused_or_come_up_in_order(services in services()) {
+        fn any_definitions_are_refused_or_sorted(services in services()) {
             let mut definitions = Definitions::new();
             for ((kind, files), name) in services.iter().zip(["user", "system", "a", "b", "c", "d", "e"]) {
                 definitions = definitions.add(name, kind, &files.iter().map(String::as_str).collect::<Vec<_>>());
@@ -324,7 +324,7 @@ mod tests {
         }
 
         #[test]
-        fn a_definition_of_any_bytes_is_read_or_refused(
+        fn any_bytes_in_a_definition_are_read_or_refused(
             kind in prop_oneof![prop::collection::vec(any::<u8>(), 0..20), Just(b"longrun\n".to_vec()), Just(b" oneshot".to_vec())],
             run in prop::collection::vec(any::<u8>(), 0..60), limit in prop::collection::vec(any::<u8>(), 0..20),
             milliseconds in any::<u64>(),

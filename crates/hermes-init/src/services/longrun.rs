@@ -1,4 +1,4 @@
-//! A longrun as s6 sees it: its slot in the scan directory, and commands to it.
+//! The slot of a longrun in the scan directory, and the commands to it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,17 +13,17 @@ use crate::held;
 use crate::paths::tool;
 use crate::tree::{self, Tree};
 
-/// What of a definition is s6-rc's own and has no meaning in a slot.
+/// The files of a definition that belong to s6-rc and have no meaning in a slot.
 const NOT_IN_A_SLOT: [&str; 6] = ["type", "dependencies.d", "contents.d", "down", "event", "supervise"];
 
-/// The longest time that s6-svwait(1) and s6-svc(1) can be told: milliseconds in 31 bits, 24 days.
+/// The longest time that s6-svwait(1) and s6-svc(1) accept: milliseconds in 31 bits, 24 days.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// A longrun's slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     directory: PathBuf,
-    says_when_ready: bool,
+    notifies_readiness: bool,
     tree: Tree,
 }
 
@@ -31,79 +31,76 @@ impl Slot {
     pub(crate) fn of(definition: &Definition, tree: Tree) -> Self {
         Self {
             directory: Path::new(tree.scandir()).join(&definition.name),
-            says_when_ready: definition.file("notification-fd").is_some(),
+            notifies_readiness: definition.file("notification-fd").is_some(),
             tree,
         }
     }
 
-    /// Whether the service tells when it is ready, beyond being up.
-    pub(crate) fn says_when_ready(&self) -> bool {
-        self.says_when_ready
+    /// Tells if the service notifies s6 of its readiness.
+    pub(crate) fn notifies_readiness(&self) -> bool {
+        self.notifies_readiness
     }
 
-    /// Makes the slot of links to the definition: nothing is copied, so nothing
-    /// executable lies in `/run`. `held` slots do not start by themselves.
+    /// Makes the slot of links to the definition, so `/run` holds no executable file. A `held` slot does not start by itself.
+    ///
+    /// The slot is renamed into its place when it is whole. In a container without root, `s6-svscan` scans at the same time, and
+    /// would start a slot without its `down` file or without its notification descriptor.
     pub(crate) fn write(&self, definition: &Definition, held: bool) -> Result<()> {
-        let failed = || format!("cannot write the slot {}", self.directory.display());
-        fs::create_dir(&self.directory).with_context(failed)?;
+        let failed = || format!("failed to write the slot {}", self.directory.display());
+        let unfinished = self.directory.with_file_name(format!(".new-{}", definition.name));
+        self.fill(&unfinished, definition, held).with_context(failed)?;
+        fs::rename(&unfinished, &self.directory).with_context(failed)
+    }
+
+    fn fill(&self, directory: &Path, definition: &Definition, held: bool) -> Result<()> {
+        fs::create_dir(directory)?;
         if held || definition.is_down() {
-            fs::write(self.directory.join("down"), "").with_context(failed)?;
+            fs::write(directory.join("down"), "")?;
         }
-        for entry in fs::read_dir(&definition.directory).with_context(failed)? {
-            let entry = entry.with_context(failed)?;
+        for entry in fs::read_dir(&definition.directory)? {
+            let entry = entry?;
             let name = entry.file_name();
             if NOT_IN_A_SLOT.iter().any(|own| name == **own) {
                 continue;
             }
             if name == "log" {
-                self.write_logger(&entry.path()).with_context(failed)?;
+                link_all(&entry.path(), &directory.join("log"))?;
             } else {
-                symlink(entry.path(), self.directory.join(name)).with_context(failed)?;
+                symlink(entry.path(), directory.join(name))?;
             }
         }
         if self.tree == Tree::Root {
-            held::hold(&self.directory).with_context(failed)?;
+            held::hold(directory)?;
         }
         Ok(())
     }
 
-    /// s6 keeps state in `log/` as well, so that one is a directory of links.
-    fn write_logger(&self, definition: &Path) -> Result<()> {
-        let logger = self.directory.join("log");
-        fs::create_dir(&logger)?;
-        for entry in fs::read_dir(definition)? {
-            let entry = entry?;
-            symlink(entry.path(), logger.join(entry.file_name()))?;
-        }
-        Ok(())
-    }
-
-    /// Waits until an `s6-supervise` holds the slot, and has written its state: it listens a
-    /// moment before that, and the tools that read the state fail in between.
+    /// Waits until an `s6-supervise` holds the slot and has written its state. It listens a moment earlier, when the tools that read
+    /// the state still fail.
     pub(crate) fn wait_until_supervised(&self, deadline: Instant) -> Result<()> {
         let supervise = self.directory.join("supervise");
         let (control, status) = (supervise.join("control"), supervise.join("status"));
-        if tree::wait_until_there(deadline, || tree::is_listening(&control) && status.exists()) {
+        if tree::poll_until(deadline, || tree::is_listening(&control) && status.exists()) {
             return Ok(());
         }
-        anyhow::bail!("nothing supervises {}", self.directory.display())
+        anyhow::bail!("no s6-supervise runs for {}", self.directory.display())
     }
 
-    /// Waits until the service is up, and ready where it says so.
+    /// Waits until the service is up, and ready if it notifies s6 of that.
     pub(crate) fn wait_until_up(&self, deadline: Instant) -> Result<()> {
-        let flag = if self.says_when_ready { "-U" } else { "-u" };
+        let flag = if self.notifies_readiness { "-U" } else { "-u" };
         self.call(tool::S6_SVWAIT, &[flag], "-t", deadline)
     }
 
     /// Starts a held slot for good, and waits until it is up.
     pub(crate) fn start(&self, deadline: Instant) -> Result<()> {
-        let flag = if self.says_when_ready { "-wU" } else { "-wu" };
+        let flag = if self.notifies_readiness { "-wU" } else { "-wu" };
         self.call(tool::S6_SVC, &["-u", flag], "-T", deadline)?;
         let down = self.directory.join("down");
-        fs::remove_file(&down).with_context(|| format!("cannot remove {}", down.display()))
+        fs::remove_file(&down).with_context(|| format!("failed to remove {}", down.display()))
     }
 
-    /// Stops the service and waits until its finish script is over; kills it when the time is.
+    /// Stops the service and waits until its finish script has ended. Kills it after the deadline.
     ///
     /// It needs no new process.
     pub(crate) fn stop(&self, deadline: Instant) -> Result<()> {
@@ -129,7 +126,7 @@ impl Slot {
             .args([limit, &left.to_string(), "--"])
             .arg(&self.directory)
             .output()
-            .with_context(|| format!("cannot run {program}"))?;
+            .with_context(|| format!("failed to run {program}"))?;
         if output.status.success() {
             return Ok(());
         }
@@ -140,21 +137,31 @@ impl Slot {
     }
 }
 
+/// Makes `directory` with a link to each file of `source`. s6 keeps state in the directory, so it is no link itself.
+fn link_all(source: &Path, directory: &Path) -> Result<()> {
+    fs::create_dir(directory)?;
+    for entry in fs::read_dir(source)? {
+        let entry = entry?;
+        symlink(entry.path(), directory.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nix::sys::stat::Mode;
+    use rustix::fs::{CWD, Mode, mkfifoat};
     use std::fs::OpenOptions;
 
     #[test]
-    fn a_slot_is_supervised_only_when_its_state_is_written_too() {
+    fn slot_is_supervised_after_its_state_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let supervise = folder.path().join("supervise");
         fs::create_dir(&supervise).unwrap();
-        nix::unistd::mkfifo(&supervise.join("control"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        mkfifoat(CWD, supervise.join("control"), Mode::RUSR | Mode::WUSR).unwrap();
         // Listens, as s6-supervise does.
         let _reader = OpenOptions::new().read(true).write(true).open(supervise.join("control")).unwrap();
-        let slot = Slot { directory: folder.path().to_owned(), says_when_ready: false, tree: Tree::User };
+        let slot = Slot { directory: folder.path().to_owned(), notifies_readiness: false, tree: Tree::User };
         let soon = || Instant::now() + Duration::from_millis(20);
         assert!(slot.wait_until_supervised(soon()).is_err());
         fs::write(supervise.join("status"), "").unwrap();

@@ -1,4 +1,4 @@
-//! Taking the services of one tree down, each before what it needs.
+//! Stops the services of one tree, each before its dependencies.
 
 use std::time::Instant;
 
@@ -6,37 +6,27 @@ use anyhow::Result;
 
 use super::bring_up::run_oneshot;
 use super::definition::{Definition, Kind};
-use super::graph::Plan;
 use super::longrun::Slot;
+use super::plan::Plan;
 use crate::environment::Environment;
 use crate::message;
 use crate::tree::Tree;
 
-impl Plan {
-    /// Whether the order matters for the stop: if not, the tree stops everything at once by itself.
-    pub(crate) fn has_order_at_stop(&self) -> bool {
-        self.services.iter().any(|service| match service.kind {
-            Kind::Oneshot => service.file("down").is_some(),
-            Kind::Longrun | Kind::Bundle => self.ordered.contains(&service.name),
-        })
-    }
-}
-
-/// Takes the services whose order matters down, last come first gone.
+/// Stops the services whose order matters, in reverse start order.
 pub(crate) fn take_down(plan: &Plan, tree: Tree, environment: &Environment, deadline: Instant) {
     for service in plan.services.iter().rev() {
         let result = match service.kind {
             Kind::Oneshot => run_oneshot(service, "down", environment, deadline),
             Kind::Longrun | Kind::Bundle => stop_longrun(plan, service, tree, deadline),
         };
-        warn_of(service, result);
+        warn(service, result);
     }
 }
 
-/// The same, without what needs a new process.
+/// Does the same for longruns only, which needs no new process.
 pub(crate) fn stop_longruns(plan: &Plan, tree: Tree, deadline: Instant) {
     for service in plan.services.iter().rev() {
-        warn_of(service, stop_longrun(plan, service, tree, deadline));
+        warn(service, stop_longrun(plan, service, tree, deadline));
     }
 }
 
@@ -54,7 +44,7 @@ fn stop_longrun(plan: &Plan, service: &Definition, tree: Tree, deadline: Instant
     Ok(())
 }
 
-fn warn_of(service: &Definition, result: Result<()>) {
+fn warn(service: &Definition, result: Result<()>) {
     if let Err(error) = result {
         message::warning(format_args!("service {:?} did not stop in order: {error:#}", service.name));
     }

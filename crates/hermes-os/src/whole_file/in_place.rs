@@ -1,8 +1,9 @@
-//! A file that is a mount point of its own (`-v ./config.yaml:/opt/data/config.yaml`): the kernel refuses to rename another over it.
+//! Writes a file that is a mount point of its own (`-v ./config.yaml:/opt/data/config.yaml`). The kernel
+//! refuses to rename another file over it.
 //!
-//! The new contents go into the file that is there. The whole of them lies beside it, synced, until that is done. If the kernel refuses a
-//! step, the old contents go back. Only a loss of power or a kill in between leaves a file that is half new; the copy beside it is whole
-//! then (`.NAME.PID-N.tmp`). A reader may see the file half written for that moment.
+//! The new content is copied into the existing file. A synced copy lies beside it until then. If a step
+//! fails, the old content is restored. A loss of power or a kill can leave a mixed file; the copy
+//! `.NAME.PID-N.tmp` is then complete. A reader may see a mixed file for a moment.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,10 +15,10 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::file_system;
 
-/// Copies the contents of `new` over those of `target`, both names in `directory`.
+/// Copies the content of `new` into `target`. Both are names in `directory`.
 ///
 /// # Errors
-/// The kernel refuses a step. The target has its old contents, unless it refuses those, too.
+/// Fails if a step fails. The target then has its old content, unless the restoration fails too.
 pub(super) fn overwrite(directory: &OwnedFd, new: &OsStr, target: &OsStr) -> io::Result<()> {
     let new = contents(&open(directory, new, OFlags::RDONLY)?)?;
     let file = open(directory, target, OFlags::RDWR)?;
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_stays_the_same_one_with_the_new_contents() {
+    fn the_file_keeps_its_inode_and_gets_the_content() {
         let folder = tempfile::tempdir().unwrap();
         let directory = OwnedFd::from(File::open(folder.path()).unwrap());
         let path = |name: &str| folder.path().join(name);
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_at_the_target_is_not_followed() {
+    fn a_symlink_at_the_target_is_not_followed() {
         let folder = tempfile::tempdir().unwrap();
         let directory = OwnedFd::from(File::open(folder.path()).unwrap());
         fs::write(folder.path().join("new"), "new").unwrap();

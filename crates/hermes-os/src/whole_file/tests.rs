@@ -1,4 +1,4 @@
-//! What is read and written whole, and what is not.
+//! Tests of whole-file reads and writes.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -16,7 +16,7 @@ fn names_in(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_is_written_is_read_back_with_the_mode_that_was_given() {
+fn written_content_and_mode_are_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     write(&path, b"one", 0o600).unwrap();
@@ -27,7 +27,7 @@ fn what_is_written_is_read_back_with_the_mode_that_was_given() {
 }
 
 #[test]
-fn missing_is_nothing_and_unreadable_is_an_error() {
+fn missing_files_are_none_and_unreadable_ones_errors() {
     let folder = tempfile::tempdir().unwrap();
     assert!(read(&folder.path().join("x"), 1).unwrap().is_none());
     assert!(read(&folder.path().join("no/x"), 1).unwrap().is_none());
@@ -47,7 +47,7 @@ fn missing_is_nothing_and_unreadable_is_an_error() {
 }
 
 #[test]
-fn a_fifo_is_refused_and_not_waited_for() {
+fn a_fifo_is_refused_without_blocking() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
@@ -56,7 +56,7 @@ fn a_fifo_is_refused_and_not_waited_for() {
 }
 
 #[test]
-fn a_symlink_a_directory_and_a_socket_at_the_target_are_left_alone() {
+fn symlinks_directories_and_sockets_are_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let precious = folder.path().join("precious");
     fs::write(&precious, "old").unwrap();
@@ -79,7 +79,7 @@ fn a_symlink_a_directory_and_a_socket_at_the_target_are_left_alone() {
 }
 
 #[test]
-fn a_new_file_replaces_nothing_whatever_lies_there() {
+fn a_new_file_never_replaces_another() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     write_new(&path, b"old", 0o640).unwrap();
@@ -90,7 +90,7 @@ fn a_new_file_replaces_nothing_whatever_lies_there() {
     let error = write_new(&folder.path().join("y"), b"new", 0o600).unwrap_err();
     assert!(matches!(error, WriteError::NotAFile { kind: "symlink", .. }), "{error:?}");
 
-    // One that came there after the look.
+    // Another process created the file after the check.
     let directory = open_directory_of(&path).unwrap();
     let (temporary, _) = Temporary::create(directory, OsStr::new("x")).unwrap();
     assert_eq!(temporary.become_new(OsStr::new("x")).unwrap_err(), Errno::EXIST);
@@ -98,7 +98,7 @@ fn a_new_file_replaces_nothing_whatever_lies_there() {
 }
 
 #[test]
-fn a_temporary_file_that_never_became_the_file_is_gone() {
+fn an_unused_temporary_file_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let directory = open_directory_of(&folder.path().join("x")).unwrap();
     let (temporary, file) = Temporary::create(directory, OsStr::new("x")).unwrap();
@@ -108,7 +108,7 @@ fn a_temporary_file_that_never_became_the_file_is_gone() {
 }
 
 #[test]
-fn a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_beside_it() {
+fn a_full_disk_leaves_the_old_file_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     write(&path, b"old", 0o600).unwrap();
@@ -125,7 +125,7 @@ fn a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_nothing_beside_it(
 }
 
 #[test]
-fn a_directory_that_is_gone_is_not_made_again() {
+fn a_missing_directory_is_not_created() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gone/x");
     let error = write(&path, b"x", 0o600).unwrap_err();
@@ -135,12 +135,12 @@ fn a_directory_that_is_gone_is_not_made_again() {
 }
 
 #[test]
-fn a_reader_sees_the_old_file_or_the_new_one_and_never_half_of_one() {
+fn readers_see_the_old_or_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x");
     let versions: [Vec<u8>; 2] = [vec![b'a'; 50_000], vec![b'b'; 100_000]];
     write(&path, &versions[0], 0o600).unwrap();
-    // Held open, so that its inode number is not given to another.
+    // Kept open, so that its inode number is not reused.
     let first = File::open(&path).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
@@ -158,7 +158,7 @@ fn a_reader_sees_the_old_file_or_the_new_one_and_never_half_of_one() {
 }
 
 #[test]
-fn a_file_that_comes_and_goes_is_there_or_is_not_and_never_an_error() {
+fn reading_a_file_that_comes_and_goes_never_fails() {
     let folder = tempfile::tempdir().unwrap();
     let (path, aside) = (folder.path().join("x"), folder.path().join("aside"));
     fs::write(&aside, "whole").unwrap();
@@ -178,7 +178,7 @@ fn a_file_that_comes_and_goes_is_there_or_is_not_and_never_an_error() {
 }
 
 #[test]
-fn root_writes_nothing_through_a_directory_that_is_a_link() {
+fn root_writes_nothing_through_a_symlinked_directory() {
     if !rustix::process::geteuid().is_root() {
         eprintln!("not checked: others may follow their own links");
         return;

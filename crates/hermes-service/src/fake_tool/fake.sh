@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands in for a service manager's program in tests: through a symlink, so that $0 tells the test's own directory.
-# Writes down how it is called, then does what the next file in <directory>/<verb>/ says; the last one stays.
+# The fake program of a service manager. Tests call it through a symlink, so $0 leads to the directory of the test.
+# It appends its arguments to <directory>/calls. Then it evaluates the next file in <directory>/<verb>/; the last one stays.
 here=$(dirname "$0")
 echo "$*" >>"$here/calls"
 for word; do

@@ -1,7 +1,7 @@
 //! Gateways as agents of the user's launchd, through `launchctl`.
 //!
-//! An agent that is loaded is wanted up: loading starts it, and launchd starts it again after a crash. So a stop unloads it, until
-//! the next start or the user's next login.
+//! launchd starts an agent when it loads it, and restarts it after a crash. So a stop unloads the agent,
+//! until the next start or the user's next login.
 
 mod plist;
 mod print;
@@ -15,28 +15,29 @@ use std::path::{Path, PathBuf};
 use hermes_core::{Home, ProfileName};
 use hermes_os::whole_file;
 
-use self::print::Printed;
+use self::print::AgentState;
 use crate::error::ServiceError;
-use crate::manager::readiness::{Deadline, Look, says_ready};
-use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
+use crate::kind::Kind;
+use crate::manager::readiness::{Check, Deadline, reports_ready};
+use crate::manager::{ServiceManager, ServiceStatus, Wait};
 use hermes_os::tool::{DEADLINE, Tool, ToolError, on_path};
 
-/// The permission bits of an agent: it holds no secret, and launchd takes none that others may write.
+/// The permission bits of an agent. It holds no secret. launchd refuses a file that others can write.
 const AGENT_MODE: u32 = 0o644;
 
-/// The longest agent, in bytes, that is compared with the one that takes its place.
+/// The longest agent file, in bytes, that is compared with the new one.
 const AGENT_MAX: u64 = 1024 * 1024;
 
-/// With what `launchctl print` ends for a service that is not loaded: "Could not find service".
+/// The exit code of `launchctl print` for a service that is not loaded: "Could not find service".
 const NOT_FOUND: i32 = 113;
 
-/// With what `launchctl bootout` ends when another call unloaded the service before: ESRCH.
+/// The exit code of `launchctl bootout` if the service was already unloaded: ESRCH.
 const NO_SUCH_PROCESS: i32 = 3;
 
-/// With what `launchctl bootout` ends when the process has not ended yet: EINPROGRESS.
+/// The exit code of `launchctl bootout` while the process has not ended: EINPROGRESS.
 const IN_PROGRESS: i32 = 36;
 
-/// The user's launchd.
+/// The launchd of a user.
 #[derive(Clone, Debug)]
 pub struct Launchd {
     home: Home,
@@ -47,16 +48,17 @@ pub struct Launchd {
 }
 
 impl Launchd {
-    /// The one of the graphical session of the user `uid`, with its agents in `agent_directory`, spoken to through `launchctl`.
-    /// They run `program`, which is hermes, for the profiles of `home`.
+    /// Creates the backend for the graphical session of the user `uid`. The agents lie in `agent_directory`,
+    /// and run `program`, a hermes, for the profiles of `home`. `launchctl` is the program to call.
     pub fn new(home: Home, program: PathBuf, agent_directory: PathBuf, launchctl: PathBuf, uid: u32) -> Self {
         Self { home, program, agent_directory, launchctl, uid }
     }
 
-    /// The one of the user who runs this: the agents lie in `~/Library/LaunchAgents`, and `launchctl` is found on `PATH`.
+    /// Creates the backend for the current user, with agents in `~/Library/LaunchAgents` and `launchctl` from
+    /// `PATH`.
     ///
     /// # Errors
-    /// `HOME` is not an absolute path.
+    /// Fails if `HOME` is not an absolute path.
     pub fn of_this_user(home: Home, program: PathBuf) -> Result<Self, ServiceError> {
         let uid = rustix::process::getuid().as_raw();
         Self::of_environment(home, program, uid, |name| env::var_os(name))
@@ -92,19 +94,23 @@ impl Launchd {
         Tool::new(&self.launchctl).args(words)
     }
 
-    /// The agent as launchd sees it; nothing when it is not loaded.
-    fn print(&self, operation: &'static str, profile: &ProfileName) -> Result<Option<Printed>, ServiceError> {
+    /// Returns the agent's state in launchd; `None` if it is not loaded.
+    fn print(
+        &self,
+        operation: &'static str,
+        profile: &ProfileName,
+    ) -> Result<Option<AgentState>, ServiceError> {
         let output = match self.launchctl(&["print", &self.target(profile)]).run() {
             Ok(output) => output,
             Err(error) if error.code() == Some(NOT_FOUND) => return Ok(None),
             Err(error) => return Err(failed(operation, profile)(error)),
         };
-        let printed = print::parse(&output).ok_or_else(|| ServiceError::Unexpected {
+        let state = print::parse(&output).ok_or_else(|| ServiceError::Unexpected {
             profile: profile.clone(),
             program: "launchctl print",
             output,
         })?;
-        Ok(Some(printed))
+        Ok(Some(state))
     }
 
     fn is_installed(&self, operation: &'static str, profile: &ProfileName) -> Result<bool, ServiceError> {
@@ -129,7 +135,7 @@ impl Launchd {
             .map_err(failed(operation, profile))
     }
 
-    /// Unloads the agent, which stops it, and waits until launchd no longer knows it.
+    /// Unloads the agent, which stops it. Waits until launchd does not know it any more.
     fn bootout(
         &self,
         operation: &'static str,
@@ -139,17 +145,17 @@ impl Launchd {
         let limit = deadline.map_or(DEADLINE, |deadline| deadline.left());
         match self.launchctl(&["bootout", &self.target(profile)]).limit(limit).run() {
             Err(error) if !matches!(error.code(), Some(NO_SUCH_PROCESS | IN_PROGRESS)) => {
-                return Err(in_time(operation, profile, "down", deadline)(error));
+                return Err(timed_out_or_failed(operation, profile, "down", deadline)(error));
             }
             _ => {}
         }
         let Some(deadline) = deadline else { return Ok(()) };
         deadline.wait(profile, "down", || {
-            Ok(if self.print(operation, profile)?.is_none() { Look::Done } else { Look::NotYet })
+            Ok(if self.print(operation, profile)?.is_none() { Check::Done } else { Check::NotYet })
         })
     }
 
-    /// Starts the agent, which is loaded. With `-k` a process that runs is ended before.
+    /// Starts a loaded agent. With `-k`, ends a running process first.
     fn kickstart(
         &self,
         operation: &'static str,
@@ -164,10 +170,10 @@ impl Launchd {
             .limit(limit)
             .run()
             .map(drop)
-            .map_err(in_time(operation, profile, "ready", deadline))
+            .map_err(timed_out_or_failed(operation, profile, "ready", deadline))
     }
 
-    /// `before` is the agent as it was when it was told to start.
+    /// Waits until the gateway is ready. `before` is the agent's state at the start.
     fn wait_until_ready(
         &self,
         operation: &'static str,
@@ -177,28 +183,28 @@ impl Launchd {
     ) -> Result<(), ServiceError> {
         let Some(deadline) = deadline else { return Ok(()) };
         deadline.wait(profile, "ready", || {
-            let Some(printed) = self.print(operation, profile)? else {
-                return Ok(Look::Never("launchd no longer knows it".to_owned()));
+            let Some(state) = self.print(operation, profile)? else {
+                return Ok(Check::Never("launchd no longer knows it".to_owned()));
             };
-            Ok(match (printed.pid, printed.why_down()) {
-                (Some(pid), _) if Some(pid) != before.pid && says_ready(&self.home, profile, pid) => {
-                    Look::Done
+            Ok(match (state.pid, state.why_down()) {
+                (Some(pid), _) if Some(pid) != before.pid && reports_ready(&self.home, profile, pid) => {
+                    Check::Done
                 }
-                (None, Some(reason)) if printed.runs > before.runs => Look::Never(reason),
-                _ => Look::NotYet,
+                (None, Some(reason)) if state.runs > before.runs => Check::Never(reason),
+                _ => Check::NotYet,
             })
         })
     }
 
-    /// Whether the agent that lies there says `text`. One that cannot be read does not; what keeps it from being written is told
-    /// by the attempt.
-    fn says(&self, profile: &ProfileName, text: &str) -> bool {
+    /// Returns `true` if the agent file has this content. An unreadable file gives `false`, and the write
+    /// that follows reports the error.
+    fn has_content(&self, profile: &ProfileName, text: &str) -> bool {
         let before = whole_file::read(&self.agent_path(profile), AGENT_MAX);
         before.is_ok_and(|before| before.as_deref() == Some(text.as_bytes()))
     }
 
     fn write(&self, profile: &ProfileName, text: &str) -> Result<(), ServiceError> {
-        // launchd makes no directory for a log, and without its log it does not start the agent.
+        // launchd creates no directory for a log, and starts no agent without its log.
         for directory in [&self.agent_directory, &self.home.gateway_logs_directory(profile)] {
             fs::create_dir_all(directory).map_err(|source| ServiceError::File {
                 operation: "install",
@@ -212,12 +218,12 @@ impl Launchd {
     }
 }
 
-/// What no longer counts while a gateway is awaited.
+/// The state before a start, which must not count as its result.
 #[derive(Clone, Copy, Debug, Default)]
 struct Before {
-    /// The process that is on its way out.
+    /// The process that is ending.
     pid: Option<u32>,
-    /// How many runs there had been: the end of any of them is an old one.
+    /// The number of runs so far. Their ends are not the end of this start.
     runs: u64,
 }
 
@@ -225,8 +231,8 @@ fn failed(operation: &'static str, profile: &ProfileName) -> impl FnOnce(ToolErr
     move |source| ServiceError::Tool { operation, profile: profile.clone(), source }
 }
 
-/// A call that took all the time there was is the gateway that did not get there in time.
-fn in_time(
+/// Converts a call that used all its time into the time-out of the gateway.
+fn timed_out_or_failed(
     operation: &'static str,
     profile: &ProfileName,
     awaited: &'static str,
@@ -252,7 +258,7 @@ impl ServiceManager for Launchd {
         Kind::Launchd
     }
 
-    /// Ready is what the state file of the running process says; launchd only knows that there is one.
+    /// Waits for the state file of the process to report readiness. launchd knows only that a process runs.
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         let deadline = wait.deadline();
         let before = match self.print("start", profile)? {
@@ -260,7 +266,7 @@ impl ServiceManager for Launchd {
                 self.bootstrap("start", profile)?;
                 Before::default()
             }
-            Some(Printed { pid: None, runs, .. }) => {
+            Some(AgentState { pid: None, runs, .. }) => {
                 self.kickstart("start", profile, &[], deadline)?;
                 Before { pid: None, runs }
             }
@@ -287,7 +293,7 @@ impl ServiceManager for Launchd {
                 self.bootstrap("restart", profile)?;
                 Before::default()
             }
-            Some(Printed { pid, runs, .. }) => {
+            Some(AgentState { pid, runs, .. }) => {
                 self.kickstart("restart", profile, &["-k"], deadline)?;
                 Before { pid, runs }
             }
@@ -296,39 +302,41 @@ impl ServiceManager for Launchd {
     }
 
     fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
-        let printed = self.print("ask for", profile)?;
-        if printed.is_none() && !self.is_installed("ask for", profile)? {
+        let state = self.print("ask for", profile)?;
+        if state.is_none() && !self.is_installed("ask for", profile)? {
             return Ok(None);
         }
-        let pid = printed.as_ref().and_then(|printed| printed.pid);
+        let pid = state.as_ref().and_then(|state| state.pid);
         Ok(Some(ServiceStatus {
             up: pid.is_some(),
-            ready: pid.is_some_and(|pid| says_ready(&self.home, profile, pid)),
-            wanted_up: printed.as_ref().is_some_and(Printed::is_wanted_up),
+            ready: pid.is_some_and(|pid| reports_ready(&self.home, profile, pid)),
+            wanted_up: state.as_ref().is_some_and(AgentState::is_wanted_up),
             pid,
-            // launchd does not tell since when, and never gives up.
+            // launchd does not report a time, and never gives up.
             since: None,
-            restarts: printed.as_ref().map_or(0, Printed::restarts),
+            restarts: state.as_ref().map_or(0, AgentState::restarts),
             restarted_ago: Vec::new(),
             gave_up: None,
+            last_words: None,
             comes_back: false,
         }))
     }
 
-    /// Writes the agent: launchd loads it at the user's next login, which starts it, or `start` does. launchd reads an agent only
-    /// when it loads it, so one that is loaded and has changed is loaded again, which restarts its gateway.
+    /// Writes the agent. launchd loads and starts it at the user's next login, unless `start` does. launchd
+    /// reads an agent only when it loads it. So a loaded agent with a change is reloaded, which restarts its
+    /// gateway.
     fn install(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let text = plist::text(&self.home, &self.program, profile)?;
-        if self.says(profile, &text) || self.print("install", profile)?.is_none() {
+        if self.has_content(profile, &text) || self.print("install", profile)?.is_none() {
             return self.write(profile, &text);
         }
-        // In this order an install that was cut short finds the difference again.
+        // In this order, a repeated install after an interruption finds the difference again.
         self.bootout("install", profile, Some(Deadline::after(DEADLINE)))?;
         self.write(profile, &text)?;
         self.bootstrap("install", profile)
     }
 
-    /// The logs stay.
+    /// Removes the agent and keeps the logs.
     fn uninstall(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         if self.print("uninstall", profile)?.is_some() {
             self.bootout("uninstall", profile, Some(Deadline::after(DEADLINE)))?;

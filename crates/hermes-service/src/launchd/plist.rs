@@ -1,4 +1,4 @@
-//! The text of an agent: launchd.plist(5), in the XML form of plist(5).
+//! The text of an agent file: launchd.plist(5), in the XML form of plist(5).
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use hermes_core::{Home, ProfileName};
 
 use crate::error::ServiceError;
 
-/// The label of the agent of `profile`.
+/// Returns the label of the agent of `profile`.
 pub(super) fn label(profile: &ProfileName) -> String {
     format!("ai.hermes.gateway.{profile}")
 }
 
-/// The agent that runs the gateway of `profile` by the hermes at `program`.
+/// Returns the agent that runs the gateway of `profile` with the hermes at `program`.
 ///
 /// # Errors
-/// A path that XML cannot hold.
+/// Fails if XML cannot hold a path.
 pub(super) fn text(home: &Home, program: &Path, profile: &ProfileName) -> Result<String, ServiceError> {
     let written = |path: &Path| {
         escaped(path).map_err(|reason| ServiceError::Path {
@@ -31,8 +31,9 @@ pub(super) fn text(home: &Home, program: &Path, profile: &ProfileName) -> Result
         arguments.push_str(&format!("        <string>{argument}</string>\n"));
     }
     let (label, root, log) = (label(profile), written(home.root())?, written(&home.gateway_log(profile))?);
-    // KeepAlive with SuccessfulExit=false: after a crash, and not after a stop. launchd knows neither a growing delay, nor a
-    // limit, nor a code that means "do not": a gateway whose configuration is wrong is tried again every ThrottleInterval.
+    // KeepAlive with SuccessfulExit=false restarts after a crash and not after a stop. launchd has no growing
+    // back-off, no limit, and no exit code against a restart. It restarts a gateway with a wrong
+    // configuration every ThrottleInterval.
     Ok(format!(
         "\
 <?xml version=\"1.0\" encoding=\"UTF-8\"?>
@@ -73,7 +74,8 @@ pub(super) fn text(home: &Home, program: &Path, profile: &ProfileName) -> Result
 
 fn escaped(path: &Path) -> Result<String, &'static str> {
     let text = path.to_str().ok_or("is not UTF-8, which is all that an agent can hold")?;
-    // XML 1.0 has no way to write most of them; a line break it has, and launchctl print would be misread.
+    // XML 1.0 cannot express most control characters. It can express a line break, but the output of
+    // launchctl print would become ambiguous.
     if text.contains(|character: char| character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}'))
     {
         return Err("has a line break or another control character, which an agent cannot hold");
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_agent_of_a_profile_runs_its_gateway_and_restarts_it_after_a_crash() {
+    fn the_agent_restarts_its_gateway_after_a_crash() {
         assert_snapshot!(agent("/Users/ada/.hermes", "/usr/local/bin/hermes", "coder").unwrap(), @r#"
         <?xml version="1.0" encoding="UTF-8"?>
         <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_reaches_launchd_whatever_is_in_its_name() {
+    fn special_characters_in_paths_are_escaped() {
         let agent = agent(r#"/a & <b> "c" 'd' é"#, "/R&D/hermes", "coder").unwrap();
         assert!(agent.contains(r#"<string>/a &amp; &lt;b&gt; "c" 'd' é</string>"#), "{agent}");
         assert!(agent.contains("<string>/R&amp;D/hermes</string>"), "{agent}");
@@ -153,10 +155,10 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_an_agent_cannot_hold_is_refused_by_name() {
-        assert_snapshot!(agent("/a\nb", "/usr/local/bin/hermes", "coder").unwrap_err(), @r#"install the gateway 'coder': the path "/a\nb" has a line break or another control character, which an agent cannot hold"#);
+    fn a_path_that_an_agent_cannot_hold_is_refused() {
+        assert_snapshot!(agent("/a\nb", "/usr/local/bin/hermes", "coder").unwrap_err(), @r#"failed to install the gateway 'coder': the path "/a\nb" has a line break or another control character, which an agent cannot hold"#);
         let bytes = Path::new(OsStr::from_bytes(b"/\xff"));
         let error = text(&Home::new("/data").unwrap(), bytes, &ProfileName::default_profile()).unwrap_err();
-        assert_snapshot!(error, @r#"install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that an agent can hold"#);
+        assert_snapshot!(error, @r#"failed to install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that an agent can hold"#);
     }
 }

@@ -1,37 +1,37 @@
-//! `launchctl print`: a service as launchd sees it.
+//! Parses `launchctl print`.
 //!
-//! launchctl(1) promises no format, so no more is read than `state`, `pid`, `runs`, `last exit code` and `last terminating signal`:
-//! each stands on a line of its own, one tab deep. What lies deeper belongs to something else.
+//! launchctl(1) promises no format. The parser reads only `state`, `pid`, `runs`, `last exit code` and `last
+//! terminating signal`, each on a line of its own, one tab deep. Deeper lines belong to other objects.
 
-/// An agent that is loaded.
+/// The state of a loaded agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Printed {
-    /// Of the process, while there is one.
+pub(super) struct AgentState {
+    /// The PID, while there is a process.
     pub(super) pid: Option<u32>,
-    /// How often launchd has started it since it was loaded.
+    /// The number of starts since the agent was loaded.
     pub(super) runs: u64,
     ended: Option<Ended>,
 }
 
-/// How the last process ended.
+/// The end of the last process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ended {
     Code(i32),
-    /// As launchd words it: `Killed: 9`.
+    /// The text of launchd: `Killed: 9`.
     Signal(String),
 }
 
-/// Reads what `launchctl print` printed. Without a state, the answer is none.
-pub(super) fn parse(text: &str) -> Option<Printed> {
+/// Parses the output of `launchctl print`. Returns `None` if it has no state.
+pub(super) fn parse(text: &str) -> Option<AgentState> {
     let property = |name: &str| {
         text.lines()
             .find_map(|line| line.strip_prefix('\t')?.strip_prefix(name)?.strip_prefix(" = ").map(str::trim))
     };
     property("state")?;
     let signal = property("last terminating signal").map(|signal| Ended::Signal(signal.to_owned()));
-    // `0`, `78: EX_CONFIG`, `(never exited)`.
+    // Examples: `0`, `78: EX_CONFIG`, `(never exited)`.
     let code = || property("last exit code")?.split(':').next()?.trim().parse().ok().map(Ended::Code);
-    Some(Printed {
+    Some(AgentState {
         pid: match property("pid") {
             Some(pid) => Some(pid.parse().ok().filter(|&pid| pid != 0)?),
             None => None,
@@ -41,13 +41,14 @@ pub(super) fn parse(text: &str) -> Option<Printed> {
     })
 }
 
-impl Printed {
-    /// How often it was started again since it was loaded.
+impl AgentState {
+    /// Returns the number of restarts since the agent was loaded.
     pub(super) fn restarts(&self) -> u64 {
         self.runs.saturating_sub(1)
     }
 
-    /// Why waiting for it is vain, in words: it ended on purpose, or for a reason that the next try will find again.
+    /// Returns the reason why no start is to be expected, in words: the gateway ended on purpose, or with a
+    /// wrong configuration.
     pub(super) fn why_down(&self) -> Option<String> {
         match (self.pid, &self.ended) {
             (None, Some(Ended::Code(78))) => {
@@ -58,7 +59,7 @@ impl Printed {
         }
     }
 
-    /// launchd will start it again.
+    /// Returns `true` if launchd runs the agent or will start it again.
     pub(super) fn is_wanted_up(&self) -> bool {
         self.pid.is_some() || self.ended != Some(Ended::Code(0))
     }
@@ -128,10 +129,10 @@ gui/501/ai.hermes.gateway.coder = {
 ";
 
     #[test]
-    fn a_running_agent_has_its_pid_and_its_restarts() {
-        let printed = parse(RUNNING).unwrap();
-        assert_eq!((printed.pid, printed.restarts(), printed.why_down()), (Some(4711), 2, None));
-        assert!(printed.is_wanted_up());
+    fn a_running_agent_has_its_pid_and_restarts() {
+        let state = parse(RUNNING).unwrap();
+        assert_eq!((state.pid, state.restarts(), state.why_down()), (Some(4711), 2, None));
+        assert!(state.is_wanted_up());
     }
 
     #[rstest]
@@ -144,25 +145,25 @@ gui/501/ai.hermes.gateway.coder = {
     )]
     #[case::killed("last terminating signal = Killed: 9", true, None)]
     #[case::not_started("last exit code = (never exited)", true, None)]
-    fn one_that_is_down_says_how_it_ended(
+    fn a_stopped_agent_reports_its_last_end(
         #[case] line: &str,
         #[case] wanted: bool,
         #[case] why: Option<&str>,
     ) {
-        let printed = parse(&ENDED.replace("last exit code = 0", line)).unwrap();
-        assert_eq!(printed.pid, None);
-        assert_eq!((printed.is_wanted_up(), printed.why_down().as_deref()), (wanted, why));
+        let state = parse(&ENDED.replace("last exit code = 0", line)).unwrap();
+        assert_eq!(state.pid, None);
+        assert_eq!((state.is_wanted_up(), state.why_down().as_deref()), (wanted, why));
     }
 
     #[test]
-    fn what_lies_deeper_is_not_the_agents() {
+    fn deeper_lines_are_ignored() {
         let deeper = "\tenvironment = {\n\t\tpid = 1\n\t\truns = 99\n\t\tlast exit code = 78\n\t}\n\tstate =";
-        let printed = parse(&ENDED.replace("\tstate =", deeper)).unwrap();
-        assert_eq!((printed.pid, printed.restarts(), printed.is_wanted_up()), (None, 0, false));
+        let state = parse(&ENDED.replace("\tstate =", deeper)).unwrap();
+        assert_eq!((state.pid, state.restarts(), state.is_wanted_up()), (None, 0, false));
     }
 
     #[test]
-    fn an_answer_in_another_form_is_not_guessed_at() {
+    fn an_unknown_format_is_no_state() {
         assert_eq!(parse(""), None);
         assert_eq!(parse("Usage: launchctl print <target>"), None);
         assert_eq!(parse(&RUNNING.replace("\tstate = ", "\tmode = ")), None);

@@ -1,4 +1,4 @@
-//! The calls, against a `launchctl` that writes them down and answers as it is told.
+//! Tests of the calls of a fake `launchctl`.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const SOON: Wait = Wait::AtMost(Duration::from_secs(20));
 const AT_ONCE: Wait = Wait::AtMost(Duration::from_millis(300));
 const PRINT: &str = "print gui/501/ai.hermes.gateway.coder";
 const BOOTOUT: &str = "bootout gui/501/ai.hermes.gateway.coder";
-/// What launchctl does when the agent is not loaded.
+/// The answer of launchctl for an agent that is not loaded.
 const UNKNOWN: &str = "echo 'Bad request.' >&2
     echo 'Could not find service \"ai.hermes.gateway.coder\" in domain for user gui: 501' >&2
     exit 113";
@@ -50,7 +50,7 @@ impl Machine {
         self
     }
 
-    /// What launchctl does when it is asked for the agent, a question each.
+    /// Sets the answers of `launchctl print`, one for each call.
     fn printed<S: AsRef<str>>(self, answers: impl IntoIterator<Item = S>) -> Self {
         self.launchctl.on("print", answers);
         self
@@ -70,14 +70,14 @@ impl Machine {
         format!("bootstrap gui/501 {}", self.agent().display())
     }
 
-    /// The calls but the questions.
+    /// Returns the calls except `print`.
     fn orders(&self) -> Vec<String> {
         self.launchctl.calls().into_iter().filter(|call| call != PRINT).collect()
     }
 }
 
 #[test]
-fn install_writes_the_agent_and_the_directory_of_its_logs() {
+fn install_writes_the_agent_and_its_log_directory() {
     use std::os::unix::fs::PermissionsExt;
 
     let machine = Machine::new();
@@ -92,7 +92,7 @@ fn install_writes_the_agent_and_the_directory_of_its_logs() {
 }
 
 #[test]
-fn an_agent_that_is_loaded_and_changes_is_loaded_again_and_else_left_alone() {
+fn only_a_changed_loaded_agent_is_reloaded() {
     let machine = Machine::new().installed().printed([prints(RUNNING)]);
     machine.launchd.install(&machine.coder).unwrap();
     assert!(machine.orders().is_empty());
@@ -105,7 +105,7 @@ fn an_agent_that_is_loaded_and_changes_is_loaded_again_and_else_left_alone() {
 }
 
 #[test]
-fn an_install_that_was_cut_short_loads_the_agent_when_it_is_called_again() {
+fn a_repeated_install_reloads_after_an_interruption() {
     let machine = Machine::new().installed().printed([prints(RUNNING)]);
     let newer = Launchd { program: "/opt/hermes".into(), ..machine.launchd.clone() };
     machine.launchctl.on("bootout", ["exit 1", "exit 0"]);
@@ -136,14 +136,14 @@ fn uninstall_unloads_and_removes_the_agent() {
 }
 
 #[test]
-fn uninstall_of_one_that_is_not_installed_changes_nothing() {
+fn uninstall_of_an_unknown_agent_changes_nothing() {
     let machine = Machine::new();
     machine.launchd.uninstall(&machine.coder).unwrap();
     assert_eq!(machine.launchctl.calls(), [PRINT]);
 }
 
 #[test]
-fn an_agent_whose_gateway_cannot_be_stopped_stays_installed() {
+fn an_agent_that_cannot_be_stopped_stays_installed() {
     let machine = Machine::new().installed().printed([prints(RUNNING)]);
     machine.launchctl.on("bootout", ["exit 1"]);
     machine.launchd.uninstall(&machine.coder).unwrap_err();
@@ -151,7 +151,7 @@ fn an_agent_whose_gateway_cannot_be_stopped_stays_installed() {
 }
 
 #[test]
-fn start_loads_the_agent_and_returns_when_its_process_says_that_it_is_ready() {
+fn start_loads_the_agent_and_waits_for_readiness() {
     let another = RUNNING.replace("4711", "4710");
     let machine = Machine::new()
         .installed()
@@ -162,19 +162,19 @@ fn start_loads_the_agent_and_returns_when_its_process_says_that_it_is_ready() {
 }
 
 #[test]
-fn one_that_runs_is_left_alone() {
+fn start_leaves_a_running_agent_alone() {
     let machine = Machine::new().installed().printed([prints(RUNNING)]).gateway_says("running", 4711);
     machine.launchd.start(&machine.coder, SOON).unwrap();
     assert!(machine.orders().is_empty());
 }
 
 #[test]
-fn one_that_is_loaded_and_down_is_started_whatever_its_last_end_was() {
+fn start_restarts_a_loaded_agent_after_any_end() {
     let again = ENDED.replace("runs = 1", "runs = 2");
     let running = RUNNING.replace("runs = 3", "runs = 2");
     let machine = Machine::new()
         .installed()
-        // The second answer is still the old one.
+        // The second answer still shows the state before the start.
         .printed([ENDED, ENDED, &running].map(prints))
         .gateway_says("running", 4711);
     machine.launchd.start(&machine.coder, SOON).unwrap();
@@ -186,7 +186,7 @@ fn one_that_is_loaded_and_down_is_started_whatever_its_last_end_was() {
 }
 
 #[test]
-fn start_fails_at_once_when_the_configuration_is_wrong_and_else_at_the_limit() {
+fn start_fails_for_a_wrong_configuration_or_at_the_limit() {
     let wrong = prints(&ENDED.replace("code = 0", "code = 78: EX_CONFIG"));
     let machine = Machine::new().installed().printed([UNKNOWN, &wrong]);
     let error = machine.launchd.start(&machine.coder, SOON).unwrap_err();
@@ -198,10 +198,10 @@ fn start_fails_at_once_when_the_configuration_is_wrong_and_else_at_the_limit() {
 }
 
 #[test]
-fn restart_is_one_order_and_the_old_process_does_not_count_as_ready() {
+fn restart_does_not_count_the_old_process_as_ready() {
     let new = RUNNING.replace("4711", "4712");
     let machine = Machine::new().installed().printed([RUNNING, RUNNING, &new].map(prints));
-    // The old one says so first, and would go on saying so.
+    // The old process reports readiness first.
     let machine = machine.gateway_says("running", 4711);
     let error = machine.launchd.restart(&machine.coder, AT_ONCE).unwrap_err();
     assert!(matches!(error, ServiceError::TimedOut { awaited: "ready", .. }), "{error}");
@@ -213,14 +213,14 @@ fn restart_is_one_order_and_the_old_process_does_not_count_as_ready() {
 }
 
 #[test]
-fn restart_starts_one_that_is_down() {
+fn restart_starts_a_stopped_agent() {
     let machine = Machine::new().installed();
     machine.launchd.restart(&machine.coder, Wait::No).unwrap();
     assert_eq!(machine.launchctl.calls(), [PRINT, &machine.bootstrap()]);
 }
 
 #[test]
-fn stop_unloads_the_agent_and_returns_when_it_is_gone() {
+fn stop_unloads_the_agent_and_waits() {
     let machine = Machine::new().installed().printed([&prints(RUNNING), &prints(RUNNING), UNKNOWN]);
     machine.launchctl.on("bootout", ["echo 'Boot-out failed: 36: Operation now in progress' >&2; exit 36"]);
     machine.launchd.stop(&machine.coder, SOON).unwrap();
@@ -228,14 +228,14 @@ fn stop_unloads_the_agent_and_returns_when_it_is_gone() {
 }
 
 #[test]
-fn stop_of_one_that_is_down_does_nothing() {
+fn stop_of_a_stopped_agent_does_nothing() {
     let machine = Machine::new().installed();
     machine.launchd.stop(&machine.coder, SOON).unwrap();
     assert_eq!(machine.launchctl.calls(), [PRINT]);
 }
 
 #[test]
-fn a_gateway_that_does_not_end_and_a_launchctl_that_does_not_return_are_given_up_at_the_limit() {
+fn stop_fails_at_its_limit() {
     let machine = Machine::new().installed().printed([prints(RUNNING)]);
     let down = "the gateway 'coder' is not down after 300ms";
     assert_eq!(machine.launchd.stop(&machine.coder, AT_ONCE).unwrap_err().to_string(), down);
@@ -244,7 +244,7 @@ fn a_gateway_that_does_not_end_and_a_launchctl_that_does_not_return_are_given_up
 }
 
 #[test]
-fn one_that_is_not_installed_is_an_error_of_its_own() {
+fn a_missing_installation_is_its_own_error() {
     let machine = Machine::new();
     let (launchd, coder) = (&machine.launchd, &machine.coder);
     for result in [launchd.start(coder, SOON), launchd.stop(coder, SOON), launchd.restart(coder, Wait::No)] {
@@ -257,7 +257,7 @@ fn one_that_is_not_installed_is_an_error_of_its_own() {
 }
 
 #[test]
-fn the_status_joins_what_launchd_and_the_gateway_say() {
+fn the_status_joins_launchd_and_the_gateway() {
     let machine = Machine::new().installed();
     let down = machine.launchd.status(&machine.coder).unwrap().unwrap();
     assert!(!down.up && !down.ready && !down.wanted_up);
@@ -270,19 +270,19 @@ fn the_status_joins_what_launchd_and_the_gateway_say() {
 }
 
 #[test]
-fn a_failure_is_one_line_with_the_command_its_code_and_what_it_said() {
+fn a_failure_holds_the_command_status_and_stderr() {
     let machine = Machine::new().installed();
     machine.launchctl.on("bootstrap", ["echo 'Bootstrap failed: 5: Input/output error' >&2; exit 5"]);
     let error = machine.launchd.start(&machine.coder, SOON).unwrap_err();
-    assert_eq!(error.to_string(), "start the gateway 'coder'");
+    assert_eq!(error.to_string(), "failed to start the gateway 'coder'");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     let cause = cause.replace(machine.launchctl.program.to_str().unwrap(), "launchctl");
     let cause = cause.replace(machine.folder.path().to_str().unwrap(), "/Users/ada");
-    assert_snapshot!(cause, @"launchctl bootstrap gui/501 /Users/ada/Library/LaunchAgents/ai.hermes.gateway.coder.plist: exit status: 5: Bootstrap failed: 5: Input/output error");
+    assert_snapshot!(cause, @"failed to run launchctl bootstrap gui/501 /Users/ada/Library/LaunchAgents/ai.hermes.gateway.coder.plist: exit status: 5: Bootstrap failed: 5: Input/output error");
 }
 
 #[test]
-fn a_question_that_fails_otherwise_is_not_taken_for_an_agent_that_is_not_loaded() {
+fn a_failed_print_does_not_mean_unloaded() {
     let machine = Machine::new().installed().printed(["exit 112"]);
     let error = machine.launchd.status(&machine.coder).unwrap_err();
     assert!(matches!(error, ServiceError::Tool { source: ToolError::Failed { .. }, .. }), "{error:?}");
@@ -292,7 +292,7 @@ fn a_question_that_fails_otherwise_is_not_taken_for_an_agent_that_is_not_loaded(
 }
 
 #[test]
-fn a_launchctl_that_is_not_there_is_named() {
+fn a_missing_launchctl_is_named() {
     let machine = Machine::new();
     let launchd = Launchd { launchctl: "/no/such/launchctl".into(), ..machine.launchd.clone() };
     let error = launchd.status(&machine.coder).unwrap_err();
@@ -301,7 +301,7 @@ fn a_launchctl_that_is_not_there_is_named() {
 }
 
 #[test]
-fn agents_are_not_registered_at_run_time() {
+fn agents_cannot_be_registered_at_run_time() {
     let Machine { launchd, coder, launchctl, .. } = Machine::new();
     assert!(!launchd.supports_runtime_registration());
     for result in [launchd.register_profile_gateway(&coder), launchd.unregister_profile_gateway(&coder)] {
@@ -312,7 +312,7 @@ fn agents_are_not_registered_at_run_time() {
 }
 
 #[test]
-fn the_agents_of_this_user_lie_in_the_library_and_launchctl_is_found_on_path() {
+fn paths_of_this_user_come_from_home_and_path() {
     let machine = Machine::new();
     let path = machine.folder.path().join("bin").into_os_string();
     let of = |home: &'static str| {

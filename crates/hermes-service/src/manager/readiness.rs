@@ -1,4 +1,5 @@
-//! When a gateway is ready on a host: no service manager there is told, so the gateway's own state file tells.
+//! Waits for the readiness of a gateway on a host. The service managers there get no notification, so the
+//! gateway's state file decides.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,21 +9,21 @@ use hermes_core::{Home, ObservedState, ProfileName, StateFile, StateRead};
 use crate::error::ServiceError;
 use crate::manager::Wait;
 
-/// Between two looks. Each costs a call of the service manager's program.
+/// The time between two checks. Each check calls a program of the service manager.
 const POLL: Duration = Duration::from_millis(100);
 
-/// What a look at a gateway found.
+/// The result of one check.
 #[derive(Debug)]
-pub(crate) enum Look {
-    /// It is as it should be.
+pub(crate) enum Check {
+    /// The gateway has the awaited state.
     Done,
-    /// It may still become so.
+    /// The gateway may still reach the awaited state.
     NotYet,
-    /// It will not become so by itself.
+    /// The gateway will not reach the awaited state, with the reason.
     Never(String),
 }
 
-/// A limit, and when it began.
+/// A time limit and its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     began: Instant,
@@ -34,49 +35,50 @@ impl Deadline {
         Self { began: Instant::now(), limit }
     }
 
-    /// How much of it is left; nothing when it is over.
+    /// Returns the remaining time; zero after the limit.
     pub(crate) fn left(&self) -> Duration {
         self.limit.saturating_sub(self.began.elapsed())
     }
 
-    /// Looks until the gateway is as it should be.
+    /// Checks until the gateway has the awaited state.
     ///
     /// # Errors
-    /// It will not become so, did not in time, or a look failed.
+    /// Fails if the gateway will not reach it, at the limit, or if a check fails.
     pub(crate) fn wait(
         &self,
         profile: &ProfileName,
         awaited: &'static str,
-        mut look: impl FnMut() -> Result<Look, ServiceError>,
+        mut check: impl FnMut() -> Result<Check, ServiceError>,
     ) -> Result<(), ServiceError> {
         loop {
-            match look()? {
-                Look::Done => return Ok(()),
-                Look::Never(reason) => {
+            match check()? {
+                Check::Done => return Ok(()),
+                Check::Never(reason) => {
                     return Err(ServiceError::GaveUp { profile: profile.clone(), reason });
                 }
-                Look::NotYet if self.left().is_zero() => {
+                Check::NotYet if self.left().is_zero() => {
                     return Err(ServiceError::TimedOut {
                         profile: profile.clone(),
                         awaited,
                         limit: self.limit,
                     });
                 }
-                Look::NotYet => thread::sleep(POLL.min(self.left())),
+                Check::NotYet => thread::sleep(POLL.min(self.left())),
             }
         }
     }
 }
 
 impl Wait {
-    /// When the wait ends, if there is one, from now on.
+    /// Returns the deadline of a wait that begins now, if it has a limit.
     pub(crate) fn deadline(self) -> Option<Deadline> {
         self.limit().map(Deadline::after)
     }
 }
 
-/// Whether the gateway that runs as `pid` has said that it serves. What an earlier process said does not count.
-pub(crate) fn says_ready(home: &Home, profile: &ProfileName, pid: u32) -> bool {
+/// Returns `true` if the gateway with this PID has reported that it serves. A report of an earlier process
+/// does not count.
+pub(crate) fn reports_ready(home: &Home, profile: &ProfileName, pid: u32) -> bool {
     let StateRead::Read(state) = StateFile::of(home, profile).read() else { return false };
     state.pid() == Some(pid)
         && matches!(state.observed().known(), Some(ObservedState::Running | ObservedState::Degraded))
@@ -98,26 +100,26 @@ mod tests {
     #[case::another_process_said_so(r#"{"gateway_state":"running","pid":16}"#, false)]
     #[case::nobody_said_so(r#"{"gateway_state":"running"}"#, false)]
     #[case::no_json("running", false)]
-    fn only_the_running_process_can_say_that_it_is_ready(#[case] state: &str, #[case] ready: bool) {
+    fn only_the_running_process_can_report_readiness(#[case] state: &str, #[case] ready: bool) {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
         let profile = ProfileName::default_profile();
-        assert!(!says_ready(&home, &profile, 17), "there is no state file");
+        assert!(!reports_ready(&home, &profile, 17), "there is no state file");
         fs::write(home.gateway_state(&profile), state).unwrap();
-        assert_eq!(says_ready(&home, &profile, 17), ready);
+        assert_eq!(reports_ready(&home, &profile, 17), ready);
     }
 
     #[test]
-    fn a_wait_looks_at_least_once_and_ends_at_its_limit() {
+    fn a_wait_checks_at_least_once_before_its_limit() {
         let profile = ProfileName::default_profile();
-        let mut looks = 0;
+        let mut checks = 0;
         let error = Deadline::after(Duration::ZERO)
             .wait(&profile, "ready", || {
-                looks += 1;
-                Ok(Look::NotYet)
+                checks += 1;
+                Ok(Check::NotYet)
             })
             .unwrap_err();
         assert_eq!(error.to_string(), "the gateway 'default' is not ready after 0s");
-        assert_eq!(looks, 1);
+        assert_eq!(checks, 1);
     }
 }

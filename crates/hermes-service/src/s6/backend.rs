@@ -1,43 +1,43 @@
-//! s6 as the service manager of a container: what is done with a slot is done with s6's own programs.
+//! The s6 backend: the slots of one scan directory, driven by s6's own programs.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use hermes_core::{Home, ProfileName, StateFile, action_at_boot};
+use hermes_core::{Home, ProfileName};
 use hermes_os::waiting;
 use hermes_os::whole_file::{self, WriteError};
 
 use super::crashes::Crashes;
-use super::register::{LOOK, is_up_and_running, wait_until};
-use super::scandir::{self, SCANDIR};
+use super::poll::{POLL, wait_until};
+use super::scandir::SCANDIR;
 use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
-use super::status::{StatusError, exists, is_scanned, slot_state};
+use super::status::{StatusError, exists, is_fully_supervised, is_scanned, slot_state};
 use crate::error::ServiceError;
-use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
+use crate::manager::Wait;
 use hermes_os::tool::{Tool, ToolError};
 
-/// Where the image has s6's programs, whatever `PATH` says.
+/// The directory of s6's programs in the image, independent of `PATH`.
 const TOOLS: &str = "/command";
 
-/// What a program of s6's may take beyond the time that it was told.
-const MARGIN: Duration = Duration::from_secs(5);
+/// The time that a program of s6 may take beyond its own limit.
+pub(super) const MARGIN: Duration = Duration::from_secs(5);
 
-/// How long `s6-svscan` may be on its way. A script of the boot that takes longer is told of.
-const TREE: Duration = Duration::from_secs(20);
+/// The time in which `s6-svscan` must start. The boot warns about a script that takes longer.
+const SVSCAN_LIMIT: Duration = Duration::from_secs(20);
 
-/// Between two looks for a process that takes another's place.
-const LONGEST_LOOK: Duration = Duration::from_millis(5);
+/// The longest time between two checks for a new process.
+const PROCESS_POLL: Duration = Duration::from_millis(5);
 
-/// How long it has, once it listens, to take up the slots that are there.
-const FIRST_SCAN: Duration = Duration::from_secs(1);
+/// The time in which a listening `s6-svscan` must supervise the existing slots.
+const FIRST_SCAN_LIMIT: Duration = Duration::from_secs(1);
 
-/// From the end of the drain to the kill: for the last words, and the final state on a slow disk.
+/// The time from the end of the drain to the kill: for the last output and the final state on a slow disk.
 const DRAIN_MARGIN: Duration = Duration::from_secs(3);
 
-/// What s6 is told to wait where a slot names no limit of its own. Longer than `gateway.drain_timeout` can be.
+/// The time limit for slots without one. It exceeds the longest `gateway.drain_timeout`.
 const LONGEST_STOP: Duration = Duration::from_secs(2 * 3600);
 
-/// The scan directory of the account, and the programs to drive it.
+/// The scan directory of the account, and the paths of s6's programs.
 #[derive(Clone, Debug)]
 pub struct S6 {
     home: Home,
@@ -47,12 +47,13 @@ pub struct S6 {
 }
 
 impl S6 {
-    /// The one of a container of the hermes image.
+    /// Creates the backend for a container of the hermes image.
     pub fn of_the_image(home: Home) -> Self {
         Self::new(home, SCANDIR, TOOLS, IMAGE_PARTS)
     }
 
-    /// One on the scan directory `scandir`, with s6's programs in `tools` and what the slots link to in `parts`.
+    /// Creates a backend for `scandir`. s6's programs lie in `tools`, and the targets of the links in a slot
+    /// in `parts`.
     pub fn new(
         home: Home,
         scandir: impl Into<PathBuf>,
@@ -62,33 +63,37 @@ impl S6 {
         Self { home, scandir: scandir.into(), tools: tools.into(), parts: parts.into() }
     }
 
-    /// The scan directory.
+    pub(super) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Returns the scan directory.
     pub fn scandir(&self) -> &Path {
         &self.scandir
     }
 
-    /// Makes slots in it.
+    /// Returns a maker of slots in the scan directory.
     ///
     /// # Errors
-    /// The scan directory cannot be opened.
+    /// Fails if the scan directory cannot be opened.
     pub fn slot_maker(&self) -> Result<SlotMaker, SlotError> {
         SlotMaker::new(&self.scandir, &self.parts)
     }
 
-    /// The slot of `profile`, whether or not it is there.
+    /// Returns the path of the slot of `profile`, which may not exist.
     pub fn slot(&self, profile: &ProfileName) -> PathBuf {
         self.scandir.join(profile.gateway_slot_name())
     }
 
-    /// What is known of the crashes of `profile`'s gateway; nothing where that cannot be read.
+    /// Returns the record of the crashes of `profile`'s gateway; an empty one if it cannot be read.
     pub fn crashes(&self, profile: &ProfileName) -> Crashes {
         Crashes::load(&self.slot(profile)).unwrap_or_default()
     }
 
-    /// Brings the logger of a slot up, where it is kept down: that of a slot that is registered down is.
+    /// Starts the logger of a slot if its `down` file keeps it down, as in a slot that was registered down.
     ///
     /// # Errors
-    /// s6 does not do it.
+    /// Fails if s6-svc(8) fails.
     pub fn start_logger(&self, slot: &Path) -> Result<(), ToolError> {
         let logger = slot.join("log");
         if !exists(&logger.join("down")) {
@@ -97,18 +102,18 @@ impl S6 {
         self.tool("s6-svc").args(["-U", "--"]).arg(logger).run().map(drop)
     }
 
-    /// Tells s6 after which time to kill the gateway of a slot that was told to end: a margin after it should have.
+    /// Sets the time from SIGTERM to SIGKILL for a slot: the drain time-out plus a margin.
     ///
     /// # Errors
-    /// The slot's `timeout-kill` cannot be written.
+    /// Fails if `timeout-kill` (servicedir(7)) cannot be written.
     pub fn set_time_to_end(&self, slot: &Path, drain_timeout: Duration) -> Result<(), WriteError> {
         let path = slot.join("timeout-kill");
         let millis = format!("{}\n", (drain_timeout + DRAIN_MARGIN).as_millis());
-        // The image's own, which the slot links to, is right for nearly all.
+        // The file of the image, the target of the link, has the usual value.
         if std::fs::read_to_string(&path).is_ok_and(|text| text == millis) {
             return Ok(());
         }
-        // A link would be followed no further than this: the file takes its place.
+        // The path is a link into the image. A new file replaces it.
         let _ = std::fs::remove_file(&path);
         whole_file::write_for_now(&path, millis.as_bytes(), 0o644)
     }
@@ -117,8 +122,9 @@ impl S6 {
         Tool::new(self.tools.join(name))
     }
 
-    /// What `s6-svstat` would say of the slot of `profile`.
-    fn state(&self, profile: &ProfileName) -> Result<Option<super::SlotState>, ServiceError> {
+    /// Returns the state of the slot of `profile`, as s6-svstat(1) reports it; `None` if it is not
+    /// supervised.
+    pub(super) fn state(&self, profile: &ProfileName) -> Result<Option<super::SlotState>, ServiceError> {
         match slot_state(&self.slot(profile), SystemTime::now()) {
             Ok(state) => Ok(Some(state)),
             Err(StatusError::NotSupervised(_)) => Ok(None),
@@ -126,29 +132,34 @@ impl S6 {
         }
     }
 
-    /// Waits for a slot that is about to be supervised: that nobody does so far must not be taken for a gateway that is down.
-    fn must_be_registered(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+    /// Waits for the supervision of a slot. A slot without a supervisor must not pass for a stopped gateway.
+    pub(super) fn wait_until_registered(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let slot = self.slot(profile);
-        if is_up_and_running(&slot) {
+        if is_fully_supervised(&slot) {
             return Ok(());
         }
-        self.wait_for_the_tree(profile)?;
-        // `s6-svscan` listens before it has taken up what lies there.
-        if exists(&slot) && waiting::until(FIRST_SCAN, LOOK, || is_up_and_running(&slot)) {
+        self.wait_for_svscan(profile)?;
+        // `s6-svscan` listens before it supervises the existing slots.
+        if exists(&slot) && waiting::until(FIRST_SCAN_LIMIT, POLL, || is_fully_supervised(&slot)) {
             return Ok(());
         }
         Err(ServiceError::NoSuchGateway { profile: profile.clone() })
     }
 
-    /// Waits until `s6-svscan` runs on the scan directory. A boot lays the slots out before, and a tree that was killed comes back.
+    /// Waits until `s6-svscan` runs on the scan directory. A boot makes the slots earlier, and a killed tree
+    /// is started again.
     ///
     /// # Errors
-    /// It does not.
-    pub(super) fn wait_for_the_tree(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        wait_until(profile, "supervised", TREE, || is_scanned(&self.scandir))
+    /// Fails after a time limit.
+    pub(super) fn wait_for_svscan(&self, profile: &ProfileName) -> Result<(), ServiceError> {
+        wait_until(profile, "supervised", SVSCAN_LIMIT, || is_scanned(&self.scandir))
     }
 
-    fn forget_crashes(&self, operation: &'static str, profile: &ProfileName) -> Result<(), ServiceError> {
+    pub(super) fn forget_crashes(
+        &self,
+        operation: &'static str,
+        profile: &ProfileName,
+    ) -> Result<(), ServiceError> {
         let slot = self.slot(profile);
         Crashes::forget(&slot).map_err(|source| ServiceError::File {
             operation,
@@ -158,8 +169,8 @@ impl S6 {
         })
     }
 
-    /// Calls `s6-svc` with orders, and with what to wait for.
-    fn order(
+    /// Calls s6-svc(8) with orders and the awaited event.
+    pub(super) fn order(
         &self,
         operation: &'static str,
         profile: &ProfileName,
@@ -171,7 +182,7 @@ impl S6 {
         let limit = match wait {
             Wait::No => None,
             Wait::AtMost(limit) => {
-                // 0 would be no limit at all.
+                // A time-out of 0 means no limit.
                 let millis = limit.as_millis().clamp(1, i32::MAX.unsigned_abs().into());
                 tool = tool.args([awaited.flag(), "-T", &millis.to_string()]).limit(limit + MARGIN);
                 Some(limit)
@@ -184,7 +195,7 @@ impl S6 {
             if let Some(reason) = self.crashes(profile).gave_up.filter(|_| awaited != Awaited::Down) {
                 return Err(ServiceError::GaveUp { profile: profile.clone(), reason });
             }
-            // s6-svlisten1(1) exits 99 when the time is over; 111, before it could listen.
+            // s6-svlisten1(1) exits 99 at its limit, and 111 before it listens.
             if began.elapsed() >= limit {
                 return Err(ServiceError::TimedOut {
                     profile: profile.clone(),
@@ -196,9 +207,10 @@ impl S6 {
         Err(ServiceError::Tool { operation, profile: profile.clone(), source })
     }
 
-    /// Gives orders that make another process take the place of `former`, and waits until that one is ready. Not with `s6-svc -wR`:
-    /// s6-svlisten1(1) that hears of the end and of the new one in one go waits for the end of that, for ever.
-    fn order_another(
+    /// Gives orders that replace the process `former`, and waits until the new process is ready. `s6-svc -wR`
+    /// does not work here. If s6-svlisten1(1) reads the end and the new start in one step, it waits for the
+    /// end for ever.
+    pub(super) fn order_another(
         &self,
         operation: &'static str,
         profile: &ProfileName,
@@ -210,7 +222,7 @@ impl S6 {
         let Some(limit) = wait.limit() else { return Ok(()) };
         let mut ended =
             Err(ServiceError::TimedOut { profile: profile.clone(), awaited: Awaited::Ready.word(), limit });
-        waiting::until(limit, LONGEST_LOOK, || {
+        waiting::until(limit, PROCESS_POLL, || {
             let found = match self.state(profile) {
                 Ok(Some(state)) if state.ready && state.pid != former => Ok(()),
                 Ok(Some(state)) if !state.up && !state.wanted_up => match self.crashes(profile).gave_up {
@@ -231,7 +243,7 @@ impl S6 {
         self.order("stop", profile, &["-D"], Awaited::Down, wait)
     }
 
-    /// The longest time that s6 gives the gateway of a slot to end: the slot's `timeout-kill`, and a margin.
+    /// Returns the longest time that s6 gives the gateway of a slot to end: `timeout-kill` plus a margin.
     pub(super) fn longest_stop(&self, slot: &Path) -> Duration {
         let text = std::fs::read_to_string(slot.join("timeout-kill")).ok();
         let millis: Option<u64> = text.and_then(|text| text.trim().parse().ok());
@@ -240,7 +252,7 @@ impl S6 {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Awaited {
+pub(super) enum Awaited {
     Ready,
     Down,
 }
@@ -258,85 +270,5 @@ impl Awaited {
             Self::Ready => "ready",
             Self::Down => "down",
         }
-    }
-}
-
-impl ServiceManager for S6 {
-    fn kind(&self) -> Kind {
-        Kind::S6
-    }
-
-    fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        self.must_be_registered(profile)?;
-        match self.state(profile)? {
-            // It was told to end: the one that comes after it is meant.
-            Some(state) if state.up && !state.wanted_up => {
-                return self.order_another("start", profile, &["-U"], state.pid, wait);
-            }
-            Some(state) if state.ready => {}
-            _ => {
-                // One that failed waits for its next try, is in it, or is being given up. It begins afresh, once it is down: that
-                // is what "start" means to who sees it failing, and its `finish` must not speak of it any more.
-                if self.crashes(profile).has_failed() {
-                    match (self.take_down(profile, Wait::AtMost(wait.limit().unwrap_or(MARGIN))), wait) {
-                        (Err(ServiceError::TimedOut { .. }), Wait::No) => {}
-                        (down, _) => down?,
-                    }
-                }
-                self.forget_crashes("start", profile)?;
-            }
-        }
-        self.order("start", profile, &["-U"], Awaited::Ready, wait)
-    }
-
-    fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        self.must_be_registered(profile)?;
-        self.take_down(profile, wait)?;
-        // One that is to be down is as it should be, however it came there.
-        self.forget_crashes("stop", profile)
-    }
-
-    fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        self.must_be_registered(profile)?;
-        let Some(state) = self.state(profile)?.filter(|state| state.up) else {
-            return self.start(profile, wait);
-        };
-        self.forget_crashes("restart", profile)?;
-        self.order_another("restart", profile, &["-r", "-U"], state.pid, wait)
-    }
-
-    fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
-        let Some(state) = self.state(profile)? else { return Ok(None) };
-        let crashes = self.crashes(profile);
-        Ok(Some(ServiceStatus {
-            up: state.up,
-            ready: state.ready,
-            wanted_up: state.wanted_up,
-            pid: state.pid,
-            since: Some(state.since),
-            restarts: crashes.restarts,
-            restarted_ago: crashes.restarted_ago(Crashes::now()),
-            comes_back: crashes.comes_back(&state),
-            gave_up: crashes.gave_up,
-        }))
-    }
-
-    fn supports_runtime_registration(&self) -> bool {
-        true
-    }
-
-    fn register_profile_gateway(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        let action = action_at_boot(&StateFile::of(&self.home, profile).read());
-        self.register(profile, action)
-    }
-
-    fn unregister_profile_gateway(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        self.unregister(profile)
-    }
-
-    fn list_profile_gateways(&self) -> Result<Vec<ProfileName>, ServiceError> {
-        let slots = scandir::slots(&self.scandir)
-            .map_err(|source| ServiceError::List { path: self.scandir.clone(), source })?;
-        Ok(slots.iter().filter_map(|slot| ProfileName::from_gateway_slot_name(&slot.name)).collect())
     }
 }

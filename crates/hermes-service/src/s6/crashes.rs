@@ -1,9 +1,10 @@
-//! What happens when a gateway ends by itself: it is started again after a growing delay, and given up in the end. The policy is
-//! `gateway.restart` of the profile's configuration ([`RestartPolicy`]).
+//! The restart back-off of a gateway. It is restarted after a growing delay and finally given up. The policy
+//! is `gateway.restart` in the configuration ([`RestartPolicy`]).
 //!
-//! s6 has the means for the ends (`finish` exits 125 and the slot stays down) and keeps one second between two starts; the delay
-//! is spent by the slot's `run`, so that a stop or a start need not wait for it. What both know of each other lies in the slot,
-//! in `crashes.json`: it ends with the container, as a restart of the container is a new chance.
+//! s6 supports the final stop: `finish` exits 125 and the slot stays down. s6 keeps one second between two
+//! starts. The `run` script of the slot waits for the rest of the delay, so that a stop or start is not
+//! delayed. The two scripts share `crashes.json` in the slot. It does not outlive the container, whose
+//! restart is a new chance.
 
 use std::fmt;
 use std::io;
@@ -17,18 +18,18 @@ use serde::{Deserialize, Serialize};
 
 use super::status::SlotState;
 
-/// The file in the slot.
+/// The name of the file in the slot.
 const FILE: &str = "crashes.json";
-/// The longest file that is taken, in bytes: hundreds of crashes.
+/// The longest file that is read, in bytes: hundreds of crashes.
 const FILE_MAX: u64 = 64 * 1024;
 
-/// What tells a process to end.
+/// The signal that asks a process to end, signal(7).
 const SIGTERM: i32 = 15;
 
-/// `EX_CONFIG` of sysexits.h: the gateway cannot run with what it is configured with.
+/// `EX_CONFIG` of sysexits.h: the gateway cannot run with its configuration.
 const EX_CONFIG: i32 = 78;
 
-/// What processes die of, by the numbers of signal(7) that all of our architectures share.
+/// Signals that end processes, with the numbers of signal(7) that all our architectures share.
 const SIGNALS: [(i32, &str); 9] = [
     (1, "SIGHUP"),
     (2, "SIGINT"),
@@ -41,17 +42,17 @@ const SIGNALS: [(i32, &str); 9] = [
     (15, "SIGTERM"),
 ];
 
-/// How a process ended, as s6-supervise(8) tells it to `finish`.
+/// The end of a process, in the arguments of `finish` (s6-supervise(8)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// With this exit code.
+    /// The exit code.
     Code(i32),
-    /// By this signal.
+    /// The signal.
     Signal(i32),
 }
 
 impl Ending {
-    /// From the first two arguments of `finish`: the exit code, or 256 and the signal.
+    /// Converts the first two arguments of `finish`: the exit code, or 256 and the signal.
     pub fn of_finish(code: i32, signal: i32) -> Self {
         if code > 255 { Self::Signal(signal) } else { Self::Code(code) }
     }
@@ -69,69 +70,74 @@ impl fmt::Display for Ending {
     }
 }
 
-/// What becomes of a gateway that ended.
+/// The decision about a gateway that ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It ended as it was told to.
-    Told,
-    /// It is started again, after this time.
+    /// The gateway ended as requested.
+    Requested,
+    /// The gateway is restarted after a delay.
     Again {
-        /// How many crashes there were within the policy's window, this one included.
+        /// The number of crashes within the window, with this one.
         crashes: u64,
-        /// From its end to its next start.
+        /// The time from the end to the next start.
         delay: Duration,
     },
-    /// It stays down.
+    /// The gateway is given up.
     GivenUp {
-        /// Why, in words.
+        /// The reason in words.
         reason: String,
     },
 }
 
-/// What is known of a gateway's crashes since the operator last started it.
+/// The record of a gateway's crashes since the operator last started it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crashes {
-    /// How often it was started again.
+    /// The number of restarts.
     #[serde(default)]
     pub restarts: u64,
-    /// When it crashed, within the policy's window: milliseconds after the boot of the machine, a clock that nobody sets.
+    /// The times of the crashes within the window, in milliseconds after the boot of the machine. Nobody can
+    /// set that clock.
     #[serde(default)]
     at: Vec<u64>,
-    /// When it was started again, within the last hour and whoever started it since: milliseconds on the same clock.
+    /// The times of the restarts within the last hour, in milliseconds on the same clock. A start by the
+    /// operator keeps them.
     #[serde(default)]
     restarted_at: Vec<u64>,
-    /// Why it is given up, if it is.
+    /// The reason why the gateway was given up, if it was.
     #[serde(default)]
     pub gave_up: Option<String>,
+    /// The line that `finish` prints when it gives the gateway up: a start that fails waits until the log has it.
+    #[serde(default)]
+    pub last_words: Option<String>,
 }
 
-/// For how long a restart is remembered.
+/// The time for which a restart is remembered.
 const RESTARTS_KEPT: Duration = Duration::from_secs(3600);
-/// How many are at most: more than a crash loop makes in that time.
+/// The largest number of remembered restarts. A crash loop makes fewer in that time.
 const RESTARTS_MAX: usize = 240;
 
 impl Crashes {
-    /// What lies in the slot; nothing is known where there is no file.
+    /// Reads the record in the slot; an empty one if there is no file.
     ///
     /// # Errors
-    /// The file is there and cannot be read.
+    /// Fails if the file exists and cannot be read.
     pub fn load(slot: &Path) -> Result<Self, ReadError> {
         let bytes = whole_file::read(&slot.join(FILE), FILE_MAX)?;
-        // Only our own programs write it, whole; what is no record of theirs records nothing.
+        // Only hermes writes the file. A malformed file counts as an empty record.
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
-    /// Keeps it in the slot.
+    /// Writes the record into the slot.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn save(&self, slot: &Path) -> Result<(), WriteError> {
         whole_file::write_for_now(&slot.join(FILE), serde_json::json!(self).to_string().as_bytes(), 0o644)
     }
 
-    /// Forgets everything but when it was started again within the last hour: the operator starts it.
+    /// Discards the record except for the restarts of the last hour, for a start by the operator.
     pub(super) fn forget(slot: &Path) -> io::Result<()> {
-        let left = Self::load(slot).unwrap_or_default().afresh(Self::now());
+        let left = Self::load(slot).unwrap_or_default().after_manual_start(Self::now());
         if left != Self::default() && left.save(slot).is_ok() {
             return Ok(());
         }
@@ -141,24 +147,25 @@ impl Crashes {
         }
     }
 
-    /// What is left when the operator starts it at `now`.
-    fn afresh(self, now: Duration) -> Self {
+    /// Returns the remaining record after a start by the operator at `now`.
+    fn after_manual_start(self, now: Duration) -> Self {
         let mut left = Self { restarted_at: self.restarted_at, ..Self::default() };
         left.retain_restarts(now);
         left
     }
 
-    /// Whether it crashed, or was given up, since the operator last started it.
+    /// Returns `true` if the gateway crashed or was given up since the operator last started it.
     pub(super) fn has_failed(&self) -> bool {
         self.restarts > 0 || !self.at.is_empty() || self.gave_up.is_some()
     }
 
-    /// Whether a gateway in that state is about to be started without having crashed: `finish` runs, or s6 waits for its second.
+    /// Returns `true` if a gateway in that state is about to start without a crash: `finish` runs, or s6
+    /// waits for its second.
     pub fn comes_back(&self, state: &SlotState) -> bool {
         !state.up && state.wanted_up && !self.has_failed()
     }
 
-    /// How long ago each restart of the last hour was, oldest first.
+    /// Returns the time since each restart of the last hour, oldest first.
     pub fn restarted_ago(&self, now: Duration) -> Vec<Duration> {
         let ago = |at: &u64| now.checked_sub(Duration::from_millis(*at));
         self.restarted_at.iter().filter_map(ago).filter(|ago| *ago < RESTARTS_KEPT).collect()
@@ -171,7 +178,7 @@ impl Crashes {
         self.restarted_at.drain(..from);
     }
 
-    /// Takes an end at `now` in. `wanted_up`: s6 means to start it again.
+    /// Records an end at `now` and decides. `wanted_up` is `true` if s6 would restart the gateway.
     pub fn ended(
         &mut self,
         ending: Ending,
@@ -179,9 +186,9 @@ impl Crashes {
         policy: &RestartPolicy,
         now: Duration,
     ) -> Verdict {
-        // A gateway exits 0 when it was told to end, and only then; one that was told before it could listen dies of the signal.
+        // A gateway exits 0 only on request. SIGTERM ends one that does not listen for it yet.
         if !wanted_up || matches!(ending, Ending::Code(0) | Ending::Signal(SIGTERM)) {
-            return Verdict::Told;
+            return Verdict::Requested;
         }
         if ending == Ending::Code(EX_CONFIG) {
             let reason = format!("it cannot run with its configuration ({ending})");
@@ -208,7 +215,8 @@ impl Crashes {
         Verdict::GivenUp { reason }
     }
 
-    /// From the last crash to the next start: nothing after the first crash, then one second, doubled with each.
+    /// Returns the time from the last crash to the next start: zero after the first crash, then one second,
+    /// doubled with each crash up to the policy's limit.
     fn delay(&self, policy: &RestartPolicy) -> Duration {
         match self.at.len() {
             0 | 1 => Duration::ZERO,
@@ -219,14 +227,14 @@ impl Crashes {
         }
     }
 
-    /// What is left of the delay at `now`.
+    /// Returns the rest of the delay at `now`.
     pub fn delay_left(&self, policy: &RestartPolicy, now: Duration) -> Duration {
         let Some(&last) = self.at.last() else { return Duration::ZERO };
         let passed = as_millis(now).saturating_sub(last);
         self.delay(policy).saturating_sub(Duration::from_millis(passed))
     }
 
-    /// The time on the clock that the crashes are kept in.
+    /// Returns the time since the boot of the machine, which includes suspension (CLOCK_BOOTTIME).
     pub fn now() -> Duration {
         let time = clock_gettime(ClockId::Boottime);
         Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
@@ -250,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_delay_grows_up_to_its_limit_and_then_the_gateway_is_given_up() {
+    fn the_delay_grows_until_the_gateway_is_given_up() {
         let mut crashes = Crashes::default();
         let again = |crashes, seconds| Verdict::Again { crashes, delay: Duration::from_secs(seconds) };
         assert_eq!(crash(&mut crashes, 1), again(1, 0));
@@ -263,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn crashes_that_are_long_past_count_no_more() {
+    fn old_crashes_do_not_count() {
         let mut crashes = Crashes::default();
         for second in [0, 100, 200, 300, 400, 500, 600] {
             let verdict = crash(&mut crashes, second);
@@ -273,24 +281,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_to_end_has_not_crashed() {
+    fn a_requested_end_is_no_crash() {
         let mut crashes = Crashes::default();
         let now = Duration::from_secs(9);
-        assert_eq!(crashes.ended(Ending::Code(0), true, &policy(), now), Verdict::Told);
-        assert_eq!(crashes.ended(Ending::Signal(15), true, &policy(), now), Verdict::Told);
-        assert_eq!(crashes.ended(Ending::Signal(9), false, &policy(), now), Verdict::Told);
-        assert_eq!(crashes.ended(Ending::Code(78), false, &policy(), now), Verdict::Told);
+        assert_eq!(crashes.ended(Ending::Code(0), true, &policy(), now), Verdict::Requested);
+        assert_eq!(crashes.ended(Ending::Signal(15), true, &policy(), now), Verdict::Requested);
+        assert_eq!(crashes.ended(Ending::Signal(9), false, &policy(), now), Verdict::Requested);
+        assert_eq!(crashes.ended(Ending::Code(78), false, &policy(), now), Verdict::Requested);
         assert_eq!(crashes, Crashes::default());
     }
 
     #[test]
-    fn a_gateway_that_cannot_run_with_its_configuration_is_given_up_at_once() {
+    fn a_wrong_configuration_is_given_up_at_once() {
         let verdict = Crashes::default().ended(Ending::Code(78), true, &policy(), Duration::from_secs(9));
         assert!(matches!(verdict, Verdict::GivenUp { reason } if reason.contains("configuration")));
     }
 
     #[test]
-    fn the_next_start_is_a_delay_after_the_crash_and_not_after_the_look_at_it() {
+    fn the_delay_counts_from_the_crash() {
         let mut crashes = Crashes::default();
         for second in [10, 11, 12] {
             crash(&mut crashes, second);
@@ -302,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_restarts_of_the_last_hour_are_known_oldest_first() {
+    fn restarts_of_the_last_hour_are_listed_oldest_first() {
         let mut crashes = Crashes::default();
         for second in [10, 3000, 3900] {
             crash(&mut crashes, second);
@@ -318,21 +326,21 @@ mod tests {
     }
 
     #[test]
-    fn a_start_afresh_leaves_the_restarts_of_the_last_hour_and_nothing_else() {
+    fn a_manual_start_keeps_only_recent_restarts() {
         let mut crashes = Crashes::default();
         for second in [10, 3000, 3010, 3011, 3012, 3013] {
             crash(&mut crashes, second);
         }
         assert!(crashes.has_failed() && crashes.gave_up.is_some(), "{crashes:?}");
-        let left = crashes.afresh(Duration::from_secs(4000));
+        let left = crashes.after_manual_start(Duration::from_secs(4000));
         let restarted_at = vec![3_000_000, 3_010_000, 3_011_000, 3_012_000];
         assert_eq!(left, Crashes { restarted_at, ..Crashes::default() });
         assert!(!left.has_failed());
-        assert_eq!(left.afresh(Duration::from_secs(9000)), Crashes::default());
+        assert_eq!(left.after_manual_start(Duration::from_secs(9000)), Crashes::default());
     }
 
     #[test]
-    fn of_a_long_loop_the_newest_restarts_are_kept_and_the_slot_takes_them_back() {
+    fn a_long_crash_loop_keeps_the_newest_restarts() {
         let policy = RestartPolicy {
             max_crashes: 1000,
             window: Duration::from_secs(60),
@@ -350,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_keeps_the_file_for_as_long_as_there_is_a_restart_to_tell_of() {
+    fn a_manual_start_keeps_the_file_while_restarts_remain() {
         let folder = tempfile::tempdir().unwrap();
         let mut crashes = Crashes::default();
         crashes.ended(Ending::Signal(9), true, &policy(), Crashes::now());
@@ -364,16 +372,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_a_version_without_the_history_is_understood() {
+    fn a_file_without_restart_times_is_read() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(FILE), r#"{"restarts":2,"at":[5,6],"gave_up":null}"#).unwrap();
         let crashes = Crashes::load(folder.path()).unwrap();
         assert_eq!(crashes, Crashes { restarts: 2, at: vec![5, 6], ..Crashes::default() });
+        assert_eq!(crashes.last_words, None);
         assert!(crashes.restarted_ago(Duration::from_secs(9)).is_empty());
     }
 
     #[test]
-    fn it_is_kept_in_the_slot_until_it_is_forgotten() {
+    fn the_record_stays_in_the_slot_until_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Crashes::load(folder.path()).unwrap(), Crashes::default());
         let mut crashes = Crashes::default();

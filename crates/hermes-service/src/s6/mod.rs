@@ -2,8 +2,10 @@
 
 mod backend;
 mod crashes;
+mod poll;
 mod register;
 mod scandir;
+mod service_manager;
 mod slot;
 mod status;
 

@@ -3,23 +3,23 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Where every service and gateway of the account has its slot.
+/// The scan directory of the account, with one slot for each service and gateway.
 pub const SCANDIR: &str = hermes_core::gateway::socket::SLOTS;
 
-/// A slot: a service directory that `s6-svscan` has its eyes on.
+/// A slot: a service directory that `s6-svscan` supervises, servicedir(7).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The slot's name, which is the service's.
+    /// The name of the slot and of the service.
     pub name: String,
     /// The service directory.
     pub directory: PathBuf,
 }
 
-/// The slots of a scan directory by name. Like `s6-svscan`, skips what begins
-/// with a dot, and what is no directory.
+/// Returns the slots of a scan directory by name. Like s6-svscan(8), skips names with a leading dot and files
+/// that are no directories.
 ///
 /// # Errors
-/// When the directory cannot be read; one that does not exist has no slots.
+/// Fails if the directory cannot be read. A missing directory has no slots.
 pub fn slots(scandir: &Path) -> io::Result<Vec<Slot>> {
     let entries = match std::fs::read_dir(scandir) {
         Ok(entries) => entries,
@@ -30,7 +30,8 @@ pub fn slots(scandir: &Path) -> io::Result<Vec<Slot>> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        // The directory itself says what its entries are, nearly always: no look at each of thousands.
+        // Most file systems report the kind in the directory entry, which saves a stat(2) for each of
+        // thousands.
         let kind = entry.file_type()?;
         let directory = entry.path();
         if !name.starts_with('.') && (kind.is_dir() || kind.is_symlink() && directory.is_dir()) {
@@ -46,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hidden_and_plain_files_are_no_slots() {
+    fn hidden_names_and_plain_files_are_no_slots() {
         let folder = tempfile::tempdir().unwrap();
         for directory in [".s6-svscan", "gateway-b", "gateway-a", ".gateway-c.new"] {
             std::fs::create_dir(folder.path().join(directory)).unwrap();
@@ -57,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn no_directory_has_no_slots() {
+    fn a_missing_directory_has_no_slots() {
         assert_eq!(slots(Path::new("/nowhere/at/all")).unwrap(), []);
     }
 }

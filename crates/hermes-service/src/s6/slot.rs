@@ -1,7 +1,7 @@
-//! What the slot of a gateway looks like. Registration and boot reconciliation both make it here.
+//! The layout of a gateway's slot, for registration and boot reconciliation.
 //!
-//! Nothing in it is rendered: `run`, `finish`, `log/run` and the settings are links to what lies in the image, the same for every
-//! slot. The profile's name is the slot's name.
+//! A slot has no rendered files. `run`, `finish`, `log/run` and the settings are links into the image, the
+//! same for every slot. The name of the profile is part of the slot's name.
 
 use std::ffi::CString;
 use std::io;
@@ -15,23 +15,23 @@ use hermes_os::removal;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-/// Where the image keeps what the slots link to.
+/// The directory of the link targets in the image.
 pub const IMAGE_PARTS: &str = "/opt/hermes/docker/gateway";
 
-/// What a slot links to, by the name that it has in the slot and in the image; servicedir(7) tells what each is for.
+/// The links of a slot, with the same names as in the image; servicedir(7) explains each.
 const PARTS: [&str; 5] = ["type", "run", "finish", "notification-fd", "timeout-kill"];
-/// The same for the slot's logger.
+/// The links of the slot's logger: the name in the slot and the name in the image.
 const LOGGER_PARTS: [(&str, &str); 1] = [("run", "log-run")];
 
-/// Why a slot was not made, or not removed.
+/// The failure of an operation on a slot.
 #[derive(Debug, thiserror::Error)]
-#[error("{operation} {}", path.display())]
+#[error("failed to {operation} {}", path.display())]
 pub struct SlotError {
-    /// What was tried.
+    /// The operation.
     pub operation: &'static str,
-    /// With which file.
+    /// The path of the operation.
     pub path: PathBuf,
-    /// What the kernel said.
+    /// The error of the system call.
     pub source: io::Error,
 }
 
@@ -47,24 +47,24 @@ impl SlotError {
 pub struct SlotMaker {
     scandir: PathBuf,
     directory: OwnedFd,
-    /// Every link of a slot: its name, and what it leads to.
+    /// The links of a slot: name and target.
     links: Vec<(&'static str, CString)>,
     logger_links: Vec<(&'static str, CString)>,
 }
 
-/// Tells two that are being made by one process apart.
+/// The counter for the temporary names of this process.
 static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 impl SlotMaker {
-    /// For the scan directory `scandir`, with links into `parts`.
+    /// Creates a maker for `scandir`, with links into `parts`.
     ///
     /// # Errors
-    /// The scan directory cannot be opened.
+    /// Fails if the scan directory cannot be opened.
     pub fn new(scandir: &Path, parts: &Path) -> Result<Self, SlotError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory =
             rustix::fs::open(scandir, flags, Mode::empty()).map_err(SlotError::new("open", scandir))?;
-        // A path of a Rust program has no zero byte in it.
+        // A path in Rust has no zero byte.
         let target =
             |part: &str| CString::new(parts.join(part).into_os_string().into_vec()).unwrap_or_default();
         Ok(Self {
@@ -75,60 +75,54 @@ impl SlotMaker {
         })
     }
 
-    /// Where the slot of `profile` lies.
+    /// Returns the path of the slot of `profile`.
     pub fn path(&self, profile: &ProfileName) -> PathBuf {
         self.scandir.join(profile.gateway_slot_name())
     }
 
-    /// Makes the slot of `profile`, whole: `s6-svscan` skips the name that it is made under. Returns whether it was made; one
-    /// that is there is left alone.
+    /// Makes the slot of `profile` if there is none. Returns `false` if there is one.
     ///
     /// # Errors
-    /// Any step failed; then nothing of it is left.
+    /// A step failed; nothing of the slot is left.
     pub fn make(&self, profile: &ProfileName, action: BootAction) -> Result<bool, SlotError> {
         let slot = profile.gateway_slot_name();
         if rustix::fs::accessat(&self.directory, &slot, rustix::fs::Access::EXISTS, AtFlags::empty()).is_ok()
         {
             return Ok(false);
         }
+        match self.make_new(profile, action) {
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            made => made.map(|()| true),
+        }
+    }
+
+    /// Makes the slot of `profile`. `s6-svscan` never sees a part of it, since it skips the name under which the slot is made: in a
+    /// container without root it scans while the boot makes the slots. It would start a slot whose file `down` is not there yet.
+    ///
+    /// # Errors
+    /// A step failed, or the slot exists; nothing of the new slot is left.
+    pub fn make_new(&self, profile: &ProfileName, action: BootAction) -> Result<(), SlotError> {
+        let slot = profile.gateway_slot_name();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let hidden = format!(".new-{}-{serial}", std::process::id());
         let made = self.fill(&hidden, action).and_then(|()| {
-            let renamed = rustix::fs::renameat_with(
+            rustix::fs::renameat_with(
                 &self.directory,
                 &hidden,
                 &self.directory,
                 &slot,
                 RenameFlags::NOREPLACE,
-            );
-            match renamed {
-                Ok(()) => Ok(true),
-                Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(false),
-                Err(error) => Err(SlotError::new("make", self.scandir.join(&slot))(error)),
-            }
+            )
+            .map_err(SlotError::new("make", self.scandir.join(&slot)))
         });
-        if !matches!(made, Ok(true)) {
+        if made.is_err() {
             let _ = removal::remove(&self.scandir.join(&hidden), removal::A_MINUTE);
         }
         made
     }
 
-    /// Makes the slot of `profile` under its own name: for a boot, before anything supervises, with no slot there yet. Saves
-    /// the rename.
-    ///
-    /// # Errors
-    /// Any step failed; then nothing of it is left.
-    pub fn make_before_boot(&self, profile: &ProfileName, action: BootAction) -> Result<(), SlotError> {
-        let slot = profile.gateway_slot_name();
-        let made = self.fill(&slot, action);
-        if made.is_err() {
-            let _ = removal::remove(&self.scandir.join(&slot), removal::A_MINUTE);
-        }
-        made
-    }
-
-    /// All paths are relative to the scan directory: a look-up more is cheaper than two directories opened for a slot, and a boot
-    /// makes thousands.
+    /// Fills the slot. All paths are relative to the scan directory: one more look-up is cheaper than two
+    /// open directories for each slot, and a boot makes thousands.
     fn fill(&self, name: &str, action: BootAction) -> Result<(), SlotError> {
         let failed = |file: &str| SlotError::new("make", self.scandir.join(file));
         let make_directory = |path: &str| {
@@ -143,7 +137,7 @@ impl SlotMaker {
                 rustix::fs::symlinkat(target, &self.directory, &*path).map_err(failed(&path))?;
             }
             if action == BootAction::Register {
-                // The logger of a gateway that is down would be a process for nothing; the gateway brings it up.
+                // A stopped gateway needs no logger. The gateway starts it.
                 let path = format!("{directory}/down");
                 let mode = Mode::from_raw_mode(0o644);
                 rustix::fs::mknodat(&self.directory, &*path, FileType::RegularFile, mode, 0)
@@ -153,11 +147,11 @@ impl SlotMaker {
         Ok(())
     }
 
-    /// Takes the slot of `profile` out of `s6-svscan`'s sight, and returns where it now lies: what supervises it still has it.
-    /// Nothing when there is none.
+    /// Renames the slot of `profile` to a hidden name and returns the new path. Its supervisors keep running.
+    /// Returns `None` if there is no slot.
     ///
     /// # Errors
-    /// It cannot be renamed.
+    /// Fails if the slot cannot be renamed.
     pub(super) fn hide(&self, profile: &ProfileName) -> Result<Option<PathBuf>, SlotError> {
         let slot = profile.gateway_slot_name();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -169,7 +163,7 @@ impl SlotMaker {
         }
     }
 
-    /// Removes a slot that [`hide`](Self::hide) put away.
+    /// Removes a slot that [`hide`](Self::hide) renamed.
     pub(super) fn remove(&self, hidden: &Path) -> Result<(), SlotError> {
         removal::remove(hidden, removal::A_MINUTE).map_err(|source| SlotError {
             operation: "remove",

@@ -1,7 +1,8 @@
-//! The state of one slot, from `supervise/status`: what s6-svstat(1) reads.
+//! The state of a slot, from `supervise/status`, the file that s6-svstat(1) reads.
 //!
-//! Read here and not through that program, since whoever looks at a thousand slots would start a thousand of them. The format is
-//! that of `s6_svstatus_pack` (s6's `src/libs6/s6_svstatus_pack.c`); the tests hold it against s6-svstat itself.
+//! hermes reads the file itself, since a list of a thousand slots would start a thousand programs. The format
+//! is that of `s6_svstatus_pack` (`src/libs6/s6_svstatus_pack.c` of s6). The tests compare the result with
+//! s6-svstat.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,20 +13,20 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use serde::Serialize;
 
-/// A slot as s6 sees it.
+/// The state of a slot in s6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SlotState {
     /// The process runs.
     pub up: bool,
-    /// s6 was told, or decided by itself, that it should.
+    /// s6 is to run the process, by an order or its own decision.
     pub wanted_up: bool,
-    /// There is no `down` file: it starts by itself.
+    /// The slot has no `down` file, so it starts by itself.
     pub normally_up: bool,
-    /// It said that it is ready. One that cannot say so never is.
+    /// The process reported readiness. Stays `false` for a process that cannot report it.
     pub ready: bool,
-    /// Its PID while it is up.
+    /// The PID of the running process.
     pub pid: Option<u32>,
-    /// For how long it has been up, or down, in whole seconds.
+    /// The time since the last start or stop, in whole seconds.
     #[serde(rename = "for_seconds", serialize_with = "as_seconds")]
     pub since: Duration,
 }
@@ -34,47 +35,48 @@ fn as_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Resul
     serializer.serialize_u64(duration.as_secs())
 }
 
-/// Why the state of a slot is not known.
+/// The reason why the state of a slot is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
-    /// No `s6-supervise` has the slot.
+    /// No `s6-supervise` runs on the slot.
     #[error("nothing supervises {}", .0.display())]
     NotSupervised(PathBuf),
     /// The file cannot be read.
-    #[error("read {}", path.display())]
+    #[error("failed to read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the kernel said.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// Another s6 than this was made for wrote it.
+    /// The file has the format of another version of s6.
     #[error("{} has {length} bytes, which no known version of s6 writes", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// How long it is.
+        /// The length of the file, in bytes.
         length: usize,
     },
 }
 
-/// The time stamps of s6 are TAI64N labels: seconds from 1970 TAI, of which UTC is this many behind (skalibs' table ends there).
+/// The difference between TAI and UTC, in seconds. s6 writes times as TAI64N labels. The table of skalibs
+/// ends with this value.
 const TAI_AHEAD_OF_UTC: u64 = 37;
-/// What a label begins to count at.
+/// The label of 1970 TAI.
 const TAI64_EPOCH: u64 = 1 << 62;
 
-/// Two stamps of 12 bytes, the PID in 8, the status of the last process in 2, the flags in 1. From 2.12 on the process group
-/// stands behind the PID, in 8.
+/// Two time stamps of 12 bytes, the PID in 8, the status of the last process in 2, and the flags in 1. s6
+/// 2.12 added the process group in 8, after the PID.
 const LENGTHS: [usize; 2] = [35, 43];
 
 const FINISHING: u8 = 1 << 1;
 const WANTED_UP: u8 = 1 << 2;
 const READY: u8 = 1 << 3;
 
-/// The state of the slot in `directory`.
+/// Reads the state of the slot in `directory`.
 ///
 /// # Errors
-/// Nothing supervises it, or its state cannot be read.
+/// Fails if the slot is not supervised, or its state cannot be read.
 pub fn slot_state(directory: &Path, now: SystemTime) -> Result<SlotState, StatusError> {
     if !is_supervised(directory) {
         return Err(StatusError::NotSupervised(directory.to_owned()));
@@ -92,18 +94,27 @@ pub fn slot_state(directory: &Path, now: SystemTime) -> Result<SlotState, Status
     parse(&bytes[..length], normally_up, now).ok_or(StatusError::Format { path, length })
 }
 
-/// Whether an `s6-supervise` listens to the slot: what s6-svok(1) tests.
+/// Returns `true` if an `s6-supervise` listens to the slot, as s6-svok(1) checks.
 pub(super) fn is_supervised(directory: &Path) -> bool {
     open_control(&directory.join("supervise/control")).is_ok()
 }
 
-/// Whether an `s6-svscan` runs on the scan directory. Where its FIFO cannot be opened for another reason than that nobody reads it,
-/// it does: what it is then told fails with that reason.
+/// Returns `true` if the slot and its logger are supervised and have written their state. `s6-supervise`
+/// listens a moment earlier.
+pub(super) fn is_fully_supervised(slot: &Path) -> bool {
+    [slot.to_owned(), slot.join("log")]
+        .iter()
+        .all(|directory| is_supervised(directory) && exists(&directory.join("supervise/status")))
+}
+
+/// Returns `true` if an `s6-svscan` runs on the scan directory. Also returns `true` if its FIFO cannot be
+/// opened for another reason, since the next order then fails with that reason.
 pub(super) fn is_scanned(scandir: &Path) -> bool {
     !matches!(open_svscan_control(scandir), Err(Errno::NXIO | Errno::NOENT))
 }
 
-/// Returns whether an `s6-svscan` reads the FIFO of the scan directory, s6-svscanctl(8). Unlike `is_scanned`, any doubt means no.
+/// Returns `true` if an `s6-svscan` reads the FIFO of the scan directory, s6-svscanctl(8). Unlike
+/// `is_scanned`, returns `false` in doubt.
 pub fn is_surely_scanned(scandir: &Path) -> bool {
     open_svscan_control(scandir).is_ok()
 }
@@ -112,7 +123,7 @@ fn open_svscan_control(scandir: &Path) -> Result<OwnedFd, Errno> {
     open_control(&scandir.join(".s6-svscan/control"))
 }
 
-/// Opens the FIFO of a program of s6's: without a reader, none can be opened to be written at once.
+/// Opens the FIFO of a program of s6 for writing. Without a reader, this fails at once.
 fn open_control(control: &Path) -> Result<OwnedFd, Errno> {
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::open(control, flags, Mode::empty())
@@ -131,7 +142,7 @@ fn parse(bytes: &[u8], normally_up: bool, now: SystemTime) -> Option<SlotState> 
     let pid = u32::try_from(number(24)?).ok()?;
     let flags = *bytes.last()?;
     let up = pid != 0 && flags & FINISHING == 0;
-    // A clock that was set back would give a time in the future: then it is none.
+    // After a clock was set back, the time would be in the future. Then it is zero.
     let since = now.duration_since(UNIX_EPOCH + Duration::from_secs(changed)).unwrap_or_default();
     Some(SlotState {
         up,
@@ -147,9 +158,9 @@ fn parse(bytes: &[u8], normally_up: bool, now: SystemTime) -> Option<SlotState> 
 mod tests {
     use super::*;
 
-    /// Of s6 2.13.1, up.
+    /// From s6 2.13.1, up.
     const UP: &str = "400000006b05746a08fa6ae1400000006b05746a08d64c3a000000000000000c000000000000000c000004";
-    /// Of s6 2.11.3, down by SIGTERM.
+    /// From s6 2.11.3, down after SIGTERM.
     const DOWN: &str = "400000006b0574692bbaa0f1400000006b0574692bb52894000000000000000000";
 
     fn bytes(hexadecimal: &str) -> Vec<u8> {
@@ -164,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_s6_wrote_is_understood() {
+    fn status_files_of_s6_are_parsed() {
         let up = parse(&bytes(UP), true, later()).unwrap();
         let expected = SlotState {
             up: true,
@@ -189,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finish_script_that_runs_is_not_the_service() {
+    fn a_running_finish_script_is_not_the_service() {
         let mut finishing = bytes(UP);
         *finishing.last_mut().unwrap() = FINISHING | WANTED_UP;
         let state = parse(&finishing, true, later()).unwrap();
@@ -197,19 +208,19 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_makes_no_time_before_the_start() {
+    fn a_clock_set_back_gives_zero() {
         assert_eq!(parse(&bytes(UP), true, UNIX_EPOCH).unwrap().since, Duration::ZERO);
     }
 
     #[test]
-    fn anything_else_is_not_guessed_at() {
+    fn unknown_formats_are_refused() {
         for odd in [Vec::new(), vec![0; 35], vec![0xff; 43], bytes(UP)[..42].to_vec(), vec![0; 64]] {
             assert_eq!(parse(&odd, true, later()), None, "{odd:?}");
         }
     }
 
     #[test]
-    fn a_slot_that_nothing_listens_to_is_not_supervised() {
+    fn a_slot_without_a_listener_is_not_supervised() {
         let folder = tempfile::tempdir().unwrap();
         let error = slot_state(folder.path(), later()).unwrap_err();
         assert!(matches!(error, StatusError::NotSupervised(_)), "{error}");

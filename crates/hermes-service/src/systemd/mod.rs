@@ -1,7 +1,7 @@
 //! Gateways as units of the user's systemd, through `systemctl --user`.
 //!
-//! A user's units end with the user's last session unless `loginctl enable-linger` was called; that is the operator's to do.
-//! What a gateway prints goes to the journal: `journalctl --user -u hermes-gateway-<profile>`.
+//! A user's units end with the last session of the user, unless the operator ran `loginctl enable-linger`.
+//! The output of a gateway goes to the journal: `journalctl --user -u hermes-gateway-<profile>`.
 
 mod show;
 mod unit;
@@ -17,16 +17,17 @@ use hermes_core::{Home, ProfileName};
 use hermes_os::whole_file;
 use rustix::time::{ClockId, clock_gettime};
 
-use self::show::Shown;
+use self::show::UnitState;
 use crate::error::ServiceError;
-use crate::manager::readiness::{Deadline, Look, says_ready};
-use crate::manager::{Kind, ServiceManager, ServiceStatus, Wait};
+use crate::kind::Kind;
+use crate::manager::readiness::{Check, Deadline, reports_ready};
+use crate::manager::{ServiceManager, ServiceStatus, Wait};
 use hermes_os::tool::{Tool, ToolError, on_path};
 
-/// The permission bits of a unit: it holds no secret.
+/// The permission bits of a unit. It holds no secret.
 const UNIT_MODE: u32 = 0o644;
 
-/// The user's systemd.
+/// The systemd of a user.
 #[derive(Clone, Debug)]
 pub struct Systemd {
     home: Home,
@@ -36,17 +37,17 @@ pub struct Systemd {
 }
 
 impl Systemd {
-    /// The one that `systemctl` talks to, with its units in `unit_directory`. They run `program`, which is hermes, for the
-    /// profiles of `home`.
+    /// Creates the backend for the systemd of `systemctl`. The units lie in `unit_directory`, and run
+    /// `program`, a hermes, for the profiles of `home`.
     pub fn new(home: Home, program: PathBuf, unit_directory: PathBuf, systemctl: PathBuf) -> Self {
         Self { home, program, unit_directory, systemctl }
     }
 
-    /// The one of the user whose environment this is: its units lie under `XDG_CONFIG_HOME`, or `~/.config`, and `systemctl` is
-    /// found on `PATH`.
+    /// Creates the backend for the current user, with units under `XDG_CONFIG_HOME` or `~/.config`, and
+    /// `systemctl` from `PATH`.
     ///
     /// # Errors
-    /// Neither variable is an absolute path.
+    /// Fails if neither `XDG_CONFIG_HOME` nor `HOME` is an absolute path.
     pub fn of_this_user(home: Home, program: PathBuf) -> Result<Self, ServiceError> {
         Self::of_environment(home, program, |name| env::var_os(name))
     }
@@ -56,7 +57,7 @@ impl Systemd {
         program: PathBuf,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, ServiceError> {
-        // A relative path is to be ignored, says the XDG Base Directory Specification.
+        // The XDG Base Directory Specification requires that relative paths are ignored.
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let configuration = absolute("XDG_CONFIG_HOME")
             .or_else(|| Some(absolute("HOME")?.join(".config")))
@@ -73,7 +74,7 @@ impl Systemd {
         Tool::new(&self.systemctl).arg("--user").args(words)
     }
 
-    fn show(&self, operation: &'static str, profile: &ProfileName) -> Result<Shown, ServiceError> {
+    fn show(&self, operation: &'static str, profile: &ProfileName) -> Result<UnitState, ServiceError> {
         let output = self
             .systemctl(&["show", &unit::name(profile), "-p", show::PROPERTIES])
             .run()
@@ -85,16 +86,20 @@ impl Systemd {
         })
     }
 
-    /// The unit, which has to be there.
-    fn show_installed(&self, operation: &'static str, profile: &ProfileName) -> Result<Shown, ServiceError> {
-        let shown = self.show(operation, profile)?;
-        if shown.is_unknown() {
+    /// Returns the state of the unit, which must be installed.
+    fn show_installed(
+        &self,
+        operation: &'static str,
+        profile: &ProfileName,
+    ) -> Result<UnitState, ServiceError> {
+        let state = self.show(operation, profile)?;
+        if state.is_unknown() {
             return Err(ServiceError::NotInstalled { manager: Kind::Systemd, profile: profile.clone() });
         }
-        Ok(shown)
+        Ok(state)
     }
 
-    /// A job that systemd does for the unit: `verb` is `start`, `stop` or `restart`.
+    /// Runs a systemd job for the unit. `verb` is `start`, `stop` or `restart`.
     fn job(
         &self,
         operation: &'static str,
@@ -105,7 +110,7 @@ impl Systemd {
     ) -> Result<(), ServiceError> {
         let name = unit::name(profile);
         let called = match deadline {
-            // systemctl waits for the job: until the program was executed, or is no more.
+            // systemctl waits for the end of the job: until the program was executed, or has ended.
             Some(deadline) => self.systemctl(&[verb, &name]).limit(deadline.left()).run(),
             None => self.systemctl(&["--no-block", verb, &name]).run(),
         };
@@ -117,14 +122,14 @@ impl Systemd {
         }
     }
 
-    /// Makes systemd forget the crashes, so that the operator's order counts: a unit at its start limit is not started else.
-    fn forgive(
+    /// Resets the failures of a unit. systemd does not start a unit at its start limit otherwise.
+    fn reset_failures(
         &self,
         operation: &'static str,
         profile: &ProfileName,
-        shown: &Shown,
+        state: &UnitState,
     ) -> Result<(), ServiceError> {
-        if !shown.has_failed() && !shown.waits_for_restart() {
+        if !state.has_failed() && !state.waits_for_restart() {
             return Ok(());
         }
         let name = unit::name(profile);
@@ -139,11 +144,11 @@ impl Systemd {
     ) -> Result<(), ServiceError> {
         let Some(deadline) = deadline else { return Ok(()) };
         deadline.wait(profile, "ready", || {
-            let shown = self.show(operation, profile)?;
-            Ok(match (shown.pid, shown.why_down()) {
-                (Some(pid), _) if says_ready(&self.home, profile, pid) => Look::Done,
-                (None, Some(reason)) => Look::Never(reason),
-                _ => Look::NotYet,
+            let state = self.show(operation, profile)?;
+            Ok(match (state.pid, state.why_down()) {
+                (Some(pid), _) if reports_ready(&self.home, profile, pid) => Check::Done,
+                (None, Some(reason)) => Check::Never(reason),
+                _ => Check::NotYet,
             })
         })
     }
@@ -160,7 +165,7 @@ fn failed(operation: &'static str, profile: &ProfileName) -> impl FnOnce(ToolErr
     move |source| ServiceError::Tool { operation, profile: profile.clone(), source }
 }
 
-/// The clock of systemd's `…Monotonic` properties.
+/// Returns the time of the clock in systemd's `…Monotonic` properties.
 fn now() -> Duration {
     let now = clock_gettime(ClockId::Monotonic);
     Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
@@ -171,13 +176,14 @@ impl ServiceManager for Systemd {
         Kind::Systemd
     }
 
-    /// Ready is what the state file of the running process says; systemd only knows that the program was executed.
+    /// Waits for the state file of the process to report readiness. systemd knows only that the program was
+    /// executed.
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         let deadline = wait.deadline();
-        let shown = self.show_installed("start", profile)?;
-        self.forgive("start", profile, &shown)?;
-        // A start would wait for the end of the delay that a crash brought.
-        let verb = if shown.waits_for_restart() { "restart" } else { "start" };
+        let state = self.show_installed("start", profile)?;
+        self.reset_failures("start", profile, &state)?;
+        // A start would wait for the back-off after a crash.
+        let verb = if state.waits_for_restart() { "restart" } else { "start" };
         self.job("start", verb, profile, deadline, "ready")?;
         self.wait_until_ready("start", profile, deadline)
     }
@@ -190,20 +196,20 @@ impl ServiceManager for Systemd {
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         let deadline = wait.deadline();
-        let shown = self.show_installed("restart", profile)?;
-        self.forgive("restart", profile, &shown)?;
+        let state = self.show_installed("restart", profile)?;
+        self.reset_failures("restart", profile, &state)?;
         self.job("restart", "restart", profile, deadline, "ready")?;
         self.wait_until_ready("restart", profile, deadline)
     }
 
     fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
-        let shown = self.show("ask for", profile)?;
-        let status = || shown.status(now(), |pid| says_ready(&self.home, profile, pid));
-        Ok((!shown.is_unknown()).then(status))
+        let state = self.show("ask for", profile)?;
+        let status = || state.status(now(), |pid| reports_ready(&self.home, profile, pid));
+        Ok((!state.is_unknown()).then(status))
     }
 
-    /// Writes the unit and enables it: it is started with the user's next session, and not before. One that runs keeps running
-    /// as it was started.
+    /// Writes and enables the unit. It starts with the user's next session. A running gateway keeps its
+    /// former settings.
     fn install(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let text = unit::text(&self.home, &self.program, profile)?;
         let path = self.unit_path(profile);
@@ -223,7 +229,7 @@ impl ServiceManager for Systemd {
         })?;
         self.enable(profile).inspect_err(|_| {
             if is_new {
-                // The first error is the one to tell; a unit that stays is written over by the next install.
+                // The first error is the one to report. The next install replaces the unit.
                 let _ = fs::remove_file(&path);
             }
         })
@@ -244,7 +250,7 @@ impl ServiceManager for Systemd {
         let is_known = !self.show("uninstall", profile)?.is_unknown();
         if is_known {
             run(&["stop", &name])?;
-            // One that had to be killed has failed, and would stay listed.
+            // A killed unit counts as failed and would stay listed.
             if self.show("uninstall", profile)?.has_failed() {
                 run(&["reset-failed", &name])?;
             }

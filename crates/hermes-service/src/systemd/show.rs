@@ -1,44 +1,45 @@
-//! `systemctl show`: a unit's properties, a line `Name=value` each (systemctl(1), org.freedesktop.systemd1(5)).
+//! Parses `systemctl show`: one line `Name=value` for each property (systemctl(1),
+//! org.freedesktop.systemd1(5)).
 
 use std::time::Duration;
 
 use crate::manager::ServiceStatus;
 
-/// What is asked for.
+/// The requested properties.
 pub(super) const PROPERTIES: &str = "LoadState,ActiveState,SubState,Result,MainPID,NRestarts,ExecMainCode,\
      ExecMainStatus,ExecMainStartTimestampMonotonic,ExecMainExitTimestampMonotonic";
 
-/// A unit as systemd sees it.
+/// The state of a unit in systemd.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct UnitState {
     load: String,
     active: String,
     sub: String,
     result: String,
-    /// Of the process, while there is one.
+    /// The PID, while there is a process.
     pub(super) pid: Option<u32>,
     restarts: u64,
     ended: Option<Ended>,
-    /// After the start of the monotonic clock, as all that follow.
+    /// Times on the monotonic clock, here and below.
     began_at: Option<Duration>,
     ended_at: Option<Duration>,
 }
 
-/// How the last process ended: `si_code` and `si_status` of waitid(2).
+/// The end of the last process: `si_code` and `si_status` of waitid(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Code(u32),
     Signal(u32),
 }
 
-/// Reads what `systemctl show -p` printed. A property that this systemd does not know is not in it; without the states, the
-/// answer is none.
-pub(super) fn parse(text: &str) -> Option<Shown> {
+/// Parses the output of `systemctl show -p`. A property that this systemd does not know is missing. Returns
+/// `None` if a state is missing.
+pub(super) fn parse(text: &str) -> Option<UnitState> {
     let property = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     let number = |name| property(name)?.parse::<u64>().ok();
     let status = number("ExecMainStatus").and_then(|status| u32::try_from(status).ok());
     let moment = |name| number(name).filter(|&moment| moment != 0).map(Duration::from_micros);
-    Some(Shown {
+    Some(UnitState {
         load: property("LoadState")?.to_owned(),
         active: property("ActiveState")?.to_owned(),
         sub: property("SubState")?.to_owned(),
@@ -56,23 +57,23 @@ pub(super) fn parse(text: &str) -> Option<Shown> {
     })
 }
 
-impl Shown {
-    /// systemd knows no such unit, and runs nothing that was one.
+impl UnitState {
+    /// Returns `true` if systemd knows no such unit, and runs no process of a former one.
     pub(super) fn is_unknown(&self) -> bool {
         self.load == "not-found" && matches!(&*self.active, "inactive" | "failed")
     }
 
-    /// It ended, and nothing will start it again but an order.
+    /// Returns `true` if the unit failed. Only an order starts it again.
     pub(super) fn has_failed(&self) -> bool {
         self.active == "failed"
     }
 
-    /// It is down and waits for its next start.
+    /// Returns `true` if the unit waits for its restart.
     pub(super) fn waits_for_restart(&self) -> bool {
         self.active == "activating" && self.sub.starts_with("auto-restart")
     }
 
-    /// Why it will not come up by itself, in words; nothing while it is up or may come up.
+    /// Returns the reason why the unit will not start by itself, in words; `None` if it runs or may start.
     pub(super) fn why_down(&self) -> Option<String> {
         match &*self.active {
             "failed" => Some(self.failure()),
@@ -84,8 +85,8 @@ impl Shown {
         }
     }
 
-    /// The status, at `now` on the monotonic clock.
-    pub(super) fn status(&self, now: Duration, says_ready: impl FnOnce(u32) -> bool) -> ServiceStatus {
+    /// Returns the status at `now` on the monotonic clock.
+    pub(super) fn status(&self, now: Duration, reports_ready: impl FnOnce(u32) -> bool) -> ServiceStatus {
         let up = self.pid.is_some();
         let moment = if up { self.began_at } else { self.ended_at };
         let gave_up = match &*self.load {
@@ -94,13 +95,14 @@ impl Shown {
         };
         ServiceStatus {
             up,
-            ready: self.pid.is_some_and(says_ready),
+            ready: self.pid.is_some_and(reports_ready),
             wanted_up: matches!(&*self.active, "active" | "activating" | "reloading" | "refreshing"),
             pid: self.pid,
             since: moment.map(|moment| now.saturating_sub(moment)),
             restarts: self.restarts,
             restarted_ago: Vec::new(),
             gave_up,
+            last_words: None,
             comes_back: false,
         }
     }
@@ -112,7 +114,7 @@ impl Shown {
             }
             (result, _) => format!("systemd says {result}"),
         };
-        // Too many starts show as this result, or as that of the last crash, depending on the version.
+        // Depending on the version of systemd, too many starts have this result or that of the last crash.
         if self.result == "start-limit-hit" || self.restarts > 0 {
             let times = if self.restarts == 1 { "time" } else { "times" };
             words = format!("{words}, after it was started again {} {times}", self.restarts);
@@ -174,7 +176,7 @@ ActiveState=inactive
 SubState=dead
 ";
 
-    /// `text` with other values.
+    /// Returns `text` with other values.
     pub(crate) fn with(text: &str, changes: &[(&str, &str)]) -> String {
         let changed = |line: &str| {
             let name = line.split('=').next().unwrap();
@@ -201,6 +203,7 @@ SubState=dead
             restarts: 2,
             restarted_ago: Vec::new(),
             gave_up: None,
+            last_words: None,
             comes_back: false,
         };
         assert_eq!(status(RUNNING), up);
@@ -209,20 +212,20 @@ SubState=dead
     }
 
     #[test]
-    fn a_stopped_unit_is_down_since_its_process_ended_and_was_not_given_up() {
+    fn a_stopped_unit_is_down_and_not_given_up() {
         let down = status(STOPPED);
         assert!(!down.up && !down.ready && !down.wanted_up);
         assert_eq!((down.pid, down.since, down.gave_up), (None, Some(Duration::from_secs(10)), None));
     }
 
     #[test]
-    fn one_that_ends_is_still_up_and_no_longer_wanted() {
+    fn a_stopping_unit_is_up_and_not_desired() {
         let ending = status(&with(RUNNING, &[("ActiveState", "deactivating"), ("SubState", "stop-sigterm")]));
         assert!(ending.up && !ending.wanted_up);
     }
 
     #[test]
-    fn one_that_waits_for_its_restart_is_down_wanted_and_may_come_up() {
+    fn a_unit_that_waits_for_restart_is_desired_up() {
         let text = with(STOPPED, &[("ActiveState", "activating"), ("SubState", "auto-restart")]);
         let waiting = parse(&text).unwrap();
         assert!(waiting.waits_for_restart());
@@ -233,12 +236,12 @@ SubState=dead
     }
 
     #[test]
-    fn one_that_was_given_up_says_why() {
+    fn a_failed_unit_reports_its_reason() {
         let failed = |result, changes: &[(&str, &str)]| {
             let failed = [("ActiveState", "failed"), ("SubState", "failed"), ("Result", result)];
-            let shown = parse(&with(STOPPED, &[&failed[..], changes].concat())).unwrap();
-            assert_eq!(shown.status(NOW, |_| false).gave_up, shown.why_down());
-            shown.why_down().unwrap()
+            let state = parse(&with(STOPPED, &[&failed[..], changes].concat())).unwrap();
+            assert_eq!(state.status(NOW, |_| false).gave_up, state.why_down());
+            state.why_down().unwrap()
         };
         assert_snapshot!(failed("exit-code", &[("ExecMainStatus", "78")]), @"its configuration is wrong (it ended with code 78)");
         assert_snapshot!(failed("exit-code", &[("ExecMainStatus", "1"), ("NRestarts", "8")]), @"it ended with code 1, after it was started again 8 times");
@@ -249,20 +252,20 @@ SubState=dead
     }
 
     #[test]
-    fn a_unit_that_systemd_cannot_read_is_no_running_gateway() {
+    fn an_unreadable_unit_is_given_up() {
         let broken = status(&with(UNKNOWN, &[("LoadState", "bad-setting")]));
         assert_eq!(broken.gave_up.as_deref(), Some("systemd cannot take its unit: bad-setting"));
     }
 
     #[test]
-    fn a_unit_is_unknown_when_it_is_not_found_and_not_left_running() {
+    fn only_a_missing_unit_without_process_is_unknown() {
         assert!(parse(UNKNOWN).unwrap().is_unknown());
         assert!(!parse(STOPPED).unwrap().is_unknown());
         assert!(!parse(&with(RUNNING, &[("LoadState", "not-found")])).unwrap().is_unknown());
     }
 
     #[test]
-    fn an_answer_without_the_states_is_not_guessed_at() {
+    fn an_answer_without_states_is_refused() {
         for missing in ["LoadState=", "ActiveState=", "SubState=", "MainPID="] {
             let lines: Vec<_> = RUNNING.lines().filter(|line| !line.starts_with(missing)).collect();
             assert_eq!(parse(&lines.join("\n")), None, "{missing}");
@@ -272,7 +275,7 @@ SubState=dead
     }
 
     #[test]
-    fn what_an_earlier_systemd_does_not_know_is_left_out() {
+    fn properties_of_later_systemd_versions_are_optional() {
         let lines: Vec<_> = RUNNING.lines().filter(|line| !line.starts_with("NRestarts")).collect();
         assert_eq!(parse(&lines.join("\n")).unwrap().restarts, 0);
     }

@@ -1,4 +1,4 @@
-//! The calls, against a `systemctl` that writes them down and answers as it is told.
+//! Tests of the calls of a fake `systemctl`.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ impl Machine {
         Self { folder, systemctl, systemd, coder }
     }
 
-    /// What systemd says of the unit, one answer a question.
+    /// Sets the answers of `systemctl show`, one for each call.
     fn shown<S: AsRef<str>>(self, answers: impl IntoIterator<Item = S>) -> Self {
         self.systemctl.on("show", answers.into_iter().map(|answer| prints(answer.as_ref())));
         self
@@ -55,7 +55,7 @@ impl Machine {
         self.folder.path().join("config/systemd/user/hermes-gateway-coder.service")
     }
 
-    /// The calls but the questions.
+    /// Returns the calls except `show`.
     fn orders(&self) -> Vec<String> {
         self.systemctl.calls().into_iter().filter(|call| call != SHOW).collect()
     }
@@ -83,11 +83,11 @@ fn install_writes_the_unit_and_enables_it() {
 }
 
 #[test]
-fn an_install_that_fails_takes_back_the_unit_that_it_wrote_and_no_other() {
+fn a_failed_install_removes_only_its_own_unit() {
     let machine = Machine::new();
     machine.systemctl.on("daemon-reload", ["echo 'Failed to connect to bus: No medium found' >&2; exit 1"]);
     let error = machine.systemd.install(&machine.coder).unwrap_err();
-    assert_eq!(error.to_string(), "install the gateway 'coder'");
+    assert_eq!(error.to_string(), "failed to install the gateway 'coder'");
     assert!(!machine.unit().exists());
 
     machine.systemctl.on("daemon-reload", [""]);
@@ -126,14 +126,14 @@ fn uninstall_stops_disables_and_removes_the_unit() {
 }
 
 #[test]
-fn uninstall_of_one_that_is_not_installed_changes_nothing() {
+fn uninstall_of_an_unknown_unit_changes_nothing() {
     let machine = Machine::new().shown([UNKNOWN]);
     machine.systemd.uninstall(&machine.coder).unwrap();
     assert_eq!(machine.systemctl.calls(), [SHOW]);
 }
 
 #[test]
-fn uninstall_finishes_what_a_lost_unit_file_left_behind() {
+fn uninstall_cleans_up_after_a_lost_unit_file() {
     let machine = Machine::new().shown([RUNNING.to_owned(), failed_with("1")]);
     machine.systemd.uninstall(&machine.coder).unwrap();
     assert_eq!(
@@ -147,7 +147,7 @@ fn uninstall_finishes_what_a_lost_unit_file_left_behind() {
 }
 
 #[test]
-fn a_unit_whose_gateway_cannot_be_stopped_stays_installed() {
+fn a_unit_that_cannot_be_stopped_stays_installed() {
     let machine = Machine::new().shown([RUNNING]);
     machine.systemd.install(&machine.coder).unwrap();
     machine.systemctl.on("stop", ["exit 1"]);
@@ -156,7 +156,7 @@ fn a_unit_whose_gateway_cannot_be_stopped_stays_installed() {
 }
 
 #[test]
-fn start_returns_when_the_running_process_says_that_it_is_ready() {
+fn start_waits_for_readiness_of_the_running_process() {
     let running = with(RUNNING, &[("MainPID", "4712")]);
     let machine = Machine::new().shown([STOPPED, RUNNING, &running]).gateway_says("running", 4712);
     machine.systemd.start(&machine.coder, SOON).unwrap();
@@ -165,14 +165,14 @@ fn start_returns_when_the_running_process_says_that_it_is_ready() {
 }
 
 #[test]
-fn start_fails_when_the_gateway_does_not_say_so_in_time() {
+fn start_fails_without_readiness_in_time() {
     let machine = Machine::new().shown([STOPPED, RUNNING]).gateway_says("starting", 4711);
     let error = machine.systemd.start(&machine.coder, AT_ONCE).unwrap_err();
     assert_eq!(error.to_string(), "the gateway 'coder' is not ready after 300ms");
 }
 
 #[test]
-fn start_fails_at_once_when_the_gateway_will_not_come_up() {
+fn start_fails_at_once_if_the_gateway_gives_up() {
     let machine = Machine::new().shown([STOPPED.to_owned(), failed_with("78")]);
     let error = machine.systemd.start(&machine.coder, SOON).unwrap_err();
     assert_snapshot!(error, @"the gateway 'coder' does not come up: its configuration is wrong (it ended with code 78)");
@@ -180,7 +180,7 @@ fn start_fails_at_once_when_the_gateway_will_not_come_up() {
 }
 
 #[test]
-fn without_a_wait_the_order_alone_is_given() {
+fn orders_without_a_wait_do_not_block() {
     let machine = Machine::new().shown([STOPPED]);
     machine.systemd.start(&machine.coder, Wait::No).unwrap();
     machine.systemd.restart(&machine.coder, Wait::No).unwrap();
@@ -196,7 +196,7 @@ fn without_a_wait_the_order_alone_is_given() {
 }
 
 #[test]
-fn a_gateway_that_was_given_up_is_started_all_the_same() {
+fn a_start_resets_a_failed_unit() {
     let machine = Machine::new().shown([failed_with("1"), RUNNING.to_owned()]).gateway_says("running", 4711);
     machine.systemd.start(&machine.coder, SOON).unwrap();
     assert_eq!(
@@ -206,7 +206,7 @@ fn a_gateway_that_was_given_up_is_started_all_the_same() {
 }
 
 #[test]
-fn a_start_does_not_sit_out_the_delay_after_a_crash() {
+fn a_start_skips_the_back_off() {
     let waiting = with(STOPPED, &[("ActiveState", "activating"), ("SubState", "auto-restart")]);
     let machine = Machine::new().shown([&waiting, RUNNING]).gateway_says("running", 4711);
     machine.systemd.start(&machine.coder, SOON).unwrap();
@@ -217,14 +217,14 @@ fn a_start_does_not_sit_out_the_delay_after_a_crash() {
 }
 
 #[test]
-fn stop_returns_when_systemd_says_that_it_is_down() {
+fn stop_returns_when_the_gateway_is_down() {
     let machine = Machine::new().shown([RUNNING]);
     machine.systemd.stop(&machine.coder, SOON).unwrap();
     assert_eq!(machine.systemctl.calls(), [SHOW, "--user stop hermes-gateway-coder.service"]);
 }
 
 #[test]
-fn a_systemctl_that_does_not_return_is_given_up_at_the_limit() {
+fn a_systemctl_that_hangs_is_killed_at_the_limit() {
     let machine = Machine::new().shown([RUNNING]);
     machine.systemctl.on("stop", ["exec sleep 600"]);
     let error = machine.systemd.stop(&machine.coder, AT_ONCE).unwrap_err();
@@ -232,7 +232,7 @@ fn a_systemctl_that_does_not_return_is_given_up_at_the_limit() {
 }
 
 #[test]
-fn one_that_is_not_installed_is_an_error_of_its_own() {
+fn a_missing_installation_is_its_own_error() {
     let machine = Machine::new().shown([UNKNOWN]);
     let (systemd, coder) = (&machine.systemd, &machine.coder);
     for result in [systemd.start(coder, SOON), systemd.stop(coder, SOON), systemd.restart(coder, Wait::No)] {
@@ -246,7 +246,7 @@ fn one_that_is_not_installed_is_an_error_of_its_own() {
 }
 
 #[test]
-fn the_status_joins_what_systemd_and_the_gateway_say() {
+fn the_status_joins_systemd_and_the_gateway() {
     let machine = Machine::new().shown([RUNNING]).gateway_says("degraded", 4711);
     let status = machine.systemd.status(&machine.coder).unwrap().unwrap();
     assert!(status.up && status.ready && status.wanted_up);
@@ -255,18 +255,18 @@ fn the_status_joins_what_systemd_and_the_gateway_say() {
 }
 
 #[test]
-fn a_failure_is_one_line_with_the_command_its_code_and_what_it_said() {
+fn a_failure_holds_the_command_status_and_stderr() {
     let machine = Machine::new().shown([STOPPED]);
     machine.systemctl.on("start", ["printf 'Job failed.\\nSee journalctl.\\n' >&2; exit 1"]);
     let error = machine.systemd.start(&machine.coder, SOON).unwrap_err();
-    assert_eq!(error.to_string(), "start the gateway 'coder'");
+    assert_eq!(error.to_string(), "failed to start the gateway 'coder'");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     let cause = cause.replace(machine.systemctl.program.to_str().unwrap(), "systemctl");
-    assert_snapshot!(cause, @"systemctl --user start hermes-gateway-coder.service: exit status: 1: Job failed.; See journalctl.");
+    assert_snapshot!(cause, @"failed to run systemctl --user start hermes-gateway-coder.service: exit status: 1: Job failed.; See journalctl.");
 }
 
 #[test]
-fn a_systemctl_that_is_not_there_is_named() {
+fn a_missing_systemctl_is_named() {
     let machine = Machine::new();
     let systemd = Systemd { systemctl: "/no/such/systemctl".into(), ..machine.systemd.clone() };
     let error = systemd.status(&machine.coder).unwrap_err();
@@ -275,14 +275,14 @@ fn a_systemctl_that_is_not_there_is_named() {
 }
 
 #[test]
-fn an_answer_in_another_form_is_an_error_and_not_a_status() {
+fn an_unknown_format_is_an_error() {
     let machine = Machine::new().shown(["Usage: systemctl"]);
     let error = machine.systemd.status(&machine.coder).unwrap_err();
     assert_snapshot!(error, @r#"the state of the gateway 'coder' is not in what systemctl show printed: "Usage: systemctl\n""#);
 }
 
 #[test]
-fn units_are_not_registered_at_run_time() {
+fn units_cannot_be_registered_at_run_time() {
     let Machine { systemd, coder, systemctl, .. } = Machine::new();
     assert!(!systemd.supports_runtime_registration());
     for result in [systemd.register_profile_gateway(&coder), systemd.unregister_profile_gateway(&coder)] {
@@ -293,7 +293,7 @@ fn units_are_not_registered_at_run_time() {
 }
 
 #[test]
-fn the_units_of_this_user_lie_where_xdg_says() {
+fn the_units_of_this_user_follow_xdg() {
     let of = |variables: &'static [(&str, &str)]| {
         let variable = |name: &str| {
             variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| OsString::from(value))

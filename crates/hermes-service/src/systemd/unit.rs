@@ -1,4 +1,4 @@
-//! The text of a unit: systemd.unit(5), systemd.service(5), systemd.exec(5).
+//! The text of a unit file: systemd.unit(5), systemd.service(5), systemd.exec(5).
 
 use std::path::Path;
 
@@ -7,15 +7,15 @@ use hermes_core::{Home, ProfileName};
 
 use crate::error::ServiceError;
 
-/// The name of the unit of `profile`.
+/// Returns the name of the unit of `profile`.
 pub(super) fn name(profile: &ProfileName) -> String {
     format!("hermes-gateway-{profile}.service")
 }
 
-/// The unit that runs the gateway of `profile` by the hermes at `program`.
+/// Returns the unit that runs the gateway of `profile` with the hermes at `program`.
 ///
 /// # Errors
-/// A path that a unit cannot hold.
+/// Fails if a unit cannot hold a path.
 pub(super) fn text(home: &Home, program: &Path, profile: &ProfileName) -> Result<String, ServiceError> {
     let path_error = |path: &Path, reason| ServiceError::Path {
         operation: "install",
@@ -26,9 +26,10 @@ pub(super) fn text(home: &Home, program: &Path, profile: &ProfileName) -> Result
     let command = executable(program).map_err(|reason| path_error(program, reason))?;
     let root = words(home.root()).map_err(|reason| path_error(home.root(), reason))?;
     let option = if profile.is_default() { String::new() } else { format!(" -p {profile}") };
-    // Type=exec and not notify: a gateway does not speak sd_notify(3). It says in its state file that it is ready.
-    // RestartSteps= and RestartMaxDelaySec= are of systemd 254; an earlier one warns, passes them over, and restarts after
-    // RestartSec= each time. Eight crashes in 300 s end it either way: the first eight delays add up to less.
+    // Type=exec, since a gateway does not use sd_notify(3): its state file reports readiness. RestartSteps=
+    // and RestartMaxDelaySec= need systemd 254. An earlier one warns, ignores them, and always restarts after
+    // RestartSec=. Eight crashes in 300 s end the restarts in both cases, since the first eight delays are
+    // shorter in sum.
     Ok(format!(
         "\
 # Written by `hermes gateway install`, and again by the next one.
@@ -42,7 +43,7 @@ Type=exec
 ExecStart={command}{option} gateway run
 Environment=\"{HOME_VARIABLE}={root}\"
 Restart=on-failure
-# A wrong configuration does not mend itself.
+# A restart does not repair a wrong configuration.
 RestartPreventExitStatus=78
 # systemd before 254 knows no growing delay and ignores the latter two.
 RestartSec=1
@@ -58,8 +59,8 @@ WantedBy=default.target
     ))
 }
 
-/// A path as the first word of `ExecStart=`. systemd refuses quotes, backslashes and control characters there, however they are
-/// written; `$` is no variable in it.
+/// Returns a path as the first word of `ExecStart=`. systemd refuses quotes, backslashes and control
+/// characters there in any form. `$` is literal.
 fn executable(program: &Path) -> Result<String, &'static str> {
     let escaped = words(program)?;
     if escaped.contains(['"', '\'', '\\']) {
@@ -68,7 +69,7 @@ fn executable(program: &Path) -> Result<String, &'static str> {
     Ok(if escaped.contains(' ') { format!("\"{escaped}\"") } else { escaped })
 }
 
-/// A path as it stands between double quotes. `$` means nothing in `Environment=`.
+/// Returns a path for a place between double quotes. `$` is literal in `Environment=`.
 fn words(path: &Path) -> Result<String, &'static str> {
     let text = path.to_str().ok_or("is not UTF-8, which is all that a unit can hold")?;
     if text.contains(char::is_control) {
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_of_a_profile_runs_its_gateway_and_restarts_it_within_limits() {
+    fn the_unit_restarts_its_gateway_within_limits() {
         assert_snapshot!(unit("/home/ada/.hermes", "/usr/local/bin/hermes", "coder").unwrap(), @r#"
         # Written by `hermes gateway install`, and again by the next one.
         [Unit]
@@ -110,7 +111,7 @@ mod tests {
         ExecStart=/usr/local/bin/hermes -p coder gateway run
         Environment="HERMES_HOME=/home/ada/.hermes"
         Restart=on-failure
-        # A wrong configuration does not mend itself.
+        # A restart does not repair a wrong configuration.
         RestartPreventExitStatus=78
         # systemd before 254 knows no growing delay and ignores the latter two.
         RestartSec=1
@@ -137,34 +138,34 @@ mod tests {
     #[case(r#"/a"b'c"#, r#""HERMES_HOME=/a\"b'c""#)]
     #[case(r"/a\nb", r#""HERMES_HOME=/a\\nb""#)]
     #[case("/$HOME;#é", r#""HERMES_HOME=/$HOME;#é""#)]
-    fn a_home_reaches_the_gateway_whatever_is_in_its_name(#[case] home: &str, #[case] environment: &str) {
+    fn special_characters_in_a_home_are_escaped(#[case] home: &str, #[case] environment: &str) {
         let unit = unit(home, "/usr/bin/hermes", "coder").unwrap();
         assert_eq!(line(&unit, "Environment"), environment);
     }
 
     #[test]
-    fn a_program_may_lie_under_a_name_with_blanks_and_percents() {
+    fn blanks_and_percents_in_a_program_are_escaped() {
         let unit = unit("/data", "/a b/100%/$x/hermes", "coder").unwrap();
         assert_eq!(line(&unit, "ExecStart"), r#""/a b/100%%/$x/hermes" -p coder gateway run"#);
     }
 
     #[test]
-    fn a_path_that_a_unit_cannot_hold_is_refused_by_name() {
+    fn a_path_that_a_unit_cannot_hold_is_refused() {
         let broken = unit("/a\nExecStartPre=/bin/evil", "/usr/bin/hermes", "coder").unwrap_err();
-        assert_snapshot!(broken, @r#"install the gateway 'coder': the path "/a\nExecStartPre=/bin/evil" has a line break or another control character, which a unit cannot hold"#);
-        assert_snapshot!(unit("/data", "/it's/hermes", "coder").unwrap_err(), @r#"install the gateway 'coder': the path "/it's/hermes" has a quote or a backslash, which systemd takes in no program's path"#);
+        assert_snapshot!(broken, @r#"failed to install the gateway 'coder': the path "/a\nExecStartPre=/bin/evil" has a line break or another control character, which a unit cannot hold"#);
+        assert_snapshot!(unit("/data", "/it's/hermes", "coder").unwrap_err(), @r#"failed to install the gateway 'coder': the path "/it's/hermes" has a quote or a backslash, which systemd takes in no program's path"#);
         let bytes = Home::new(OsStr::from_bytes(b"/\xff")).unwrap();
         let bytes = text(&bytes, Path::new("/usr/bin/hermes"), &ProfileName::default_profile()).unwrap_err();
-        assert_snapshot!(bytes, @r#"install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that a unit can hold"#);
+        assert_snapshot!(bytes, @r#"failed to install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that a unit can hold"#);
     }
 
-    /// Where there is no systemd on this machine there is nothing to ask.
+    /// Checks nothing on a machine without systemd.
     #[test]
-    fn systemd_itself_takes_the_unit() {
+    fn systemd_accepts_the_unit() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("a b%$c");
         std::fs::create_dir(&directory).unwrap();
-        // The program has to be there; any will do.
+        // systemd requires an existing program.
         let program = directory.join("hermes");
         std::os::unix::fs::symlink("/bin/true", &program).unwrap();
         let coder = ProfileName::new("coder").unwrap();

@@ -1,7 +1,8 @@
-//! The s6 backend against a real `s6-svscan`, run as an ordinary process on a scan directory of its own: no container, no root.
+//! Tests of the s6 backend with a real `s6-svscan`, as an ordinary process on its own scan directory, without
+//! a container or root.
 //!
-//! Where s6 is not installed (Debian: `apt-get install s6`) these tests say so and check nothing; with `HERMES_NEED_S6=1`, as in
-//! CI, they fail.
+//! Without an installed s6 (Debian: `apt-get install s6`), the tests print that and check nothing. With
+//! `HERMES_NEED_S6=1`, as in CI, they fail.
 
 #![expect(clippy::unwrap_used, reason = "these are tests: what is not as expected is a failure")]
 
@@ -23,7 +24,7 @@ use hermes_service::{ServiceError, ServiceManager, Wait};
 use tree::{FAILS, READY, SOON, TOOLS, Tree, coder, executable, until};
 
 #[test]
-fn a_gateway_is_registered_down_and_is_gone_without_a_trace_when_it_is_unregistered() {
+fn an_unregistered_gateway_leaves_no_trace() {
     let Some(tree) = Tree::start(READY) else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     assert_eq!(tree.s6.list_profile_gateways().unwrap(), [coder()]);
@@ -43,7 +44,7 @@ fn a_gateway_is_registered_down_and_is_gone_without_a_trace_when_it_is_unregiste
 }
 
 #[test]
-fn a_start_is_over_when_the_gateway_is_ready_and_a_stop_when_it_is_down() {
+fn start_waits_for_readiness_and_stop_for_the_end() {
     let Some(tree) = Tree::start(READY) else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     tree.s6.start(&coder(), SOON).unwrap();
@@ -69,7 +70,7 @@ fn a_start_is_over_when_the_gateway_is_ready_and_a_stop_when_it_is_down() {
 }
 
 #[test]
-fn what_is_read_is_what_s6_svstat_says() {
+fn the_status_agrees_with_s6_svstat() {
     let Some(tree) = Tree::start(READY) else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     let svstat = || {
@@ -94,7 +95,7 @@ fn what_is_read_is_what_s6_svstat_says() {
 }
 
 #[test]
-fn a_gateway_that_will_not_come_up_fails_the_start_long_before_the_deadline() {
+fn start_fails_early_for_a_gateway_that_gives_up() {
     let Some(tree) = Tree::start(FAILS) else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     let began = Instant::now();
@@ -103,7 +104,7 @@ fn a_gateway_that_will_not_come_up_fails_the_start_long_before_the_deadline() {
 }
 
 #[test]
-fn a_gateway_that_does_not_get_ready_in_time_is_told_so() {
+fn start_fails_without_readiness_in_time() {
     let Some(tree) = Tree::start("#!/bin/sh\nexec sleep 1000\n") else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     let error = tree.s6.start(&coder(), Wait::AtMost(Duration::from_millis(100))).unwrap_err();
@@ -111,7 +112,7 @@ fn a_gateway_that_does_not_get_ready_in_time_is_told_so() {
 }
 
 #[test]
-fn nobody_is_told_to_start_what_is_not_registered() {
+fn unregistered_gateways_take_no_orders() {
     let Some(tree) = Tree::start(READY) else { return };
     for result in
         [tree.s6.start(&coder(), SOON), tree.s6.stop(&coder(), SOON), tree.s6.restart(&coder(), SOON)]
@@ -121,7 +122,7 @@ fn nobody_is_told_to_start_what_is_not_registered() {
 }
 
 #[test]
-fn a_registration_whose_rescan_fails_says_why_and_leaves_nothing() {
+fn a_failed_registration_leaves_no_slot() {
     let Some(tree) = Tree::start(READY) else { return };
     let svscanctl = tree.folder.path().join("tools/s6-svscanctl");
     fs::remove_file(&svscanctl).unwrap();
@@ -136,7 +137,7 @@ fn a_registration_whose_rescan_fails_says_why_and_leaves_nothing() {
 }
 
 #[test]
-fn no_rescan_ever_sees_half_a_slot() {
+fn no_rescan_sees_an_incomplete_slot() {
     let Some(tree) = Tree::start(READY) else { return };
     let done = AtomicBool::new(false);
     let looked = thread::scope(|scope| {
@@ -147,7 +148,7 @@ fn no_rescan_ever_sees_half_a_slot() {
                 assert!(rescan.unwrap().success());
             }
         });
-        // A second look, quicker than any rescan: what is there under a slot's name is whole.
+        // This check is faster than any rescan: every visible slot is complete.
         let watcher = scope.spawn(|| {
             let mut looked = 0_u64;
             while !done.load(Ordering::Relaxed) {
@@ -158,7 +159,7 @@ fn no_rescan_ever_sees_half_a_slot() {
                         ["type", "run", "finish", "notification-fd", "timeout-kill", "log/run", "down"]
                             .iter()
                             .all(|part| there(part));
-                    // It may have been removed meanwhile.
+                    // The slot may have been removed meanwhile.
                     assert!(whole || !there(""), "half a slot: {name}");
                     looked += 1;
                 }
@@ -172,7 +173,7 @@ fn no_rescan_ever_sees_half_a_slot() {
             let profile = ProfileName::new(&format!("p{}", made % 7)).unwrap();
             assert!(maker.make(&profile, BootAction::Register).unwrap());
             fs::rename(maker.path(&profile), tree.scan().join(".old")).unwrap();
-            // s6-supervise may be at work in it.
+            // s6-supervise may still create files in it.
             let old = tree.scan().join(".old");
             until("the old slot is gone", || {
                 let _ = fs::remove_dir_all(&old);
@@ -188,7 +189,7 @@ fn no_rescan_ever_sees_half_a_slot() {
 }
 
 #[test]
-fn two_registrations_of_one_profile_make_one_slot() {
+fn concurrent_registrations_make_one_slot() {
     let Some(tree) = Tree::start(READY) else { return };
     let maker = SlotMaker::new(&tree.scan(), &tree.folder.path().join("parts")).unwrap();
     let made: Vec<bool> = thread::scope(|scope| {
@@ -200,11 +201,11 @@ fn two_registrations_of_one_profile_make_one_slot() {
     assert_eq!(tree.entries(), ["gateway-coder"], "nothing half-made is left");
 }
 
-/// A gateway takes a while until it is ready.
+/// A gateway that needs a second until it is ready.
 const SLOW: &str = "#!/bin/sh\nsleep 1\necho >&3; exec 3>&-; exec sleep 1000\n";
 
 #[test]
-fn the_restarts_of_the_last_hour_outlive_a_start_and_are_no_reason_to_restart_what_is_coming_up() {
+fn a_start_keeps_restarts_and_spares_a_starting_gateway() {
     let Some(tree) = Tree::start(SLOW) else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     let policy =

@@ -1,4 +1,4 @@
-//! Orders that come at an odd moment: before anybody supervises, while a gateway ends, while it is being given up.
+//! Tests of orders at unusual moments: before supervision, while a gateway ends, while it is given up.
 
 use std::fs;
 use std::process::Command;
@@ -11,20 +11,20 @@ use hermes_service::{Condition, ServiceManager, Wait};
 
 use crate::tree::{READY, SOON, TOOLS, Tree, coder, executable, until};
 
-/// A gateway that says that it is ready, and goes on until the file `end` is there once it was told to end.
+/// A gateway that reports readiness, and ends after SIGTERM only when the file `end` exists.
 const ENDS_LATE: &str = "#!/bin/sh\ntrap 'until [ -e ../../end ]; do sleep 0.01; done; exit 0' TERM\n\
                          echo >&3; exec 3>&-; while :; do sleep 0.01; done\n";
 
-/// As a boot leaves it: the slot lies there, to be up, and `s6-svscan` is still to come.
-fn laid_out_to_be_up(run: &str) -> Option<Tree> {
-    let tree = Tree::laid_out(run)?;
+/// Creates the state after a boot: the slot exists and is up, and `s6-svscan` has not started.
+fn after_a_boot(run: &str) -> Option<Tree> {
+    let tree = Tree::without_svscan(run)?;
     assert!(tree.s6.slot_maker().unwrap().make(&coder(), BootAction::Start).unwrap());
     Some(tree)
 }
 
 #[test]
-fn a_stop_before_the_tree_is_there_holds_when_it_has_come() {
-    let Some(mut tree) = laid_out_to_be_up(READY) else { return };
+fn a_stop_before_supervision_takes_effect() {
+    let Some(mut tree) = after_a_boot(READY) else { return };
     let s6 = tree.s6.clone();
     let stop = thread::spawn(move || s6.stop(&coder(), SOON));
     tree.supervise();
@@ -34,9 +34,9 @@ fn a_stop_before_the_tree_is_there_holds_when_it_has_come() {
 }
 
 #[test]
-fn a_start_or_a_registration_before_the_tree_is_there_keeps_the_slot_of_the_boot() {
+fn orders_before_supervision_keep_the_slot() {
     for starts in [true, false] {
-        let Some(mut tree) = laid_out_to_be_up(READY) else { return };
+        let Some(mut tree) = after_a_boot(READY) else { return };
         let s6 = tree.s6.clone();
         let order = thread::spawn(move || match starts {
             true => s6.start(&coder(), SOON),
@@ -50,7 +50,7 @@ fn a_start_or_a_registration_before_the_tree_is_there_keeps_the_slot_of_the_boot
 }
 
 #[test]
-fn a_start_while_the_former_one_ends_waits_for_the_new_one() {
+fn a_start_during_a_stop_waits_for_the_new_process() {
     let Some(tree) = Tree::start(ENDS_LATE) else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     tree.s6.start(&coder(), SOON).unwrap();
@@ -70,11 +70,11 @@ fn a_start_while_the_former_one_ends_waits_for_the_new_one() {
     assert!(started.ready && started.pid != former.pid, "{started:?}, and before: {former:?}");
 }
 
-/// `finish` has said that the gateway is given up, and has not ended yet.
+/// `finish` has recorded that the gateway is given up, and still runs.
 #[test]
-fn a_start_while_it_is_being_given_up_begins_afresh() {
+fn a_start_while_given_up_begins_afresh() {
     let Some(tree) =
-        Tree::start("#!/bin/sh\n[ -e ../../mended ] || exit 78\necho >&3; exec 3>&-; exec sleep 1000\n")
+        Tree::start("#!/bin/sh\n[ -e ../../repaired ] || exit 78\necho >&3; exec 3>&-; exec sleep 1000\n")
     else {
         return;
     };
@@ -93,8 +93,8 @@ fn a_start_while_it_is_being_given_up_begins_afresh() {
     let condition = || Condition::of(tree.s6.status(&coder()).unwrap().as_ref(), None);
     assert_eq!(condition(), Condition::Crashed, "it is not given up before it is down");
 
-    fs::write(file("mended"), "").unwrap();
-    // `finish` goes on once an order was given.
+    fs::write(file("repaired"), "").unwrap();
+    // `finish` continues after an order.
     let svc = file("tools/s6-svc");
     fs::remove_file(&svc).unwrap();
     executable(
@@ -111,7 +111,7 @@ fn a_start_while_it_is_being_given_up_begins_afresh() {
 }
 
 #[test]
-fn one_that_is_restarted_is_not_taken_for_one_that_crashed() {
+fn a_restarting_gateway_is_not_crashed() {
     let Some(tree) = Tree::start(READY) else { return };
     let file = |name: &str| tree.folder.path().join(name);
     executable(
@@ -128,7 +128,7 @@ fn one_that_is_restarted_is_not_taken_for_one_that_crashed() {
     until("it is ready", || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.ready));
 }
 
-/// The `s6-svlisten1` that waits on the slot of this tree, if one does.
+/// Returns the PID of the `s6-svlisten1` that waits on the slot of this tree.
 fn listener(tree: &Tree) -> Option<String> {
     let slot = tree.s6.slot(&coder()).display().to_string();
     fs::read_dir("/proc").unwrap().find_map(|entry| {
@@ -139,9 +139,9 @@ fn listener(tree: &Tree) -> Option<String> {
     })
 }
 
-/// On a busy machine whoever listens to s6 gets to run when all of it is over.
+/// On a busy machine, a listener may run only after all events.
 #[test]
-fn a_restart_ends_when_the_new_one_is_ready_however_late_it_is_heard_of() {
+fn a_restart_ends_even_with_late_notification() {
     let Some(tree) = Tree::start(READY) else { return };
     tree.s6.register_profile_gateway(&coder()).unwrap();
     tree.s6.start(&coder(), SOON).unwrap();

@@ -1,4 +1,4 @@
-//! A real tree in a temporary folder.
+//! A real supervision tree in a temporary directory.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,12 +15,12 @@ use rustix::fs::{Mode, OFlags};
 pub(crate) const TOOLS: &str = "/usr/bin";
 pub(crate) const SOON: Wait = Wait::AtMost(Duration::from_secs(20));
 
-/// A gateway that says that it is ready and stays.
+/// A gateway that reports readiness and stays.
 pub(crate) const READY: &str = "#!/bin/sh\necho >&3; exec 3>&-; exec sleep 1000\n";
-/// One that cannot start.
+/// A gateway that cannot start.
 pub(crate) const FAILS: &str = "#!/bin/sh\nexit 78\n";
 
-/// A scan directory, its `s6-svscan`, and what its slots link to.
+/// A scan directory, its `s6-svscan`, and the link targets of its slots.
 pub(crate) struct Tree {
     pub(crate) folder: tempfile::TempDir,
     svscan: Option<Child>,
@@ -28,15 +28,16 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// A tree without slots, whose slots will run `run`. Nothing where s6 is not installed.
+    /// Starts a tree without slots. `run` is the script of later slots. Returns `None` if s6 is not
+    /// installed.
     pub(crate) fn start(run: &str) -> Option<Self> {
-        let mut tree = Self::laid_out(run)?;
+        let mut tree = Self::without_svscan(run)?;
         tree.supervise();
         Some(tree)
     }
 
-    /// The same, with nobody who supervises so far.
-    pub(crate) fn laid_out(run: &str) -> Option<Self> {
+    /// Creates the same tree without its `s6-svscan`.
+    pub(crate) fn without_svscan(run: &str) -> Option<Self> {
         if !Path::new(TOOLS).join("s6-svscan").exists() {
             assert!(std::env::var_os("HERMES_NEED_S6").is_none(), "s6 is not installed");
             eprintln!("not checked: s6 is not installed");
@@ -60,13 +61,13 @@ impl Tree {
         Some(Self { folder, svscan: None, s6 })
     }
 
-    /// Starts its `s6-svscan`.
+    /// Starts `s6-svscan`.
     pub(crate) fn supervise(&mut self) {
         let stdout = fs::File::create(self.folder.path().join("stdout")).unwrap();
         let mut svscan = Command::new(Path::new(TOOLS).join("s6-svscan"));
         svscan.arg("--").arg(self.scan()).stdin(Stdio::null()).stdout(stdout).stderr(Stdio::null());
         self.svscan = Some(svscan.spawn().unwrap());
-        // The FIFO is there before anybody reads it; without a reader, it cannot be opened to be written at once.
+        // The FIFO exists before its reader. Without a reader, it cannot be opened for writing at once.
         let control = self.scan().join(".s6-svscan/control");
         let to_write = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         until("s6-svscan listens", || rustix::fs::open(&control, to_write, Mode::empty()).is_ok());
@@ -76,7 +77,7 @@ impl Tree {
         self.folder.path().join("scan")
     }
 
-    /// What is in the scan directory, `s6-svscan`'s own and the lock apart.
+    /// Returns the names in the scan directory except `.s6-svscan` and the lock.
     pub(crate) fn entries(&self) -> Vec<String> {
         let entries = fs::read_dir(self.scan()).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -85,7 +86,7 @@ impl Tree {
         names
     }
 
-    /// The `s6-supervise`s that are children of this tree's `s6-svscan`.
+    /// Returns the number of `s6-supervise` children of this tree's `s6-svscan`.
     pub(crate) fn supervisors(&self) -> usize {
         let id = self.svscan.as_ref().unwrap().id();
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();

@@ -1,4 +1,4 @@
-//! Walks through real trees. Changing owners takes root: for anybody else these tests say so and check nothing.
+//! Walks through real trees. Only root can change owners, so the tests check nothing for other users, and say so.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink};
@@ -17,7 +17,7 @@ fn identities() -> Identities {
 struct Volume(tempfile::TempDir);
 
 impl Volume {
-    /// With `profiles/coder/a/b` in it, all of it the account's.
+    /// Makes a volume with `profiles/coder/a/b`, all of it the account's.
     fn new() -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("not checked: only root can change owners");
@@ -53,7 +53,7 @@ impl Volume {
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    /// Makes a file of root's, and the directories on the way to it.
+    /// Makes a file of root, and the directories on its path.
     fn plant(&self, name: &str, mode: u32) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -61,14 +61,14 @@ impl Volume {
         self.mode(name, mode);
     }
 
-    /// Walks through `profiles/` in a directory over which the account has `control`. Returns what it said.
+    /// Walks through `profiles/` in a directory over which the account has `control`. Returns the notices.
     fn walk_as(&self, identities: Identities, control: Control) -> String {
         let mut notices = Notices::default();
         let mut walk = Walk::new(identities, &mut notices);
         let home = Directory::open(self.0.path()).unwrap();
         let mut path = self.path("profiles");
         walk.tree(&home, control, OsStr::new("profiles"), &mut path);
-        assert_eq!(path, self.path("profiles"), "the path is as it was");
+        assert_eq!(path, self.path("profiles"), "the walk restores the path");
         walk.end();
         notices.text().replace(&self.0.path().display().to_string(), "HOME")
     }
@@ -79,7 +79,7 @@ impl Volume {
 }
 
 #[test]
-fn a_tree_that_root_made_where_only_root_can_write_is_handed_over() {
+fn tree_in_a_directory_that_only_root_writes_is_given() {
     let Some(volume) = Volume::new() else { return };
     volume.plant("profiles/coder/of-root/file", 0o600);
     volume.mode("profiles/coder/of-root", 0o700);
@@ -96,7 +96,7 @@ fn a_tree_that_root_made_where_only_root_can_write_is_handed_over() {
 }
 
 #[test]
-fn a_private_thing_of_roots_that_the_account_may_have_moved_stays_roots() {
+fn private_file_that_the_account_may_have_moved_stays_roots() {
     let Some(volume) = Volume::new() else { return };
     volume.plant("profiles/coder/private", 0o600);
     volume.plant("profiles/coder/public", 0o644);
@@ -119,7 +119,7 @@ fn a_private_thing_of_roots_that_the_account_may_have_moved_stays_roots() {
 }
 
 #[test]
-fn a_thing_of_a_third_user_stays_that_users_in_every_place() {
+fn file_of_a_third_user_is_never_given() {
     let Some(volume) = Volume::new() else { return };
     let somebody = Owner { uid: 1234, gid: 1234 };
     volume.plant("profiles/theirs/file", 0o644);
@@ -135,7 +135,7 @@ fn a_thing_of_a_third_user_stays_that_users_in_every_place() {
 }
 
 #[test]
-fn links_and_devices_are_left_alone_and_links_are_named() {
+fn links_are_refused_and_devices_are_skipped() {
     let Some(volume) = Volume::new() else { return };
     fs::write(volume.path("precious"), "x").unwrap();
     symlink(volume.path("precious"), volume.path("profiles/coder/link")).unwrap();
@@ -165,7 +165,7 @@ fn links_and_devices_are_left_alone_and_links_are_named() {
 }
 
 #[test]
-fn another_group_than_the_former_one_is_somebodys_wish() {
+fn only_the_former_group_of_a_file_is_changed() {
     let Some(volume) = Volume::new() else { return };
     volume.give("profiles/coder/a/b/file", Owner { gid: 100, ..ACCOUNT });
     volume.give("profiles/coder/SOUL.md", Owner { gid: 10000, ..ACCOUNT });
@@ -175,7 +175,7 @@ fn another_group_than_the_former_one_is_somebodys_wish() {
 }
 
 #[test]
-fn of_a_directory_of_the_former_account_only_its_own_files_are_handed_over() {
+fn shared_directory_hands_over_files_of_the_former_account_only() {
     let Some(volume) = Volume::new() else { return };
     let former = Owner { uid: 10000, gid: 10000 };
     for name in ["profiles", "profiles/coder", "profiles/coder/a", "profiles/coder/a/b/file"] {
@@ -195,7 +195,7 @@ fn of_a_directory_of_the_former_account_only_its_own_files_are_handed_over() {
 }
 
 #[test]
-fn directories_in_each_other_without_end_end_the_walk_and_not_the_boot() {
+fn deeply_nested_directories_end_the_walk() {
     let Some(volume) = Volume::new() else { return };
     let mut directory = Directory::open(&volume.path("profiles/coder")).unwrap();
     for _ in 0..2000 {
@@ -206,9 +206,9 @@ fn directories_in_each_other_without_end_end_the_walk_and_not_the_boot() {
     assert!(text.contains("is too deep"), "{text}");
 }
 
-/// The account swaps a directory for a symlink, all the time; so that there is something to do, root puts files of its own there.
+/// The account keeps swapping a directory for a symlink. Root puts files of its own there, so that the walk has work.
 #[test]
-fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
+fn directory_swapped_for_a_symlink_is_not_followed() {
     let Some(volume) = Volume::new() else { return };
     let precious = volume.path("precious");
     fs::create_dir_all(precious.join("b")).unwrap();
@@ -218,7 +218,7 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
     let (inside, link) = (volume.path("profiles/coder/a"), volume.path("link"));
     symlink(&precious, &link).unwrap();
     fs::write(volume.path("profiles/coder/a/b/other"), "x").unwrap();
-    /// Ends the swapping however the walking ends.
+    /// Ends the swapping when the walks end, also after a panic.
     struct End<'e>(&'e AtomicBool);
     impl Drop for End<'_> {
         fn drop(&mut self) {
@@ -240,14 +240,14 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
         let until = Instant::now() + Duration::from_secs(1);
         while Instant::now() < until {
             for place in [&inside, &link] {
-                // Wherever it is at the moment: it is the real one that has files of root's.
+                // One of both is the real directory at the moment.
                 let _ = fs::symlink_metadata(place).map(|found| {
                     if found.is_dir() {
                         let _ = lchown(place.join("b/other"), Some(0), Some(0));
                     }
                 });
             }
-            // The same files, should the line above have gone through the link.
+            // The same files, in case the line above went through the link.
             for file in ["file", "b/file", "b/other", "b", ""] {
                 chown(precious.join(file), Some(7), Some(7)).unwrap();
             }
@@ -263,6 +263,6 @@ fn a_directory_that_becomes_a_symlink_under_the_walk_leads_nowhere() {
 }
 
 #[test]
-fn the_mount_points_of_this_machine_are_known() {
+fn mount_points_of_this_machine_include_root() {
     assert!(mount_points().contains(Path::new("/")));
 }

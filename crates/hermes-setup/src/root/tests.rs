@@ -1,4 +1,5 @@
-//! Root's half, on a volume in a temporary folder. Changing owners takes root: for anybody else these tests say so and check nothing.
+//! Tests of the half that root does, on a volume in a temporary directory. Only root can change owners, so the tests check nothing
+//! for other users, and say so.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
@@ -6,13 +7,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use proptest::prelude::*;
 
 use super::*;
-use crate::account::Settled;
 use crate::directory::Owner;
 
 const HERMES: Owner = Owner { uid: 10000, gid: 10000 };
 const OPERATOR: Owner = Owner { uid: 1000, gid: 100 };
 
-/// A volume with what Hermes has and what others have, all of it `owner`'s; nothing where this is not root.
+/// Makes a volume with files of Hermes and of others, all of them `owner`'s. Returns `None` if this is not root.
 fn volume(owner: Owner) -> Option<tempfile::TempDir> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("not checked: only root can change owners");
@@ -49,17 +49,17 @@ fn uid(folder: &tempfile::TempDir, name: &str) -> u32 {
     fs::symlink_metadata(folder.path().join(name)).unwrap().uid()
 }
 
-fn settle(folder: &tempfile::TempDir, settled: Settled) -> String {
+fn repair(folder: &tempfile::TempDir, remap: Remap) -> String {
     let mut notices = Notices::default();
     let home = Directory::open(folder.path()).unwrap();
-    put_in_order(&home, folder.path(), settled, &mut notices);
+    repair_owners(&home, folder.path(), remap, &mut notices);
     notices.text().replace(&folder.path().display().to_string(), "HOME")
 }
 
 #[test]
-fn only_what_is_hermes_own_is_handed_over() {
+fn only_files_of_hermes_are_handed_over() {
     let Some(folder) = volume(Owner { uid: 1234, gid: 1234 }) else { return };
-    settle(&folder, Settled { before: HERMES, now: HERMES });
+    repair(&folder, Remap { before: HERMES, now: HERMES });
     for name in
         ["config.yaml", "profiles/coder/SOUL.md", "profiles/coder/sub", "cron", "sessions", "workspace"]
     {
@@ -73,11 +73,11 @@ fn only_what_is_hermes_own_is_handed_over() {
 }
 
 #[test]
-fn what_the_account_had_under_another_id_goes_along_and_what_others_have_there_stays() {
+fn remap_hands_over_files_of_the_former_account_only() {
     let Some(folder) = volume(HERMES) else { return };
     lchown(folder.path().join("workspace/project"), Some(55), Some(55)).unwrap();
-    let remapped = Settled { before: HERMES, now: OPERATOR };
-    let text = settle(&folder, remapped);
+    let remapped = Remap { before: HERMES, now: OPERATOR };
+    let text = repair(&folder, remapped);
     assert_eq!(text, "10 files and directories are the account's now (1000:100)\n");
     for name in ["profiles/coder/SOUL.md", "sessions", "sessions/1.json", "workspace", "workspace/project/x"]
     {
@@ -87,33 +87,33 @@ fn what_the_account_had_under_another_id_goes_along_and_what_others_have_there_s
     for name in ["photos", "photos/1.jpg", "notes.txt"] {
         assert_eq!(uid(&folder, name), HERMES.uid, "{name}");
     }
-    let text = settle(&folder, remapped);
+    let text = repair(&folder, remapped);
     assert_eq!(text, "");
 }
 
 #[test]
-fn former_ids_are_known_in_a_new_container_where_the_volume_is_roots() {
+fn new_container_reads_former_ids_from_the_record() {
     let Some(folder) = volume(Owner { uid: 0, gid: 0 }) else { return };
-    let settled = |now| Settled { before: HERMES, now };
-    settle(&folder, settled(OPERATOR));
+    let remap = |now| Remap { before: HERMES, now };
+    repair(&folder, remap(OPERATOR));
     let home = fs::metadata(folder.path()).unwrap();
     assert_eq!((home.uid(), home.gid(), home.mode() & 0o7777), (0, OPERATOR.gid, 0o1775));
     assert_eq!(uid(&folder, "profiles/coder/SOUL.md"), OPERATOR.uid);
-    // In a new container the account begins with the image's IDs.
+    // In a new container the account starts with the IDs of the image.
     let again = Owner { uid: 2000, gid: 200 };
-    let text = settle(&folder, settled(again));
+    let text = repair(&folder, remap(again));
     assert_eq!(text, "8 files and directories are the account's now (2000:200)\n");
     let found = fs::metadata(folder.path().join("profiles/coder/SOUL.md")).unwrap();
     assert_eq!((found.uid(), found.gid()), (again.uid, again.gid));
     let regrouped = Owner { gid: 300, ..again };
-    settle(&folder, settled(regrouped));
+    repair(&folder, remap(regrouped));
     assert_eq!(fs::metadata(folder.path().join("profiles/coder/SOUL.md")).unwrap().gid(), 300);
 }
 
 #[test]
-fn a_directory_that_the_account_renamed_into_a_place_of_hermes_stays_roots() {
+fn directory_that_the_account_may_have_moved_stays_roots() {
     let Some(folder) = volume(HERMES) else { return };
-    // The account wrote HERMES_HOME, so every name in it may be its choice.
+    // The account could write HERMES_HOME, so it may have chosen every name there.
     for (name, owner, mode) in [("pairing", 0, 0o700), ("cron", 1234, 0o755), ("dashboard", 0, 0o755)] {
         let directory = folder.path().join(name);
         fs::create_dir_all(&directory).unwrap();
@@ -124,7 +124,7 @@ fn a_directory_that_the_account_renamed_into_a_place_of_hermes_stays_roots() {
     let auth = folder.path().join("auth.json");
     fs::write(&auth, "secret").unwrap();
     fs::set_permissions(&auth, fs::Permissions::from_mode(0o600)).unwrap();
-    let text = settle(&folder, Settled { before: HERMES, now: HERMES });
+    let text = repair(&folder, Remap { before: HERMES, now: HERMES });
     assert!(text.contains("belongs to 0:0 and stays so; to give it to the account: "), "{text}");
     for (name, owner) in [("pairing", 0), ("cron", 1234), ("dashboard", 0)] {
         assert_eq!(uid(&folder, name), owner, "{name}");
@@ -134,22 +134,22 @@ fn a_directory_that_the_account_renamed_into_a_place_of_hermes_stays_roots() {
 }
 
 #[test]
-fn a_volume_of_an_engine_becomes_roots_when_everything_is_in_order() {
+fn new_volume_of_an_engine_becomes_roots_when_in_order() {
     let Some(folder) = volume(HERMES) else { return };
     lchown(folder.path(), Some(HERMES.uid), Some(0)).unwrap();
     let secret = folder.path().join("auth.json");
     fs::write(&secret, "x").unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
-    let settled = Settled { before: HERMES, now: HERMES };
-    settle(&folder, settled);
+    let remap = Remap { before: HERMES, now: HERMES };
+    repair(&folder, remap);
     assert_eq!(uid(&folder, ""), HERMES.uid, "the account may have moved the file there");
     fs::remove_file(&secret).unwrap();
-    settle(&folder, settled);
+    repair(&folder, remap);
     let home = fs::metadata(folder.path()).unwrap();
     assert_eq!((home.uid(), home.gid(), home.mode() & 0o1070), (0, HERMES.gid, 0o1070));
 }
 
-/// A forged record, in the words of each format that there was, and of none.
+/// Generates a forged record in each format that existed, and in none.
 fn records() -> impl Strategy<Value = Vec<u8>> {
     let name =
         prop_oneof![Just("/etc"), Just(".."), Just("../outside"), Just("outside"), Just("a/b"), Just("")];
@@ -174,7 +174,7 @@ fn records() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn no_record_reaches_anything_outside_hermes_places(
+    fn forged_record_changes_no_file_outside_of_hermes_directories(
         record in records(),
         record_uid in prop_oneof![Just(0_u32), Just(10000)],
         home_uid in prop_oneof![Just(0_u32), Just(10000), Just(1000)],
@@ -198,18 +198,18 @@ proptest! {
             .chain(["photos", "photos/1.jpg", "notes.txt", "workspace/project/x", "sessions/1.json"].map(|name| folder.path().join(name)))
             .chain(["/etc", "/etc/passwd", "/etc/shadow"].map(Into::into))
             .collect();
-        // In shared directories the account keeps what it had under a former ID.
+        // In shared directories the account keeps the files that it had under a former ID.
         let is_formers = |place: &Path| home_uid == 10000 && ["workspace", "sessions"].iter().any(|name| place.starts_with(folder.path().join(name)));
         let stays = |place: &Path| !is_formers(place);
         let before: Vec<_> = places.iter().filter(|place| stays(place)).map(|place| seen(place)).collect();
-        settle(&folder, Settled { before: HERMES, now: OPERATOR });
+        repair(&folder, Remap { before: HERMES, now: OPERATOR });
         let after: Vec<_> = places.iter().filter(|place| stays(place)).map(|place| seen(place)).collect();
         prop_assert_eq!(before, after);
     }
 }
 
 #[test]
-fn a_directory_of_hermes_that_is_a_symlink_leads_nowhere() {
+fn symlink_in_place_of_a_directory_is_not_followed() {
     let Some(folder) = volume(HERMES) else { return };
     let elsewhere = tempfile::tempdir().unwrap();
     fs::create_dir(elsewhere.path().join("gateways")).unwrap();
@@ -218,7 +218,7 @@ fn a_directory_of_hermes_that_is_a_symlink_leads_nowhere() {
     for name in ["cron", "logs", "backups"] {
         symlink(elsewhere.path(), folder.path().join(name)).unwrap();
     }
-    settle(&folder, Settled { before: HERMES, now: OPERATOR });
+    repair(&folder, Remap { before: HERMES, now: OPERATOR });
     let of = |path: &Path| fs::symlink_metadata(path).unwrap().uid();
     assert_eq!(of(elsewhere.path()), 0);
     assert_eq!(of(&elsewhere.path().join("gateways/precious")), 0);

@@ -98,7 +98,7 @@ async fn on_a_volume_that_takes_nothing_the_link_is_for_this_start_alone_and_wor
     let volume = Volume::new().await?;
     Container::builder().volume(&volume, "/opt/data").run(["true"]).await?.success();
     let container = serving(wanted().volume_read_only(&volume, "/opt/data")).await?;
-    let warning = "dashboard: warning: the link below is for this start alone";
+    let warning = "dashboard: warning: the volume is read-only, so the link changes at each start";
     container.wait_until("it warns", log_says(warning), secs(10)).await?;
     // That of this start, which may be in the log a moment after the port is bound.
     let link_of_start = async |start: usize| -> Result<String> {
@@ -115,7 +115,11 @@ async fn on_a_volume_that_takes_nothing_the_link_is_for_this_start_alone_and_wor
         Ok(container.wait_until(format!("link {start} in its log"), link, secs(10)).await?)
     };
     let told = hermes(&container, "dashboard link").await?.code(1).stderr();
-    ensure!(told.contains("the volume takes no token") && told.contains("docker logs"), "{told}");
+    ensure!(
+        told.contains("the volume is read-only, so the link changes at each start")
+            && told.contains("docker logs"),
+        "{told}"
+    );
     let first = link_of_start(1).await?;
     let cookie = session_of(&container.http_get(PORT, path_of(&first)?, &[]).await?)?;
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200);

@@ -28,7 +28,7 @@ async fn what_the_address_looks_for_can_be_changed_and_cleared_without_a_new_pag
     shows(&browser, "writer").await?;
     browser.fill("#q", "nobody").await?;
     shows(&browser, "").await?;
-    browser.wait_for_text("No agent’s name holds what you look for.").await?;
+    browser.wait_for_text("No agent’s name contains this text.").await?;
 
     // One that comes meanwhile counts, and is shown only to who looks for it.
     dash.sh("hermes profile create nobody-else").await?;

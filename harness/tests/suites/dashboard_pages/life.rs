@@ -69,7 +69,7 @@ async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_singl
 
     browser.fill("#search", "is ready").await?;
     browser.click_text("Search").await?;
-    browser.wait_for_text("2 lines hold “is ready”").await?;
+    browser.wait_for_text("2 lines contain “is ready”").await?;
     let others = browser
         .execute(&format!(
             "return document.querySelectorAll('#log span').length - {}",

@@ -79,7 +79,7 @@ async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Res
     // What is searched for is shown, too.
     browser.fill("#search", "<script>window.pwned").await?;
     browser.click_text("Search").await?;
-    browser.wait_for_text("2 lines hold “<script>window.pwned”").await?;
+    browser.wait_for_text("2 lines contain “<script>window.pwned”").await?;
     ensure!(browser.execute("return window.pwned === undefined").await? == json!(true));
     must_be_calm(&browser, "with hostile lines").await
 }

@@ -94,6 +94,6 @@ async fn the_lease_keeper_survives_a_full_disk() -> Result<()> {
     };
     container.wait_until("the keeper stays", stays, secs(8)).await?;
     let log = container.log().await?;
-    ensure!(log.matches("cannot keep the lease").count() <= 1, "{log}");
+    ensure!(log.matches("failed to keep the lease").count() <= 1, "{log}");
     Ok(())
 }

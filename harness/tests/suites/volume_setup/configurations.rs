@@ -41,7 +41,7 @@ async fn an_old_configuration_is_migrated_with_a_backup() -> Result<()> {
         ensure!(backups(&container, directory).await? == [OLD], "{directory}");
     }
     for path in ["/opt/data/config.yaml", "/opt/data/profiles/coder/config.yaml"] {
-        let line = format!("{path} had version 0 and has version 1 now; what it was is in {path}.");
+        let line = format!("migrated {path} from version 0 to version 1; the backup is {path}.");
         let once = |words: &[String]| words.iter().filter(|word| word.starts_with(&line)).count() == 1;
         until_said(&container, &format!("once {line:?}"), once).await?;
     }
@@ -65,21 +65,21 @@ async fn a_migration_can_be_skipped_and_its_failure_is_reported() -> Result<()> 
     let rows = [
         (
             "chmod 400 config.yaml",
-            "migrate /opt/data/config.yaml: it is read-only (mode 0400); to allow it: chmod u+w",
+            "failed to migrate /opt/data/config.yaml: it is read-only (mode 0400); to allow it: chmod u+w",
         ),
         (
             "chmod 600 config.yaml; echo 'version: one' >config.yaml",
-            "read the version of /opt/data/config.yaml: version in line 1 is \"one\", and must be a whole number such as 1",
+            "failed to read the version of /opt/data/config.yaml: version in line 1 is \"one\", and must be a whole number such as 1",
         ),
     ];
-    let coder = "/opt/data/profiles/coder/config.yaml had version 0";
+    let coder = "migrated /opt/data/profiles/coder/config.yaml from version 0";
     for (row, why) in rows {
         container.exec_sh(row).workdir("/opt/data").await?.success();
         let before = container.read_file("/opt/data/config.yaml").await?;
         let boot = set_up(&container).env("HERMES_SKIP_CONFIG_MIGRATION", "0").await?.success();
         let lines = boot.stderr();
         let line = format!(
-            "hermes-setup: the configuration stays as it is: cannot {why}; mend it, or set HERMES_SKIP_CONFIG_MIGRATION=1"
+            "hermes-setup: the configuration stays as it is: {why}; correct it, or set HERMES_SKIP_CONFIG_MIGRATION=1"
         );
         ensure!(lines.lines().any(|seen| seen == line), "{}", boot.report(&line));
         ensure!(lines.lines().all(|seen| seen == line || seen.contains(coder)), "{}", boot.report(&line));
@@ -88,7 +88,7 @@ async fn a_migration_can_be_skipped_and_its_failure_is_reported() -> Result<()> 
     }
     let newer = "chmod 600 config.yaml; echo 'version: 99' >config.yaml";
     container.exec_sh(newer).workdir("/opt/data").await?.success();
-    let line = "/opt/data/config.yaml has version 99, which this image does not know; use the image that wrote it, or its \
-        backup beside it";
+    let line = "/opt/data/config.yaml has version 99, which this image does not know; use the image that wrote it, or the \
+        backup beside the file";
     says(&set_up(&container).env("HERMES_SKIP_CONFIG_MIGRATION", "no").await?.success(), &[line])
 }

@@ -133,7 +133,7 @@ async fn only_a_first_boot_seeds_auth_json() -> Result<()> {
     {
         let first_boot =
             set_up(&container).env("HERMES_HOME", home).env("HERMES_AUTH_JSON_BOOTSTRAP", nonsense);
-        let line = "HERMES_AUTH_JSON_BOOTSTRAP is no JSON object, and auth.json is not made from it; give it the \
+        let line = "HERMES_AUTH_JSON_BOOTSTRAP is not a JSON object, and auth.json is not created; give it the \
             whole content of an auth.json";
         says(&first_boot.await?.success(), &[line])?;
         ensure!(container.file(&format!("{home}/auth.json")).await?.is_none());

@@ -59,8 +59,8 @@ async fn an_unusable_home_is_refused_and_stays_untouched() -> Result<()> {
     };
     let of_the_system = |path: &str| {
         format!(
-            "HERMES_HOME={path} is refused: it is, or holds, a directory of the system itself; name one that is \
-            Hermes's alone, such as /opt/data"
+            "HERMES_HOME={path} is refused: it is a directory of the system, or contains one; name a directory \
+            for Hermes alone, such as /opt/data"
         )
     };
     let mut rows = vec![

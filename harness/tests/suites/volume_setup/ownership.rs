@@ -188,8 +188,8 @@ async fn mounts_inside_the_volume_keep_their_owner() -> Result<()> {
         .volume(&fresh, "/opt/data/memories")
         .start_ready()
         .await?;
-    let line = "/opt/data/workspace is mounted from elsewhere, with somebody's files in it: it stays 1234:1234's; \
-        if agents are to write there, change its owner where it comes from";
+    let line = "/opt/data/workspace is mounted, and holds files of others: it still belongs to 1234:1234; to let \
+        agents write there, change its owner at the source of the mount";
     let is_told =
         |words: &[String]| words.iter().filter(|word| !word.contains("the account's now")).eq([line]);
     until_said(&container, line, is_told).await?;

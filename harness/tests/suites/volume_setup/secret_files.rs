@@ -83,15 +83,15 @@ async fn an_unusable_secret_file_is_reported_without_its_content() -> Result<()>
     look(&container, plant).await?;
     container.exec_sh("ln -s /etc etc; ln -s /srv/s/good good").workdir("/opt/data").await?.success();
     let hint = "mount it, readable for root, in a directory that only root can write";
-    let others = "others than root can change a directory on the way to it";
+    let others = "other users than root can change a directory on its path";
     let rows = [
         ("/nowhere", "No such file or directory (os error 2)"),
         ("/srv/s/empty", "it is empty"),
         ("/srv/s/newline", "it is empty"),
         ("/srv/s/nul", "it has a NUL byte in it"),
         ("/srv/s/long", "it is longer than a variable can be"),
-        ("/srv/s/directory", "it is no file"),
-        ("/srv/s/fifo", "it is no file"),
+        ("/srv/s/directory", "it is not a regular file"),
+        ("/srv/s/fifo", "it is not a regular file"),
         ("/srv/s/writable/file", others),
         ("/srv/s/through/file", others),
         ("/opt/data/planted", others),
@@ -102,7 +102,7 @@ async fn an_unusable_secret_file_is_reported_without_its_content() -> Result<()>
     ];
     for (path, why) in rows {
         let boot = set_up(&container).env("BOT_TOKEN_FILE", path).await?.success();
-        let line = format!("BOT_TOKEN_FILE: cannot take BOT_TOKEN from {path}: {why}; {hint}");
+        let line = format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from {path}: {why}; {hint}");
         says(&boot, &[&line]).context(path)?;
         ensure!(
             container.file("/run/s6/container_environment/BOT_TOKEN").await?.is_none(),
@@ -111,10 +111,10 @@ async fn an_unusable_secret_file_is_reported_without_its_content() -> Result<()>
     }
     // A link of root that leads to a directory of the account.
     let linked = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/link").await?.success();
-    says(&linked, &[&format!("BOT_TOKEN_FILE: cannot take BOT_TOKEN from /srv/s/link: {others}; {hint}")])
+    says(&linked, &[&format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from /srv/s/link: {others}; {hint}")])
         .context("it leads through the account's own directory")?;
     let both = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/good").env("BOT_TOKEN", "x").await?.success();
-    says(&both, &["BOT_TOKEN_FILE: BOT_TOKEN is set, too, and is the one that counts; set one of the two"])?;
+    says(&both, &["BOT_TOKEN_FILE: BOT_TOKEN is also set and takes precedence; set only one of the two"])?;
     // An empty path is ignored, and so is a variable whose name is not that of a secret.
     let none = set_up(&container).env("BOT_TOKEN_FILE", "").env("LOG_FILE", "/nowhere").await?.success();
     says(&none, &[])
@@ -130,7 +130,7 @@ async fn without_root_only_readable_secret_files_are_used() -> Result<()> {
         builder.env("A_TOKEN_FILE", "/run/secrets/open").env("MY_PASSWORD_FILE", "/run/secrets/closed");
     let output =
         builder.run(["sh", "-c", r#"[ "$A_TOKEN" = s3cret-1 ] && [ -z "$MY_PASSWORD" ]"#]).await?.success();
-    let line = "MY_PASSWORD_FILE: cannot take MY_PASSWORD from /run/secrets/closed: Permission denied (os error 13); mount \
+    let line = "MY_PASSWORD_FILE: failed to read MY_PASSWORD from /run/secrets/closed: Permission denied (os error 13); mount \
         it, readable for root, in a directory that only root can write";
     says(&output, &[line])
 }

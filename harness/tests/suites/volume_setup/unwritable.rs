@@ -26,8 +26,8 @@ async fn a_read_only_volume_gives_one_line() -> Result<()> {
         .filter(|line| line.starts_with("hermes-setup: "))
         .map(str::to_owned)
         .collect();
-    let line = "hermes-setup: /opt/data is mounted read-only: nothing that agents do is kept there, and nothing can be \
-        set up; mount it read-write";
+    let line = "hermes-setup: /opt/data is mounted read-only: it keeps no work of agents, and cannot be set \
+        up; mount it read-write";
     ensure!(words == [line], "{}", output.report(line));
     let owners = on_volume(&volume, "stat -c '%n %u' profiles/coder/SOUL.md").await?;
     ensure!(owners == "profiles/coder/SOUL.md 0\n", "{owners}");
@@ -46,12 +46,12 @@ async fn a_boot_continues_if_owners_cannot_be_changed() -> Result<()> {
     let container = idle().volume(&volume, "/opt/data").env("HERMES_SKIP_CONFIG_MIGRATION", "1");
     let container = container.init_script("01-hermes-setup", &script).start_ready().await?;
     let expected = [
-        "cannot give /opt/data/config.yaml (and 5 more) to 10000:10000: Operation not permitted; where a volume's owner \
-            cannot be changed (NFS with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 \
+        "failed to give /opt/data/config.yaml (and 5 more) to 10000:10000: Operation not permitted; where a volume's owner \
+            cannot be changed (NFS with root_squash, SMB, a rootless engine), set PUID and PGID to its owner: PUID=1234 \
             PGID=1235",
-        "cannot give /opt/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
-            with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1235",
-        "cannot close /opt/data/profiles/coder/.env to others: Operation not permitted; chmod 600 it where it comes from",
+        "failed to give /opt/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
+            with root_squash, SMB, a rootless engine), set PUID and PGID to its owner: PUID=1234 PGID=1235",
+        "failed to close /opt/data/profiles/coder/.env to others: Operation not permitted; set its mode to 600 at the source of the mount",
     ];
     has_said(&container, &expected).await?;
     // The boot does everything else.
@@ -72,10 +72,10 @@ async fn a_boot_on_a_full_disk_leaves_nothing_half_made() -> Result<()> {
     let container = idle().volume(&volume, "/srv/small").start_ready().await?;
     container.fill("/srv/small").await?;
     let boot = set_up(&container).env("HERMES_HOME", "/srv/small").await?.success();
-    let full = "No space left on device; make room on the volume";
-    boot.stderr_matches(contains(format!("hermes-setup: cannot make /srv/small/.env: {full}\n")));
-    boot.stderr_matches(contains(format!("hermes-setup: cannot make /srv/small/config.yaml: {full}\n")));
-    boot.stderr_matches(contains(format!("hermes-setup: cannot make /srv/small/SOUL.md: {full}\n")));
+    let full = "No space left on device; free space on the volume";
+    boot.stderr_matches(contains(format!("hermes-setup: failed to create /srv/small/.env: {full}\n")));
+    boot.stderr_matches(contains(format!("hermes-setup: failed to create /srv/small/config.yaml: {full}\n")));
+    boot.stderr_matches(contains(format!("hermes-setup: failed to create /srv/small/SOUL.md: {full}\n")));
     ensure!(
         boot.stderr().lines().all(|line| line.ends_with(full)),
         "{}",
@@ -114,16 +114,16 @@ async fn a_directory_without_write_access_is_reported_briefly() -> Result<()> {
     look(&container, plant).await?;
     let command = [&["env", "HERMES_HOME=/srv/data"], &WITHOUT_CHOWN[..], &SET_UP[..]].concat();
     let boot = container.exec(command).as_root().await?.success();
-    let hint = "Permission denied; the account may not write there: set PUID and PGID to who owns the volume, or change \
+    let hint = "Permission denied; the account may not write there: set PUID and PGID to the owner of the volume, or change \
         its owner";
     let expected = [
-        "cannot give /srv/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
-            with root_squash, SMB, a rootless engine), set PUID and PGID to who owns it: PUID=1234 PGID=1234"
+        "failed to give /srv/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
+            with root_squash, SMB, a rootless engine), set PUID and PGID to its owner: PUID=1234 PGID=1234"
             .to_owned(),
-        format!("cannot make /srv/data/.env: {hint}"),
-        format!("cannot make /srv/data/config.yaml: {hint}"),
-        format!("cannot make /srv/data/SOUL.md: {hint}"),
-        format!("cannot make /srv/data/backups (and 14 more): {hint}"),
+        format!("failed to create /srv/data/.env: {hint}"),
+        format!("failed to create /srv/data/config.yaml: {hint}"),
+        format!("failed to create /srv/data/SOUL.md: {hint}"),
+        format!("failed to create /srv/data/backups (and 14 more): {hint}"),
     ];
     says(&boot, &expected.each_ref().map(String::as_str))
 }

@@ -1,4 +1,4 @@
-//! Reading the log back.
+//! Reads the entries of the log.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,29 +10,31 @@ use rustix::io::Errno;
 
 use super::rotated;
 
-/// How much of the log is read at most, in bytes, the rotated one included: more than a boot of ten thousand profiles writes.
+/// The largest part of the log that is read, in bytes, the rotated log included. A boot of ten thousand
+/// profiles writes less.
 pub const READ_MAX: u64 = 1024 * 1024;
 
-/// What the last boots did, as a line says it.
+/// The words for the actions of a boot.
 const ACTIONS: [&str; 4] = ["started", "registered", "skipped", "failed"];
 
-/// What a line says.
+/// The content of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// RFC 3339, as it stands there: of two, the later one is the greater text.
+    /// The time as in the line: RFC 3339, UTC. Texts compare in the order of time.
     pub time: String,
-    /// The name, escaped as the line has it: what is no graphic ASCII, and `%` and `=`, as `%` and two hexadecimal digits.
+    /// The name, escaped as in the line: bytes other than graphic ASCII, `%` and `=` are `%` and two
+    /// hexadecimal digits.
     pub profile: String,
-    /// What the state file said before; `none` where there was no file.
+    /// The state before the boot; `none` if there was no state file.
     pub prior_state: String,
     /// `started`, `registered`, `skipped` or `failed`.
     pub action: String,
-    /// Why it failed.
+    /// The cause of a failure.
     pub reason: Option<String>,
 }
 
 impl Entry {
-    /// The entry of a line without its end; nothing where it is none of ours.
+    /// Parses a line without its line end. Returns `None` if the line has another form.
     pub fn parse(line: &str) -> Option<Self> {
         let mut parts = line.splitn(5, ' ');
         let time = parts.next()?.to_owned();
@@ -55,19 +57,19 @@ fn value(parts: &mut SplitN<'_, char>, name: &str) -> Option<String> {
     Some(parts.next()?.strip_prefix(name)?.to_owned())
 }
 
-/// The entries at the end of the log at `path`, the log that it was before included, oldest first: what lies within the last
-/// [`READ_MAX`] bytes of both. What is no entry is passed over, and bytes that are no UTF-8 are replaced.
+/// Reads the entries at the end of the log at `path` and of the rotated log, oldest first, from the last
+/// [`READ_MAX`] bytes of both. Skips lines of another form, and replaces bytes that are not UTF-8.
 ///
 /// # Errors
-/// One of them is there and cannot be read.
+/// Fails if one of the files exists and cannot be read.
 pub fn read(path: &Path) -> io::Result<Vec<Entry>> {
     read_newest(path, usize::MAX)
 }
 
-/// The newest `limit` entries of those that [`read`] finds, oldest first.
+/// Reads the newest `limit` entries of those that [`read`] returns, oldest first.
 ///
 /// # Errors
-/// As [`read`].
+/// Fails as [`read`] does.
 pub fn read_newest(path: &Path, limit: usize) -> io::Result<Vec<Entry>> {
     let mut entries = Vec::new();
     let mut left = READ_MAX;
@@ -75,7 +77,7 @@ pub fn read_newest(path: &Path, limit: usize) -> io::Result<Vec<Entry>> {
         if left == 0 || entries.len() >= limit {
             break;
         }
-        // NONBLOCK: the open of a FIFO that nobody writes would not return.
+        // NONBLOCK: without it, open(2) of a FIFO blocks until a writer comes.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let bytes = match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(file) => end_of(file.into(), left)?,
@@ -83,7 +85,7 @@ pub fn read_newest(path: &Path, limit: usize) -> io::Result<Vec<Entry>> {
             Err(error) => return Err(error.into()),
         };
         left = left.saturating_sub(bytes.len() as u64);
-        // A first line that was cut has no time at its beginning, and is no entry.
+        // A first line that was cut does not begin with a time, so it is no entry.
         let text = String::from_utf8_lossy(&bytes);
         entries.extend(text.lines().rev().filter_map(Entry::parse).take(limit - entries.len()));
     }
@@ -91,7 +93,7 @@ pub fn read_newest(path: &Path, limit: usize) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// The last bytes of a file, `limit` at most.
+/// Reads the last bytes of a file, at most `limit`.
 fn end_of(mut file: File, limit: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
@@ -113,7 +115,7 @@ mod tests {
     use crate::profile::name::ProfileName;
 
     #[test]
-    fn what_was_written_is_read_back() {
+    fn written_lines_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container-boot.log");
         let (coder, time) = (ProfileName::new("coder").unwrap(), UNIX_EPOCH + Duration::from_secs(1_000_000));
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_entry_is_none() {
+    fn lines_of_another_form_are_no_entries() {
         for line in [
             "",
             "x",
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn each_name_comes_back_as_the_line_has_it_and_none_is_taken_for_another_field() {
+    fn escaped_names_come_back_and_stay_in_their_field() {
         let time = UNIX_EPOCH + Duration::from_secs(1_000_000);
         for byte in 1..=u8::MAX {
             let name = [b'a', byte, b' ', b'=', byte];
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_entries_are_read_over_the_rotation_oldest_first() {
+    fn newest_entries_are_read_across_the_rotation() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container-boot.log");
         std::fs::write(rotated(&path), lines(0, 5)).unwrap();
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_log_that_is_too_long_the_end_is_read_and_a_line_that_is_cut_is_left_out() {
+    fn only_the_end_of_a_long_log_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container-boot.log");
         let all = lines(0, 40_000);
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_no_text_has_the_entries_that_are_in_it() {
+    fn a_log_of_mixed_bytes_yields_its_entries() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container-boot.log");
         std::fs::write(&path, [b"\xff\xfe\0\n", lines(1, 2).as_bytes(), b"half a li"].concat()).unwrap();
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_in_the_logs_place_is_told_and_not_waited_for() {
+    fn a_fifo_as_the_log_fails_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container-boot.log");
         let fifo = rustix::fs::FileType::Fifo;
@@ -249,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_lines_never_panic_and_an_entry_is_its_line(
+        fn arbitrary_lines_never_panic(
             line in "([ -~é]{0,60}|20[0-9]{2}-1[0-2]-0[1-9]T0[0-9]:00:00Z profile=[a-z%=]{0,4} prior_state=[a-z]{0,3} action=(started|failed|x)( reason=[ -~]{0,9})?)",
         ) {
             if let Some(entry) = Entry::parse(&line) {
@@ -263,7 +265,7 @@ mod tests {
         }
 
         #[test]
-        fn a_log_of_any_bytes_yields_no_more_entries_than_asked(
+        fn any_log_yields_at_most_the_limit(
             bytes in prop::collection::vec(any::<u8>(), 0..300), limit in 0..4_usize, count in 0..6_usize,
         ) {
             let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A configuration as it was read: the text, and where in it everything stands.
+//! A parsed configuration: the text and the position of each value.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,19 +9,19 @@ use serde_json::{Map, Value};
 use super::key::Key;
 use super::scalar::meaning_of_plain;
 
-/// Deeper than any configuration that a person keeps.
+/// The deepest nesting that is accepted.
 const DEPTH_MAX: usize = 64;
 
-/// The most values that a configuration holds with its aliases expanded. A few lines of aliases of aliases make billions.
+/// The largest number of values with aliases expanded. A few lines of nested aliases would make billions.
 const VALUES_MAX: usize = 100_000;
 
-/// The same with aliases expanded. Merge keys make a chain of aliases, one level each.
+/// The deepest nesting with aliases expanded. Each level of a merge key adds one.
 const HEIGHT_MAX: usize = 4 * DEPTH_MAX;
 
-/// The bytes of a text that weigh as much as one more value: an alias repeats the text, too.
+/// The number of bytes of text that count as one more value, since an alias repeats the text.
 const BYTES_OF_A_VALUE: usize = 32;
 
-/// A configuration; the default one is empty.
+/// A configuration. The default is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub(super) text: String,
@@ -29,7 +29,7 @@ pub struct Config {
     root: Option<NodeId>,
 }
 
-/// Where a text stops being YAML.
+/// The place and description of a syntax error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {what}")]
 pub struct SyntaxError {
@@ -37,7 +37,7 @@ pub struct SyntaxError {
     pub line: usize,
     /// The column, in characters, from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The description.
     pub what: String,
 }
 
@@ -54,15 +54,15 @@ pub(super) struct NodeId(usize);
 
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    /// Where it stands in the text, in bytes. Of a block collection only the beginning is told.
+    /// The position in the text, in bytes. For a block collection, only the start is exact.
     pub(super) span: Range<usize>,
-    /// The line it begins in, from 1.
+    /// The line of the start, from 1.
     line: usize,
-    /// The column it begins in, in characters, from 0.
+    /// The column of the start, in characters, from 0.
     pub(super) column: usize,
-    /// How many values it holds, itself and what its aliases stand for included.
+    /// The number of values in it, counting itself and the targets of its aliases.
     values: usize,
-    /// How deep its values are nested, with aliases expanded.
+    /// The depth of nesting, with aliases expanded.
     height: usize,
     pub(super) content: Content,
 }
@@ -76,10 +76,10 @@ pub(super) enum Content {
 }
 
 impl Config {
-    /// Reads a text. Nothing but comments is an empty configuration.
+    /// Parses a text. A text of comments alone is an empty configuration.
     ///
     /// # Errors
-    /// It is not YAML, or more than one document, or larger than it has a right to be.
+    /// Fails if the text is not YAML, holds more than one document, or exceeds the limits of size and depth.
     pub fn parse(text: impl Into<String>) -> Result<Self, SyntaxError> {
         let text = text.into();
         let mut builder = Builder::new(&text);
@@ -88,12 +88,12 @@ impl Config {
         Ok(Self { text, nodes, root })
     }
 
-    /// The text, as it would be written.
+    /// Returns the text of the configuration.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The value at `key`; nothing where there is none. Of a name that stands there twice the last one counts.
+    /// Returns the value at `key`; `None` if there is none. The last of duplicate names counts.
     pub fn get(&self, key: &Key) -> Option<Setting<'_>> {
         let mut node = self.root?;
         for name in key.names() {
@@ -102,7 +102,8 @@ impl Config {
         Some(Setting { config: self, node })
     }
 
-    /// Every value that counts and is no collection, and every empty collection, with its key, in the order of the file.
+    /// Returns every scalar and every empty collection with its key, in the order of the file. Values that a
+    /// later duplicate replaces are left out.
     pub fn list(&self) -> Vec<(Key, Setting<'_>)> {
         let mut found = Vec::new();
         if let Some(root) = self.root
@@ -113,7 +114,7 @@ impl Config {
         found
     }
 
-    /// All of it.
+    /// Returns the whole configuration as JSON.
     pub fn to_json(&self) -> Value {
         self.root.map_or(Value::Null, |root| self.json(root))
     }
@@ -126,7 +127,8 @@ impl Config {
         &self.nodes[id.0]
     }
 
-    /// The key and the value under `name`, without those of merge keys; in a list the value twice.
+    /// Returns the key node and the value node under `name`, without those of merge keys. For a list, both
+    /// are the item.
     pub(super) fn child(&self, parent: NodeId, name: &str) -> Option<(NodeId, NodeId)> {
         match &self.target(parent).content {
             Content::Mapping { entries } => {
@@ -140,7 +142,7 @@ impl Config {
         }
     }
 
-    /// The value under `name`, of the node itself or else of the mappings that it merges.
+    /// Returns the value under `name`: the node's own, else that of the mappings that it merges.
     fn merged_child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
         if let Some((_, value)) = self.child(parent, name) {
             return Some(value);
@@ -148,7 +150,8 @@ impl Config {
         self.merges(parent).into_iter().find_map(|mapping| self.merged_child(mapping, name))
     }
 
-    /// The mappings that the merge keys (`<<`) of a node name; the first that holds a name wins, as with PyYAML.
+    /// Returns the mappings that the merge keys (`<<`) of a node name. The first that holds a name takes
+    /// precedence, as in PyYAML.
     fn merges(&self, parent: NodeId) -> Vec<NodeId> {
         let Content::Mapping { entries } = &self.target(parent).content else { return Vec::new() };
         let mut found = Vec::new();
@@ -165,7 +168,8 @@ impl Config {
         is_merge(&self.nodes, key)
     }
 
-    /// The names and values of a mapping, those of its merge keys included. Names are not unique; the last one counts.
+    /// Returns the names and values of a mapping, those of its merge keys included. The last of duplicate
+    /// names counts.
     fn entries(&self, mapping: NodeId) -> Vec<(&str, NodeId)> {
         let Content::Mapping { entries } = &self.target(mapping).content else { return Vec::new() };
         let merged = self.merges(mapping).into_iter().rev().flat_map(|merged| self.entries(merged));
@@ -177,7 +181,7 @@ impl Config {
         target(&self.nodes, id)
     }
 
-    /// The name that a key stands for; one that is a collection is called as it is written.
+    /// Returns the name of a key. For a collection, the name is its text.
     fn name(&self, key: NodeId) -> &str {
         match &self.target(key).content {
             Content::Scalar { text, .. } => text,
@@ -207,7 +211,7 @@ impl Config {
                 let last: HashMap<&str, usize> =
                     entries.iter().enumerate().map(|(place, &(name, _))| (name, place)).collect();
                 for (place, &(name, value)) in entries.iter().enumerate() {
-                    // A value that another one replaces does not count.
+                    // A later duplicate replaces the value.
                     if last.get(name) == Some(&place) {
                         self.collect(key.child(name), value, found);
                     }
@@ -224,7 +228,7 @@ impl Config {
 }
 
 impl<'a> Setting<'a> {
-    /// The text of a single value, as it was meant and not as it was quoted; nothing for a collection.
+    /// Returns the text of a scalar without its quotes; `None` for a collection.
     pub fn text(&self) -> Option<&'a str> {
         match &self.config.target(self.node).content {
             Content::Scalar { text, .. } => Some(text),
@@ -232,42 +236,42 @@ impl<'a> Setting<'a> {
         }
     }
 
-    /// Whether it is there and says nothing: `key:`, `key: ~`, `key: null`.
+    /// Returns `true` for a null value: `key:`, `key: ~`, `key: null`.
     pub fn is_null(&self) -> bool {
         self.json().is_null()
     }
 
-    /// The value with its type.
+    /// Returns the value with its type.
     pub fn json(&self) -> Value {
         self.config.json(self.node)
     }
 
-    /// The line it begins in, from 1.
+    /// Returns the line of the value, from 1.
     pub fn line(&self) -> usize {
         self.config.node(self.node).line
     }
 }
 
-/// What an alias stands for, and everything else itself.
+/// Returns the target of an alias, and any other node itself.
 fn target(nodes: &[Node], id: NodeId) -> &Node {
     let mut node = &nodes[id.0];
-    // An alias stands for something before it, so this ends.
+    // An alias refers to an earlier node, so the loop ends.
     while let Content::Alias(target) = node.content {
         node = &nodes[target.0];
     }
     node
 }
 
-/// Returns whether a key is a merge key, `<<`.
+/// Returns `true` if the key is a merge key, `<<`.
 fn is_merge(nodes: &[Node], key: NodeId) -> bool {
     matches!(target(nodes, key).content, Content::Scalar { merge: true, .. })
 }
 
-/// Makes nodes of the parser's events.
+/// Builds nodes from the events of the parser.
 struct Builder<'t> {
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
     text: &'t str,
-    /// Where each character begins, when they are not one byte each.
+    /// The byte offset of each character; `None` for ASCII text.
     starts: Option<Vec<usize>>,
     nodes: Vec<Node>,
     anchors: HashMap<usize, NodeId>,
@@ -336,7 +340,7 @@ impl<'t> Builder<'t> {
                         (event, span) => {
                             let key = self.value(event, span, depth + 1)?;
                             if self.is_collection(key) {
-                                // Its text is its name.
+                                // The text of a collection is its name.
                                 values += self.nodes[key.0].span.len() / BYTES_OF_A_VALUE;
                             }
                             let (event, span) = self.next()?;

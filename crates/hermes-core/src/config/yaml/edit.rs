@@ -1,4 +1,4 @@
-//! Setting one value: the characters that it is about are replaced, and nothing else.
+//! Sets one value by a replacement of its characters alone.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use super::document::{Config, Content, NodeId};
 use super::key::Key;
-use super::scalar::{written, written_name};
+use super::scalar::{key_text, scalar_text};
 
-/// How far a mapping that we begin stands in from the one around it.
+/// The indentation of a new mapping, in columns.
 const STEP: usize = 2;
 
-/// Bytes that are replaced, and by what.
+/// A range of bytes and its replacement.
 struct Splice {
     range: Range<usize>,
     new: String,
@@ -23,22 +23,22 @@ impl Splice {
     }
 }
 
-/// Why a value cannot be set. The configuration is as it was.
+/// The reason why a value cannot be set. The configuration is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
-    /// A value stands on the way where a mapping would have to.
+    /// A scalar stands in the path of the key, where a mapping must be.
     #[error("{key} is no mapping, so nothing can be set in it")]
     NotAMapping {
-        /// The key of that value.
+        /// The key of the scalar.
         key: Key,
     },
-    /// A mapping or a list stands there; one value in its place would lose it.
+    /// The key holds a mapping or a list. A single value in its place would lose it.
     #[error("{key} holds more than one value; edit the file to replace it")]
     Collection {
         /// The key.
         key: Key,
     },
-    /// The way it is written, an alias for instance, leaves no place for that one change.
+    /// The form of the text, such as an alias, does not allow to change this value alone.
     #[error("{key} cannot be set without changing something else; edit the file")]
     NotAlone {
         /// The key.
@@ -47,13 +47,13 @@ pub enum SetError {
 }
 
 impl Config {
-    /// Sets the value at `key`. What leads there is made where it is missing; a text that reads as a number or a boolean is set
-    /// as one. Comments, order and all other values stay as they are.
+    /// Sets the value at `key` and creates the missing mappings above it. A text that reads as a number or a
+    /// boolean is set as one. Comments, order and all other values stay.
     ///
     /// # Errors
-    /// There is no place for it. The configuration is as it was.
+    /// Fails if the text has no place for the value. The configuration is then unchanged.
     pub fn set(&mut self, key: &Key, value: &str) -> Result<(), SetError> {
-        let (written, meaning) = written(value);
+        let (written, meaning) = scalar_text(value);
         if self.get(key).is_some_and(|setting| setting.text() == Some(value) && setting.json() == meaning) {
             return Ok(());
         }
@@ -72,17 +72,17 @@ impl Config {
         Err(SetError::NotAlone { key: key.clone() })
     }
 
-    /// The ways to make the change, the one that a person would choose first. Each may change more than it should; that is seen when
-    /// it was made.
+    /// Returns the candidates for the change, the most natural first. A candidate may change more than it
+    /// should, so the caller verifies the result.
     fn splices(&self, key: &Key, value: &str) -> Result<Vec<Splice>, SetError> {
         let names = key.names();
-        let Some(root) = self.root().filter(|&root| !self.is_nothing(root)) else {
+        let Some(root) = self.root().filter(|&root| !self.is_missing_value(root)) else {
             return Ok(self.begin(names, value));
         };
         let mut node = root;
         for (depth, name) in names.iter().enumerate() {
             match self.child(node, name) {
-                Some((_, child)) if depth + 1 == names.len() && !self.is_nothing(child) => {
+                Some((_, child)) if depth + 1 == names.len() && !self.is_missing_value(child) => {
                     return match &self.node(child).content {
                         Content::Scalar { .. } => {
                             Ok(vec![Splice { range: self.node(child).span.clone(), new: value.to_owned() }])
@@ -91,7 +91,7 @@ impl Config {
                         _ => Err(SetError::Collection { key: key.clone() }),
                     };
                 }
-                Some((name, child)) if self.is_nothing(child) => {
+                Some((name, child)) if self.is_missing_value(child) => {
                     return self
                         .fill(node, name, child, &names[depth + 1..], value)
                         .map(|splice| vec![splice])
@@ -113,7 +113,7 @@ impl Config {
         Err(SetError::NotAlone { key: key.clone() })
     }
 
-    /// A text that says nothing yet says something.
+    /// Returns the splices that put the first value into a text without values.
     fn begin(&self, names: &[String], value: &str) -> Vec<Splice> {
         let newline = self.newline();
         let lines = block(names, value, 0, newline);
@@ -122,7 +122,7 @@ impl Config {
             let begin = if begins_a_line(place) { "" } else { newline };
             Splice::at(place, format!("{begin}{lines}{newline}"))
         };
-        // The document may be closed, by `...`.
+        // The document may be closed by `...`.
         let marker =
             self.text.match_indices("---").map(|(place, _)| place).find(|&place| begins_a_line(place));
         let after =
@@ -130,16 +130,16 @@ impl Config {
         [self.text.len()].into_iter().chain(marker.map(after)).map(at).collect()
     }
 
-    /// `name:` with nothing behind it gets its value.
+    /// Puts the value behind `name:` that has none.
     fn fill(
         &self,
         parent: NodeId,
         name: NodeId,
-        nothing: NodeId,
+        missing: NodeId,
         rest: &[String],
         value: &str,
     ) -> Option<Splice> {
-        if name == nothing {
+        if name == missing {
             return None;
         }
         let after_name = self.node(name).span.end;
@@ -156,7 +156,7 @@ impl Config {
         Some(Splice::at(end, format!("{newline}{lines}")))
     }
 
-    /// A mapping gets an entry, after its last.
+    /// Inserts an entry after the last one of a mapping.
     fn insert(&self, mapping: NodeId, entries: &[(NodeId, NodeId)], names: &[String], value: &str) -> Splice {
         if self.is_flow(mapping) {
             let span = &self.node(mapping).span;
@@ -173,8 +173,8 @@ impl Config {
         Splice::at(end, format!("{newline}{lines}"))
     }
 
-    /// A mapping gets an entry, before its first: where something after the last one, a comment within braces or a text that keeps
-    /// its blank lines, leaves no place there.
+    /// Inserts an entry before the first one of a mapping. This is the way out if a comment within braces or
+    /// a kept blank line leaves no place at the end.
     fn insert_first(
         &self,
         mapping: NodeId,
@@ -183,7 +183,7 @@ impl Config {
         value: &str,
     ) -> Splice {
         let begin = self.node(mapping).span.start;
-        // A tag or an anchor may stand before the brace, and there is none in them.
+        // A tag or an anchor may stand before the brace. Neither contains a brace.
         let first = entries.first().map_or(self.text.len(), |&(first, _)| self.node(first).span.start);
         if let Some(brace) = self.text.get(begin..first).and_then(|head| head.find('{')) {
             let place = begin + brace + 1;
@@ -196,15 +196,15 @@ impl Config {
         }
         let before = self.text.get(..first).unwrap_or_default();
         let line = before.rfind('\n').map_or(0, |end| end + 1);
-        // A mark of the byte order stays the first thing in the file.
+        // A byte order mark stays at the start of the file.
         let line = line + self.text[line..].len() - self.text[line..].trim_start_matches('\u{feff}').len();
         let column = self.text[line..].len() - self.text[line..].trim_start_matches(' ').len();
         let newline = self.newline();
         Splice::at(line, format!("{}{newline}", block(names, value, column, newline)))
     }
 
-    /// Whether there is a place for a value and no value.
-    pub(super) fn is_nothing(&self, id: NodeId) -> bool {
+    /// Returns `true` for the place of a missing value.
+    pub(super) fn is_missing_value(&self, id: NodeId) -> bool {
         let node = self.node(id);
         matches!(&node.content, Content::Scalar { text, plain: true, .. } if text.is_empty())
     }
@@ -213,12 +213,12 @@ impl Config {
         self.text.get(self.node(id).span.start..).is_some_and(|text| text.starts_with(['{', '[']))
     }
 
-    /// Where the last thing that belongs to a node ends, comments and blank lines after it left out.
+    /// Returns the end of the last content of a node, without the comments and blank lines after it.
     pub(super) fn content_end(&self, id: NodeId) -> usize {
         let node = self.node(id);
         let last = match &node.content {
             Content::Mapping { entries } if !self.is_flow(id) => entries.last().map(|&(key, value)| {
-                if self.is_nothing(value) {
+                if self.is_missing_value(value) {
                     let after = self.node(key).span.end;
                     after
                         + self.text.get(after..).and_then(|text| text.find(':')).map_or(0, |colon| colon + 1)
@@ -227,7 +227,7 @@ impl Config {
                 }
             }),
             Content::Sequence { items } if !self.is_flow(id) => items.last().map(|&item| {
-                if self.is_nothing(item) { self.node(item).span.start } else { self.content_end(item) }
+                if self.is_missing_value(item) { self.node(item).span.start } else { self.content_end(item) }
             }),
             _ => None,
         };
@@ -236,8 +236,8 @@ impl Config {
         })
     }
 
-    /// The end of the comments below the line that ends at `end`, as far as they stand further in than `column`: they belong to what
-    /// is above them.
+    /// Returns the end of the comments below the line that ends at `end`, as far as they are indented deeper
+    /// than `column`. They belong to the lines above.
     fn comments_end(&self, mut end: usize, column: usize) -> usize {
         let mut place = end;
         while let Some(after) = self.text.get(place..).and_then(|rest| rest.find('\n')) {
@@ -254,7 +254,7 @@ impl Config {
         end
     }
 
-    /// The end of the line that `place` is in, before what ends it.
+    /// Returns the end of the line that contains `place`, before its line break.
     pub(super) fn line_end(&self, place: usize) -> usize {
         let rest = self.text.get(place..).unwrap_or_default();
         let line = rest.split('\n').next().unwrap_or_default();
@@ -266,31 +266,31 @@ impl Config {
     }
 }
 
-/// `a:` and, a step further in each, the rest; no newline at the end.
+/// Writes `a:` and each further name one level deeper, without a newline at the end.
 fn block(names: &[String], value: &str, column: usize, newline: &str) -> String {
     let lines: Vec<_> = names
         .iter()
         .enumerate()
-        .map(|(depth, name)| format!("{:indent$}{}:", "", written_name(name), indent = column + depth * STEP))
+        .map(|(depth, name)| format!("{:indent$}{}:", "", key_text(name), indent = column + depth * STEP))
         .collect();
     format!("{} {value}", lines.join(newline))
 }
 
-/// `a: value`, or `a: {b: value}`.
+/// Writes `a: value` or `a: {b: value}`.
 fn flow_entry(names: &[String], value: &str) -> String {
     match names.split_first() {
-        Some((name, [])) => format!("{}: {value}", written_name(name)),
-        Some((name, rest)) => format!("{}: {}", written_name(name), flow(rest, value)),
+        Some((name, [])) => format!("{}: {value}", key_text(name)),
+        Some((name, rest)) => format!("{}: {}", key_text(name), flow(rest, value)),
         None => value.to_owned(),
     }
 }
 
-/// `{a: {b: value}}`.
+/// Writes `{a: {b: value}}`.
 fn flow(names: &[String], value: &str) -> String {
-    names.iter().rev().fold(value.to_owned(), |inner, name| format!("{{{}: {inner}}}", written_name(name)))
+    names.iter().rev().fold(value.to_owned(), |inner, name| format!("{{{}: {inner}}}", key_text(name)))
 }
 
-/// What the configuration means once it is changed.
+/// Applies the change to the JSON form of the configuration.
 fn put(tree: &mut Value, names: &[String], value: Value) {
     let Some((name, rest)) = names.split_first() else {
         *tree = value;
@@ -305,7 +305,7 @@ fn put(tree: &mut Value, names: &[String], value: Value) {
             Some(item) => item,
             None => return,
         },
-        // The change is refused for a reason of its own.
+        // `splices` refuses this change with its own reason.
         _ => return,
     };
     put(child, rest, value);

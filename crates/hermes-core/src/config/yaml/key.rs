@@ -3,36 +3,37 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Where a value lies in a configuration: the names on the way to it. In a list the name is the place, counted from 0.
+/// The path of a value in a configuration: the names from the top. The name of a list item is its index, from
+/// 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Vec<String>);
 
-/// Why a text is no key.
+/// The reason why a text is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing between two dots, or nothing at all.
+    /// A name is empty.
     #[error("{text:?} is no key: a name is missing (write it as in gateway.port)")]
     EmptyName {
         /// The text.
         text: String,
     },
-    /// A quote that is not closed, or that closes before the dot.
+    /// A quote is not closed, or closes before the dot.
     #[error("{text:?} is no key: a quoted name begins and ends with '\"', as in models.\"gpt-4.1\".limit")]
     Quote {
         /// The text.
         text: String,
     },
-    /// A place in a list, in brackets.
+    /// A list index stands in brackets.
     #[error(
         "{text:?} is no key: write a place in a list with a dot, as in {instead}, and quote a name that has brackets"
     )]
     Brackets {
         /// The text.
         text: String,
-        /// The same with dots.
+        /// The key with dots.
         instead: String,
     },
-    /// A control character; no file that a person keeps has one in a key.
+    /// The text has a control character.
     #[error("{text:?} is no key: it has a control character in it")]
     Control {
         /// The text.
@@ -41,7 +42,7 @@ pub enum KeyError {
 }
 
 impl Key {
-    /// The names on the way.
+    /// Returns the names from the top.
     pub fn names(&self) -> &[String] {
         &self.0
     }
@@ -112,7 +113,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// `fallback.0.model` for `fallback[0].model`.
+/// Converts `fallback[0].model` to `fallback.0.model`.
 fn with_dots(text: &str) -> String {
     let text = text.replace('[', ".").replace([']', '"', '\''], "");
     let names: Vec<_> = text.split('.').filter(|name| !name.is_empty()).collect();
@@ -124,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brackets_are_refused_with_the_key_that_is_meant() {
+    fn brackets_are_refused_with_the_intended_key() {
         for (text, meant) in
             [("fallback[0].model", "fallback.0.model"), ("a.b[1][2]", "a.b.1.2"), ("a[\"b\"]", "a.b")]
         {
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_names_with_dots_and_a_quoted_name_may_have_dots_of_its_own() {
+    fn quoted_names_may_contain_dots() {
         let names = |text: &str| text.parse::<Key>().unwrap().0;
         assert_eq!(names("gateway"), ["gateway"]);
         assert_eq!(names("gateway.port"), ["gateway", "port"]);
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn malformed_keys_are_refused() {
         for text in ["", ".", "a.", ".a", "a..b", r#""""#] {
             assert!(matches!(text.parse::<Key>().unwrap_err(), KeyError::EmptyName { .. }), "{text}");
         }

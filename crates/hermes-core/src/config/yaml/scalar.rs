@@ -1,8 +1,9 @@
-//! One value on one line: what a text in YAML means, and how a text is written so that it means itself.
+//! The meaning of a scalar, and the form in which a text keeps its meaning.
 
 use serde_json::Value;
 
-/// What a plain scalar means by the core schema of YAML 1.2, §10.3.2. Words of 1.1, `yes` and `off` for instance, are text.
+/// Returns the meaning of a plain scalar in the core schema of YAML 1.2, §10.3.2. Words of YAML 1.1, such as
+/// `yes` and `off`, are text.
 pub(super) fn meaning_of_plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
@@ -13,27 +14,28 @@ pub(super) fn meaning_of_plain(text: &str) -> Value {
     integer(text).or_else(|| float(text)).unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// How a value is written, and what it then means. A text that reads as a number or a boolean is written as one.
-pub(super) fn written(text: &str) -> (String, Value) {
+/// Returns the form of a value in the file, and its meaning. A text that reads as a number or a boolean stays
+/// plain.
+pub(super) fn scalar_text(text: &str) -> (String, Value) {
     if is_plain(text) {
         (text.to_owned(), meaning_of_plain(text))
     } else {
-        // A string of JSON is one of YAML.
+        // Every JSON string is a YAML string.
         let value = Value::String(text.to_owned());
         (value.to_string(), value)
     }
 }
 
-/// How a name is written as the key of a mapping. One that would read as a number or a boolean is quoted, since others tell the
-/// two apart.
-pub(super) fn written_name(name: &str) -> String {
-    match written(name) {
+/// Returns the form of a name as the key of a mapping. A name that reads as a number or a boolean gets
+/// quotes, since other parsers distinguish the two.
+pub(super) fn key_text(name: &str) -> String {
+    match scalar_text(name) {
         (written, Value::String(_)) if !name.contains(':') => written,
         _ => Value::String(name.to_owned()).to_string(),
     }
 }
 
-/// Whether the text can stand without quotes, within brackets too. Rather too few than too many.
+/// Returns `true` if the text needs no quotes, within brackets too. Some texts that need none get quotes.
 fn is_plain(text: &str) -> bool {
     let mut characters = text.chars();
     let starts = match characters.next() {
@@ -63,7 +65,7 @@ fn integer(text: &str) -> Option<Value> {
 }
 
 fn digits(text: &str, radix: u32) -> Option<u64> {
-    // from_str_radix takes a sign of its own.
+    // `from_str_radix` accepts a sign.
     if text.chars().all(|character| character.is_digit(radix)) {
         u64::from_str_radix(text, radix).ok()
     } else {
@@ -72,12 +74,12 @@ fn digits(text: &str, radix: u32) -> Option<u64> {
 }
 
 fn float(text: &str) -> Option<Value> {
-    // What Rust takes beyond the schema begins with a letter: inf, nan, infinity.
+    // Rust accepts words beyond the schema: inf, nan, infinity. All begin with a letter.
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if !unsigned.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
     }
-    // An infinity has no place in JSON and stays text.
+    // JSON has no infinity, so it stays text.
     serde_json::Number::from_f64(text.parse().ok()?).map(Value::Number)
 }
 
@@ -110,7 +112,7 @@ mod tests {
     #[case("18446744073709551615", json!(u64::MAX))]
     #[case("-9223372036854775808", json!(i64::MIN))]
     #[case("test/model", json!("test/model"))]
-    fn a_plain_scalar_means_what_the_core_schema_says(#[case] text: &str, #[case] meaning: Value) {
+    fn plain_scalars_follow_the_core_schema(#[case] text: &str, #[case] meaning: Value) {
         assert_eq!(meaning_of_plain(text), meaning);
     }
 
@@ -133,15 +135,15 @@ mod tests {
     #[case("a,b", "\"a,b\"")]
     #[case("a\nb", "\"a\\nb\"")]
     #[case("say \"x\"", "\"say \\\"x\\\"\"")]
-    fn a_text_is_quoted_where_it_would_not_mean_itself(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(written(text).0, expected);
+    fn ambiguous_text_is_quoted(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(scalar_text(text).0, expected);
     }
 
     #[test]
-    fn a_name_that_reads_as_something_else_is_quoted() {
-        assert_eq!(written_name("port"), "port");
+    fn ambiguous_names_are_quoted() {
+        assert_eq!(key_text("port"), "port");
         for name in ["true", "5", "null", "a:b"] {
-            assert_eq!(written_name(name), format!("\"{name}\""));
+            assert_eq!(key_text(name), format!("\"{name}\""));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Removing one value: its lines go, and nothing else.
+//! Removes one value by a deletion of its lines alone.
 
 use serde_json::Value;
 
@@ -7,20 +7,20 @@ use super::edit::SetError;
 use super::key::Key;
 
 impl Config {
-    /// Removes the value at `key`, with the mappings around it that hold nothing else. Comments, order and all other values stay as
-    /// they are. Returns `false` if there is no such value.
+    /// Removes the value at `key`, and the mappings around it that hold no other value. Comments, order and
+    /// all other values stay. Returns `false` if there is no such value.
     ///
     /// # Errors
-    /// The value cannot be removed alone. The configuration is as it was.
+    /// Fails if the value cannot be removed alone. The configuration is then unchanged.
     pub fn unset(&mut self, key: &Key) -> Result<bool, SetError> {
         let not_alone = || SetError::NotAlone { key: key.clone() };
         let names = key.names();
         let Some(mut parent) = self.root() else { return Ok(false) };
-        // The entry that goes, and how many names lead to it.
+        // The entry to remove, and the number of names that lead to it.
         let mut entry = None;
         for (depth, name) in names.iter().enumerate() {
             let Some((found, value)) = self.child(parent, name) else {
-                // A merged value stands in another mapping.
+                // The value comes from a merged mapping.
                 return if self.get(key).is_some() { Err(not_alone()) } else { Ok(false) };
             };
             let is_alone =
@@ -39,7 +39,8 @@ impl Config {
         if !self.text[begin..start].trim_start_matches('\u{feff}').chars().all(|c| c == ' ') {
             return Err(not_alone());
         }
-        let content = if self.is_nothing(value) { self.node(name).span.end } else { self.content_end(value) };
+        let content =
+            if self.is_missing_value(value) { self.node(name).span.end } else { self.content_end(value) };
         let end = self.line_end(content.max(start));
         let end = self.text[end..].find('\n').map_or(self.text.len(), |newline| end + newline + 1);
         let mut expected = self.to_json();
@@ -93,11 +94,7 @@ mod tests {
     #[case("a: 1", "a", "")]
     #[case("a:\nb: 2\n", "a", "b: 2\n")]
     #[case("a: 1\r\nb: 2\r\n", "a", "b: 2\r\n")]
-    fn the_lines_of_the_value_go_and_others_stay(
-        #[case] before: &str,
-        #[case] key: &str,
-        #[case] after: &str,
-    ) {
+    fn only_the_lines_of_the_value_are_removed(#[case] before: &str, #[case] key: &str, #[case] after: &str) {
         let mut config = Config::parse(before).unwrap();
         assert!(config.unset(&key.parse().unwrap()).unwrap());
         assert_eq!(config.text(), after);
@@ -110,7 +107,7 @@ mod tests {
     #[case("a:\n- b: 1\n  c: 2\n", "a.0.b")]
     #[case("a: 1\na: 2\n", "a")]
     #[case("x: &x {b: 1}\na: *x\n", "x")]
-    fn a_value_that_does_not_stand_alone_stays(#[case] before: &str, #[case] key: &str) {
+    fn an_inseparable_value_is_kept(#[case] before: &str, #[case] key: &str) {
         let mut config = Config::parse(before).unwrap();
         assert!(matches!(config.unset(&key.parse().unwrap()), Err(SetError::NotAlone { .. })));
         assert_eq!(config.text(), before);

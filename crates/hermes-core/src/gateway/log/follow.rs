@@ -1,4 +1,4 @@
-//! Following a log while it is written and rotated, on the kernel's word and without looking again and again.
+//! Follows a log through rotations, with inotify(7) instead of polling.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,20 +12,21 @@ use rustix::io::Errno;
 
 use super::{identity, older_files};
 
-/// A log that is followed.
+/// A log that is being followed.
 #[derive(Debug)]
 pub struct Followed {
     current: PathBuf,
     notices: OwnedFd,
-    /// What is being read, from where that was left.
+    /// The file that is being read, at its read position.
     file: Option<File>,
 }
 
 impl Followed {
-    /// Begins to listen; to be called before the end of the log is read, so that nothing that is written in between is missed.
+    /// Starts to watch the directory of `current`. Call it before the end of the log is read; else lines in
+    /// between are lost.
     ///
     /// # Errors
-    /// The directory of `current` is not there, or the kernel has no notices left.
+    /// Fails if the directory does not exist, or no inotify instance is left.
     pub fn listen(current: &Path) -> io::Result<Self> {
         let notices = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         let directory = current.parent().unwrap_or(Path::new("/"));
@@ -42,33 +43,34 @@ impl Followed {
         Ok(Self { current: current.to_owned(), notices, file: None })
     }
 
-    /// Goes on in `file` after its first `position` bytes.
+    /// Continues in `file` after its first `position` bytes.
     ///
     /// # Errors
-    /// The file cannot be read from there.
+    /// Fails if the file cannot be read from there.
     pub fn go_on(&mut self, mut file: File, position: u64) -> io::Result<()> {
         file.seek(SeekFrom::Start(position))?;
         self.file = Some(file);
         Ok(())
     }
 
-    /// Writes what is new to `to`, through every file that the log has become meanwhile.
+    /// Writes all new bytes to `to`, through every rotation.
     ///
     /// # Errors
-    /// A file cannot be read, or `to` not be written.
+    /// Fails if a file cannot be read, or `to` cannot be written.
     pub fn catch_up(&mut self, to: &mut impl Write) -> io::Result<()> {
         while self.catch_up_at_most(to, u64::MAX)? {}
         Ok(())
     }
 
-    /// The same, but writes at most `limit` bytes; true when there may be more at once.
+    /// Writes at most `limit` new bytes to `to`. Returns `true` if there may be more.
     ///
     /// # Errors
-    /// As [`catch_up`](Self::catch_up).
+    /// Fails as [`catch_up`](Self::catch_up) does.
     pub fn catch_up_at_most(&mut self, to: &mut impl Write, limit: u64) -> io::Result<bool> {
         let mut left = limit;
         loop {
-            // Before what is left in the file is read: if the log has gone on to another by then, this one is complete.
+            // The newest file is opened before the rest of this one is read. If the log was rotated by then,
+            // this one is complete.
             let newest = match File::open(&self.current) {
                 Ok(newest) => Some(newest),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -85,7 +87,7 @@ impl Followed {
                 self.file = Some(file);
                 return Ok(true);
             }
-            // This file is read to its end: what the log has become is the next one.
+            // The file is read to its end. The rotated log continues in the next one.
             let newest = match newest {
                 Some(newest) if identity(&newest.metadata()?) != here => newest,
                 _ => {
@@ -97,12 +99,13 @@ impl Followed {
         }
     }
 
-    /// The file that the log was next, after the one with this identity; nothing when that is its newest.
+    /// Opens the next file of the log after the one with this identity; `None` if there is none before the
+    /// newest.
     fn next_after(&self, here: (u64, u64)) -> io::Result<Option<File>> {
         for path in self.after(here)? {
             match File::open(path) {
                 Ok(file) => return Ok(Some(file)),
-                // s6-log removes the oldest ones.
+                // s6-log removes the oldest files.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -110,16 +113,17 @@ impl Followed {
         Ok(None)
     }
 
-    /// The files that the log was after the one with this identity and before its newest, oldest first.
+    /// Returns the files of the log after the one with this identity and before the newest, oldest first.
     fn after(&self, here: (u64, u64)) -> io::Result<Vec<PathBuf>> {
         let older = older_files(&self.current)?;
         let place =
             older.iter().position(|path| path.metadata().is_ok_and(|metadata| identity(&metadata) == here));
-        // One that was removed meanwhile was the oldest; what came after it cannot be told from what came before.
+        // A removed file was the oldest. The files after it cannot be identified.
         Ok(place.map_or_else(Vec::new, |place| older[place + 1..].to_vec()))
     }
 
-    /// Waits until something happens in the directory; false when nobody reads `to` any more, or the directory is gone.
+    /// Waits for an event in the directory. Returns `false` if nobody reads `to` any more, or the directory
+    /// is gone.
     fn wait(&self, to: &impl AsFd) -> io::Result<bool> {
         let mut watched = [PollFd::new(&self.notices, PollFlags::IN), PollFd::new(to, PollFlags::empty())];
         loop {
@@ -135,10 +139,10 @@ impl Followed {
         self.take_notices()
     }
 
-    /// Takes what the kernel has said since, without waiting; false when the directory is gone.
+    /// Reads the pending events without waiting. Returns `false` if the directory is gone.
     ///
     /// # Errors
-    /// The kernel does not say.
+    /// Fails if inotify reports an error.
     pub fn take_notices(&self) -> io::Result<bool> {
         let mut room = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.notices, &mut room);
@@ -160,7 +164,7 @@ impl Followed {
     }
 }
 
-/// The descriptor that is readable when [`take_notices`](Followed::take_notices) has something to take.
+/// The descriptor is readable when [`take_notices`](Followed::take_notices) has events to read.
 impl AsFd for Followed {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.notices.as_fd()
@@ -173,10 +177,10 @@ impl AsRawFd for Followed {
     }
 }
 
-/// Writes what is new to `to` for as long as somebody reads it and the log is there.
+/// Writes new lines to `to` until its reader or the log is gone.
 ///
 /// # Errors
-/// The log cannot be read, or `to` not be written; of the kind `BrokenPipe` when nobody reads it.
+/// Fails if the log cannot be read, or `to` cannot be written; the kind is `BrokenPipe` if nobody reads it.
 pub fn follow(mut followed: Followed, to: &mut (impl Write + AsFd)) -> io::Result<()> {
     loop {
         followed.catch_up(to)?;
@@ -187,7 +191,7 @@ pub fn follow(mut followed: Followed, to: &mut (impl Write + AsFd)) -> io::Resul
     }
 }
 
-/// Copies up to `limit` bytes, and tells how many it were.
+/// Copies at most `limit` bytes and returns their number.
 fn copy(from: &mut File, to: &mut impl Write, limit: u64) -> io::Result<u64> {
     let mut buffer = [0; 16 * 1024];
     let mut copied = 0;

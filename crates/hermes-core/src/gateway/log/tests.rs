@@ -1,4 +1,4 @@
-//! Logs as `s6-log` leaves them.
+//! Tests with logs in the layout of `s6-log`.
 
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
@@ -40,7 +40,7 @@ impl Log {
 }
 
 #[test]
-fn the_last_lines_are_those_at_the_end_and_a_missing_log_has_none() {
+fn last_lines_come_from_the_end() {
     let log = Log::new();
     assert!(log.last(3).is_empty());
     log.write(&(0..20_000).map(|number| format!("line {number}\n")).collect::<String>());
@@ -61,7 +61,7 @@ fn a_line_longer_than_a_step_is_whole() {
 }
 
 #[test]
-fn older_files_are_read_where_the_newest_has_too_few_lines() {
+fn older_files_complete_the_last_lines() {
     let log = Log::new();
     for (label, text) in [
         ("@400000006743a0000000000a.s", "one\n"),
@@ -81,7 +81,7 @@ fn older_files_are_read_where_the_newest_has_too_few_lines() {
 }
 
 #[test]
-fn a_log_that_goes_on_to_another_file_while_it_is_read_tells_no_line_twice() {
+fn a_rotation_during_a_read_repeats_no_line() {
     let log = Log::new();
     log.write("one\n");
     log.rotate("@400000006743a0000000000a.s");
@@ -94,7 +94,7 @@ fn a_log_that_goes_on_to_another_file_while_it_is_read_tells_no_line_twice() {
 }
 
 #[test]
-fn who_follows_sees_every_line_once_through_rotations() {
+fn followers_see_every_line_once_through_rotations() {
     let log = Log::new();
     log.write("before\n");
     let mut followed = Followed::listen(&log.current()).unwrap();
@@ -118,7 +118,7 @@ fn who_follows_sees_every_line_once_through_rotations() {
 }
 
 #[test]
-fn a_log_that_begins_later_is_followed_from_its_beginning() {
+fn a_log_that_begins_later_is_followed() {
     let log = Log::new();
     let mut followed = Followed::listen(&log.current()).unwrap();
     let mut seen = Vec::new();
@@ -128,14 +128,14 @@ fn a_log_that_begins_later_is_followed_from_its_beginning() {
     assert_eq!(seen, b"one\n");
 }
 
-/// Whether an event loop would be woken now.
+/// Returns `true` if an event loop would wake up now.
 fn is_readable(followed: &Followed) -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     poll(&mut [PollFd::new(&followed.as_fd(), PollFlags::IN)], Some(&now)).unwrap() == 1
 }
 
 #[test]
-fn who_reads_in_pieces_gets_no_piece_longer_than_its_limit_and_every_byte_once_through_rotations() {
+fn limited_reads_deliver_every_byte_once() {
     let log = Log::new();
     log.write("old\n");
     let mut followed = Followed::listen(&log.current()).unwrap();
@@ -155,7 +155,7 @@ fn who_reads_in_pieces_gets_no_piece_longer_than_its_limit_and_every_byte_once_t
         seen.extend(piece);
         has_more
     };
-    // The log goes on to other files while its reader is in the middle of the first.
+    // The log is rotated while the reader is in the middle of the first file.
     assert!(piece(&mut followed) && piece(&mut followed));
     log.rotate("@400000006743a0000000000a.s");
     say("b\n".into());
@@ -167,7 +167,7 @@ fn who_reads_in_pieces_gets_no_piece_longer_than_its_limit_and_every_byte_once_t
 }
 
 #[test]
-fn a_limit_that_is_just_what_is_left_asks_for_one_more_look() {
+fn an_exact_limit_asks_for_one_more_read() {
     let log = Log::new();
     log.write("12345");
     let mut followed = Followed::listen(&log.current()).unwrap();
@@ -178,12 +178,12 @@ fn a_limit_that_is_just_what_is_left_asks_for_one_more_look() {
 }
 
 #[test]
-fn an_event_loop_is_woken_by_a_line_and_a_rotation_and_is_quiet_when_the_notices_are_taken() {
+fn lines_and_rotations_wake_an_event_loop() {
     let log = Log::new();
     let followed = Followed::listen(&log.current()).unwrap();
     assert!(!is_readable(&followed));
     assert!(followed.take_notices().unwrap(), "with nothing to take it does not wait");
-    // More than one read of the notices brings.
+    // The events exceed one read.
     for number in 0..1000 {
         log.write("line\n");
         log.rotate(&format!("@400000006743a000{number:08x}.s"));
@@ -194,7 +194,7 @@ fn an_event_loop_is_woken_by_a_line_and_a_rotation_and_is_quiet_when_the_notices
 }
 
 #[test]
-fn a_log_whose_directory_is_gone_is_not_waited_for() {
+fn followers_end_when_the_directory_is_gone() {
     let log = Log::new();
     let followed = Followed::listen(&log.current()).unwrap();
     fs::remove_dir_all(log.home.gateway_logs_directory(&log.profile)).unwrap();

@@ -1,8 +1,8 @@
-//! What a boot makes of a state file: the table of `contract.md` §5, and nothing but the table.
+//! The action of a boot for a state file: the table of `contract.md` §5.
 
 use super::{DesiredState, Recorded, StateRead};
 
-/// What becomes of a profile's slot at boot.
+/// The state of a profile's slot after a boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BootAction {
     /// The slot is up.
@@ -11,7 +11,7 @@ pub enum BootAction {
     Register,
 }
 
-/// The action for what was read, whatever it was.
+/// Returns the action for the content of a state file.
 pub fn action_at_boot(read: &StateRead) -> BootAction {
     let StateRead::Read(state) = read else { return BootAction::Register };
     let start = match state.desired() {
@@ -22,8 +22,8 @@ pub fn action_at_boot(read: &StateRead) -> BootAction {
     if start { BootAction::Start } else { BootAction::Register }
 }
 
-/// The state that decided, for the line in the boot's log: the desired one where there is one, else what the gateway last said,
-/// else `none`.
+/// Returns the state that decided, for the log of the boot: the desired state, else the observed state, else
+/// `none`.
 pub fn prior_state(read: &StateRead) -> &'static str {
     let StateRead::Read(state) = read else { return "none" };
     match state.desired() {
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_unusable_is_down() {
+    fn missing_and_unusable_files_mean_down() {
         for read in [StateRead::Missing, StateRead::Unusable(Unusable::Empty)] {
             assert_eq!(action_at_boot(&read), BootAction::Register);
             assert_eq!(prior_state(&read), "none");

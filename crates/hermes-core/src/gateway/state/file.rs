@@ -1,4 +1,4 @@
-//! The file itself: read whatever lies there, changed under its lock.
+//! Reads and changes the state file.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,52 +16,52 @@ use hermes_os::file_kind;
 use hermes_os::lock_file::LockFile;
 use hermes_os::whole_file::{self, WriteError};
 
-/// The longest file that is taken for a state file, in bytes. One is about 300 long.
+/// The longest state file that is read, in bytes. A usual one has about 300.
 pub const STATE_FILE_MAX: usize = 1024 * 1024;
 
-/// What one read takes; nearly every file is shorter.
+/// The size of the first read, in bytes. Most files are shorter.
 const FIRST_READ: usize = 4096;
 
-/// How long a change waits for another. Each writes one small file.
+/// The longest time that a change waits for the lock. Each holder writes one small file.
 const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 
-/// What lies where a state file should.
+/// The result of a read.
 #[derive(Debug)]
 pub enum StateRead {
-    /// Nothing.
+    /// There is no file.
     Missing,
-    /// A state file.
+    /// The file is a state file.
     Read(GatewayState),
-    /// Something else.
+    /// The file is something else.
     Unusable(Unusable),
 }
 
-/// What makes a state file unusable.
+/// The reason why a state file is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
-    /// It may not be read, or the disk cannot.
+    /// The file cannot be read.
     #[error("it cannot be read")]
     Unreadable(#[source] io::Error),
-    /// A directory, a FIFO, a symlink, …
+    /// The path is a directory, a FIFO, a symlink or another kind of file.
     #[error("it is a {0}, not a file")]
     NotAFile(&'static str),
-    /// There are no bytes in it.
+    /// The file has no bytes.
     #[error("it is empty")]
     Empty,
-    /// There are too many bytes in it.
+    /// The file exceeds [`STATE_FILE_MAX`].
     #[error("it is longer than {STATE_FILE_MAX} bytes")]
     TooLarge,
     /// The bytes are not UTF-8, or not JSON, or nested too deeply.
     #[error("it is no JSON")]
     NotJson(#[source] serde_json::Error),
-    /// JSON of another kind.
+    /// The JSON value is no object.
     #[error("it holds {0} where an object belongs")]
     NotAnObject(&'static str),
 }
 
 impl Unusable {
-    /// Whether the next change may write the file anew. It may where the bytes were read and tell nothing; what could not be
-    /// read is never taken for empty.
+    /// Returns `true` if the next change may replace the file: its bytes were read and hold no state. A file
+    /// that cannot be read is never replaced.
     pub fn can_be_replaced(&self) -> bool {
         match self {
             Self::Empty | Self::TooLarge | Self::NotJson(_) | Self::NotAnObject(_) => true,
@@ -70,27 +70,27 @@ impl Unusable {
     }
 }
 
-/// Why a state file was not changed. It is as it was.
+/// The reason why a state file was not changed. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum StateFileError {
-    /// The lock beside it.
-    #[error("lock {}", path.display())]
+    /// The lock file beside it could not be locked.
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// What the kernel said; of the kind `TimedOut` when another process held it all the time.
+        /// The error of the system call; its kind is `TimedOut` if another process kept the lock until the deadline.
         source: io::Error,
     },
-    /// What lies there cannot be changed and must not be replaced.
-    #[error("change {}", path.display())]
+    /// The path cannot be changed and must not be replaced.
+    #[error("failed to change {}", path.display())]
     Unusable {
         /// The state file.
         path: PathBuf,
-        /// What it is.
+        /// The reason.
         source: Unusable,
     },
-    /// The new contents.
-    #[error("change {}", path.display())]
+    /// The new content could not be written.
+    #[error("failed to change {}", path.display())]
     Write {
         /// The state file.
         path: PathBuf,
@@ -106,38 +106,38 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// The one of `profile`.
+    /// Returns the state file of `profile`.
     pub fn of(home: &Home, profile: &ProfileName) -> Self {
         Self::at(home.gateway_state(profile))
     }
 
-    /// The one at `path`.
+    /// Returns the state file at `path`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where it lies.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The file beside it whose lock a change holds: `gateway_state.json.lock`.
+    /// Returns the path of the lock file beside it: `gateway_state.json.lock`.
     pub fn lock_path(&self) -> PathBuf {
         let mut path = OsString::from(&self.path);
         path.push(".lock");
         path.into()
     }
 
-    /// What lies there, whatever it is: this never fails, never waits, and reads no more than [`STATE_FILE_MAX`]. A state file
-    /// costs an open, a read and a close.
+    /// Reads the file. Never fails, never blocks, and reads at most [`STATE_FILE_MAX`] bytes. A usual file
+    /// costs three system calls: open, read and close.
     pub fn read(&self) -> StateRead {
         self.read_from(CWD)
     }
 
-    /// The same, with a path that is relative to `directory`: where each step of a path costs (the root of a container, on
-    /// fuse-overlayfs), thousands of them are read so.
+    /// Reads the file at a path relative to `directory`. A boot reads thousands of files in this way, since
+    /// each step of an absolute path is slow on fuse-overlayfs.
     pub fn read_from(&self, directory: impl AsFd) -> StateRead {
-        // NONBLOCK: the open of a FIFO that nobody writes would not return.
+        // NONBLOCK: without it, open(2) of a FIFO blocks until a writer comes.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let file = match rustix::fs::openat(directory, &self.path, flags, Mode::empty()) {
             Ok(file) => file,
@@ -156,19 +156,19 @@ impl StateFile {
         }
     }
 
-    /// Records what the operator wants. A file that says so already is left alone.
+    /// Records the desired state. Does not write if the file has it already.
     ///
     /// # Errors
-    /// The file cannot be changed; it is as it was.
+    /// Fails if the file cannot be changed. It is then unchanged.
     pub fn set_desired(&self, desired: DesiredState) -> Result<(), StateFileError> {
         self.change(|state| state.set_desired(desired))
     }
 
-    /// Records what a gateway says of itself at `now`. `observe` is told what the operator wants at that moment, with no change
-    /// of it between the question and the answer.
+    /// Records the observed state at `now`. `observe` gets the desired state under the lock, so the two are
+    /// consistent.
     ///
     /// # Errors
-    /// The file cannot be changed; it is as it was.
+    /// Fails if the file cannot be changed. It is then unchanged.
     pub fn record(
         &self,
         now: SystemTime,
@@ -204,21 +204,22 @@ impl StateFile {
     }
 }
 
-/// The bytes of a regular file. Reading at an offset tells it from a FIFO, and a directory says what it is, without another call.
+/// Reads the bytes of a regular file. A read at an offset fails on a FIFO, and on a directory with its own
+/// error, so no further call is needed.
 fn read_bytes(file: BorrowedFd<'_>) -> Result<Vec<u8>, Unusable> {
     let mut bytes = vec![0; FIRST_READ];
     let mut length = 0;
     loop {
         match rustix::io::pread(file, &mut bytes[length..], length as u64) {
-            Ok(0) if length == 0 => return Err(kind_of_nothing(file)),
+            Ok(0) if length == 0 => return Err(why_empty(file)),
             Ok(0) => break,
             Ok(count) => length += count,
             Err(Errno::INTR) => continue,
-            Err(Errno::SPIPE) => return Err(kind_of_nothing(file)),
+            Err(Errno::SPIPE) => return Err(why_empty(file)),
             Err(Errno::ISDIR) => return Err(Unusable::NotAFile(file_kind::name(FileType::Directory))),
             Err(error) => return Err(Unusable::Unreadable(error.into())),
         }
-        // A read that gives less than was asked for has come to the end of a regular file.
+        // A short read is the end of a regular file.
         if length < bytes.len() {
             break;
         }
@@ -231,7 +232,7 @@ fn read_bytes(file: BorrowedFd<'_>) -> Result<Vec<u8>, Unusable> {
     Ok(bytes)
 }
 
-fn kind_of_nothing(file: BorrowedFd<'_>) -> Unusable {
+fn why_empty(file: BorrowedFd<'_>) -> Unusable {
     match rustix::fs::fstat(file).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
         Ok(FileType::RegularFile) => Unusable::Empty,
         Ok(kind) => Unusable::NotAFile(file_kind::name(kind)),

@@ -1,4 +1,4 @@
-//! Tests of the state file as a file: whatever bytes and kinds of files lie there, and its two writers.
+//! Tests of the state file with any bytes, any kind of file and two writers.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -46,7 +46,7 @@ fn unusable(file: &StateFile) -> Unusable {
 }
 
 #[test]
-fn the_file_of_the_python_program_is_read_as_it_is() {
+fn the_python_file_is_read_as_it_is() {
     let (_folder, file) = state_file();
     fs::write(file.path(), FROM_PYTHON).unwrap();
     let read = file.read();
@@ -69,7 +69,7 @@ fn the_file_of_the_python_program_is_read_as_it_is() {
 }
 
 #[test]
-fn a_file_that_is_missing_is_made_by_either_writer() {
+fn either_writer_creates_a_missing_file() {
     let (_folder, file) = state_file();
     assert!(matches!(file.read(), StateRead::Missing));
     file.set_desired(DesiredState::Running).unwrap();
@@ -91,7 +91,7 @@ fn a_file_that_is_missing_is_made_by_either_writer() {
 }
 
 #[test]
-fn fields_that_nobody_knows_are_kept_by_both_writers() {
+fn both_writers_keep_unknown_fields() {
     let (_folder, file) = state_file();
     fs::write(file.path(), r#"{"from_the_future":{"a":[1,2.5,null,"ü"]},"pid":7}"#).unwrap();
     file.set_desired(DesiredState::Running).unwrap();
@@ -101,10 +101,10 @@ fn fields_that_nobody_knows_are_kept_by_both_writers() {
 }
 
 #[test]
-fn what_the_operator_wants_already_is_not_written_again() {
+fn an_unchanged_desired_state_is_not_written() {
     let (_folder, file) = state_file();
     file.set_desired(DesiredState::Running).unwrap();
-    // Held open, so that its inode number is not given to another.
+    // Kept open, so that its inode number is not reused.
     let before = fs::File::open(file.path()).unwrap();
     file.set_desired(DesiredState::Running).unwrap();
     assert_eq!(fs::metadata(file.path()).unwrap().ino(), before.metadata().unwrap().ino());
@@ -113,7 +113,7 @@ fn what_the_operator_wants_already_is_not_written_again() {
 }
 
 #[test]
-fn neither_writer_loses_what_the_other_wrote() {
+fn concurrent_writers_keep_each_others_fields() {
     let (_folder, file) = state_file();
     file.set_desired(DesiredState::Stopped).unwrap();
     std::thread::scope(|scope| {
@@ -149,10 +149,7 @@ fn neither_writer_loses_what_the_other_wrote() {
 #[case::latin1(b"{\"a\":\"\xe4\"}", "it is no JSON")]
 #[case::nul(b"\0\0\0\0", "it is no JSON")]
 #[case::two(b"{}{}", "it is no JSON")]
-fn bytes_that_are_no_state_are_told_apart_and_replaced_by_the_next_change(
-    #[case] bytes: &[u8],
-    #[case] expected: &str,
-) {
+fn malformed_files_are_reported_and_replaced(#[case] bytes: &[u8], #[case] expected: &str) {
     let (_folder, file) = state_file();
     fs::write(file.path(), bytes).unwrap();
     assert_eq!(unusable(&file).to_string(), expected);
@@ -162,7 +159,7 @@ fn bytes_that_are_no_state_are_told_apart_and_replaced_by_the_next_change(
 }
 
 #[test]
-fn json_nested_without_end_is_no_state_and_no_stack_overflow() {
+fn deeply_nested_json_does_not_overflow_the_stack() {
     let (_folder, file) = state_file();
     fs::write(file.path(), "[".repeat(STATE_FILE_MAX)).unwrap();
     assert!(matches!(unusable(&file), Unusable::NotJson(_)));
@@ -171,7 +168,7 @@ fn json_nested_without_end_is_no_state_and_no_stack_overflow() {
 }
 
 #[test]
-fn a_file_of_100_megabytes_is_too_large_and_not_read_to_its_end() {
+fn a_huge_file_is_refused_without_reading_it_all() {
     let (_folder, file) = state_file();
     fs::File::create(file.path()).unwrap().set_len(100 << 20).unwrap();
     assert!(matches!(unusable(&file), Unusable::TooLarge));
@@ -197,7 +194,7 @@ fn a_long_state_is_read_to_its_end(#[case] length: usize) {
 }
 
 #[test]
-fn what_is_no_file_is_told_apart_and_never_replaced() {
+fn other_kinds_of_files_are_never_replaced() {
     let (folder, file) = state_file();
     let refused = |kind: &str| {
         assert_eq!(unusable(&file).to_string(), format!("it is a {kind}, not a file"));
@@ -227,9 +224,9 @@ fn what_is_no_file_is_told_apart_and_never_replaced() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_never_taken_for_empty() {
+fn an_unreadable_file_is_never_replaced() {
     let (folder, _) = state_file();
-    // Root reads everything, so the parent is a file: that stops root too.
+    // Root can read every file. A parent that is a file fails for root too.
     fs::write(folder.path().join("parent"), "").unwrap();
     let file = StateFile::at(folder.path().join("parent/gateway_state.json"));
     assert!(matches!(unusable(&file), Unusable::Unreadable(_)));
@@ -239,7 +236,7 @@ fn a_file_that_cannot_be_read_is_never_taken_for_empty() {
 }
 
 #[test]
-fn the_directory_of_a_deleted_profile_is_not_made_again() {
+fn the_directory_of_a_deleted_profile_is_not_recreated() {
     let (folder, _) = state_file();
     let file = StateFile::at(folder.path().join("gone/gateway_state.json"));
     let error = file.record(UNIX_EPOCH, |_| observation(ObservedState::Running)).unwrap_err();
@@ -259,13 +256,13 @@ fn a_lock_that_is_a_symlink_is_refused() {
 }
 
 #[test]
-fn a_lock_file_left_by_a_dead_process_is_no_obstacle() {
+fn the_lock_file_of_a_dead_process_does_not_block() {
     let (_folder, file) = state_file();
     fs::write(file.lock_path(), "42\n").unwrap();
     file.set_desired(DesiredState::Running).unwrap();
 }
 
-/// Objects with the fields of a state file and values of any type, and other JSON.
+/// Generates objects with the fields of a state file and values of any type, and other JSON.
 fn state_like() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just("null".to_owned()),
@@ -287,7 +284,7 @@ fn state_like() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_state_file_is_read_and_takes_a_desired_state(
+    fn any_state_file_accepts_a_desired_state(
         text in state_like(), noise in prop::collection::vec(any::<u8>(), 0..80),
     ) {
         for bytes in [text.as_bytes(), &noise] {

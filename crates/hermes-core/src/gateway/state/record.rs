@@ -1,4 +1,4 @@
-//! What the file holds.
+//! The content of the state file.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -8,39 +8,39 @@ use serde_json::{Map, Value};
 
 use crate::timestamp;
 
-/// What `kind` says in every state file.
+/// The value of `kind` in every state file.
 pub const KIND: &str = "hermes-gateway";
 
-/// What the operator last asked for.
+/// The desired state, as the operator last set it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DesiredState {
-    /// The gateway is to be up, now and after a restart of the container.
+    /// The gateway is to run, also after a restart of the container.
     Running,
-    /// The gateway is to be down.
+    /// The gateway is to be stopped.
     Stopped,
 }
 
-/// What the gateway last said of itself.
+/// The observed state, as the gateway last reported it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ObservedState {
-    /// It is not ready yet.
+    /// The gateway starts and is not ready.
     Starting,
-    /// It serves.
+    /// The gateway serves.
     Running,
-    /// It finishes what is in flight.
+    /// The gateway finishes the requests in flight.
     Draining,
-    /// It serves, with a part of it missing.
+    /// The gateway serves without one of its parts.
     Degraded,
-    /// It ended as it was told to.
+    /// The gateway ended after a request to stop.
     Stopped,
-    /// It could not start.
+    /// The gateway failed to start.
     StartupFailed,
 }
 
 impl DesiredState {
-    /// The word in the file.
+    /// Returns the word in the file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -54,7 +54,7 @@ impl DesiredState {
 }
 
 impl ObservedState {
-    /// The word in the file.
+    /// Returns the word in the file.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -66,13 +66,13 @@ impl ObservedState {
         }
     }
 
-    /// Whether a gateway that said so was serving, or had been until someone stopped it.
+    /// Returns `true` if the gateway served, or had served until a stop.
     pub fn was_up(self) -> bool {
         matches!(self, Self::Running | Self::Draining | Self::Degraded)
     }
 
-    /// What a gateway leaves behind when SIGTERM ends it: unless the operator wants it stopped, it is the container that goes
-    /// down and not the intent.
+    /// Returns the observed state after SIGTERM. Unless the desired state is `stopped`, the container stops
+    /// and the gateway is to run again.
     pub fn left_by_sigterm(desired: Option<DesiredState>) -> Self {
         if desired == Some(DesiredState::Stopped) { Self::Stopped } else { Self::Running }
     }
@@ -96,19 +96,19 @@ impl fmt::Display for ObservedState {
     }
 }
 
-/// A field that should hold one of a few words.
+/// A field that holds one of a few words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded<T> {
-    /// The field is missing, or `null`.
+    /// The field is missing or `null`.
     Absent,
-    /// One of the words.
+    /// The field holds a known word.
     Known(T),
-    /// Anything else. It decides nothing.
+    /// The field holds any other value, which decides nothing.
     Unknown,
 }
 
 impl<T> Recorded<T> {
-    /// The word, where it is one.
+    /// Returns the known word.
     pub fn known(self) -> Option<T> {
         match self {
             Self::Known(word) => Some(word),
@@ -117,99 +117,99 @@ impl<T> Recorded<T> {
     }
 }
 
-/// What a state file holds, the fields that nobody here knows included.
+/// The content of a state file, unknown fields included.
 ///
-/// A field of the wrong type reads as if it were not there: the file may come from anywhere.
+/// A field of a wrong type counts as missing, since the file may come from any program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GatewayState {
     fields: Map<String, Value>,
 }
 
-/// What a gateway says of itself. What it does not hold is kept as it was in the file.
+/// The report of a gateway about itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
-    /// The state that it is in.
+    /// The observed state.
     pub state: ObservedState,
-    /// Its PID.
+    /// The PID.
     pub pid: u32,
-    /// When it started, in clock ticks after the boot of the machine: field 22 of `/proc/<pid>/stat`. With the PID it names
-    /// the process.
+    /// The start of the process, in clock ticks after the boot of the machine: field 22 of
+    /// `/proc/<pid>/stat`. Together with the PID it identifies the process.
     pub start_time: u64,
-    /// Its command line.
+    /// The command line.
     pub argv: Vec<String>,
-    /// Why it ended, or could not start.
+    /// The reason of the end or of the failed start.
     pub exit_reason: Option<String>,
-    /// Whether it ended in order to be started again.
+    /// The process ended in order to be started again.
     pub restart_requested: bool,
-    /// How many agents are at work in it.
+    /// The number of agents at work.
     pub active_agents: u64,
-    /// What it is connected to, by name.
+    /// The connected platforms, by name.
     pub platforms: Map<String, Value>,
 }
 
 impl GatewayState {
-    /// `desired_state`: what the operator wants.
+    /// Returns `desired_state`.
     pub fn desired(&self) -> Recorded<DesiredState> {
         self.word("desired_state", DesiredState::from_word)
     }
 
-    /// `gateway_state`: what the gateway last said.
+    /// Returns `gateway_state`, the observed state.
     pub fn observed(&self) -> Recorded<ObservedState> {
         self.word("gateway_state", ObservedState::from_word)
     }
 
-    /// The PID of the gateway that wrote it last.
+    /// Returns the PID of the gateway that last wrote the file.
     pub fn pid(&self) -> Option<u32> {
         self.fields.get("pid")?.as_u64()?.try_into().ok().filter(|&pid| pid != 0)
     }
 
-    /// When that process started, in clock ticks after the boot of the machine.
+    /// Returns the start of that process, in clock ticks after the boot of the machine.
     pub fn start_time(&self) -> Option<u64> {
         self.fields.get("start_time")?.as_u64()
     }
 
-    /// What kind of process it is: [`KIND`].
+    /// Returns the kind of the process: [`KIND`].
     pub fn kind(&self) -> Option<&str> {
         self.fields.get("kind")?.as_str()
     }
 
-    /// Its command line.
+    /// Returns the command line.
     pub fn argv(&self) -> Option<Vec<&str>> {
         self.fields.get("argv")?.as_array()?.iter().map(Value::as_str).collect()
     }
 
-    /// Why it ended, or could not start.
+    /// Returns the reason of the end or of the failed start.
     pub fn exit_reason(&self) -> Option<&str> {
         self.fields.get("exit_reason")?.as_str()
     }
 
-    /// Whether it ended in order to be started again.
+    /// Returns `true` if the process ended in order to be started again.
     pub fn restart_requested(&self) -> bool {
         self.fields.get("restart_requested").and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// How many agents were at work in it.
+    /// Returns the number of agents at work.
     pub fn active_agents(&self) -> Option<u64> {
         self.fields.get("active_agents")?.as_u64()
     }
 
-    /// What it was connected to, by name.
+    /// Returns the connected platforms, by name.
     pub fn platforms(&self) -> Option<&Map<String, Value>> {
         self.fields.get("platforms")?.as_object()
     }
 
-    /// When the gateway last wrote, as it wrote it: RFC 3339.
+    /// Returns the time of the last write by the gateway: RFC 3339.
     pub fn updated_at(&self) -> Option<&str> {
         self.fields.get("updated_at")?.as_str()
     }
 
-    /// Any field, known here or not.
+    /// Returns any field, known or not.
     pub fn field(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)
     }
 
-    /// The state in a JSON value; else what kind of value it is.
+    /// Returns the state in a JSON object; for another value, its kind.
     pub(super) fn from_json(value: Value) -> Result<Self, &'static str> {
         match value {
             Value::Object(fields) => Ok(Self { fields }),
@@ -221,7 +221,7 @@ impl GatewayState {
         }
     }
 
-    /// One line of JSON.
+    /// Returns one line of JSON.
     pub(super) fn to_json(&self) -> Vec<u8> {
         Value::Object(self.fields.clone()).to_string().into_bytes()
     }
@@ -271,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_are_those_of_the_contract() {
+    fn states_have_the_words_of_the_contract() {
         let words = ["starting", "running", "draining", "degraded", "stopped", "startup_failed"];
         for word in words {
             let state = ObservedState::from_word(word).unwrap();
@@ -286,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_of_the_container_leaves_running_behind_and_a_stop_by_the_operator_stopped() {
+    fn only_a_desired_stop_records_stopped() {
         assert_eq!(ObservedState::left_by_sigterm(Some(DesiredState::Stopped)), ObservedState::Stopped);
         assert_eq!(ObservedState::left_by_sigterm(Some(DesiredState::Running)), ObservedState::Running);
         assert_eq!(ObservedState::left_by_sigterm(None), ObservedState::Running);
     }
 
     #[test]
-    fn a_field_of_the_wrong_type_reads_as_if_it_were_not_there() {
+    fn fields_of_a_wrong_type_count_as_missing() {
         let state: GatewayState = serde_json::from_str(
             r#"{"pid":-1,"start_time":1.5,"kind":7,"argv":["a",1],"exit_reason":[],"restart_requested":"yes",
                 "active_agents":"2","platforms":[],"updated_at":0,"desired_state":5,"gateway_state":"odd"}"#,

@@ -8,8 +8,9 @@ use hermes_service::s6::{self, Crashes, Ending, SCANDIR, Verdict};
 
 use super::dashboard_run::{NOT_WANTED, policy};
 use super::gateway_finish::PERMANENT_FAILURE;
-use crate::error::CommandError;
+use crate::exit_code::Print as _;
 use crate::output::say;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
     _group: Option<i32>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
     if arguments.code == i32::from(NOT_WANTED) {
         return Ok(ExitCode::from(PERMANENT_FAILURE));
     }
@@ -33,13 +34,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let mut crashes = Crashes::load(&slot).unwrap_or_default();
     let ending = Ending::of_finish(arguments.code, arguments.signal);
     let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
-    if verdict != Verdict::Told
+    if verdict != Verdict::Requested
         && let Err(error) = crashes.save(&slot)
     {
-        CommandError::from(error).report();
+        Report::from(error).print();
     }
     Ok(match verdict {
-        Verdict::Told => ExitCode::SUCCESS,
+        Verdict::Requested => ExitCode::SUCCESS,
         Verdict::Again { crashes: count, .. } => {
             let (most, window) = (policy.max_crashes, humantime::format_duration(policy.window));
             say!(
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             ExitCode::SUCCESS
         }
         Verdict::GivenUp { reason } => {
-            say!("dashboard: it is given up: {reason}; mend that, then restart the container");
+            say!("dashboard: it is given up: {reason}; correct that, then restart the container");
             ExitCode::from(PERMANENT_FAILURE)
         }
     })

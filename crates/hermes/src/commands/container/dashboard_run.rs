@@ -9,10 +9,9 @@ use hermes_service::s6::{Crashes, SCANDIR};
 
 use super::gateway_run::wait_after_a_crash;
 use crate::commands::dashboard;
-use crate::commands::gateway::notification_fd;
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::say;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -30,7 +29,7 @@ pub(super) fn policy() -> RestartPolicy {
     RestartPolicy { max_delay: Duration::from_secs(1), ..RestartPolicy::default() }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     // The slot is down then, and only somebody who brought it up by hand comes here.
     if !dashboard::is_wanted() {
         say!("dashboard: HERMES_DASHBOARD is not 1, true or yes: it stays down");
@@ -42,5 +41,5 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if !delay.is_zero() {
         wait_after_a_crash(delay);
     }
-    dashboard::serve_slot(context, notification_fd())
+    dashboard::serve_slot(context, hermes_server::notification_fd())
 }
