@@ -216,7 +216,7 @@ async fn init_below_another_init_ends_only_its_own_processes() -> Result<()> {
 #[docker_test]
 #[case::as_pid_1(Container::builder())]
 #[case::below_docker_init(Container::builder().init())]
-async fn init_in_a_running_container_just_runs_the_command(#[case] builder: ContainerBuilder) -> Result<()> {
+async fn init_in_a_running_container_only_runs_the_command(#[case] builder: ContainerBuilder) -> Result<()> {
     let builder = builder.env("SOME_VARIABLE", "a b").cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     let before = container.read_file("/run/s6/boot.json").await?;

@@ -46,7 +46,7 @@ async fn tini_drops_its_own_flags_and_runs_the_command(#[case] flags: &[&str]) -
 }
 
 #[docker_test]
-async fn tini_gives_the_whole_container_and_not_only_the_command() -> Result<()> {
+async fn tini_starts_the_whole_container() -> Result<()> {
     let container = with_entrypoint(&[TINI, "-g", "--"])
         .cmd(["sleep", "infinity"])
         .env("odd.name", "x")
@@ -77,7 +77,7 @@ async fn tini_passes_exit_codes_and_signals_on() -> Result<()> {
 }
 
 #[docker_test]
-async fn tini_leaves_it_to_hermes_what_a_word_means() -> Result<()> {
+async fn tini_passes_words_to_hermes() -> Result<()> {
     with_entrypoint(&[TINI, "--"]).run(["--version"]).await?.success().stdout_matches(starts_with("hermes "));
     with_entrypoint(&[TINI, "-g"])
         .run(["no-such-word"])
@@ -91,7 +91,7 @@ async fn tini_leaves_it_to_hermes_what_a_word_means() -> Result<()> {
 }
 
 #[docker_test]
-async fn entrypoint_sh_says_that_it_is_deprecated_and_works() -> Result<()> {
+async fn entrypoint_sh_works_with_a_deprecation_message() -> Result<()> {
     let output = with_entrypoint(&[ENTRYPOINT]).run(["sh", "-c", "id -un; exit 5"]).await?.code(5);
     output.stdout_is("hermes").stderr_matches(contains("deprecated").count(1));
     ensure!(output.stderr().lines().count() == 1, "{}", output.report("one line on stderr"));
@@ -138,7 +138,7 @@ async fn old_entry_points_run_commands_in_a_running_container() -> Result<()> {
 }
 
 #[docker_test]
-async fn both_chained_as_old_compose_files_have_them_work() -> Result<()> {
+async fn chained_old_entry_points_work() -> Result<()> {
     let chained = || with_entrypoint(&CHAINED);
     let output = chained().run(["sh", "-c", "id -un; echo $HOME; exit 4"]).await?.code(4);
     output.stdout_is("hermes\n/opt/data").stderr_matches(contains("deprecated").count(1));

@@ -9,7 +9,7 @@ use crate::support::driving::hermes;
 use crate::support::gateways::create_and_start;
 
 #[docker_test]
-async fn another_user_is_told_to_leave_the_user_out() -> Result<()> {
+async fn other_users_are_refused_with_a_hint() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     for words in [

@@ -178,13 +178,13 @@ async fn few_capabilities_are_enough() -> Result<()> {
 }
 
 #[docker_test]
-async fn few_capabilities_are_enough_read_only_and_without_new_privileges() -> Result<()> {
+async fn few_capabilities_are_enough_with_a_read_only_root() -> Result<()> {
     let builder = few_capabilities().read_only().tmpfs("/run", "").security_opt("no-new-privileges");
     assert_lifecycle("--cap-drop ALL --read-only --security-opt no-new-privileges", builder, Trees::Two).await
 }
 
 #[docker_test]
-async fn no_new_privileges_changes_nothing() -> Result<()> {
+async fn a_container_lives_without_new_privileges() -> Result<()> {
     let builder = Container::builder().security_opt("no-new-privileges");
     assert_lifecycle("--security-opt no-new-privileges", builder, Trees::Two).await
 }

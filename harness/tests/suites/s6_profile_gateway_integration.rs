@@ -46,7 +46,7 @@ async fn a_profile_is_registered_once_and_unregistered_completely() -> Result<()
 }
 
 #[docker_test]
-async fn rescans_in_the_middle_of_registrations_find_whole_slots_alone() -> Result<()> {
+async fn rescans_during_registrations_find_only_complete_slots() -> Result<()> {
     let container = up().await?;
     // s6 writes to the log of the container if a slot has no `run`, or if it cannot enter a slot.
     let script = r#"

@@ -49,7 +49,7 @@ async fn without_a_terminal_no_stream_is_one() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_running_gateway_leaves_the_terminals_input_alone() -> Result<()> {
+async fn a_running_gateway_does_not_read_the_terminal() -> Result<()> {
     let script = "until [ -s /opt/data/logs/gateways/default/current ]; do sleep 0.01; done
         echo begins; read line; echo \"read $line\"; cat; echo \"cat: $?\"";
     let (_container, mut terminal) = Container::builder()
@@ -73,7 +73,7 @@ async fn a_running_gateway_leaves_the_terminals_input_alone() -> Result<()> {
 #[docker_test]
 #[case::small(80, 24)]
 #[case::large(217, 61)]
-async fn the_size_of_the_terminal_is_the_programs(#[case] columns: u16, #[case] rows: u16) -> Result<()> {
+async fn the_program_gets_the_size_of_the_terminal(#[case] columns: u16, #[case] rows: u16) -> Result<()> {
     // The engine sets the size shortly after the start. `read` waits for that.
     let script = "read go; tput cols; tput lines; stty size";
     let (_container, mut terminal) = Container::builder()
@@ -166,7 +166,7 @@ async fn the_program_is_the_foreground_of_the_terminal() -> Result<()> {
 }
 
 #[docker_test]
-async fn an_interactive_bash_has_job_control_and_warns_of_nothing() -> Result<()> {
+async fn an_interactive_bash_has_job_control_without_warnings() -> Result<()> {
     // A user types this, with the default prompt of Debian.
     let (container, mut terminal) =
         Container::builder().hostname("box").cmd(["bash"]).open_terminal(100, 40).await?;
@@ -276,7 +276,7 @@ async fn raw_mode_gives_the_program_every_key() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_exit_code_is_the_containers_with_a_terminal_too() -> Result<()> {
+async fn the_container_keeps_the_exit_code_with_a_terminal() -> Result<()> {
     let output = Container::builder().tty().run(["sh", "-c", "exit 42"]).await?.code(42);
     ensure!(output.stdout().is_empty(), "{}", output.report("nothing on the terminal"));
     let version = Container::builder().tty().run(["--version"]).await?.success();

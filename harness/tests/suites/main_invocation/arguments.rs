@@ -33,7 +33,7 @@ const ODD_ARGUMENTS: [&str; 22] = [
 ];
 
 #[docker_test]
-async fn every_argument_arrives_as_it_was_given() -> Result<()> {
+async fn every_argument_arrives_unchanged() -> Result<()> {
     let mut command = vec!["printf", "%s\\0"];
     command.extend(ODD_ARGUMENTS);
     let output = run(&command).await?.success();
@@ -54,7 +54,7 @@ async fn a_shell_gets_long_scripts_and_arguments_unchanged() -> Result<()> {
 }
 
 #[docker_test]
-async fn arguments_of_a_subcommand_arrive_whole_too() -> Result<()> {
+async fn arguments_of_a_subcommand_arrive_unchanged() -> Result<()> {
     let odd = "two  words\n$HOME";
     let refused = run(&["version", odd]).await?.code(2);
     refused.stdout_is("").stderr_matches(contains(format!("'{odd}'")));

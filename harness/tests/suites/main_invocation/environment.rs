@@ -96,7 +96,7 @@ async fn the_image_boots_with_an_unusable_path(#[case] path: &str) -> Result<()>
 }
 
 #[docker_test]
-async fn path_decides_which_program_a_word_is() -> Result<()> {
+async fn the_command_is_looked_up_in_path() -> Result<()> {
     let image = ImageBuilder::new()
         // Neither of these is a program.
         .file("/first/answer", 0o644, "#!/bin/sh\necho first\n")

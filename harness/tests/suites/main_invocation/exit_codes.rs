@@ -12,7 +12,7 @@ use super::words::run;
 #[case::failure(1)]
 #[case::of_the_program(42)]
 #[case::largest(255)]
-async fn the_exit_code_of_the_command_is_the_containers(#[case] code: i64) -> Result<()> {
+async fn the_container_exits_with_the_code_of_the_command(#[case] code: i64) -> Result<()> {
     run(&["sh", "-c", &format!("exit {code}")]).await?.code(code);
     Ok(())
 }
@@ -71,7 +71,7 @@ async fn an_unusable_program_path_exits_with_126_or_127() -> Result<()> {
 }
 
 #[docker_test]
-async fn errors_of_hermes_have_the_exit_codes_of_hermes() -> Result<()> {
+async fn the_container_exits_with_the_code_of_hermes() -> Result<()> {
     run(&["boot", "--svg", "/no/such/directory/x.svg"]).await?.code(73).stderr_matches(contains("error: "));
     Ok(())
 }

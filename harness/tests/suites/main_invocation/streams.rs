@@ -8,7 +8,7 @@ use hermes_harness::{Container, docker_test};
 use super::words::run;
 
 #[docker_test]
-async fn standard_input_reaches_the_command_byte_for_byte() -> Result<()> {
+async fn standard_input_reaches_the_command_unchanged() -> Result<()> {
     let every_byte: Vec<u8> = (0..=255).collect();
     let input = every_byte.repeat(4096);
     let output = Container::builder().stdin(input.clone()).run(["cat"]).await?.success();
@@ -33,7 +33,7 @@ async fn stdout_and_stderr_contain_only_the_output_of_the_command() -> Result<()
 }
 
 #[docker_test]
-async fn the_device_files_of_the_streams_can_be_opened() -> Result<()> {
+async fn the_device_files_of_the_streams_open() -> Result<()> {
     let script = "id -u >/dev/stdout; echo err >/dev/stderr; echo more >>/dev/fd/1; cat /dev/stdin";
     let output = Container::builder().stdin("in\n").run(["sh", "-c", script]).await?.success();
     ensure!(
@@ -62,7 +62,7 @@ async fn a_large_output_is_not_cut() -> Result<()> {
 #[docker_test]
 #[case::as_root(None)]
 #[case::as_user_10000(Some("10000:10000"))]
-async fn the_commands_output_is_whole_while_a_gateway_runs(#[case] user: Option<&str>) -> Result<()> {
+async fn the_output_stays_complete_while_a_gateway_runs(#[case] user: Option<&str>) -> Result<()> {
     // The log exists once the logger of the gateway has started.
     let script = "until [ -s /opt/data/logs/gateways/default/current ]; do sleep 0.01; done; seq 1 300000";
     let mut builder = Container::builder().env("HERMES_GATEWAY_BOOTSTRAP_STATE", "running");
@@ -92,7 +92,7 @@ async fn the_commands_output_is_whole_while_a_gateway_runs(#[case] user: Option<
 }
 
 #[docker_test]
-async fn the_command_has_three_descriptors_and_no_more() -> Result<()> {
+async fn the_command_has_only_three_descriptors() -> Result<()> {
     // Without -i, standard input is empty.
     run(&["sh", "-c", "ls /proc/$$/fd; cat; echo end"]).await?.success().stdout_is("0\n1\n2\nend");
     // `ls -1` prints one name a line. A pipe would add a descriptor of the shell for a moment.

@@ -99,14 +99,14 @@ async fn a_program_runs_without_a_process_between_it_and_init() -> Result<()> {
 }
 
 #[docker_test]
-async fn hermes_and_a_shell_can_be_named_as_any_program() -> Result<()> {
+async fn the_command_may_be_hermes_or_a_shell() -> Result<()> {
     run(&["hermes", "--version"]).await?.success().stdout_matches(starts_with("hermes "));
     run(&["bash", "-c", "id -un; echo $0", "name"]).await?.success().stdout_is("hermes\nname");
     Ok(())
 }
 
 #[docker_test]
-async fn the_command_runs_in_the_directory_that_workdir_names() -> Result<()> {
+async fn the_command_runs_in_the_working_directory() -> Result<()> {
     run(&["pwd"]).await?.success().stdout_is("/opt/data");
     let spaced = Container::builder().workdir("/srv/two words").run(["/bin/pwd"]).await?.success();
     spaced.stdout_is("/srv/two words");

@@ -34,7 +34,7 @@ async fn belongings(container: &Container, profile: &str) -> Result<String> {
 }
 
 #[docker_test]
-async fn orders_of_root_leave_what_orders_of_hermes_leave() -> Result<()> {
+async fn orders_of_root_and_hermes_create_the_same_files() -> Result<()> {
     let container = up().await?;
     // Root comes first, so root creates the shared directories.
     run_all_orders(&container, "of-root", true).await?;

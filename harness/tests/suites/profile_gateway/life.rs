@@ -38,7 +38,7 @@ async fn a_new_profile_has_a_stopped_slot_and_a_port() -> Result<()> {
 }
 
 #[docker_test]
-async fn start_and_stop_wait_for_readiness_and_the_end() -> Result<()> {
+async fn start_waits_for_readiness_and_stop_for_the_end() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let port = port(&container, "coder").await?;
 

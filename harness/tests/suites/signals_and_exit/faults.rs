@@ -30,7 +30,7 @@ async fn a_killed_booter_still_leaves_an_orderly_stop() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_killed_user_tree_comes_back_with_its_services() -> Result<()> {
+async fn a_killed_user_tree_restarts_with_its_services() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     for round in 1..=2 {
@@ -72,7 +72,7 @@ async fn a_killed_user_tree_comes_back_with_its_services() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_killed_service_is_back_with_another_process() -> Result<()> {
+async fn a_killed_service_restarts() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).system_service("system-polite", POLITE);
     let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
     for name in ["polite", "/run/s6/scandir/system-polite"] {

@@ -40,7 +40,7 @@ async fn a_container_that_was_killed_during_its_boot_starts_again() -> Result<()
 }
 
 #[docker_test]
-async fn five_restarts_in_a_row_are_five_whole_boots() -> Result<()> {
+async fn five_restarts_give_five_complete_boots() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
     let container =
         builder.cmd(["sh", "-c", "echo 'the command runs'; exec sleep infinity"]).start_ready().await?;

@@ -46,7 +46,7 @@ async fn each_stop_signal_reaches_the_command_as_one_sigterm(#[case] signal: &st
 }
 
 #[docker_test]
-async fn a_signal_that_asks_for_no_stop_stops_nothing() -> Result<()> {
+async fn other_signals_do_not_stop_the_container() -> Result<()> {
     let container = Container::builder().cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
     container.wait_until("its traps are set", log_says("trapped"), secs(10)).await?;
     for signal in ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGPIPE", "SIGCHLD", "SIGALRM"] {
@@ -62,7 +62,7 @@ async fn a_signal_that_asks_for_no_stop_stops_nothing() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_second_sigterm_cuts_nothing_short() -> Result<()> {
+async fn a_second_sigterm_does_not_shorten_the_stop() -> Result<()> {
     // The trap runs until the test has sent the other signals, for any time.
     let command = "sleep infinity & child=$!
         trap 'echo told; trap \"echo again\" TERM; until [ -e /tmp/go ]; do sleep 0.1; done; kill $child; exit 5' TERM
@@ -187,7 +187,7 @@ async fn a_container_starts_after_docker_killed_it_during_a_stop() -> Result<()>
 #[docker_test]
 #[case::slow_script("#!/bin/sh\necho 'script: begins'\nsleep 60\necho 'script: goes on'\n")]
 #[case::deaf_script("#!/bin/sh\ntrap '' TERM\necho 'script: begins'\nsleep 60\necho 'script: goes on'\n")]
-async fn a_stop_during_the_boot_is_obeyed_at_once(#[case] script: &str) -> Result<()> {
+async fn a_stop_ends_a_boot_at_once(#[case] script: &str) -> Result<()> {
     let builder = Container::builder()
         .init_script("10-wait", script)
         .init_script("20-never", "#!/bin/sh\necho 'never: begins'\n")
@@ -267,7 +267,7 @@ async fn a_finish_script_that_hangs_does_not_hold_the_stop() -> Result<()> {
 }
 
 #[docker_test]
-async fn root_halts_the_container_from_inside_and_hermes_may_not() -> Result<()> {
+async fn only_root_can_halt_the_container_from_inside() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
     let container = builder.cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
     for text in ["trapped", "polite: up"] {

@@ -38,7 +38,7 @@ async fn the_end_of_the_command_stops_the_services_first(
 }
 
 #[docker_test]
-async fn a_container_is_gone_as_soon_as_its_command_is() -> Result<()> {
+async fn a_container_ends_at_once_with_its_command() -> Result<()> {
     let [mut bypassed, mut whole] = [Duration::MAX; 2];
     for _ in 0..TURNS {
         let reference = Container::builder().entrypoint(["/bin/true"]).run(Vec::<String>::new()).await?;

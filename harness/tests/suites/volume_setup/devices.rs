@@ -36,7 +36,7 @@ impl Nodes {
 }
 
 #[docker_test]
-async fn a_device_is_usable_and_no_group_gives_more() -> Result<()> {
+async fn a_device_is_usable_without_further_rights() -> Result<()> {
     let nodes = [("render", 4242), ("video", 44), ("disk", 6), ("kmem", 15), ("shadow", 42), ("roots", 0)];
     let made = Nodes::of_groups(&nodes).await?;
     let mut builder = idle().env("PUID", "1000").env("PGID", "1000");

@@ -178,7 +178,7 @@ async fn only_the_word_running_seeds_the_default_gateway() -> Result<()> {
 }
 
 #[docker_test]
-async fn commands_during_the_first_boot_wait_and_cost_no_seed() -> Result<()> {
+async fn commands_during_the_first_boot_wait_for_the_seeds() -> Result<()> {
     let container = idle()
         .init_script("00-slow", "#!/bin/sh\nuntil [ -e /tmp/asked ]; do sleep 0.05; done\n")
         .env("HERMES_AUTH_JSON_BOOTSTRAP", "{}")
@@ -204,7 +204,7 @@ async fn commands_during_the_first_boot_wait_and_cost_no_seed() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_profile_before_the_first_boot_costs_no_seed() -> Result<()> {
+async fn a_profile_before_the_first_boot_prevents_no_seed() -> Result<()> {
     let container =
         idle().left_behind("mkdir -p profiles/coder; echo x >profiles/coder/SOUL.md").start_ready().await?;
     container.exec_sh(LIKE_THE_TEMPLATE).workdir("/opt/data").await?.success();

@@ -46,7 +46,7 @@ async fn a_boot_checks_a_hundred_thousand_files_within_its_time() -> Result<()> 
 }
 
 #[docker_test]
-async fn no_bytes_in_the_boots_record_change_its_effect() -> Result<()> {
+async fn a_corrupt_ownership_record_does_not_change_a_boot() -> Result<()> {
     let container = idle().start_ready().await?;
     make(&container, 3, 3).await?;
     let rows = [
