@@ -1,5 +1,5 @@
-//! Which capabilities the container's root needs: each of Docker's own is dropped once, and what comes of it is what the table in
-//! `docs/volume.md` says.
+//! The capabilities that the container's root needs. Each test drops one of Docker's defaults, and expects the effect
+//! that the table in `docs/volume.md` gives.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
 use crate::support::gateways::{PlantedProfiles, gateway_is};
 
-/// The page as it is published.
+/// The published page.
 const PAGE: &str = include_str!("../../../docs/volume.md");
 
-/// What Docker gives a container (`docker run` reference, "Runtime privilege and Linux capabilities").
+/// Docker's default capabilities (`docker run` reference, "Runtime privilege and Linux capabilities").
 const DOCKERS: [&str; 14] = [
     "AUDIT_WRITE",
     "CHOWN",
@@ -29,7 +29,7 @@ const DOCKERS: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
-/// The first two columns of the table: a capability, and what comes of its absence.
+/// Returns the first two columns of the table: a capability, and the effect of its absence.
 fn table() -> Vec<(&'static str, &'static str)> {
     let rows = PAGE.lines().skip_while(|line| !line.starts_with("| capability |")).skip(2);
     rows.take_while(|line| line.starts_with('|'))
@@ -40,7 +40,8 @@ fn table() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// What a container with root can be asked for: other IDs, files of others, secrets, a gateway, a socket, a terminal's stand-in.
+/// Returns a container that uses all features that need root: other IDs, foreign files, secrets, a gateway, a socket and
+/// a replaced stdout.
 fn everything(socket: &PathBuf) -> ContainerBuilder {
     Container::builder()
         .env("PUID", "1000")
@@ -56,7 +57,7 @@ fn everything(socket: &PathBuf) -> ContainerBuilder {
         .cmd(["sh", "-c", "echo \"key $OPENROUTER_API_KEY\" >/dev/stdout; exec sleep infinity"])
 }
 
-/// What is promised of it, seen from outside.
+/// Checks the promised behaviour of the full container from outside.
 async fn works(container: &Container) -> Result<()> {
     container.wait_until("coder is up", gateway_is("coder", "running"), secs(15)).await?;
     let strangers = "find /opt/data /run/service -mindepth 1 ! -user hermes ! -name .ownership; id -u; id -g; stat -c %a /opt/data/.env; id -nG";
@@ -83,7 +84,7 @@ async fn works(container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// A socket of the host, of a group that the container has no name for. Only root can make it one.
+/// Creates a socket with a group that has no name in the container. Only root can do this.
 fn socket() -> Result<(tempfile::TempDir, PathBuf)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("docker.sock");
@@ -93,9 +94,9 @@ fn socket() -> Result<(tempfile::TempDir, PathBuf)> {
     Ok((folder, path))
 }
 
-/// What the table says of a capability without which nothing works.
+/// The effect, in the table, of a capability that the boot needs.
 const ENDS: &str = "the boot ends, 78";
-/// What it says of one that nothing needs.
+/// The effect, in the table, of a capability that is not needed.
 const NO_DIFFERENCE: &str = "no difference";
 
 #[docker_test]
@@ -123,7 +124,6 @@ async fn each_capability_without_which_the_boot_ends_is_named() -> Result<()> {
     Ok(())
 }
 
-/// A test of each third: a life of a container for each takes its time, and a test has a limit.
 async fn makes_no_difference(third: usize) -> Result<()> {
     let (_folder, socket) = socket()?;
     let unneeded = table().into_iter().filter(|(_, difference)| *difference == NO_DIFFERENCE);

@@ -1,4 +1,4 @@
-//! The checks for what a page has to be for everybody: each planted fault is found, and a good page has none.
+//! The accessibility checks of the browser: they find each planted fault, and find none on a good page.
 
 use anyhow::{Result, ensure};
 use hermes_harness::Browser;
@@ -8,7 +8,7 @@ use hermes_harness::docker_test;
 use super::{GOOD, opened};
 use crate::browser::server::Server;
 
-/// The good page with a piece of it replaced.
+/// Returns the good page with one piece replaced.
 fn planted(good: &str, bad: &str) -> String {
     assert!(GOOD.contains(good), "no {good:?} in the page");
     GOOD.replacen(good, bad, 1)
@@ -28,7 +28,7 @@ async fn a_good_page_has_no_findings() -> Result<()> {
     Ok(())
 }
 
-/// What stands in the good page, what stands there instead, and the finding that makes: kind, element, part of the detail.
+/// A piece of the good page, its replacement, and the expected finding: kind, element, part of the detail.
 const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
     ("<label for=\"name\">", "<label>", Fault::Label, "input#name", "no label"),
     ("id=\"add\" type=\"button\">Add<", "id=\"add\" type=\"button\"><", Fault::Name, "button#add", "no name"),
@@ -52,7 +52,7 @@ const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
         "p.quiet \"None so far\"",
         "#999999 on #ffffff: 2.84:1, and needs 4.5:1",
     ),
-    // A colour of its own is not the one behind it.
+    // The colour differs from the one behind the text.
     (
         ".quiet { color: #595959 }",
         ".quiet { background: oklch(0 0 0) }",
@@ -60,11 +60,11 @@ const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
         "p.quiet",
         "#000000 on #000000",
     ),
-    // Half of black on white is grey, and so is what is half to be seen.
+    // Half-transparent black on white is grey. The opacity counts as well.
     ("#595959", "rgb(0 0 0 / 40%)", Fault::Contrast, "p.quiet", "#999999 on #ffffff"),
     ("#595959", "#000; opacity: .4", Fault::Contrast, "p.quiet", "#999999 on #ffffff"),
     ("#595959", "#000; background: linear-gradient(red, blue)", Fault::Contrast, "p.quiet", "on an image"),
-    // What lies behind a text may be an ancestor's.
+    // The background of a text may belong to an ancestor.
     (
         "font: 16px",
         "color: #767676; background: #f5f5f5; font: 16px",

@@ -1,4 +1,4 @@
-//! How a browser ends: on drop, with a test that fails, and with a process that was killed. Nothing of it is left.
+//! The end of a browser: on drop, with a failed test, and with a killed process. No process and no file remains.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 
 use super::{GOOD, Server, opened};
 
-/// The living processes of a browser: those that have its folder in their environment, and all that is in a process group
-/// with one of those (some write their title over their environment).
+/// Returns the living processes of a browser: those with its folder in their environment, and their process groups.
+/// Some processes write their title over their environment, so the groups are needed.
 fn processes_of(folder: &Path) -> Vec<Process> {
     let marker = format!("TMPDIR={}", folder.display());
     let all: Vec<Process> = std::fs::read_dir("/proc")
@@ -34,13 +34,13 @@ fn processes_of(folder: &Path) -> Vec<Process> {
 struct Process {
     pid: u32,
     group: u32,
-    /// In ticks: what tells it from a later one of the same PID.
+    /// The start time in ticks. It distinguishes the process from a later one with the same PID.
     started: u64,
     command: String,
 }
 
 impl Process {
-    /// One that lives. The dead wait in `/proc` until PID 1 looks after them.
+    /// Reads a living process. Dead ones wait in `/proc` until PID 1 reaps them.
     fn read(directory: &Path) -> Option<Self> {
         let stat = std::fs::read_to_string(directory.join("stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
@@ -61,7 +61,7 @@ impl Process {
     }
 }
 
-/// A browser's folder and processes, told while it runs.
+/// The folder and the processes of a browser, recorded while it runs.
 struct Traces {
     folder: PathBuf,
     processes: Vec<Process>,
@@ -86,7 +86,7 @@ impl Traces {
     }
 }
 
-/// Runs a test inside this one; what it said when it failed.
+/// Runs a test inside this one, and returns its failure.
 async fn tried<F>(
     name: &str,
     test: impl FnOnce() -> F + Send + 'static,
@@ -154,14 +154,14 @@ async fn a_test_that_has_a_browser_gets_a_second_and_a_third() -> Result<()> {
     Ok(())
 }
 
-/// In the process that is to be killed: the file in which it says where its browser lies.
+/// The variable of the process to be killed: the file to which it writes the folder of its browser.
 const VICTIM: &str = "HERMES_TEST_BROWSER_VICTIM";
 
 #[docker_test]
 async fn a_browser_is_gone_when_its_process_was_killed() -> Result<()> {
     if let Some(file) = std::env::var_os(VICTIM) {
         let browser = Browser::start().await?;
-        // At once and whole: who reads it is waiting.
+        // The rename makes the whole content visible at once to the waiting reader.
         let draft = PathBuf::from(&file).with_extension("draft");
         std::fs::write(&draft, browser.folder().as_os_str().as_encoded_bytes())?;
         std::fs::rename(draft, file)?;

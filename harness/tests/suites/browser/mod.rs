@@ -1,5 +1,5 @@
-//! The harness's browser: what the suites that click through a page rely on. The pages are the tests' own; no container
-//! is needed.
+//! The harness's browser: the behaviour that the suites rely on. The pages are the tests' own.
+//! No container is needed.
 
 mod accessibility;
 mod end;
@@ -13,7 +13,7 @@ use hermes_harness::{Browser, Error, Look, Network, docker_test, secs};
 
 pub(crate) use server::Server;
 
-/// A page that is as it should be, with a little to do on it.
+/// A page without faults, with a few controls.
 const GOOD: &str = r##"<!doctype html><html lang="en"><head><title>Agents</title>
 <meta name="viewport" content="width=device-width"><style>
   :root { color-scheme: light dark } body { font: 16px sans-serif; margin: 1rem }
@@ -33,7 +33,7 @@ const GOOD: &str = r##"<!doctype html><html lang="en"><head><title>Agents</title
   addEventListener('keydown', (event) => { if (event.key === 'Escape') add('escaped'); });
 </script></body></html>"##;
 
-/// The server has to live as long as the browser looks at it.
+/// Opens a page. The server has to live as long as the browser looks at it.
 async fn opened(page: &str) -> Result<(Server, Browser)> {
     let server = Server::start(page).await?;
     let browser = Browser::start().await?;
@@ -154,7 +154,7 @@ async fn the_window_is_as_small_as_a_telephone_and_the_picture_shows_the_whole_p
     Ok(())
 }
 
-/// <https://www.w3.org/TR/png-3/#11IHDR>
+/// Reads the size of a picture: <https://www.w3.org/TR/png-3/#11IHDR>.
 fn size_of_png(png: &[u8]) -> Option<(u32, u32)> {
     let header = png.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")?;
     let side = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
@@ -173,7 +173,7 @@ async fn a_reader_prefers_light_unless_dark_is_asked_for() -> Result<()> {
     let browser = Browser::builder().dark().reduced_motion().start().await?;
     browser.goto(&server.url()).await?;
     ensure!(browser.evaluate::<bool>(dark).await? && browser.evaluate::<bool>(reduced).await?);
-    // It is the scheme of the next page, too.
+    // The colour scheme applies to the next page as well.
     browser.reload().await?;
     ensure!(browser.evaluate::<bool>(dark).await?);
     browser.expect_accessible().await?;
@@ -211,7 +211,7 @@ async fn errors_on_the_console_are_collected_and_a_good_page_has_none() -> Resul
         ensure!(error.contains(part), "no {part:?} in: {error}");
     }
     ensure!(!error.contains("hello"), "{error}");
-    // Nothing is handed out once and lost.
+    // A read of the console does not consume its lines.
     let lines = browser.console().await?;
     for (said, is_complaint, is_error) in
         [("hello", false, false), ("old ways", true, false), ("bad thing", true, true)]
@@ -238,7 +238,7 @@ async fn a_breach_of_the_pages_policy_is_collected_and_the_policy_does_not_bind_
 
 #[docker_test]
 async fn a_request_outlives_the_networks_that_other_tests_make() -> Result<()> {
-    // Each request makes a connection of its own, and of twenty some always wait for one.
+    // Each request makes its own connection. Of twenty, some always wait for one.
     const ASKS: &str = "<!doctype html><title>asks</title><script>let answers = 0; const failures = []; \
         const ask = () => fetch('/', { method: 'POST' }).then((answer) => answer.text()).then(() => answers++, (error) => failures.push(String(error))) \
             .then(ask); for (let one = 0; one < 20; one++) ask();</script>";
@@ -246,7 +246,7 @@ async fn a_request_outlives_the_networks_that_other_tests_make() -> Result<()> {
     let answers = async || anyhow::Ok(browser.evaluate::<u64>("return answers").await?);
     for _ in 0..5 {
         let before = answers().await?;
-        // Removed at the end of the test, as everything of a test is.
+        // The harness removes the network at the end of the test.
         Network::new().await?;
         ensure!(answers().await? > before, "nothing was asked meanwhile");
     }

@@ -1,4 +1,4 @@
-//! `HERMES_HOME` elsewhere, and containers that run no gateways.
+//! `HERMES_HOME` in other places, and containers that run no gateways.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
@@ -8,7 +8,7 @@ use crate::support::gateways::{
     PlantedProfiles, create_and_start, gateway, gateway_is, hermes, last_boot_in,
 };
 
-/// Profiles and their gateways are in `home` and nowhere else, before and after a restart.
+/// Checks that profiles and gateways use `home` only, before and after a restart.
 async fn lives_in(builder: ContainerBuilder, home: &str) -> Result<()> {
     let builder = builder.env("HERMES_HOME", home).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
@@ -66,7 +66,7 @@ async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volu
     let found = container.exec(["find", "/opt/data", "-type", "f"]).await?.success().stdout();
     let mut found: Vec<_> = found.lines().collect();
     found.sort_unstable();
-    // The set-up of the volume is every container's, and remembers what it saw.
+    // Every container sets up its volume, and remembers the files that it saw.
     let expected = [
         "/opt/data/.env",
         "/opt/data/.ownership",
@@ -77,7 +77,7 @@ async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volu
         "/opt/data/profiles/coder/gateway_state.json",
     ];
     ensure!(found == expected, "{found:?}");
-    // It is the word that decides, and nothing else.
+    // Only the first word of the command decides.
     let container = builder().cmd(["sh", "-c", "exec dashboard", "dashboard"]).start_ready().await?;
     container.wait_until("coder is up", gateway_is("coder", "running"), secs(10)).await?;
     Ok(())

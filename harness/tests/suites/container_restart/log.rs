@@ -1,4 +1,4 @@
-//! `container-boot.log`, and what else lies in `profiles/`.
+//! `container-boot.log`, and foreign files in `profiles/`.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::log_says;
@@ -69,7 +69,7 @@ async fn whatever_lies_in_profiles_keeps_no_profile_from_its_slot_and_gets_none_
     names.sort_unstable();
     let with_longest = format!("gateway-{longest}");
     ensure!(names == [with_longest.as_str(), "gateway-default", "gateway-good"], "{names:?}");
-    // The longest name that has a slot is one that works.
+    // The longest name with a slot works.
     container.exec(["hermes", "-p", &longest, "gateway", "start"]).await?.success();
     container
         .exec(["hermes", "profile", "list"])
@@ -113,7 +113,7 @@ async fn the_boots_log_is_kept_in_two_files_of_256_kib() -> Result<()> {
     create_and_start(&container, &["coder"]).await?;
     let rotated = format!("{LOG}.1");
     for round in 1..=2 {
-        // Room for one more line, and not for the two of a boot.
+        // The log has room for one more line, and a boot writes two.
         let fill = format!("yes 'round {round}' | head -c 262060 >{LOG}");
         container.exec_sh(&fill).await?.success();
         Way::Restart.go(&container).await?;
@@ -130,7 +130,7 @@ async fn the_boots_log_is_kept_in_two_files_of_256_kib() -> Result<()> {
     }
     let logs = container.exec_sh("cd /opt/data/logs && ls container-boot.log*").await?.success();
     logs.stdout_is("container-boot.log\ncontainer-boot.log.1");
-    // A boot that has room appends.
+    // A boot appends if the log has room.
     Way::Restart.go(&container).await?;
     let lines = String::from_utf8(container.read_file(LOG).await?)?;
     ensure!(lines.lines().count() == 4, "{lines}");

@@ -1,4 +1,4 @@
-//! A volume of the Python image, as it left it: hermes-agent 0.19 with the profiles `default`, `coder` and `writer`,
+//! A volume of the Python image: hermes-agent 0.19 with the profiles `default`, `coder` and `writer`,
 //! killed while the gateway of `coder` ran.
 
 use anyhow::{Result, ensure};
@@ -10,7 +10,7 @@ use crate::support::gateways::{PlantedProfiles, gateway_is, gateways, hermes, la
 
 const VOLUME: &[u8] = include_bytes!("../../data/hermes-agent-0.19-volume.tar.gz");
 
-/// Which files of the old volume are not as they were; the gateway's own state is what changes, and what the arguments name.
+/// Prints the changed files of the old volume, except the gateway's own state and the files in the arguments.
 const CHANGED: &str = r#"cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profiles/coder/gateway_state.json -print0 |
     while IFS= read -r -d '' path; do
         for changes; do [ "$path" != "$changes" ] || continue 2; done
@@ -19,7 +19,7 @@ const CHANGED: &str = r#"cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profi
         [ ! -f "$path" ] || cmp -- "$path" "/opt/data/$path"
     done 2>&1"#;
 
-/// Root's look, since what was lost may be a permission.
+/// Checks as root that the volume is unchanged, since a permission could be lost as well.
 async fn is_as_it_was(container: &Container, but_for: &[&str]) -> Result<()> {
     let look = [&["bash", "-c", CHANGED, "bash"], but_for].concat();
     container.exec(look).as_root().await?.success().stdout_is("");
@@ -54,7 +54,7 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     ensure!(state["pid"] == json!(coder.pid) && state["desired_state"] == Value::Null, "{state}");
     is_as_it_was(&container, &[]).await?;
 
-    // It is a volume like any other from now on.
+    // From now on it is an ordinary volume.
     hermes(&container, "writer", &["gateway", "start"]).await?.success();
     Way::KillAndStart.go(&container).await?;
     for profile in ["coder", "writer"] {
@@ -69,7 +69,7 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     ];
     let boot = last_boot(&container).await?;
     ensure!(boot == expected, "{boot:?}");
-    // The gateway of `writer` has a state now, and the configuration its version; nothing else changed.
+    // The gateway of `writer` has a state now, and the configuration has a version. No other file changed.
     is_as_it_was(&container, &["./config.yaml"]).await?;
     let config = container.exec(["cat", "/opt/data/config.yaml"]).await?.success();
     config.stdout_is("model:\n  default: test/model\nversion: 1");

@@ -9,7 +9,7 @@ use crate::support::driving::hermes;
 
 const BOOTS: &str = "/opt/data/logs/boots.json";
 
-/// The starts of the boots in `logs/boots.json`, oldest first.
+/// Returns the start times of the boots in `logs/boots.json`, oldest first.
 async fn kept(container: &Container) -> Result<Vec<String>> {
     let bytes = container.read_file(BOOTS).await?;
     let boots: Value = serde_json::from_slice(&bytes)?;
@@ -17,7 +17,7 @@ async fn kept(container: &Container) -> Result<Vec<String>> {
     boots.iter().map(|boot| Ok(boot["started"].as_str().context("a time")?.to_owned())).collect()
 }
 
-/// Waits until the file holds these boots: the last one is noted when it is complete, a moment after others can see that it is.
+/// Waits until the file holds these boots. The last one appears a moment after the boot is complete.
 async fn kept_are(container: &Container, starts: &[String]) -> Result<()> {
     let look = async |container: &Container| {
         let kept = kept(container).await?;
@@ -45,7 +45,7 @@ async fn two_restarts_make_three_boots_in_the_file_the_command_and_the_dashboard
     let answer: Value = serde_json::from_slice(&answer.body)?;
     let boots = answer.as_array().or_else(|| answer["boots"].as_array()).context("a list")?;
     let mut shown: Vec<_> = boots.iter().filter_map(|boot| boot["started"].as_str()).collect();
-    // The newest first.
+    // The answer has the newest boot first.
     shown.reverse();
     ensure!(shown == starts, "{answer}");
     ensure!(boots[0]["is_this"] == true && boots[1]["is_this"] == false, "{answer}");
@@ -64,7 +64,7 @@ async fn boots_of_earlier_containers_are_kept_and_no_more_than_twenty() -> Resul
     let container = on().start_ready().await?;
     let both = [started, boot_of(&container).await?.started];
     kept_are(&container, &both).await?;
-    // Eighteen more as if they had been; then a real one, and the oldest is gone.
+    // Eighteen invented boots fill the file. The next real one replaces the oldest.
     let mut boots: Vec<Value> = serde_json::from_slice(&container.read_file(BOOTS).await?)?;
     let earlier = (1..=18).map(|second| {
         let mut boot = boots[0].clone();

@@ -1,4 +1,4 @@
-//! What the dashboard cannot start with: it says so with the mend, once, and everything else goes on.
+//! Failures of the dashboard's start: it reports each once with a hint, and the container goes on.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::log_says;
@@ -7,7 +7,7 @@ use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use super::{bound, record, slot, wanted};
 use crate::support::driving::{answers_at_both_doors, hermes, look};
 
-/// Something that has the port before the dashboard does, for as long as `/root/go-on` is not there.
+/// A program that holds the port before the dashboard starts, as long as `/root/go-on` does not exist.
 const TAKER: &str = r#"#!/bin/sh
 [ ! -e /root/go-on ] || exit 0
 setsid perl -MIO::Socket::INET -e '
@@ -17,7 +17,8 @@ setsid perl -MIO::Socket::INET -e '
 until [ -e /root/taken ]; do sleep 0.01; done
 "#;
 
-/// The dashboard does not run: it says these words once, in the log, on the volume and when asked; and nothing else is ill.
+/// Checks that the dashboard does not run, and that log, volume and commands report it. The log does so once.
+/// The rest of the container is healthy.
 async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Result<Container> {
     let container = builder.cmd(["gateway", "run"]).start_ready().await?;
     let given_up = async |container: &Container| {
@@ -27,7 +28,7 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
     container.wait_until("it is down for good", given_up, secs(10)).await?;
     let told = log_says("dashboard: it is given up: it cannot run with its configuration (exit code 78)");
     container.wait_until("it is given up", told, secs(10)).await?;
-    // It says so on stdout, through its logger, and why on stderr: whichever comes first.
+    // The message goes to stdout through the logger, and the cause to stderr. The order may vary.
     let all = ["error: the dashboard does not run", cause, mend];
     let said = async |container: &Container| {
         let log = container.log().await?;
@@ -47,7 +48,7 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
     let status = hermes(&container, "dashboard status").await?.code(1);
     ensure!(status.stdout().contains(cause), "{}", status.report(cause));
 
-    // It was wanted, and is not up.
+    // The dashboard is enabled, and not up.
     let health = hermes(&container, "health").await?.code(1);
     ensure!(health.stdout().contains("dashboard is given up"), "{}", health.report("the dashboard by name"));
 
@@ -94,7 +95,6 @@ async fn a_bad_host_is_told_with_its_mend() -> Result<()> {
         "hint: correct it",
     )
     .await?;
-    // Of a documentation network (RFC 5737): no machine has it.
     let elsewhere = wanted().env("HERMES_DASHBOARD_HOST", "192.0.2.1");
     is_told_once(elsewhere, "listen on 192.0.2.1:9119", "hint: choose another: HERMES_DASHBOARD_HOST")
         .await?;

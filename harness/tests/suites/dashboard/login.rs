@@ -1,4 +1,4 @@
-//! Who is let in without a password: who has the token, of the link in the log.
+//! Access without a password: with the token, or with the link in the log.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Request, log_says};
@@ -23,7 +23,7 @@ async fn on_a_public_address_nothing_is_answered_to_who_is_not_logged_in() -> Re
     for wrong in ["Bearer nonsense", "Basic aGVybWVzOmhlcm1lcw==", "Bearer "] {
         ensure!(status_with(&container, ("Authorization", wrong)).await? == 401, "{wrong}");
     }
-    // What a probe asks is open, and says next to nothing.
+    // The status for probes is open, and reveals almost no information.
     let open = container.http_get(PORT, "/api/status", &[]).await?;
     ensure!(open.status == 200 && open.text().contains(r#""auth_required":true"#), "{}", open.text());
     Ok(())
@@ -73,13 +73,13 @@ async fn the_link_in_the_log_logs_in_and_so_it_does_after_a_restart_and_in_a_new
 
 #[docker_test]
 async fn the_link_can_be_asked_for_the_moment_that_the_container_was_started() -> Result<()> {
-    // As the README has it: two lines that are pasted at once.
+    // The README pastes two lines at once.
     for _ in 0..3 {
         let container = wanted().start().await?;
         let link = link(&container).await?;
         ensure!(link.starts_with("http://localhost:9119/login?token="), "{link}");
     }
-    // Where none is wanted nobody waits for one.
+    // The command does not wait if no dashboard is enabled.
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let told = hermes(&container, "dashboard link").await?.code(1).stderr();
     ensure!(told.contains("has never run on this volume"), "{told}");
@@ -113,7 +113,7 @@ async fn logout_all_ends_every_session_of_the_running_dashboard_at_once() -> Res
         status_becomes(&container, cookie, 401).await?;
     }
     ensure!(slot(&container).await?.pid == before, "it was started again");
-    // The link is still the link.
+    // The link stays valid.
     session_of(&enter(&container, "hermes", &token).await?)?;
     Ok(())
 }
@@ -127,7 +127,7 @@ async fn a_new_token_makes_the_old_link_worthless_at_once() -> Result<()> {
         let told = hermes(&container, "dashboard logout --all --new-token").await?.success().text();
         let new = told.lines().last().unwrap_or_default().to_owned();
         ensure!(new != old && new == link(&container).await?, "{told}");
-        // No waiting: revoked means revoked when the command returns.
+        // The old link is invalid as soon as the command returns.
         let refused = container.http_get(PORT, path_of(&old)?, &[]).await?;
         ensure!(refused.status == 401 && refused.header("set-cookie").is_none(), "{refused:?}");
         session_of(&container.http_get(PORT, path_of(&new)?, &[]).await?)?;
@@ -146,7 +146,7 @@ async fn a_right_token_is_never_throttled() -> Result<()> {
         let path = format!("/login?token=x{count}");
         ensure!(container.http_get(PORT, &path, &[]).await?.status == 401);
         ensure!(enter(&container, "monitor", &format!("wrong {count}")).await?.status == 401);
-        // The login of a proxy in front.
+        // A proxy in front of the dashboard sends its own login.
         ensure!(status_with(&container, ("Authorization", "Basic bW9uaXRvcjpwdw==")).await? == 401);
     }
     session_of(&enter(&container, "hermes", &token).await?)?;

@@ -1,4 +1,4 @@
-//! Who is let in with a password: by variable, by file, by its hash; and where the password never shows.
+//! Access with a password: from a variable, from a file, and by its hash. The password is never shown.
 
 use anyhow::{Result, ensure};
 use hermes_harness::probe::{Request, slot_ready};
@@ -11,7 +11,7 @@ use crate::support::setting_up::on_volume;
 const PASSWORD: &str = "Never-to-be-seen 0815 ü%";
 const VARIABLE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
 
-/// The right password logs in, others do not, and there is no token beside it.
+/// Checks that only the right password logs in, and that no token exists.
 async fn only_the_password_logs_in(container: &Container, user: &str) -> Result<String> {
     for (user, password) in [(user, "wrong"), ("somebody", PASSWORD), (user, "")] {
         let refused = enter(container, user, password).await?;
@@ -37,7 +37,7 @@ async fn a_password_of_a_variable_logs_in_and_shows_nowhere() -> Result<()> {
     bound(&container).await?;
     let cookie = only_the_password_logs_in(&container, "ada").await?;
     shows_nowhere(&container, &cookie).await?;
-    // The dashboard reads its configuration anew, and the variable is above it.
+    // The dashboard reads its configuration again, and the variable overrides it.
     hermes(&container, "config set dashboard.auth token").await?.success();
     ensure!(asks_for_a_password(&container).await?);
     Ok(())
@@ -62,7 +62,7 @@ async fn a_password_of_a_file_that_root_alone_reads_logs_in_and_shows_nowhere() 
     Ok(())
 }
 
-/// In no log, in the environment of no gateway, in no answer, in no file of the volume.
+/// Checks that no log, gateway environment, answer or file of the volume holds the password.
 async fn shows_nowhere(container: &Container, cookie: &str) -> Result<()> {
     hermes(container, "profile create coder").await?.success();
     hermes(container, "-p coder gateway start").await?.success();
@@ -107,7 +107,7 @@ async fn shows_nowhere(container: &Container, cookie: &str) -> Result<()> {
     Ok(())
 }
 
-/// The login page asks for a name and a password, and not for the token.
+/// Returns `true` if the login page asks for a name and a password, and `false` if it asks for the token.
 async fn asks_for_a_password(container: &Container) -> Result<bool> {
     let page = container.http_get(PORT, "/login", &[]).await?.text();
     let (password, token) = (page.contains("for=\"username\""), page.contains("hermes dashboard link"));

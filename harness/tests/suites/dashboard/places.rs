@@ -1,4 +1,5 @@
-//! Where a dashboard runs: as the container's command, without root, with little that may be written, beside another container.
+//! Environments of a dashboard: as the container's command, without root, with few writable places, and beside another
+//! container.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Request, log_says, process_table, slot_ready};
@@ -32,7 +33,7 @@ async fn as_the_command_it_serves_in_the_foreground_reconciles_nothing_and_ends_
     container.wait_until("it listens", answers, secs(10)).await?;
     let token = token(&container).await?;
     ensure!(status_with(&container, ("Authorization", &format!("Bearer {token}"))).await? == 200);
-    // It is the command, not the slot, and nothing else was started.
+    // The command serves, not the slot. No other process was started.
     ensure!(!slot(&container).await?.up, "the slot is up, too");
     let processes = container.processes().await?;
     let gateways =
@@ -100,7 +101,7 @@ async fn on_a_volume_that_takes_nothing_the_link_is_for_this_start_alone_and_wor
     let container = serving(wanted().volume_read_only(&volume, "/opt/data")).await?;
     let warning = "dashboard: warning: the volume is read-only, so the link changes at each start";
     container.wait_until("it warns", log_says(warning), secs(10)).await?;
-    // That of this start, which may be in the log a moment after the port is bound.
+    // The link of a start may appear in the log a moment after the port is bound.
     let link_of_start = async |start: usize| -> Result<String> {
         let link = async |container: &Container| {
             let log = container.log().await?;
@@ -156,7 +157,7 @@ async fn on_a_volume_of_another_container_it_shows_all_and_refuses_to_drive_sayi
     ensure!(page.status == 200 && page.text().contains("belongs to the container"), "{}", page.text());
     first.wait_until("nothing happened to it", slot_ready("gateway-default"), secs(10)).await?;
 
-    // The other one ends, and what was refused is done.
+    // The other container ends, and the refused order succeeds.
     first.stop().await?;
     second.wait_until("it took over", slot_ready("gateway-default"), secs(20)).await?;
     let order = Request::post("/api/profiles/default/restart").header(bearer.0, bearer.1);

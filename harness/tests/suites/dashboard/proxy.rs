@@ -1,4 +1,4 @@
-//! Behind a reverse proxy: the recipe of `docs/dashboard.md`, run by a real nginx.
+//! The dashboard behind a reverse proxy: the recipe of `docs/dashboard.md`, run by a real nginx.
 
 mod nginx;
 
@@ -11,7 +11,7 @@ use hermes_harness::{Container, ContainerBuilder, docker_test};
 use self::nginx::{NAME, Nginx, block};
 use super::{PORT, link, path_of, serving, session_of, token, wanted};
 
-/// A browser's address; another's.
+/// The addresses of two browsers.
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3));
 
@@ -31,7 +31,7 @@ impl Site {
         Ok(Self { token, ..site })
     }
 
-    /// With a password, which is in the place of the token.
+    /// Starts a site with a password instead of the token.
     async fn with_password(trusts_the_proxy: bool) -> Result<Self> {
         let builder = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD);
         let site = Self::of(builder, trusts_the_proxy).await?;
@@ -55,7 +55,7 @@ impl Site {
         Ok(Self { container, nginx, token: String::new() })
     }
 
-    /// A form of the page of this site.
+    /// Returns a form of a page of this site.
     fn form(&self, path: &str, fields: &[(&str, &str)]) -> Request {
         Request::post(path).header("Origin", &self.nginx.origin()).form(fields)
     }
@@ -71,7 +71,7 @@ impl Site {
     }
 }
 
-/// The variables of the command above the recipe.
+/// Returns the variables of the command above the recipe.
 fn variables() -> Result<Vec<(String, String)>> {
     let document = include_str!("../../../../docs/dashboard.md");
     let (_, section) = document.split_once("## Behind a reverse proxy").context("the section is there")?;
@@ -81,7 +81,7 @@ fn variables() -> Result<Vec<(String, String)>> {
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-/// The networks that the document trusts. The engine here may have been told to use others of the private ones.
+/// Returns the networks that the document trusts, and the private networks that the engine here may use instead.
 fn trusted() -> Result<String> {
     let variables = variables()?;
     let named = variables.iter().find(|(name, _)| name == "HERMES_DASHBOARD_TRUSTED_PROXIES");
@@ -123,14 +123,14 @@ async fn the_recipe_logs_in_over_tls_with_a_cookie_for_that_path_and_links_that_
         let answer = site.nginx.ask(HERE, &Request::get(&asset)).await?;
         ensure!(answer.status == 200, "{asset}: {}", answer.status);
     }
-    // The link is for the path, too.
+    // The link contains the path as well.
     let link = link(&site.container).await?;
     let opened = site.nginx.ask(HERE, &Request::get(path_of(&link)?)).await?;
     session_of(&opened)?;
     Ok(())
 }
 
-/// Where a page leads, loads from, and sends to.
+/// Returns the targets of a page's links, resources and forms.
 fn links(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     for attribute in [" href=\"", " src=\"", " action=\"", " formaction=\""] {
@@ -154,7 +154,7 @@ async fn events_arrive_through_the_proxy_when_they_happen() -> Result<()> {
             .json(&format!(r#"{{"name":"{name}"}}"#));
         let created = site.nginx.ask(HERE, &create).await?;
         ensure!(created.status == 201, "{}: {}", created.status, created.text());
-        // The answer is not at its end, and never will be.
+        // The answer never ends.
         stream.until(&format!("\"name\":\"{name}\"")).await?;
     }
     Ok(())
@@ -262,7 +262,7 @@ async fn an_explicit_default_port_is_the_same_site() -> Result<()> {
             .as_slice(),
         &[("Host", "localhost:443"), ("Origin", "https://localhost")],
         &[("Host", "localhost"), ("Origin", "http://localhost:80")],
-        // `Referrer-Policy: no-referrer` of a proxy.
+        // A proxy with `Referrer-Policy: no-referrer` causes this origin.
         &[("Host", "localhost"), ("Origin", "null"), ("Sec-Fetch-Site", "same-origin")],
     ] {
         ensure!(enter(headers).await? == 303, "{headers:?}");

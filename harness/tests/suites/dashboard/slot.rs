@@ -1,4 +1,4 @@
-//! The slot: up where the variable says so and nowhere else, back when it was killed, ready only when it is bound.
+//! The slot: up only if the variable enables it, restarted after a kill, ready only when the port is bound.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use super::{PORT, SLOT, VARIABLE, bound, bound_address, must_be_down, serving, s
 use crate::support::driving::{hermes, look};
 use crate::support::own_services::OwnServices as _;
 
-/// Within which a dashboard that was killed is back and bound.
+/// The limit for a killed dashboard to be back and bound.
 const BACK: Duration = Duration::from_secs(2);
 
-/// Prints how long it took, in microseconds.
+/// Kills the dashboard, and prints the time until it is ready, in microseconds.
 const KILL: &str = r#"exec bash -c 'cd /run/service/dashboard; old=$(/command/s6-svstat -o pid .); from=${EPOCHREALTIME/./}
 kill -KILL "$old" || exit 1
 until read -r pid ready < <(/command/s6-svstat -o pid,ready .) && [ "$pid" != "$old" ] && [ "$ready" = true ]; do
@@ -32,7 +32,7 @@ async fn the_slot_is_down_and_nothing_listens_unless_the_variable_is_1_true_or_y
         must_be_down(&container).await.with_context(|| format!("{value:?}"))?;
         let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
         ensure!(said.starts_with("down ") && !said.contains("want up"), "{value:?}: {said}");
-        // The first layer alone: it was never started, so its `run` had nothing to decide.
+        // The slot was never started, so its `run` had no decision to make.
         ensure!(!slot(&container).await?.normally_up, "{value:?}: only its run keeps it down");
         let log = container.log().await?;
         ensure!(!log.contains("dashboard:"), "{value:?}: {log}");
@@ -65,7 +65,7 @@ async fn while_the_container_boots_it_is_told_as_that_and_not_as_failed_or_missi
     let container = builder.init_script("04-waits", WAITS).start().await?;
     let told = async |container: &Container| {
         let told = hermes(container, "dashboard status --json").await?;
-        // Before the first instructions of /init nothing supervises.
+        // The slot is not supervised before the first instructions of /init.
         Ok(Look::holds(told.stdout().contains(r#""slot":"booting""#), || told.report("booting")))
     };
     container.wait_until("it is told", told, secs(10)).await?;
@@ -81,7 +81,7 @@ async fn while_the_container_boots_it_is_told_as_that_and_not_as_failed_or_missi
 #[docker_test]
 async fn brought_up_by_hand_without_the_variable_it_goes_down_again_and_says_why() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
-    // As the account, and as root: neither gets further than the other.
+    // The order comes from the account, then from root. Both have the same result.
     for root in [false, true] {
         let order = container.exec(["/command/s6-svc", "-u", "/run/service/dashboard"]);
         if root { order.as_root() } else { order }.await?.success();
@@ -117,7 +117,7 @@ async fn port_and_host_are_those_of_the_variables() -> Result<()> {
 async fn killed_three_times_it_is_back_and_bound_within_two_seconds_each_time() -> Result<()> {
     let container = serving(wanted()).await?;
     for kill in 1..=3 {
-        // Killed and looked for in the container: what an exec costs is not the dashboard's.
+        // The script measures inside the container, so the time of an exec does not count.
         let took: u64 = look(&container, KILL).await?.parse()?;
         let took = Duration::from_micros(took);
         ensure!(took <= BACK, "kill {kill}: it took {took:?}");
@@ -129,7 +129,7 @@ async fn killed_three_times_it_is_back_and_bound_within_two_seconds_each_time() 
 
 #[docker_test]
 async fn a_new_container_with_another_value_has_another_slot_and_a_restart_keeps_it() -> Result<()> {
-    // What the boot before left in /run is there, too: as in a pod, whose emptyDir outlives its containers.
+    // The old /run is kept as well: in a pod, an emptyDir outlives its containers.
     let (data, run) = (Volume::new().await?, Volume::new().await?);
     for value in ["0", "1", "no", "yes"] {
         let container = wanted()
@@ -178,7 +178,7 @@ async fn it_runs_as_the_account_with_the_home_of_the_account_and_without_roots_r
 async fn the_slot_is_up_and_not_ready_as_long_as_the_port_is_not_bound() -> Result<()> {
     let container = serving(wanted()).await?;
     let pid = slot(&container).await?.pid.context("it is up")?;
-    // Whoever is stopped at once after its start is bound to nothing.
+    // A process that is stopped right after its start has bound no port.
     let script = format!(
         "set -e; cd /run/service/dashboard; kill -KILL {pid}
          while :; do

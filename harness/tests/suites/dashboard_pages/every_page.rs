@@ -1,4 +1,4 @@
-//! Every page, for whoever sees little or has little room.
+//! Every page, for people with poor eyesight or a small screen.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
@@ -44,7 +44,7 @@ async fn every_page_can_be_used_in_light_and_dark_on_a_phone_and_on_a_desk() -> 
     Ok(())
 }
 
-/// Looks at pages in each size and each colour; what makes them hard to use is added to `found`.
+/// Opens pages in each size and each colour scheme, and adds the findings to `found`.
 async fn look_at(browser: &Browser, dash: &Dash, pages: &[&str], found: &mut Vec<String>) -> Result<()> {
     for page in pages {
         browser.goto(&dash.url(page)).await?;

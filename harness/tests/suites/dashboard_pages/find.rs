@@ -1,4 +1,4 @@
-//! Finding an agent by its name.
+//! The search for an agent by its name.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
@@ -30,7 +30,7 @@ async fn what_the_address_looks_for_can_be_changed_and_cleared_without_a_new_pag
     shows(&browser, "").await?;
     browser.wait_for_text("No agent’s name contains this text.").await?;
 
-    // One that comes meanwhile counts, and is shown only to who looks for it.
+    // A new agent counts at once, but is shown only if the search matches it.
     dash.sh("hermes profile create nobody-else").await?;
     shows(&browser, "nobody-else").await?;
     let says = browser.execute("return document.getElementById('none').hidden").await?;

@@ -1,4 +1,4 @@
-//! One agent from its creation to its end, in a browser alone.
+//! One agent from its creation to its deletion, in the browser alone.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Dash, mark, must_be_calm, must_be_marked, must_complain_of, row, row_is_gone, row_says};
 
-/// How many lines of the log that is shown hold a word.
+/// Returns a script that counts the shown lines of the log with a word.
 fn lines_with(word: &str) -> String {
     format!(
         "[...document.querySelectorAll('#log span')].filter((line) => line.textContent.includes('{word}')).length"
@@ -50,7 +50,7 @@ async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_singl
     browser.wait_for("h1[data-watch=coder] .state.good").await?;
     mark(&browser).await?;
     log_comes_to_hold(&browser, "is ready", 1).await?;
-    // Somebody else restarts it.
+    // Another user restarts it.
     dash.sh("hermes -p coder gateway restart").await?;
     log_comes_to_hold(&browser, "is ready", 2).await?;
 
@@ -93,7 +93,7 @@ async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_singl
     browser.fill("#confirm", "code").await?;
     browser.click("form button.danger").await?;
     browser.wait_for_text("nothing was deleted").await?;
-    // Chromium names every answer that is a refusal.
+    // Chromium logs every refused request.
     must_complain_of(&browser, "after the wrong name", "422 (Unprocessable").await?;
     ensure!(dash.sh("ls /opt/data/profiles").await? == "coder");
     browser.fill("#confirm", "coder").await?;

@@ -1,4 +1,4 @@
-//! Who may see anything, and for how long.
+//! Access to the pages, and its end.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
@@ -19,7 +19,7 @@ async fn log_in(browser: &Browser, password: &str) -> Result<()> {
     Ok(())
 }
 
-/// What only who is logged in may see.
+/// A script that counts the elements for logged-in users.
 const INSIDE: &str = "return document.querySelectorAll('#profiles, nav').length";
 
 #[docker_test]

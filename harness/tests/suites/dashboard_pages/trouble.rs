@@ -1,4 +1,4 @@
-//! Agents in trouble, and logs that hold whatever somebody wrote.
+//! Agents with problems, and logs with hostile content.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
@@ -32,7 +32,7 @@ async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_st
     ensure!(browser.text("#problem").await?.contains("70000"));
     ensure!(browser.text("#log").await?.contains("70000"));
 
-    // Mended, it runs, and the error is gone without a reload.
+    // After the correction it runs, and the error disappears without a reload.
     dash.sh("rm /opt/data/profiles/scout/config.yaml").await?;
     mark(&browser).await?;
     browser.click_text("Start").await?;
@@ -46,7 +46,7 @@ async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_st
     must_be_marked(&browser).await
 }
 
-/// As `printf` takes it.
+/// Hostile lines as an argument of `printf`.
 const HOSTILE: &str = concat!(
     r"<script>window.pwned = 1</script><img src=x onerror=\042window.pwned = 1\042></pre><h1>mine</h1>\n",
     r"\033[31mred\033[0m \033]0;title\007after \033[2Jcleared\n",
@@ -70,13 +70,13 @@ async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Res
     dash.enter(&browser).await?;
     browser.goto(&dash.url("/profiles/coder")).await?;
     must_be_harmless(&browser, 1).await?;
-    // And once more, while it is followed.
+    // The same lines arrive while the page follows the log.
     dash.sh(&script).await?;
     must_be_harmless(&browser, 2).await?;
     let soul = browser.execute("return document.getElementById('soul-text').value").await?;
     ensure!(soul == "</textarea><script>window.pwned = 1</script>", "{soul}");
     browser.wait_for_text("<b>word</b>").await?;
-    // What is searched for is shown, too.
+    // The page shows the search text as well.
     browser.fill("#search", "<script>window.pwned").await?;
     browser.click_text("Search").await?;
     browser.wait_for_text("2 lines contain “<script>window.pwned”").await?;
@@ -84,7 +84,7 @@ async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Res
     must_be_calm(&browser, "with hostile lines").await
 }
 
-/// All lines are there so many times, as text.
+/// Checks that the log shows all lines as text, each `times` times.
 async fn must_be_harmless(browser: &Browser, times: usize) -> Result<()> {
     let last =
         format!("return document.getElementById('log').textContent.split('reversed').length - 1 === {times}");

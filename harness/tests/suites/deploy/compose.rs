@@ -1,4 +1,4 @@
-//! `deploy/compose.yaml` (and what it shares with that of the NAS): started with Compose, as `docs/deploy.md` says.
+//! `deploy/compose.yaml` (and the parts that it shares with the NAS file), started as `docs/deploy.md` describes.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::identity::{labels, unique_name};
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::support::gateways::gateway_is;
 
-/// A project of Compose's, in a folder of its own, as a user has it. It goes with the handle.
+/// A Compose project in its own folder, as a user has it. It goes with the handle.
 pub(super) struct Project {
     compose: Program,
-    /// Before the folder, since the containers have its files.
+    /// This field comes before the folder, since the containers use its files.
     things: Adopted,
     _folder: tempfile::TempDir,
 }
@@ -43,7 +43,7 @@ impl Project {
         let name = unique_name("compose");
         let image = image_under_test(&connect().await?).await?;
         let things = Adopted::by_label("com.docker.compose.project", &name).await?;
-        // Port 0: one that is free.
+        // Port 0 selects a free port.
         let usual = [
             ("COMPOSE_PROJECT_NAME", &*name),
             ("HERMES_IMAGE", image),
@@ -60,7 +60,7 @@ impl Project {
         self.compose.call(words).await
     }
 
-    /// The only container.
+    /// Returns the only container.
     pub(super) async fn container(&self) -> Result<Container> {
         let mut containers = self.things.containers().await?;
         ensure!(containers.len() == 1, "not one container: {:?}", self.things.left().await?);
@@ -94,7 +94,7 @@ async fn agents_outlive_a_restart_and_a_new_container_and_go_with_the_volume() -
     let project = Project::up("compose.yaml", &[]).await?;
     let container = project.container().await?;
     healthy(&container).await?;
-    // As docs/deploy.md has it: through Compose.
+    // The command of docs/deploy.md, through Compose.
     let make_one = "hermes profile create coder && hermes -p coder gateway start";
     project.compose(&["exec", "-T", "hermes", "sh", "-c", make_one]).await?;
     let first = container.id().to_owned();
@@ -113,7 +113,7 @@ async fn agents_outlive_a_restart_and_a_new_container_and_go_with_the_volume() -
     Ok(())
 }
 
-/// Both gateways run, in this boot.
+/// Checks that both gateways run in this boot.
 async fn is_back(container: &Container) -> Result<()> {
     container.ready().await?;
     for profile in ["default", "coder"] {

@@ -1,4 +1,4 @@
-//! What holds for the files of `deploy/` as they stand, without starting anything.
+//! Rules for the content of the files in `deploy/`. No container is started.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use super::{folder, read};
 
 const COMPOSE_FILES: [&str; 3] = ["compose.yaml", "compose.nas.yaml", "swarm.yaml"];
 
-/// What the stop has after the services' grace, in milliseconds: `HERMES_FINISH_GRACETIME` and `S6_KILL_GRACETIME`.
+/// The time of a stop after the services' grace, in milliseconds: `HERMES_FINISH_GRACETIME` and `S6_KILL_GRACETIME`.
 pub(super) const AFTER_THE_SERVICES: u64 = 2000 + 3000;
 
-/// Whether a variable's value is a secret.
+/// Returns `true` if the variable's value is a secret.
 pub(super) fn is_secret(name: &str) -> bool {
     ["KEY", "TOKEN", "PASSWORD", "SECRET", "BOOTSTRAP"].iter().any(|word| name.contains(word))
 }
@@ -94,7 +94,7 @@ async fn a_container_is_given_the_time_that_its_stop_may_take() -> Result<()> {
     Ok(())
 }
 
-/// A number with a unit behind it.
+/// Parses a number with a unit behind it.
 fn number(value: &Value, unit: &str) -> Result<u64> {
     let text = value.as_str().with_context(|| format!("not a text: {value}"))?;
     let digits = text.strip_suffix(unit).with_context(|| format!("not in {unit}: {text}"))?;

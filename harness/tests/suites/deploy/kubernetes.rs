@@ -1,4 +1,4 @@
-//! `deploy/kubernetes/` against the types of Kubernetes's own API, and each file against the others.
+//! `deploy/kubernetes/` against the types of the Kubernetes API, and each file against the others.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use serde_json::Value;
 use super::files::{AFTER_THE_SERVICES, is_secret};
 use super::{folder, read};
 
-/// A file of `deploy/kubernetes/` as its type; an error when it says something that the type does not know.
+/// Reads a file of `deploy/kubernetes/` as its type. Fails when the file has a field that the type does not know.
 pub(super) fn typed<T: DeserializeOwned + Serialize>(file: &str) -> Result<T> {
     let file = format!("kubernetes/{file}");
     understood(&read(&file)?).with_context(|| format!("deploy/{file}"))
 }
 
-/// serde passes over what a type does not know; a misspelt field shows when what was understood is written back.
+/// Parses a value, and compares it with its serialized form: serde ignores unknown fields, such as misspelt ones.
 fn understood<T: DeserializeOwned + Serialize>(said: &Value) -> Result<T> {
     let typed: T = serde_json::from_value(said.clone())?;
     let mut lost = Vec::new();
@@ -30,7 +30,7 @@ fn understood<T: DeserializeOwned + Serialize>(said: &Value) -> Result<T> {
     Ok(typed)
 }
 
-/// Notes what `said` has and `kept` has not, by its path.
+/// Collects the values of `said` that `kept` lacks, by their paths.
 fn note_lost(said: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
     match (said, kept) {
         (Value::Object(said), Value::Object(kept)) => {
@@ -59,7 +59,7 @@ pub(super) fn pod_spec(set: &StatefulSet) -> Result<&PodSpec> {
     set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).context("it has a pod")
 }
 
-/// The only container of the pod.
+/// Returns the only container of the pod.
 pub(super) fn container(pod: &PodSpec) -> Result<&Container> {
     match pod.containers.as_slice() {
         [container] if pod.init_containers.is_none() => Ok(container),
@@ -67,7 +67,7 @@ pub(super) fn container(pod: &PodSpec) -> Result<&Container> {
     }
 }
 
-/// The probes, by their names.
+/// Returns the probes with their names.
 pub(super) fn probes(container: &Container) -> Result<[(&'static str, &Probe); 3]> {
     Ok([
         ("startupProbe", container.startup_probe.as_ref().context("there is a startupProbe")?),
@@ -76,7 +76,7 @@ pub(super) fn probes(container: &Container) -> Result<[(&'static str, &Probe); 3
     ])
 }
 
-/// The number of a port that is named or numbered.
+/// Returns the number of a port that is given by name or number.
 pub(super) fn port_of(container: &Container, port: &IntOrString) -> Result<u16> {
     let ports = container.ports.iter().flatten();
     let number = match port {
@@ -90,7 +90,7 @@ pub(super) fn port_of(container: &Container, port: &IntOrString) -> Result<u16> 
     Ok(u16::try_from(number)?)
 }
 
-/// The variables that have a value in the file.
+/// Returns the variables that have a value in the file.
 pub(super) fn variables(container: &Container) -> BTreeMap<&str, &str> {
     let variables = container.env.iter().flatten();
     variables.filter_map(|variable| Some((&*variable.name, variable.value.as_deref()?))).collect()
@@ -151,7 +151,7 @@ async fn selectors_names_and_ports_of_the_kubernetes_files_fit_each_other() -> R
     let container = container(pod_spec(&set)?)?;
     for port in service.ports.as_deref().context("it has ports")? {
         let target = port.target_port.as_ref().context("it has a target")?;
-        // Who resolves the name of a headless Service arrives at the pod, where only the pod's own ports are.
+        // The name of a headless Service resolves to the pod, which has only its own ports.
         ensure!(i32::from(port_of(container, target)?) == port.port, "not the container's port: {port:?}");
     }
 

@@ -1,4 +1,4 @@
-//! `deploy/compose.nas.yaml`: a folder of the host, and an account of the host's in it.
+//! `deploy/compose.nas.yaml`: a folder of the host, and an account of the host for it.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::support::driving::only_gateway;
 
-/// What the set-up of the volume may not touch: whose it is, its mode, and when it was last changed in any way.
+/// Returns the facts that the set-up of the volume must not change: owner, mode, and time of the last change.
 fn facts(path: &Path) -> Result<(u32, u32, u32, i64, i64)> {
     let facts = metadata(path)?;
     Ok((facts.uid(), facts.gid(), facts.mode(), facts.ctime(), facts.ctime_nsec()))
@@ -31,7 +31,7 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     std::fs::create_dir_all(&foreign)?;
     std::fs::write(&foreign_file, "not an agent's")?;
     let before = (facts(&foreign)?, facts(&foreign_file)?);
-    // Ours, so that we can remove what it made; where we are root, that of Unraid's users.
+    // The test's own account, so that it can remove the files. Root uses the account of Unraid's users.
     let ours = metadata(&foreign)?;
     let account = if ours.uid() == 0 { (99, 100) } else { (ours.uid(), ours.gid()) };
 
@@ -52,7 +52,7 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     {
         let found = metadata(&data.join(name))?;
         let owner = (found.uid(), found.gid());
-        // The engine made the directory itself: root's, and the group's to write.
+        // The engine created the directory: it belongs to root, and the group may write.
         let account = if name == "." { (0, account.1) } else { account };
         ensure!(
             owner == account,

@@ -1,4 +1,4 @@
-//! The pod of `deploy/kubernetes/`: with its security context, volumes, variables and command, but by Docker.
+//! The pod of `deploy/kubernetes/`, run by Docker with its security context, volumes, variables and command.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::process_table;
@@ -12,7 +12,7 @@ use super::{From, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_pa
 use crate::support::driving::{directory, hermes};
 use crate::support::gateways::gateway_is;
 
-/// What the kubelet would make of a probe now: nothing, or why it fails.
+/// Runs a probe as the kubelet would. Returns `None` if it succeeds, or the reason of its failure.
 async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
     if let Some(command) = probe.exec.as_ref().and_then(|exec| exec.command.as_deref()) {
         let outcome = pod.exec(command).await?.either_way();
@@ -21,7 +21,7 @@ async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
     let http = probe.http_get.as_ref().context("not known how to reproduce this probe")?;
     let port = port_of(&pod.spec, &http.port)?;
     let path = http.path.as_deref().context("it has a path")?;
-    // From outside, as the kubelet asks.
+    // The request comes from outside, as from the kubelet.
     match pod.container.http_get(port, path, &[]).await {
         Ok(answer) if (200..400).contains(&answer.status) => Ok(None),
         Ok(answer) => Ok(Some(format!("status {}: {}", answer.status, answer.text()))),
@@ -29,7 +29,7 @@ async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
     }
 }
 
-/// Waits until the three probes succeed, in the order in which the kubelet asks.
+/// Waits until the three probes succeed, in the order of the kubelet.
 async fn probes_succeed(pod: &Pod) -> Result<()> {
     for (name, probe) in probes(&pod.spec)? {
         let succeeds = async |_: &Container| {
@@ -41,7 +41,7 @@ async fn probes_succeed(pod: &Pod) -> Result<()> {
     Ok(())
 }
 
-/// The names of the probes that fail now.
+/// Returns the names of the probes that fail now.
 async fn failing(pod: &Pod) -> Result<Vec<&'static str>> {
     let mut failing = Vec::new();
     for (name, probe) in probes(&pod.spec)? {
@@ -59,7 +59,7 @@ async fn the_pod_boots_without_root_rights_or_a_writable_root_and_its_probes_suc
     let boot = boot_of(&pod.container).await?;
     ensure!(boot.unprivileged, "{boot:?}");
     let processes = pod.container.processes().await?;
-    // The one of root's is this look.
+    // This look itself runs as root.
     let others = processes.iter().filter(|process| process.uid != 10000 && process.uid != 0).count();
     let gateways =
         processes.iter().filter(|process| process.argv.ends_with(&["gateway".into(), "run".into()]));
