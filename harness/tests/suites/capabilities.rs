@@ -42,7 +42,7 @@ fn table() -> Vec<(&'static str, &'static str)> {
 
 /// Returns a container that uses all features that need root: other IDs, foreign files, secrets, a gateway, a socket and
 /// a replaced stdout.
-fn everything(socket: &PathBuf) -> ContainerBuilder {
+fn full_container(socket: &PathBuf) -> ContainerBuilder {
     Container::builder()
         .env("PUID", "1000")
         .env("PGID", "100")
@@ -58,7 +58,7 @@ fn everything(socket: &PathBuf) -> ContainerBuilder {
 }
 
 /// Checks the promised behaviour of the full container from outside.
-async fn works(container: &Container) -> Result<()> {
+async fn check_container(container: &Container) -> Result<()> {
     container.wait_until("coder is up", gateway_is("coder", "running"), secs(15)).await?;
     let strangers = "find /opt/data /run/service -mindepth 1 ! -user hermes ! -name .ownership; id -u; id -g; stat -c %a /opt/data/.env; id -nG";
     let seen = container.exec_sh(strangers).await?.success();
@@ -100,7 +100,7 @@ const ENDS: &str = "the boot ends, 78";
 const NO_DIFFERENCE: &str = "no difference";
 
 #[docker_test]
-async fn the_documentation_has_each_of_dockers_capabilities_and_what_comes_of_its_absence() -> Result<()> {
+async fn the_documentation_lists_each_default_capability() -> Result<()> {
     let table = table();
     let mut documented: Vec<_> = table.iter().map(|(capability, _)| *capability).collect();
     documented.sort_unstable();
@@ -116,7 +116,7 @@ async fn the_documentation_has_each_of_dockers_capabilities_and_what_comes_of_it
 async fn each_capability_without_which_the_boot_ends_is_named() -> Result<()> {
     let (_folder, socket) = socket()?;
     for (capability, _) in table().into_iter().filter(|(_, difference)| *difference == ENDS) {
-        let container = everything(&socket).cap_drop(capability).start().await?;
+        let container = full_container(&socket).cap_drop(capability).start().await?;
         let code = container.wait_exit(secs(20)).await?;
         let log = container.log().await?;
         ensure!(code == 78 && log.contains(capability), "without {capability}: {code}, and\n{log}");
@@ -128,9 +128,9 @@ async fn makes_no_difference(third: usize) -> Result<()> {
     let (_folder, socket) = socket()?;
     let unneeded = table().into_iter().filter(|(_, difference)| *difference == NO_DIFFERENCE);
     for (capability, _) in unneeded.skip(third).step_by(3) {
-        let builder = everything(&socket).cap_drop(capability);
+        let builder = full_container(&socket).cap_drop(capability);
         let container = builder.start_ready().await.with_context(|| format!("without {capability}"))?;
-        works(&container).await.with_context(|| format!("without {capability}"))?;
+        check_container(&container).await.with_context(|| format!("without {capability}"))?;
     }
     Ok(())
 }
@@ -151,11 +151,12 @@ async fn the_other_capabilities_make_no_difference_the_last_third() -> Result<()
 }
 
 #[docker_test]
-async fn the_five_that_are_documented_are_enough_for_everything() -> Result<()> {
+async fn the_documented_capabilities_are_enough() -> Result<()> {
     let (_folder, socket) = socket()?;
     let needed = table().into_iter().filter(|(_, difference)| *difference != NO_DIFFERENCE);
-    let builder = needed
-        .fold(everything(&socket).cap_drop("ALL"), |builder, (capability, _)| builder.cap_add(capability));
+    let builder = needed.fold(full_container(&socket).cap_drop("ALL"), |builder, (capability, _)| {
+        builder.cap_add(capability)
+    });
     let container = builder.security_opt("no-new-privileges").start_ready().await?;
-    works(&container).await
+    check_container(&container).await
 }

@@ -22,19 +22,19 @@ const VARIABLE: &str = "HERMES_DASHBOARD";
 const TOKEN: &str = "/opt/data/dashboard/token";
 
 /// Returns a container with the dashboard alone, its port published.
-fn wanted() -> ContainerBuilder {
+fn with_dashboard() -> ContainerBuilder {
     Container::builder().env(VARIABLE, "1").publish(PORT).cmd(["sleep", "infinity"])
 }
 
 /// Starts the container, and waits until its dashboard is bound.
-async fn serving(builder: ContainerBuilder) -> Result<Container> {
+async fn start_dashboard(builder: ContainerBuilder) -> Result<Container> {
     let container = builder.start_ready().await?;
-    bound(&container).await?;
+    wait_until_bound(&container).await?;
     Ok(container)
 }
 
 /// Waits until the slot is ready. It is ready only after the port is bound, as another test shows.
-async fn bound(container: &Container) -> Result<Slot> {
+async fn wait_until_bound(container: &Container) -> Result<Slot> {
     Ok(container.wait_until("the dashboard is bound", slot_ready(SLOT), secs(10)).await?)
 }
 
@@ -44,7 +44,7 @@ async fn slot(container: &Container) -> Result<Slot> {
 }
 
 /// Checks that the slot is down, is to stay down, and that the port is not bound.
-async fn must_be_down(container: &Container) -> Result<()> {
+async fn check_down(container: &Container) -> Result<()> {
     let slot = slot(container).await?;
     ensure!(!slot.up && !slot.wanted_up, "not down: {slot}");
     let ports = container.listening_ports().await?;
@@ -64,7 +64,7 @@ async fn token(container: &Container) -> Result<String> {
 }
 
 /// Returns the path of a link that `hermes dashboard link` or the log shows.
-fn path_of(link: &str) -> Result<&str> {
+fn path_of_link(link: &str) -> Result<&str> {
     let (_, rest) = link.split_once("://").context("it is no link")?;
     Ok(&rest[rest.find('/').context("it has no path")?..])
 }
@@ -94,7 +94,7 @@ async fn status_with(container: &Container, header: (&str, &str)) -> Result<u16>
 }
 
 /// Waits for a status. The dashboard sees a change by another process at the next request at the latest.
-async fn status_becomes(container: &Container, cookie: &str, status: u16) -> Result<()> {
+async fn wait_for_status(container: &Container, cookie: &str, status: u16) -> Result<()> {
     let is = async |container: &Container| {
         let seen = status_with(container, ("Cookie", cookie)).await?;
         Ok(Look::holds(seen == status, || seen.to_string()))

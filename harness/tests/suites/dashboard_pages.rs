@@ -37,12 +37,12 @@ impl Dash {
         let container = builder.start_ready().await?;
         let address = format!("http://127.0.0.1:{}", container.published_port(9119).await?);
         let dash = Self { container, address };
-        dash.answers().await?;
+        dash.wait_until_answering().await?;
         Ok(dash)
     }
 
     /// Waits until the dashboard answers.
-    async fn answers(&self) -> Result<()> {
+    async fn wait_until_answering(&self) -> Result<()> {
         let status = async |container: &Container| {
             let answer = container.http_get_inside(9119, "/api/status", &[]).await;
             let seen = format!("{answer:?}");
@@ -112,7 +112,7 @@ pub(crate) async fn row_says(browser: &Browser, agent: &str, state: &str) -> Res
 }
 
 /// Waits until an agent has no row.
-async fn row_is_gone(browser: &Browser, agent: &str) -> Result<()> {
+async fn wait_until_row_is_gone(browser: &Browser, agent: &str) -> Result<()> {
     let script = format!("return document.querySelector('{}') === null;", row(agent, ""));
     Ok(browser.wait_for_script(&format!("the row of {agent} is gone"), &script).await?)
 }
@@ -124,19 +124,19 @@ async fn mark(browser: &Browser) -> Result<()> {
 }
 
 /// Checks that the page is the marked one.
-async fn must_be_marked(browser: &Browser) -> Result<()> {
+async fn check_marked(browser: &Browser) -> Result<()> {
     let marked = browser.execute("return window.notLoadedAgain === true;").await?;
     ensure!(marked == Value::Bool(true), "the page was loaded again: {}", browser.url().await?);
     Ok(())
 }
 
 /// Checks that the console has no new complaint.
-async fn must_be_calm(browser: &Browser, when: &str) -> Result<()> {
-    must_complain_of(browser, when, "nothing").await
+async fn check_no_complaints(browser: &Browser, when: &str) -> Result<()> {
+    check_complaints(browser, when, "nothing").await
 }
 
 /// Checks that all new complaints of the console contain `only`.
-async fn must_complain_of(browser: &Browser, when: &str, only: &str) -> Result<()> {
+async fn check_complaints(browser: &Browser, when: &str, only: &str) -> Result<()> {
     let complaints = browser.new_console().await?.into_iter().filter(ConsoleLine::is_complaint);
     let said: Vec<String> =
         complaints.map(|line| line.to_string()).filter(|line| !line.contains(only)).collect();

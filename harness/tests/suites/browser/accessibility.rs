@@ -5,7 +5,7 @@ use hermes_harness::Browser;
 use hermes_harness::browser::{Fault, Finding};
 use hermes_harness::docker_test;
 
-use super::{GOOD, opened};
+use super::{GOOD, open_page};
 use crate::browser::server::Server;
 
 /// Returns the good page with one piece replaced.
@@ -22,7 +22,7 @@ async fn findings(browser: &Browser, page: &str) -> Result<Vec<Finding>> {
 
 #[docker_test]
 async fn a_good_page_has_no_findings() -> Result<()> {
-    let (_server, browser) = opened(GOOD).await?;
+    let (_server, browser) = open_page(GOOD).await?;
     ensure!(browser.findings().await?.is_empty(), "{:?}", browser.findings().await?);
     browser.expect_accessible().await?;
     Ok(())
@@ -82,7 +82,7 @@ const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
 ];
 
 #[docker_test]
-async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
+async fn only_the_planted_fault_is_found() -> Result<()> {
     let browser = Browser::start().await?;
     for (good, bad, fault, element, detail) in PLANTED {
         let found = findings(&browser, &planted(good, bad)).await?;
@@ -98,7 +98,7 @@ async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
 }
 
 #[docker_test]
-async fn what_harms_nobody_is_no_finding() -> Result<()> {
+async fn harmless_variants_have_no_findings() -> Result<()> {
     let browser = Browser::start().await?;
     for (good, harmless) in [
         ("<label for=\"name\">Name</label> <input", "<label>Name <input"),
@@ -122,7 +122,7 @@ async fn what_harms_nobody_is_no_finding() -> Result<()> {
 
 #[docker_test]
 async fn the_failure_names_the_page_and_each_finding() -> Result<()> {
-    let (server, browser) = opened(&planted(" lang=\"en\"", "").replace("<h1>", "<h2>")).await?;
+    let (server, browser) = open_page(&planted(" lang=\"en\"", "").replace("<h1>", "<h2>")).await?;
     let error = browser.expect_accessible().await.expect_err("it has faults").to_string();
     let expected = format!(
         "{} is not for everybody:\n  Language: html: has no lang\n  Heading: h1: there are 0 of it, and not one",

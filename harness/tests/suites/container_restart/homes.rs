@@ -9,7 +9,7 @@ use crate::support::gateways::{
 };
 
 /// Checks that profiles and gateways use `home` only, before and after a restart.
-async fn lives_in(builder: ContainerBuilder, home: &str) -> Result<()> {
+async fn check_home(builder: ContainerBuilder, home: &str) -> Result<()> {
     let builder = builder.env("HERMES_HOME", home).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
@@ -42,18 +42,18 @@ async fn lives_in(builder: ContainerBuilder, home: &str) -> Result<()> {
 
 #[docker_test]
 async fn profiles_come_back_in_a_hermes_home_below_the_volume() -> Result<()> {
-    lives_in(Container::builder().directory("/opt/data/sub", 0o755, (10000, 10000)), "/opt/data/sub").await
+    check_home(Container::builder().directory("/opt/data/sub", 0o755, (10000, 10000)), "/opt/data/sub").await
 }
 
 #[docker_test]
 async fn profiles_come_back_in_a_hermes_home_on_another_volume() -> Result<()> {
     let volume = Volume::new().await?;
     let builder = Container::builder().volume(&volume, "/srv/my agents");
-    lives_in(builder.directory("/srv/my agents", 0o755, (10000, 10000)), "/srv/my agents").await
+    check_home(builder.directory("/srv/my agents", 0o755, (10000, 10000)), "/srv/my agents").await
 }
 
 #[docker_test]
-async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volume_alone() -> Result<()> {
+async fn the_dashboard_command_leaves_gateways_and_volume_alone() -> Result<()> {
     let wanted = r#"{"desired_state":"running"}"#;
     let builder = || {
         let builder =

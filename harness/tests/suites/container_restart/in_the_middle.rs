@@ -10,7 +10,7 @@ use crate::support::gateways::{
 };
 
 /// Returns a probe: the gateway's state file shows this state.
-fn says(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<()> {
+fn state_file_shows(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<()> {
     let (profile, state) = (profile.to_owned(), state.to_owned());
     async move |container: &Container| {
         let file = state_file(container, &profile).await?;
@@ -19,7 +19,7 @@ fn says(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<()> {
 }
 
 #[docker_test]
-async fn a_gateway_whose_start_was_ordered_a_moment_ago_is_ready_after_the_restart() -> Result<()> {
+async fn a_gateway_ordered_before_the_restart_is_ready_after_it() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     for way in WAYS {
         container.exec(["hermes", "gateway", "start", "--no-wait"]).await?.success();
@@ -38,7 +38,7 @@ const SILENT_NAME_SERVER: &str = r#"use IO::Socket::INET;
     $socket->recv(my $question, 512) while 1;"#;
 
 #[docker_test]
-async fn a_gateway_that_hangs_in_its_start_is_started_anew_by_the_restart() -> Result<()> {
+async fn a_hanging_start_is_repeated_by_the_restart() -> Result<()> {
     let builder = Container::builder().tune(|_, host| host.dns = Some(vec!["127.0.0.1".to_owned()]));
     let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
     // Only root can use this port. The gateway looks for the address of an unknown host.
@@ -47,7 +47,7 @@ async fn a_gateway_that_hangs_in_its_start_is_started_anew_by_the_restart() -> R
     container.exec_sh(config).await?.success();
     for way in [Way::KillAndStart, Way::Restart] {
         container.exec(["hermes", "gateway", "start", "--no-wait"]).await?.success();
-        container.wait_until("it starts", says("default", "starting"), secs(10)).await?;
+        container.wait_until("it starts", state_file_shows("default", "starting"), secs(10)).await?;
         let shown = gateway(&container, "default").await?;
         ensure!(shown.state == "starting" && !shown.ready, "{shown:?}");
         container.exec(["rm", "/opt/data/config.yaml"]).await?.success();
@@ -63,10 +63,10 @@ async fn a_gateway_that_hangs_in_its_start_is_started_anew_by_the_restart() -> R
 }
 
 /// A configuration with a drain that outlasts every test.
-const PATIENT: &str = "gateway:\n  drain_timeout: 100\n";
+const LONG_DRAIN: &str = "gateway:\n  drain_timeout: 100\n";
 
 /// Gives a profile a drain that outlasts every test.
-async fn make_patient(container: &Container, profile: &str) -> Result<()> {
+async fn set_long_drain(container: &Container, profile: &str) -> Result<()> {
     let append = r#"sed -i 's/^gateway:$/gateway:\n  drain_timeout: 100/' "$1/config.yaml""#;
     container.exec(["sh", "-c", append, "sh", &directory(profile)]).await?.success();
     hermes(container, profile, &["gateway", "restart"]).await?.success();
@@ -74,12 +74,12 @@ async fn make_patient(container: &Container, profile: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_drain_that_the_restart_cuts_off_changes_nobodys_intent() -> Result<()> {
+async fn an_interrupted_drain_keeps_the_desired_state() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
-    container.write_file("/opt/data/config.yaml", PATIENT).await?;
+    container.write_file("/opt/data/config.yaml", LONG_DRAIN).await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
     create_and_start(&container, &["idle"]).await?;
-    make_patient(&container, "idle").await?;
+    set_long_drain(&container, "idle").await?;
     for way in [Way::KillAndStart, Way::Restart] {
         hermes(&container, "idle", &["gateway", "start"]).await?.success();
         // One gateway drains because of the order, the other when the container goes down (if it gets the time).
@@ -102,10 +102,10 @@ async fn a_drain_that_the_restart_cuts_off_changes_nobodys_intent() -> Result<()
 }
 
 #[docker_test]
-async fn a_profile_is_whole_or_gone_when_the_container_goes_down_while_it_is_deleted() -> Result<()> {
+async fn an_interrupted_deletion_leaves_a_whole_profile_or_none() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["doomed"]).await?;
-    make_patient(&container, "doomed").await?;
+    set_long_drain(&container, "doomed").await?;
     let before = container.exec_sh("cd /opt/data/profiles/doomed && sha256sum SOUL.md config.yaml").await?;
     let before = before.success().stdout();
     // The deletion waits for the drain.

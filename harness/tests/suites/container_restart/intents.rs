@@ -19,13 +19,12 @@ const RUNNING: [&str; 5] = ["default", "four", "one", "three", "two"];
 const SOON: Duration = secs(15);
 
 /// Returns the gateways without their PIDs: a restart may change only those.
-fn lasting(gateways: &[Gateway]) -> Vec<Gateway> {
+fn without_pids(gateways: &[Gateway]) -> Vec<Gateway> {
     gateways.iter().map(|gateway| Gateway { pid: None, ..gateway.clone() }).collect()
 }
 
 #[docker_test]
-async fn what_ran_is_ready_again_and_what_was_stopped_stays_so_whichever_way_the_container_went_down()
--> Result<()> {
+async fn running_gateways_return_and_stopped_ones_stay_stopped() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let create = "for p in one two three four idle fresh; do hermes profile create $p || exit; done";
     container.exec_sh(create).await?.success();
@@ -45,14 +44,15 @@ async fn what_ran_is_ready_again_and_what_was_stopped_stays_so_whichever_way_the
         way.go(&container).await?;
         let as_before = async |container: &Container| {
             let after = gateways(container).await?;
-            Ok(Look::from_option((lasting(&after) == lasting(&before)).then(|| after.clone()), || {
-                format!("{after:?}")
-            }))
+            Ok(Look::from_option(
+                (without_pids(&after) == without_pids(&before)).then(|| after.clone()),
+                || format!("{after:?}"),
+            ))
         };
         let after = container.wait_until(format!("all as before {way:?}"), as_before, secs(10)).await?;
         let took = began.elapsed();
         ensure!(took < SOON, "{way:?}: took {took:?}");
-        real_gateways_run(&container, &after).await.with_context(|| format!("{way:?}"))?;
+        check_gateways(&container, &after).await.with_context(|| format!("{way:?}"))?;
         let expected = [
             "profile=default prior_state=running action=started",
             "profile=four prior_state=running action=started",
@@ -76,7 +76,7 @@ const LOOK: &str = r#"cd /opt/data && for profile in . profiles/*; do
 done"#;
 
 /// Checks that each ready gateway is a serving process of this boot with its own files. The others have no files.
-async fn real_gateways_run(container: &Container, gateways: &[Gateway]) -> Result<()> {
+async fn check_gateways(container: &Container, gateways: &[Gateway]) -> Result<()> {
     let look = container.exec_sh(LOOK).await?.success();
     let text = look.stdout();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();

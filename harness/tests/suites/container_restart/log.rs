@@ -12,7 +12,7 @@ use crate::support::gateways::{PlantedProfiles, create_and_start, gateway_is, la
 const LOG: &str = "/opt/data/logs/container-boot.log";
 
 #[docker_test]
-async fn whatever_lies_in_profiles_keeps_no_profile_from_its_slot_and_gets_none_itself() -> Result<()> {
+async fn only_valid_profiles_get_a_slot() -> Result<()> {
     let plant = r#"
         name=$(printf '%0243d' 0); mkdir "$name"; echo >"$name/SOUL.md"
         name=$(printf '%0244d' 0); mkdir "$name"; echo >"$name/SOUL.md"
@@ -81,7 +81,7 @@ async fn whatever_lies_in_profiles_keeps_no_profile_from_its_slot_and_gets_none_
 }
 
 #[docker_test]
-async fn the_default_gateway_comes_back_whatever_profiles_is() -> Result<()> {
+async fn the_default_gateway_returns_without_a_profiles_directory() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
     let kinds = [
@@ -108,7 +108,7 @@ async fn the_default_gateway_comes_back_whatever_profiles_is() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_boots_log_is_kept_in_two_files_of_256_kib() -> Result<()> {
+async fn the_boot_log_rotates_at_256_kib() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     let rotated = format!("{LOG}.1");
@@ -138,7 +138,7 @@ async fn the_boots_log_is_kept_in_two_files_of_256_kib() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_log_that_cannot_be_written_keeps_no_gateway_down() -> Result<()> {
+async fn an_unwritable_boot_log_does_not_stop_gateways() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
     container

@@ -20,14 +20,14 @@ const CHANGED: &str = r#"cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profi
     done 2>&1"#;
 
 /// Checks as root that the volume is unchanged, since a permission could be lost as well.
-async fn is_as_it_was(container: &Container, but_for: &[&str]) -> Result<()> {
+async fn check_unchanged(container: &Container, but_for: &[&str]) -> Result<()> {
     let look = [&["bash", "-c", CHANGED, "bash"], but_for].concat();
     container.exec(look).as_root().await?.success().stdout_is("");
     Ok(())
 }
 
 #[docker_test]
-async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothing() -> Result<()> {
+async fn a_volume_of_the_python_image_boots_without_loss() -> Result<()> {
     let unpack = "mkdir /tmp/as-it-was; for to in /opt/data /tmp/as-it-was; do tar xzpf /root/volume.tar.gz -C $to; done";
     let container = Container::builder()
         .file("/root/volume.tar.gz", 0o644, VOLUME)
@@ -52,7 +52,7 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     );
     let state = state_file(&container, "coder").await?;
     ensure!(state["pid"] == json!(coder.pid) && state["desired_state"] == Value::Null, "{state}");
-    is_as_it_was(&container, &[]).await?;
+    check_unchanged(&container, &[]).await?;
 
     // From now on it is an ordinary volume.
     hermes(&container, "writer", &["gateway", "start"]).await?.success();
@@ -70,7 +70,7 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     let boot = last_boot(&container).await?;
     ensure!(boot == expected, "{boot:?}");
     // The gateway of `writer` has a state now, and the configuration has a version. No other file changed.
-    is_as_it_was(&container, &["./config.yaml"]).await?;
+    check_unchanged(&container, &["./config.yaml"]).await?;
     let config = container.exec(["cat", "/opt/data/config.yaml"]).await?.success();
     config.stdout_is("model:\n  default: test/model\nversion: 1");
     let backup = container.exec_sh("cmp /tmp/as-it-was/config.yaml /opt/data/config.yaml.*.bak").await?;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::log_says;
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
-use super::{bound, record, slot, wanted};
+use super::{record, slot, wait_until_bound, with_dashboard};
 use crate::support::driving::{answers_at_both_doors, hermes, look};
 
 /// A program that holds the port before the dashboard starts, as long as `/root/go-on` does not exist.
@@ -19,7 +19,7 @@ until [ -e /root/taken ]; do sleep 0.01; done
 
 /// Checks that the dashboard does not run, and that log, volume and commands report it. The log does so once.
 /// The rest of the container is healthy.
-async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Result<Container> {
+async fn check_failed_start(builder: ContainerBuilder, cause: &str, mend: &str) -> Result<Container> {
     let container = builder.cmd(["gateway", "run"]).start_ready().await?;
     let given_up = async |container: &Container| {
         let slot = slot(container).await?;
@@ -61,56 +61,56 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
 }
 
 #[docker_test]
-async fn a_port_that_is_taken_is_told_with_its_mend_and_tried_again_at_the_next_boot() -> Result<()> {
-    let builder = wanted().file("/etc/cont-init.d/00-taker", 0o755, TAKER);
+async fn a_taken_port_is_reported_and_retried_at_boot() -> Result<()> {
+    let builder = with_dashboard().file("/etc/cont-init.d/00-taker", 0o755, TAKER);
     let cause = "listen on 0.0.0.0:9119: the port is taken";
-    let container = is_told_once(builder, cause, "choose another: HERMES_DASHBOARD_PORT").await?;
+    let container = check_failed_start(builder, cause, "choose another: HERMES_DASHBOARD_PORT").await?;
     container.exec_sh(": >/root/go-on").as_root().await?.success();
     container.restart().await?;
     container.ready().await?;
-    bound(&container).await.context("the port is free again")?;
+    wait_until_bound(&container).await.context("the port is free again")?;
     let status = hermes(&container, "dashboard status").await?.success();
     ensure!(!status.stdout().contains("could not start"), "{}", status.report("no old failure"));
     Ok(())
 }
 
 #[docker_test]
-async fn a_bad_port_is_told_with_its_mend() -> Result<()> {
+async fn a_bad_port_is_refused_with_a_hint() -> Result<()> {
     for port in ["0", "65536", "http", "-1"] {
         let cause = format!(
             "HERMES_DASHBOARD_PORT in the environment is {port:?}, and must be a number from 1 to 65535"
         );
-        let builder = wanted().env("HERMES_DASHBOARD_PORT", port);
-        is_told_once(builder, &cause, "hint: correct it").await.with_context(|| port)?;
+        let builder = with_dashboard().env("HERMES_DASHBOARD_PORT", port);
+        check_failed_start(builder, &cause, "hint: correct it").await.with_context(|| port)?;
     }
     Ok(())
 }
 
 #[docker_test]
-async fn a_bad_host_is_told_with_its_mend() -> Result<()> {
-    let no_name = wanted().env("HERMES_DASHBOARD_HOST", "no such host");
-    is_told_once(
+async fn a_bad_host_is_refused_with_a_hint() -> Result<()> {
+    let no_name = with_dashboard().env("HERMES_DASHBOARD_HOST", "no such host");
+    check_failed_start(
         no_name,
         r#"HERMES_DASHBOARD_HOST in the environment is "no such host""#,
         "hint: correct it",
     )
     .await?;
-    let elsewhere = wanted().env("HERMES_DASHBOARD_HOST", "192.0.2.1");
-    is_told_once(elsewhere, "listen on 192.0.2.1:9119", "hint: choose another: HERMES_DASHBOARD_HOST")
+    let elsewhere = with_dashboard().env("HERMES_DASHBOARD_HOST", "192.0.2.1");
+    check_failed_start(elsewhere, "listen on 192.0.2.1:9119", "hint: choose another: HERMES_DASHBOARD_HOST")
         .await?;
-    let unknown = wanted().env("HERMES_DASHBOARD_HOST", "nowhere.invalid");
+    let unknown = with_dashboard().env("HERMES_DASHBOARD_HOST", "nowhere.invalid");
     let cause = r#"find an address of "nowhere.invalid""#;
-    is_told_once(unknown, cause, "hint: name an address of this machine").await?;
+    check_failed_start(unknown, cause, "hint: name an address of this machine").await?;
     Ok(())
 }
 
 #[docker_test]
-async fn a_password_that_cannot_be_had_closes_the_dashboard_instead_of_opening_it() -> Result<()> {
-    let alone = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "me");
+async fn an_unusable_password_keeps_the_dashboard_closed() -> Result<()> {
+    let alone = with_dashboard().env("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "me");
     let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME in the environment must be accompanied by a password";
-    is_told_once(alone, cause, "hint: correct it").await?;
-    let missing = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
+    check_failed_start(alone, cause, "hint: correct it").await?;
+    let missing = with_dashboard().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
     let cause = "take the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there";
-    is_told_once(missing, cause, "hint: mount the file with the password in it").await?;
+    check_failed_start(missing, cause, "hint: mount the file with the password in it").await?;
     Ok(())
 }

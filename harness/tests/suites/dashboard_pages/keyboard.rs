@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
 use serde_json::json;
 
-use super::{Dash, must_be_calm, row_says};
+use super::{Dash, check_no_complaints, row_says};
 
 /// A script that returns `true` if a person can see the focus.
 const SEEN: &str = "const style = getComputedStyle(document.activeElement); const box = document.activeElement.getBoundingClientRect(); \
@@ -77,5 +77,5 @@ async fn an_agent_is_created_and_started_with_the_keyboard_alone() -> Result<()>
     tab_to(&browser, "a Skip to the content").await?;
     browser.press("Enter").await?;
     ensure!(tab_to(&browser, "input q").await? == ["input q"]);
-    must_be_calm(&browser, "by keyboard").await
+    check_no_complaints(&browser, "by keyboard").await
 }

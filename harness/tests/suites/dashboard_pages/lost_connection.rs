@@ -11,14 +11,14 @@ const FOUND: &str =
     "return document.getElementById('connection').hidden && !document.body.classList.contains('old');";
 
 /// Checks that the page shows later changes without a reload.
-async fn is_live_again(dash: &Dash, browser: &Browser) -> Result<()> {
+async fn check_updates(dash: &Dash, browser: &Browser) -> Result<()> {
     browser.within(secs(40)).wait_for_script("the connection is back", FOUND).await?;
     dash.sh("hermes profile create later").await?;
     row_says(browser, "later", "stopped").await
 }
 
 #[docker_test]
-async fn a_page_says_within_seconds_that_its_dashboard_ended_and_goes_on_when_it_is_back() -> Result<()> {
+async fn a_page_reports_a_stopped_dashboard_and_recovers() -> Result<()> {
     let dash = Dash::up().await?;
     let browser = Browser::builder().start().await?;
     dash.enter(&browser).await?;
@@ -30,12 +30,12 @@ async fn a_page_says_within_seconds_that_its_dashboard_ended_and_goes_on_when_it
     browser.click_text("Create").await?;
     browser.wait_for_text("The dashboard does not answer").await?;
     dash.sh("/command/s6-svc -u /run/service/dashboard").await?;
-    dash.answers().await?;
-    is_live_again(&dash, &browser).await
+    dash.wait_until_answering().await?;
+    check_updates(&dash, &browser).await
 }
 
 #[docker_test]
-async fn a_page_says_that_a_silent_dashboard_is_lost_and_goes_on_when_it_speaks_again() -> Result<()> {
+async fn a_page_reports_a_silent_dashboard_and_recovers() -> Result<()> {
     let dash = Dash::up().await?;
     let browser = Browser::builder().start().await?;
     dash.enter(&browser).await?;
@@ -43,5 +43,5 @@ async fn a_page_says_that_a_silent_dashboard_is_lost_and_goes_on_when_it_speaks_
     dash.container.pause().await?;
     browser.within(secs(40)).wait_for_script("the page says that the connection is lost", LOST).await?;
     dash.container.unpause().await?;
-    is_live_again(&dash, &browser).await
+    check_updates(&dash, &browser).await
 }

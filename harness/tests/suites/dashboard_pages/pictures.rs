@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 }
 
 #[docker_test]
-async fn the_pictures_of_the_readme_show_what_there_is() -> Result<()> {
+async fn the_pictures_of_the_readme_can_be_made() -> Result<()> {
     let soul = "You write Rust, and you read what you wrote before you show it.\n";
     let config = "gateway:\n  port: 8701\n  restart:\n    max_crashes: 5\nmodel:\n  name: small\n  api_key: not-for-anybody\n";
     let dash = Dash::of(
@@ -37,7 +37,7 @@ async fn the_pictures_of_the_readme_show_what_there_is() -> Result<()> {
     // The engine assigns another port after a restart.
     let address = format!("http://127.0.0.1:{}", dash.container.published_port(9119).await?);
     let dash = Dash { address, ..dash };
-    dash.answers().await?;
+    dash.wait_until_answering().await?;
     for (agent, state) in [("coder", "running"), ("scout", "given-up"), ("writer", "stopped")] {
         dash.container.wait_until(format!("{agent} is {state}"), gateway_is(agent, state), secs(20)).await?;
     }

@@ -4,11 +4,11 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
 use serde_json::json;
 
-use super::{Dash, mark, must_be_calm, must_be_marked, row, row_says, with_dashboard};
+use super::{Dash, check_marked, check_no_complaints, mark, row, row_says, with_dashboard};
 use crate::support::gateways::PlantedProfiles as _;
 
 #[docker_test]
-async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_start_failed() -> Result<()> {
+async fn a_given_up_gateway_is_shown_with_its_error() -> Result<()> {
     let dash = Dash::of(with_dashboard().profile("scout").profile_file(
         "scout",
         "config.yaml",
@@ -26,7 +26,7 @@ async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_st
     let problem = browser.text(&row("scout", ".problem")).await?;
     ensure!(problem.contains("70000") && problem.contains("config.yaml"), "{problem}");
     browser.wait_for_script("the summary counts it", "return document.querySelector('.summary').textContent.trim() === '2 agents, 0 running, 1 in trouble'").await?;
-    must_be_marked(&browser).await?;
+    check_marked(&browser).await?;
     browser.click(&row("scout", "th a")).await?;
     browser.wait_for("h1 .state.bad").await?;
     ensure!(browser.text("#problem").await?.contains("70000"));
@@ -43,7 +43,7 @@ async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_st
             "return document.getElementById('problem').childElementCount === 0",
         )
         .await?;
-    must_be_marked(&browser).await
+    check_marked(&browser).await
 }
 
 /// Hostile lines as an argument of `printf`.
@@ -56,7 +56,7 @@ const HOSTILE: &str = concat!(
 );
 
 #[docker_test]
-async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Result<()> {
+async fn logs_souls_and_settings_never_become_markup() -> Result<()> {
     let dash = Dash::up().await?;
     dash.sh("hermes profile create coder && hermes -p coder gateway start").await?;
     let script = format!("printf '{HOSTILE}' >>/opt/data/logs/gateways/coder/current");
@@ -69,10 +69,10 @@ async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Res
     let browser = Browser::builder().start().await?;
     dash.enter(&browser).await?;
     browser.goto(&dash.url("/profiles/coder")).await?;
-    must_be_harmless(&browser, 1).await?;
+    check_escaped(&browser, 1).await?;
     // The same lines arrive while the page follows the log.
     dash.sh(&script).await?;
-    must_be_harmless(&browser, 2).await?;
+    check_escaped(&browser, 2).await?;
     let soul = browser.execute("return document.getElementById('soul-text').value").await?;
     ensure!(soul == "</textarea><script>window.pwned = 1</script>", "{soul}");
     browser.wait_for_text("<b>word</b>").await?;
@@ -81,11 +81,11 @@ async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Res
     browser.click_text("Search").await?;
     browser.wait_for_text("2 lines contain “<script>window.pwned”").await?;
     ensure!(browser.execute("return window.pwned === undefined").await? == json!(true));
-    must_be_calm(&browser, "with hostile lines").await
+    check_no_complaints(&browser, "with hostile lines").await
 }
 
 /// Checks that the log shows all lines as text, each `times` times.
-async fn must_be_harmless(browser: &Browser, times: usize) -> Result<()> {
+async fn check_escaped(browser: &Browser, times: usize) -> Result<()> {
     let last =
         format!("return document.getElementById('log').textContent.split('reversed').length - 1 === {times}");
     browser.within(secs(10)).wait_for_script("the last hostile line", &last).await?;

@@ -6,7 +6,7 @@ use hermes_harness::{Browser, docker_test};
 use super::{Dash, row};
 
 #[docker_test]
-async fn an_agent_is_created_started_stopped_and_deleted_without_any_script() -> Result<()> {
+async fn an_agent_lives_and_ends_without_javascript() -> Result<()> {
     let dash = Dash::up().await?;
     let browser = Browser::builder().without_javascript().start().await?;
     dash.enter(&browser).await?;

@@ -19,7 +19,7 @@ pub(super) fn is_secret(name: &str) -> bool {
 }
 
 #[docker_test]
-async fn every_file_of_the_folder_is_looked_at_by_a_test() -> Result<()> {
+async fn every_deployment_file_has_a_test() -> Result<()> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder())? {
         names.push(entry?.file_name().to_string_lossy().into_owned());
@@ -68,7 +68,7 @@ async fn a_secret_is_a_file_that_a_variable_names() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_published_port_is_the_loopbacks() -> Result<()> {
+async fn ports_are_published_on_the_loopback_only() -> Result<()> {
     for file in COMPOSE_FILES {
         let content = read(file)?;
         for port in content["services"]["hermes"]["ports"].as_array().into_iter().flatten() {
@@ -80,7 +80,7 @@ async fn a_published_port_is_the_loopbacks() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_container_is_given_the_time_that_its_stop_may_take() -> Result<()> {
+async fn the_stop_grace_period_exceeds_the_services_grace() -> Result<()> {
     for file in COMPOSE_FILES {
         let content = read(file)?;
         let service = &content["services"]["hermes"];

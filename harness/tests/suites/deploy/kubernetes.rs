@@ -18,32 +18,32 @@ use super::{folder, read};
 /// Reads a file of `deploy/kubernetes/` as its type. Fails when the file has a field that the type does not know.
 pub(super) fn typed<T: DeserializeOwned + Serialize>(file: &str) -> Result<T> {
     let file = format!("kubernetes/{file}");
-    understood(&read(&file)?).with_context(|| format!("deploy/{file}"))
+    parse_strictly(&read(&file)?).with_context(|| format!("deploy/{file}"))
 }
 
 /// Parses a value, and compares it with its serialized form: serde ignores unknown fields, such as misspelt ones.
-fn understood<T: DeserializeOwned + Serialize>(said: &Value) -> Result<T> {
+fn parse_strictly<T: DeserializeOwned + Serialize>(said: &Value) -> Result<T> {
     let typed: T = serde_json::from_value(said.clone())?;
     let mut lost = Vec::new();
-    note_lost(said, &serde_json::to_value(&typed)?, "", &mut lost);
+    collect_lost(said, &serde_json::to_value(&typed)?, "", &mut lost);
     ensure!(lost.is_empty(), "Kubernetes does not know, or reads otherwise:\n  {}", lost.join("\n  "));
     Ok(typed)
 }
 
 /// Collects the values of `said` that `kept` lacks, by their paths.
-fn note_lost(said: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
+fn collect_lost(said: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
     match (said, kept) {
         (Value::Object(said), Value::Object(kept)) => {
             for (name, value) in said {
                 match kept.get(name) {
-                    Some(kept) => note_lost(value, kept, &format!("{path}.{name}"), lost),
+                    Some(kept) => collect_lost(value, kept, &format!("{path}.{name}"), lost),
                     None => lost.push(format!("{path}.{name}: {value}")),
                 }
             }
         }
         (Value::Array(said), Value::Array(kept)) if said.len() == kept.len() => {
             for (index, (said, kept)) in said.iter().zip(kept).enumerate() {
-                note_lost(said, kept, &format!("{path}[{index}]"), lost);
+                collect_lost(said, kept, &format!("{path}[{index}]"), lost);
             }
         }
         _ if said == kept => {}
@@ -97,7 +97,7 @@ pub(super) fn variables(container: &Container) -> BTreeMap<&str, &str> {
 }
 
 #[docker_test]
-async fn kubernetes_understands_every_word_of_every_file() -> Result<()> {
+async fn kubernetes_knows_every_field_of_every_file() -> Result<()> {
     let mut kinds = Vec::new();
     for entry in std::fs::read_dir(folder().join("kubernetes"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -117,20 +117,20 @@ async fn kubernetes_understands_every_word_of_every_file() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_word_that_kubernetes_does_not_know_is_found_however_deep() -> Result<()> {
+async fn an_unknown_nested_field_is_found() -> Result<()> {
     let mut set = read("kubernetes/statefulset.yaml")?;
     let context = &mut set["spec"]["template"]["spec"]["containers"][0]["securityContext"];
     context["readOnlyRootFileSystem"] = context["readOnlyRootFilesystem"].take();
     let context = context.as_object_mut().context("a map")?;
     context.remove("readOnlyRootFilesystem");
-    let error = understood::<StatefulSet>(&set).expect_err("it is misspelt").to_string();
+    let error = parse_strictly::<StatefulSet>(&set).expect_err("it is misspelt").to_string();
     let path = ".spec.template.spec.containers[0].securityContext.readOnlyRootFileSystem: true";
     ensure!(error.ends_with(path), "{error}");
     Ok(())
 }
 
 #[docker_test]
-async fn selectors_names_and_ports_of_the_kubernetes_files_fit_each_other() -> Result<()> {
+async fn selectors_names_and_ports_of_the_kubernetes_files_match() -> Result<()> {
     let set = stateful_set()?;
     let spec = set.spec.as_ref().context("it has a spec")?;
     let labels = spec.template.metadata.as_ref().and_then(|meta| meta.labels.as_ref()).context("labels")?;
@@ -165,7 +165,7 @@ async fn selectors_names_and_ports_of_the_kubernetes_files_fit_each_other() -> R
 }
 
 #[docker_test]
-async fn every_mount_of_the_pod_has_its_volume_and_every_volume_its_mount() -> Result<()> {
+async fn mounts_and_volumes_of_the_pod_match() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let claims = set.spec.as_ref().and_then(|spec| spec.volume_claim_templates.as_ref());
@@ -181,7 +181,7 @@ async fn every_mount_of_the_pod_has_its_volume_and_every_volume_its_mount() -> R
 }
 
 #[docker_test]
-async fn the_pods_secrets_are_files_with_the_keys_of_the_secret() -> Result<()> {
+async fn the_pod_reads_its_secrets_from_files() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let container = container(pod)?;
@@ -206,8 +206,7 @@ async fn the_pods_secrets_are_files_with_the_keys_of_the_secret() -> Result<()> 
 }
 
 #[docker_test]
-async fn no_probe_asks_after_every_agent_and_the_pod_is_given_the_time_that_its_stop_may_take() -> Result<()>
-{
+async fn no_probe_checks_all_agents_and_the_grace_period_suffices() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let container = container(pod)?;
@@ -227,7 +226,7 @@ async fn no_probe_asks_after_every_agent_and_the_pod_is_given_the_time_that_its_
 }
 
 #[docker_test]
-async fn the_pod_asks_for_no_right_that_it_does_not_need() -> Result<()> {
+async fn the_pod_asks_for_no_unneeded_right() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let container = container(pod)?;

@@ -43,7 +43,7 @@ fn read(file: &str) -> Result<Value> {
 
 /// Returns the test's addition to a Compose file: the harness's labels on all objects, and a quick health check.
 /// It is JSON, which is also YAML.
-fn addition(file: &Value, labels: &Value) -> String {
+fn test_overrides(file: &Value, labels: &Value) -> String {
     let labelled = |section: &str| -> Value {
         let names = file[section].as_object().into_iter().flatten().map(|(name, _)| name.clone());
         names.map(|name| (name, json!({ "labels": labels }))).collect::<serde_json::Map<_, _>>().into()
@@ -64,7 +64,7 @@ fn addition(file: &Value, labels: &Value) -> String {
 }
 
 /// Waits until the engine reports the container as healthy.
-async fn healthy(container: &Container) -> Result<()> {
+async fn wait_until_healthy(container: &Container) -> Result<()> {
     let is_healthy = async |container: &Container| {
         let health = container.state().await?.health;
         Ok(Look::holds(health.as_deref() == Some("healthy"), || format!("{health:?}")))
@@ -73,14 +73,14 @@ async fn healthy(container: &Container) -> Result<()> {
 }
 
 /// Waits until the container is healthy and its gateway runs. A healthy container may still start its gateway.
-async fn healthy_with_its_gateway(container: &Container) -> Result<()> {
-    healthy(container).await?;
+async fn wait_until_gateway_runs(container: &Container) -> Result<()> {
+    wait_until_healthy(container).await?;
     container.wait_until("its gateway runs", gateway_is("default", "running"), secs(15)).await?;
     Ok(())
 }
 
 /// Checks that the gateway has the secret without the newline of its file. Engine and log do not show it.
-async fn only_the_gateway_has_the_secret(container: &Container) -> Result<()> {
+async fn check_secret(container: &Container) -> Result<()> {
     let secret = SECRET_FILE.trim_end();
     let gateway = only_gateway(container).await?;
     let environ = container.read_own_environment(gateway.pid).await?;
@@ -112,7 +112,7 @@ enum From {
 }
 
 /// Checks that the dashboard shows the agents only with the right password.
-async fn the_dashboard_asks_for_its_password(container: &Container, from: From) -> Result<()> {
+async fn check_dashboard_login(container: &Container, from: From) -> Result<()> {
     let pair = |password: &str| {
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("hermes:{password}"));
         format!("Basic {pair}")

@@ -8,9 +8,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::docker_test;
 
 use super::compose::Project;
-use super::{
-    From, healthy_with_its_gateway, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password,
-};
+use super::{From, check_dashboard_login, check_secret, wait_until_gateway_runs};
 use crate::support::driving::only_gateway;
 
 /// Returns the facts that the set-up of the volume must not change: owner, mode, and time of the last change.
@@ -24,7 +22,7 @@ fn metadata(path: &Path) -> Result<Metadata> {
 }
 
 #[docker_test]
-async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_their_files() -> Result<()> {
+async fn nas_agents_and_files_belong_to_puid_and_pgid() -> Result<()> {
     let shared = tempfile::tempdir()?;
     let data = shared.path().join("data");
     let (foreign, foreign_file) = (data.join("photos"), data.join("photos/holiday.jpg"));
@@ -43,7 +41,7 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let project = Project::up("compose.nas.yaml", &variables).await?;
     let container = project.container().await?;
-    healthy_with_its_gateway(&container).await?;
+    wait_until_gateway_runs(&container).await?;
 
     let gateway = only_gateway(&container).await?;
     ensure!(gateway.uid == account.0, "not {account:?}: {gateway:?}");
@@ -63,8 +61,8 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     let after = (facts(&foreign)?, facts(&foreign_file)?);
     ensure!(after == before, "what is not an agent's was touched: {before:?}, now {after:?}");
 
-    only_the_gateway_has_the_secret(&container).await?;
-    the_dashboard_asks_for_its_password(&container, From::Outside).await?;
+    check_secret(&container).await?;
+    check_dashboard_login(&container, From::Outside).await?;
 
     project.compose(&["down", "-v"]).await?;
     let left = project.left().await?;

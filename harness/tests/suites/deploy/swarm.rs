@@ -9,8 +9,7 @@ use serde_json::json;
 
 use super::program::Program;
 use super::{
-    From, SECRETS, addition, folder, healthy_with_its_gateway, only_the_gateway_has_the_secret, read,
-    the_dashboard_asks_for_its_password,
+    From, SECRETS, check_dashboard_login, check_secret, folder, read, test_overrides, wait_until_gateway_runs,
 };
 use crate::support::driving::{answers_at_both_doors, directory, hermes};
 
@@ -40,7 +39,7 @@ impl Stack {
         }
         let folder_of_test = tempfile::tempdir()?;
         let added = folder_of_test.path().join("addition.yaml");
-        std::fs::write(&added, addition(&read(file)?, &json!(labels)))?;
+        std::fs::write(&added, test_overrides(&read(file)?, &json!(labels)))?;
 
         let name = unique_name("stack");
         // The image is given by its ID: the engine would look up a name in the registry.
@@ -85,7 +84,7 @@ impl Stack {
     }
 
     /// Checks that no port is published. A port of a service is open on every node, and no container has it.
-    async fn publishes_nothing(&self) -> Result<()> {
+    async fn check_no_published_port(&self) -> Result<()> {
         let services = self.swarm.docker().list_services(None).await?;
         let ports: Vec<_> =
             services.into_iter().filter_map(|service| service.endpoint?.ports).flatten().collect();
@@ -108,15 +107,15 @@ impl Stack {
 
 #[docker_test]
 #[serial(swarm)]
-async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_trace() -> Result<()> {
+async fn a_stack_tolerates_a_broken_agent_and_leaves_nothing_behind() -> Result<()> {
     let stack = Stack::deploy("swarm.yaml").await?;
     let container = stack.container().await?;
-    healthy_with_its_gateway(&container).await?;
+    wait_until_gateway_runs(&container).await?;
     answers_at_both_doors(&container, "default", 8642).await?;
-    only_the_gateway_has_the_secret(&container).await?;
-    the_dashboard_asks_for_its_password(&container, From::Inside).await?;
-    stack.publishes_nothing().await?;
-    an_ill_agent_leaves_it_healthy(&container).await?;
+    check_secret(&container).await?;
+    check_dashboard_login(&container, From::Inside).await?;
+    stack.check_no_published_port().await?;
+    check_with_broken_agent(&container).await?;
 
     let left = stack.remove().await?;
     ensure!(left.len() == 1 && left[0].ends_with("_data"), "left by stack rm: {left:?}");
@@ -130,7 +129,7 @@ async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_t
 }
 
 /// Checks that `hermes health` reports a given-up agent, and that the check of the stack succeeds.
-async fn an_ill_agent_leaves_it_healthy(container: &Container) -> Result<()> {
+async fn check_with_broken_agent(container: &Container) -> Result<()> {
     hermes(container, "profile create ill").await?.success();
     let broken = format!("echo 'gateway: {{port: none}}' >{}/config.yaml", directory("ill"));
     container.exec_sh(&broken).await?.success();
