@@ -305,8 +305,8 @@ async fn a_broken_configuration_is_tried_once_per_boot() -> Result<()> {
     container.wait_until("the other is up", gateway_is("other", "running"), secs(10)).await?;
     container.exec_sh("rm /opt/data/profiles/coder/config.yaml").await?.success();
     hermes(&container, "coder", &["gateway", "start"]).await?.success();
-    let mended = gateway(&container, "coder").await?;
-    ensure!((mended.state.as_str(), mended.problem.as_deref()) == ("running", None), "{mended:?}");
+    let corrected = gateway(&container, "coder").await?;
+    ensure!((corrected.state.as_str(), corrected.problem.as_deref()) == ("running", None), "{corrected:?}");
     Ok(())
 }
 

@@ -19,7 +19,7 @@ until [ -e /root/taken ]; do sleep 0.01; done
 
 /// Checks that the dashboard does not run, and that log, volume and commands report it. The log does so once.
 /// The rest of the container is healthy.
-async fn check_failed_start(builder: ContainerBuilder, cause: &str, mend: &str) -> Result<Container> {
+async fn check_failed_start(builder: ContainerBuilder, cause: &str, hint: &str) -> Result<Container> {
     let container = builder.cmd(["gateway", "run"]).start_ready().await?;
     let given_up = async |container: &Container| {
         let slot = slot(container).await?;
@@ -29,7 +29,7 @@ async fn check_failed_start(builder: ContainerBuilder, cause: &str, mend: &str) 
     let told = log_says("dashboard: it is given up: it cannot run with its configuration (exit code 78)");
     container.wait_until("it is given up", told, secs(10)).await?;
     // The message goes to stdout through the logger, and the cause to stderr. The order may vary.
-    let all = ["error: the dashboard does not run", cause, mend];
+    let all = ["error: the dashboard does not run", cause, hint];
     let said = async |container: &Container| {
         let log = container.log().await?;
         Ok(Look::holds(all.iter().all(|words| log.contains(words)), || log))
@@ -75,42 +75,63 @@ async fn a_taken_port_is_reported_and_retried_at_boot() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_bad_port_is_refused_with_a_hint() -> Result<()> {
-    for port in ["0", "65536", "http", "-1"] {
-        let cause = format!(
-            "HERMES_DASHBOARD_PORT in the environment is {port:?}, and must be a number from 1 to 65535"
-        );
-        let builder = with_dashboard().env("HERMES_DASHBOARD_PORT", port);
-        check_failed_start(builder, &cause, "hint: correct it").await.with_context(|| port)?;
-    }
+#[case::zero("0")]
+#[case::too_large("65536")]
+#[case::a_word("http")]
+#[case::negative("-1")]
+async fn a_bad_port_is_refused_with_a_hint(#[case] port: &str) -> Result<()> {
+    let cause =
+        format!("HERMES_DASHBOARD_PORT in the environment is {port:?}, and must be a number from 1 to 65535");
+    let builder = with_dashboard().env("HERMES_DASHBOARD_PORT", port);
+    check_failed_start(builder, &cause, "hint: correct it").await?;
+    Ok(())
+}
+
+// The address belongs to a documentation network (RFC 5737): no machine has it.
+#[docker_test]
+#[case::no_name(
+    "no such host",
+    r#"HERMES_DASHBOARD_HOST in the environment is "no such host""#,
+    "hint: correct it"
+)]
+#[case::foreign_address(
+    "192.0.2.1",
+    "listen on 192.0.2.1:9119",
+    "hint: choose another: HERMES_DASHBOARD_HOST"
+)]
+#[case::unknown_name(
+    "nowhere.invalid",
+    r#"find an address of "nowhere.invalid""#,
+    "hint: name an address of this machine"
+)]
+async fn a_bad_host_is_refused_with_a_hint(
+    #[case] host: &str,
+    #[case] cause: &str,
+    #[case] hint: &str,
+) -> Result<()> {
+    check_failed_start(with_dashboard().env("HERMES_DASHBOARD_HOST", host), cause, hint).await?;
     Ok(())
 }
 
 #[docker_test]
-async fn a_bad_host_is_refused_with_a_hint() -> Result<()> {
-    let no_name = with_dashboard().env("HERMES_DASHBOARD_HOST", "no such host");
-    check_failed_start(
-        no_name,
-        r#"HERMES_DASHBOARD_HOST in the environment is "no such host""#,
-        "hint: correct it",
-    )
-    .await?;
-    let elsewhere = with_dashboard().env("HERMES_DASHBOARD_HOST", "192.0.2.1");
-    check_failed_start(elsewhere, "listen on 192.0.2.1:9119", "hint: choose another: HERMES_DASHBOARD_HOST")
-        .await?;
-    let unknown = with_dashboard().env("HERMES_DASHBOARD_HOST", "nowhere.invalid");
-    let cause = r#"find an address of "nowhere.invalid""#;
-    check_failed_start(unknown, cause, "hint: name an address of this machine").await?;
-    Ok(())
-}
-
-#[docker_test]
-async fn an_unusable_password_keeps_the_dashboard_closed() -> Result<()> {
-    let alone = with_dashboard().env("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "me");
-    let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME in the environment must be accompanied by a password";
-    check_failed_start(alone, cause, "hint: correct it").await?;
-    let missing = with_dashboard().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
-    let cause = "take the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there";
-    check_failed_start(missing, cause, "hint: mount the file with the password in it").await?;
+#[case::name_alone(
+    "HERMES_DASHBOARD_BASIC_AUTH_USERNAME",
+    "me",
+    "HERMES_DASHBOARD_BASIC_AUTH_USERNAME in the environment must be accompanied by a password",
+    "hint: correct it"
+)]
+#[case::missing_file(
+    "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE",
+    "/run/secrets/none",
+    "take the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there",
+    "hint: mount the file with the password in it"
+)]
+async fn an_unusable_password_keeps_the_dashboard_closed(
+    #[case] variable: &str,
+    #[case] value: &str,
+    #[case] cause: &str,
+    #[case] hint: &str,
+) -> Result<()> {
+    check_failed_start(with_dashboard().env(variable, value), cause, hint).await?;
     Ok(())
 }

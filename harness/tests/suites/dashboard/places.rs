@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Request, log_says, process_table, slot_ready};
-use hermes_harness::{Container, Look, Volume, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Look, Volume, docker_test, secs};
 
 use super::{
     PORT, SLOT, path_of_link, record, session_of, slot, start_dashboard, status_with, token,
@@ -63,36 +63,24 @@ async fn the_dashboard_command_fails_with_its_error() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_dashboard_serves_with_few_rights() -> Result<()> {
-    for (what, builder) in [
-        ("--user 10000:10000", with_dashboard().user("10000:10000")),
-        ("--read-only", with_dashboard().read_only().tmpfs("/run", "")),
-        ("both", with_dashboard().user("10000:10000").read_only().tmpfs("/run", "")),
-    ] {
-        let container = start_dashboard(builder).await.context(what)?;
-        let token = token(&container).await?;
-        ensure!(
-            status_with(&container, ("Authorization", &format!("Bearer {token}"))).await? == 200,
-            "{what}"
-        );
-        let bearer = format!("Bearer {token}");
-        let create =
-            Request::post("/api/profiles").header("Authorization", &bearer).json(r#"{"name":"coder"}"#);
-        let created = container.http(PORT, &create).await?;
-        ensure!(created.status == 201, "{what}: {}", created.text());
-        let start = Request::post("/api/profiles/coder/start").header("Authorization", &bearer);
-        let started = container.http(PORT, &start).await?;
-        ensure!(
-            started.status == 200 && started.text().contains(r#""state":"running""#),
-            "{what}: {}",
-            started.text()
-        );
-        let pid = slot(&container).await?.pid.context("it is up")?;
-        container.kill_process(pid, "KILL").await?;
-        let other = hermes_harness::probe::slot_pid_other_than(SLOT, pid);
-        container.wait_until("it is back", other, secs(10)).await.context(what)?;
-        wait_until_bound(&container).await?;
-    }
+#[case::without_root(with_dashboard().user("10000:10000"))]
+#[case::read_only(with_dashboard().read_only().tmpfs("/run", ""))]
+#[case::both(with_dashboard().user("10000:10000").read_only().tmpfs("/run", ""))]
+async fn the_dashboard_serves_with_few_rights(#[case] builder: ContainerBuilder) -> Result<()> {
+    let container = start_dashboard(builder).await?;
+    let bearer = format!("Bearer {}", token(&container).await?);
+    ensure!(status_with(&container, ("Authorization", &bearer)).await? == 200);
+    let create = Request::post("/api/profiles").header("Authorization", &bearer).json(r#"{"name":"coder"}"#);
+    let created = container.http(PORT, &create).await?;
+    ensure!(created.status == 201, "{}", created.text());
+    let start = Request::post("/api/profiles/coder/start").header("Authorization", &bearer);
+    let started = container.http(PORT, &start).await?;
+    ensure!(started.status == 200 && started.text().contains(r#""state":"running""#), "{}", started.text());
+    let pid = slot(&container).await?.pid.context("it is up")?;
+    container.kill_process(pid, "KILL").await?;
+    let other = hermes_harness::probe::slot_pid_other_than(SLOT, pid);
+    container.wait_until("it is back", other, secs(10)).await?;
+    wait_until_bound(&container).await?;
     Ok(())
 }
 
@@ -143,8 +131,7 @@ async fn a_read_only_volume_gives_a_link_for_one_start() -> Result<()> {
 #[docker_test]
 async fn a_volume_held_by_another_container_can_only_be_viewed() -> Result<()> {
     let volume = Volume::new().await?;
-    let on =
-        |builder: hermes_harness::ContainerBuilder, name| builder.volume(&volume, "/opt/data").hostname(name);
+    let on = |builder: ContainerBuilder, name| builder.volume(&volume, "/opt/data").hostname(name);
     let first = on(Container::builder(), "first").cmd(["gateway", "run"]).start_ready().await?;
     first.wait_until("its gateway runs", slot_ready("gateway-default"), secs(10)).await?;
     let second = start_dashboard(on(with_dashboard(), "second")).await?;

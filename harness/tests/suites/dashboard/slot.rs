@@ -24,37 +24,43 @@ done
 echo $((${EPOCHREALTIME/./} - from))'"#;
 
 #[docker_test]
-async fn the_slot_is_down_unless_the_variable_is_true() -> Result<()> {
-    for value in [None, Some(""), Some("0"), Some("no"), Some("false"), Some("on")] {
-        let mut builder = Container::builder().cmd(["sleep", "infinity"]);
-        if let Some(value) = value {
-            builder = builder.env(VARIABLE, value);
-        }
-        let container = builder.start_ready().await?;
-        check_down(&container).await.with_context(|| format!("{value:?}"))?;
-        let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
-        ensure!(said.starts_with("down ") && !said.contains("want up"), "{value:?}: {said}");
-        // The slot was never started, so its `run` had no decision to make.
-        ensure!(!slot(&container).await?.normally_up, "{value:?}: only its run keeps it down");
-        let log = container.log().await?;
-        ensure!(!log.contains("dashboard:"), "{value:?}: {log}");
-        hermes(&container, "dashboard status").await?.success();
+#[case::unset(None)]
+#[case::empty(Some(""))]
+#[case::zero(Some("0"))]
+#[case::no(Some("no"))]
+#[case::false_word(Some("false"))]
+#[case::on(Some("on"))]
+async fn the_slot_is_down_unless_the_variable_is_true(#[case] value: Option<&str>) -> Result<()> {
+    let mut builder = Container::builder().cmd(["sleep", "infinity"]);
+    if let Some(value) = value {
+        builder = builder.env(VARIABLE, value);
     }
+    let container = builder.start_ready().await?;
+    check_down(&container).await?;
+    let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
+    ensure!(said.starts_with("down ") && !said.contains("want up"), "{said}");
+    // The slot was never started, so its `run` had no decision to make.
+    ensure!(!slot(&container).await?.normally_up, "only its run keeps it down");
+    let log = container.log().await?;
+    ensure!(!log.contains("dashboard:"), "{log}");
+    hermes(&container, "dashboard status").await?.success();
     Ok(())
 }
 
 #[docker_test]
-async fn the_slot_is_up_if_the_variable_is_true() -> Result<()> {
-    for value in ["1", "true", "YES", "True"] {
-        let builder = Container::builder().env(VARIABLE, value).cmd(["sleep", "infinity"]);
-        let container = start_dashboard(builder).await.with_context(|| value)?;
-        let address = bound_address(&container, PORT).await?;
-        ensure!(address.as_deref() == Some("0.0.0.0"), "{value}: {address:?}");
-        let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
-        ensure!(said.starts_with("up ") && said.contains("ready"), "{value}: {said}");
-        let status = hermes(&container, "dashboard status").await?.success();
-        ensure!(status.stdout().contains("slot: ready"), "{}", status.report("ready"));
-    }
+#[case::one("1")]
+#[case::lower_case("true")]
+#[case::upper_case("YES")]
+#[case::mixed_case("True")]
+async fn the_slot_is_up_if_the_variable_is_true(#[case] value: &str) -> Result<()> {
+    let builder = Container::builder().env(VARIABLE, value).cmd(["sleep", "infinity"]);
+    let container = start_dashboard(builder).await?;
+    let address = bound_address(&container, PORT).await?;
+    ensure!(address.as_deref() == Some("0.0.0.0"), "{address:?}");
+    let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
+    ensure!(said.starts_with("up ") && said.contains("ready"), "{said}");
+    let status = hermes(&container, "dashboard status").await?.success();
+    ensure!(status.stdout().contains("slot: ready"), "{}", status.report("ready"));
     Ok(())
 }
 

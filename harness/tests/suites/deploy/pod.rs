@@ -82,14 +82,9 @@ async fn the_secrets_reach_only_the_gateway_and_the_dashboard() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_restart_of_the_pods_container_brings_its_agents_back() -> Result<()> {
-    for empty_dirs in [EmptyDirs::Tmpfs, EmptyDirs::Kept] {
-        comes_back(empty_dirs).await.with_context(|| format!("{empty_dirs:?}"))?;
-    }
-    Ok(())
-}
-
-async fn comes_back(empty_dirs: EmptyDirs) -> Result<()> {
+#[case::empty_run(EmptyDirs::Tmpfs)]
+#[case::kept_run(EmptyDirs::Kept)]
+async fn a_restart_of_the_pods_container_brings_its_agents_back(#[case] empty_dirs: EmptyDirs) -> Result<()> {
     let pod = Pod::start(empty_dirs).await?;
     wait_for_probes(&pod).await?;
     pod.sh("hermes profile create coder && hermes -p coder gateway start").await?.success();
