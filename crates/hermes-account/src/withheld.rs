@@ -13,6 +13,17 @@ use std::path::Path;
 /// The password of the dashboard. The set-up hashes it at boot, and the dashboard verifies logins with the hash.
 pub const DASHBOARD_PASSWORD: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
 
+/// The hash of that password.
+pub const DASHBOARD_PASSWORD_HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
+
+/// The variables of the login to the dashboard. No gateway gets them: an agent must not log in as its operator.
+pub const DASHBOARD_LOGIN: [&str; 4] = [
+    "HERMES_DASHBOARD_BASIC_AUTH_USERNAME",
+    DASHBOARD_PASSWORD,
+    "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE",
+    DASHBOARD_PASSWORD_HASH,
+];
+
 /// The content of `auth.json`. The set-up writes the file at the first boot. No other code reads the variable.
 pub const AUTH_JSON: &str = "HERMES_AUTH_JSON_BOOTSTRAP";
 

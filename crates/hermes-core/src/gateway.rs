@@ -1,6 +1,8 @@
-//! The files of a gateway: its state, its log, its socket.
+//! The files of a gateway: its state, its log, its socket, its settings, its PID.
 
 pub mod log;
+pub mod pid;
+pub mod settings;
 pub mod socket;
 pub mod state;
 

@@ -32,7 +32,7 @@ pub enum HomeError {
         value: OsString,
     },
     /// `profiles/` exists, or may exist, and cannot be read.
-    #[error("list the profiles in {}", path.display())]
+    #[error("failed to list the profiles in {}", path.display())]
     ListProfiles {
         /// The directory.
         path: PathBuf,

@@ -48,8 +48,40 @@ pub const STATE_FILES: &[&str] = &[
 /// The files of `HERMES_HOME` alone.
 const HOME_FILES: &[&str] = &["active_profile", "lease.json", "lease.lock", SEEDS];
 
-/// The files of a profile with secrets. Only the account may read them.
-pub const SECRET_FILES: &[&str] = &[".env", "auth.json"];
+/// The files of a profile that hold secrets: only the account may read them.
+pub const SECRET_FILES: [&str; 2] = [".env", "auth.json"];
+
+/// Returns `true` if `name`, directly in the directory of a profile, is a file that holds secrets.
+pub fn is_secret_file(name: &str) -> bool {
+    SECRET_FILES.contains(&name)
+}
+
+/// The files and directories in `HERMES_HOME` that are the default profile's own: an export takes them. The others are shared, or not
+/// Hermes's.
+pub const OF_THE_DEFAULT_PROFILE: &[&str] = &[
+    "SOUL.md",
+    "config.yaml",
+    ".env",
+    "auth.json",
+    "memories",
+    "skills",
+    "skins",
+    "plans",
+    "hooks",
+    "cron",
+    "sessions",
+    "workspace",
+];
+
+/// The entries of a profile that mean nothing without its running gateway. A desired state says nothing about a gateway elsewhere: two
+/// gateways with the same accounts would both answer.
+const OF_THE_GATEWAY: &[&str] =
+    &["gateway.pid", "gateway.lock", "gateway.sock", "gateway_state.json", "processes.json", "logs"];
+
+/// Returns `true` if `name`, directly in the directory of a profile, belongs to its running gateway: no export takes it.
+pub fn is_of_the_gateway(name: &str) -> bool {
+    OF_THE_GATEWAY.contains(&name) || name.ends_with(".lock") || name.ends_with(".tmp")
+}
 
 /// Returns `true` if `name`, directly in `HERMES_HOME`, is a file of hermes: a state file, its lock, its
 /// temporary copy, its backup, or a file of SQLite beside a database.
@@ -121,6 +153,17 @@ mod tests {
         }
         for name in WHOLE {
             assert!(names.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_tables_of_a_profile_name_known_files_and_directories() {
+        let is_known = |name: &str| {
+            STATE_FILES.contains(&name) || DIRECTORIES.iter().any(|(directory, _)| *directory == name)
+        };
+        let tables = SECRET_FILES.iter().chain(OF_THE_DEFAULT_PROFILE).chain(OF_THE_GATEWAY);
+        for name in tables {
+            assert!(is_known(name), "{name}");
         }
     }
 }

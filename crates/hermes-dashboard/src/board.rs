@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
-use crate::agents::{Failure, Gateway};
 use crate::process_usage::Usage;
+use hermes_operations::{Gateway, Report};
 
 pub(crate) use row::{Profile, RowView, mebibytes};
 
@@ -32,7 +32,7 @@ pub(crate) struct Snapshot {
     /// The duration of the refresh.
     pub(crate) took: Duration,
     /// The failure of the last refresh. The rows are then those of the refresh before.
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failure: Option<Report>,
 }
 
 /// A profile on the board.
@@ -207,7 +207,7 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn failed(&self, failure: Failure) -> Self {
+    pub(crate) fn failed(&self, failure: Report) -> Self {
         Self { failure: Some(failure), ..self.clone() }
     }
 

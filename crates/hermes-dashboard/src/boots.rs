@@ -10,8 +10,8 @@ use hermes_core::boot::record::{BOOT_JSON, BootRecord};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agents::{Failure, FailureKind};
 use crate::site::Site;
+use hermes_operations::{Report, ReportKind};
 
 /// A boot of a container that had this volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -71,9 +71,9 @@ impl Boot {
 ///
 /// # Errors
 /// The records on the volume cannot be read.
-pub(crate) fn known(site: &Site) -> Result<Vec<Boot>, Failure> {
+pub(crate) fn known(site: &Site) -> Result<Vec<Boot>, Report> {
     let unreadable = |error: &(dyn std::error::Error + 'static)| {
-        Failure::new(FailureKind::Failed, "failed to read the boots").because(error)
+        Report::new(ReportKind::Failed, "failed to read the boots").because(error)
     };
     let mut records = boot_record::kept(&site.home).map_err(|error| {
         let file = site.home.boots();

@@ -18,7 +18,7 @@ pub enum DashboardError {
     #[error("failed to read the dashboard's login settings")]
     Config(#[source] ConfigFileError),
     /// The host has no address.
-    #[error("find an address of {host:?}, which {set_by} names")]
+    #[error("failed to find an address of {host:?}, which {set_by} names")]
     Resolve {
         /// The host.
         host: String,
@@ -28,7 +28,7 @@ pub enum DashboardError {
         source: io::Error,
     },
     /// Another process uses the port.
-    #[error("listen on {address}: the port is taken")]
+    #[error("failed to listen on {address}: the port is taken")]
     PortTaken {
         /// The address.
         address: SocketAddr,
@@ -36,7 +36,7 @@ pub enum DashboardError {
         set_by: String,
     },
     /// The kernel refuses.
-    #[error("listen on {address}")]
+    #[error("failed to listen on {address}")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -48,10 +48,10 @@ pub enum DashboardError {
         source: io::Error,
     },
     /// The token cannot be read or created.
-    #[error("open to anybody")]
+    #[error("failed to prepare the login by token")]
     Token(#[source] TokenError),
     /// The event loop or the signal handlers cannot be created.
-    #[error("start")]
+    #[error("failed to start the event loop")]
     Start(#[source] io::Error),
 }
 

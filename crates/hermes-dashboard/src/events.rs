@@ -14,11 +14,12 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use crate::agents::Failure;
 use crate::board::{Change, Seen, Snapshot};
 use crate::follow_log::{Follower, LogEvent};
+use crate::refusal::Refusal;
 use crate::site::{Identity, Site};
 use crate::sse::{self, event, event_with_id};
+use hermes_operations::Report;
 
 /// The interval of the check that the reader is still logged in.
 const AUTHORIZATION_INTERVAL: Duration = Duration::from_secs(2);
@@ -70,7 +71,7 @@ struct LogLines<'c> {
 #[derive(Serialize)]
 struct LogTrouble<'c> {
     name: &'c str,
-    failure: &'c Failure,
+    failure: &'c Report,
 }
 
 /// The data of a row that changed.
@@ -95,7 +96,7 @@ struct AllNames<'c> {
 /// `lines`: they follow the earlier ones), `log-trouble` (`name`, `failure`).
 #[utoipa::path(get, operation_id = "events", path = "/api/events", params(Since), tag = "live", responses(
     (status = 200, content_type = "text/event-stream", description = "events `row`, `gone`, `all`, `trouble`, `well`, `logout`, `log-tail`, `log-lines`, `log-trouble`, data in JSON", body = String),
-    (status = 503, description = "too many streams", body = Failure)))]
+    (status = 503, description = "too many streams", body = Report)))]
 pub(crate) async fn stream(
     State(site): State<Arc<Site>>,
     Extension(identity): Extension<Identity>,
@@ -104,7 +105,7 @@ pub(crate) async fn stream(
 ) -> Response {
     let permit = match sse::permit(&site.streams) {
         Ok(permit) => permit,
-        Err(failure) => return failure.into_response(),
+        Err(failure) => return Refusal(failure).into_response(),
     };
     // A browser that connects again sends the last ID.
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());

@@ -19,10 +19,11 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::agents::Failure;
 use crate::profile_files::{LINES, secrets_of, shown_line, unreadable};
+use crate::refusal::Refusal;
 use crate::site::{Identity, Site, profile_named};
 use crate::sse::{self, event};
+use hermes_operations::Report;
 
 /// The part of a log that is read for one event, in bytes.
 const PIECE: u64 = 32 * 1024;
@@ -41,7 +42,7 @@ pub(crate) enum LogEvent {
     /// Further lines.
     Lines(Vec<String>),
     /// The log can no longer be followed.
-    Trouble(Failure),
+    Trouble(Report),
     /// The reader is no longer logged in.
     Logout,
 }
@@ -64,8 +65,8 @@ pub(crate) struct Follower {
 /// failure), `logout`.
 #[utoipa::path(get, operation_id = "logEvents", path = "/api/profiles/{name}/log/events", params(("name" = String, Path)), tag = "live", responses(
     (status = 200, content_type = "text/event-stream", description = "events `tail`, `lines`, `trouble`, `logout`, data in JSON", body = String),
-    (status = 404, description = "no such profile", body = Failure),
-    (status = 503, description = "too many streams", body = Failure)))]
+    (status = 404, description = "no such profile", body = Report),
+    (status = 503, description = "too many streams", body = Report)))]
 pub(crate) async fn stream(
     State(site): State<Arc<Site>>,
     Extension(identity): Extension<Identity>,
@@ -82,7 +83,7 @@ pub(crate) async fn stream(
             };
             Some((event, (!is_last).then_some(follower)))
         })),
-        Err(failure) => failure.into_response(),
+        Err(failure) => Refusal(failure).into_response(),
     }
 }
 
@@ -91,7 +92,7 @@ impl Follower {
     ///
     /// # Errors
     /// There is no such profile, or too many logs are followed.
-    pub(crate) fn new(site: Arc<Site>, identity: Identity, name: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(site: Arc<Site>, identity: Identity, name: &str) -> Result<Self, Report> {
         let profile: ProfileName = profile_named(name)?;
         site.require_profile(&profile)?;
         let permit = sse::permit(&site.log_streams)?;

@@ -1,10 +1,8 @@
 //! The dashboard: what an operator sees and does in a browser, and the JSON API of the same.
 //!
-//! The `hermes` program calls [`run`] with what implements [`Agents`]: the dashboard itself knows pages, sessions and streams, and
-//! nothing of how a gateway is started.
+//! The `hermes` program calls [`run`] with the operations on its volume. The dashboard itself knows pages, sessions and streams.
 
 mod actions;
-mod agents;
 mod api;
 mod assets;
 mod auth;
@@ -19,7 +17,6 @@ mod listen;
 mod pages;
 mod process_usage;
 mod profile_files;
-mod record;
 mod refresh;
 mod refusal;
 mod routes;
@@ -28,12 +25,11 @@ mod say;
 mod security_headers;
 mod settings;
 mod site;
+mod span;
 mod sse;
 
-pub use agents::{Agents, Failure, FailureKind, Finding, Gateway, Supervisor, Verb};
 pub use auth::{Password, TokenError, end_all_sessions, hash_password, new_token, token_of};
 pub use error::DashboardError;
-pub use record::{DashboardState, Record};
 pub use run::{Options, failed_to_start, run};
 pub use settings::{Credential, PASSWORD, PASSWORD_HASH, Settings, SettingsError, Sources};
 

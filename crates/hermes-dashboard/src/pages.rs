@@ -13,16 +13,16 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::agents::Failure;
 use crate::frame::Frame;
 use crate::refusal;
 use crate::site::{Identity, Site};
+use hermes_operations::Report;
 
 /// A failure of a page, which is shown as a page.
 pub(crate) struct Refused {
     site: Arc<Site>,
     identity: Option<Identity>,
-    failure: Failure,
+    failure: Report,
 }
 
 impl IntoResponse for Refused {
@@ -44,7 +44,7 @@ impl Visitor {
         Frame { page, ..Frame::new(&self.site, Some(&self.identity)) }
     }
 
-    pub(crate) fn refused(&self, failure: Failure) -> Refused {
+    pub(crate) fn refused(&self, failure: Report) -> Refused {
         Refused { site: Arc::clone(&self.site), identity: Some(self.identity.clone()), failure }
     }
 }

@@ -12,9 +12,9 @@ use hermes_os::whole_file;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::agents::{Failure, FailureKind};
 use crate::auth::of_text;
 use crate::site::Site;
+use hermes_operations::{Report, ReportKind};
 
 /// The longest `SOUL.md` that can be changed here, in bytes.
 const SOUL_MAX: u64 = 512 * 1024;
@@ -78,12 +78,12 @@ pub(crate) struct LogLines {
 ///
 /// # Errors
 /// The file cannot be read, or is not text.
-pub(crate) fn soul(site: &Site, profile: &ProfileName) -> Result<Soul, Failure> {
+pub(crate) fn soul(site: &Site, profile: &ProfileName) -> Result<Soul, Report> {
     site.require_profile(profile)?;
     let bytes = whole_file::read(&site.home.soul(profile), SOUL_MAX)
-        .map_err(|error| Failure::new(FailureKind::Failed, "failed to read SOUL.md").because(&error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read SOUL.md").because(&error))?;
     let text = String::from_utf8(bytes.unwrap_or_default()).map_err(|error| {
-        Failure::new(FailureKind::Failed, "SOUL.md is not UTF-8 text")
+        Report::new(ReportKind::Failed, "SOUL.md is not UTF-8 text")
             .because(&error)
             .hint("change it with an editor on the volume")
     })?;
@@ -98,12 +98,12 @@ pub(crate) fn change_soul(
     site: &Site,
     profile: &ProfileName,
     change: &SoulChange,
-) -> Result<SoulChanged, Failure> {
+) -> Result<SoulChanged, Report> {
     // A form sends line ends as CR LF (HTML Living Standard, 4.10.21.4).
     let text = change.text.replace("\r\n", "\n");
     if text.len() as u64 > SOUL_MAX {
-        return Err(Failure::new(
-            FailureKind::TooLarge,
+        return Err(Report::new(
+            ReportKind::TooLarge,
             format!("a SOUL.md has at most {SOUL_MAX} bytes here"),
         ));
     }
@@ -115,7 +115,7 @@ pub(crate) fn change_soul(
     let path = site.home.soul(profile);
     let mode = whole_file::mode_of(&path).ok().flatten().unwrap_or(0o644);
     whole_file::write(&path, text.as_bytes(), mode).map_err(|error| {
-        let failure = Failure::new(FailureKind::CannotWrite, "failed to write SOUL.md").because(&error);
+        let failure = Report::new(ReportKind::CannotWrite, "failed to write SOUL.md").because(&error);
         // The error about another kind of file has its own hint.
         if error.io_kind().is_none() {
             return failure;
@@ -129,10 +129,10 @@ pub(crate) fn change_soul(
 ///
 /// # Errors
 /// It cannot be read, or is no YAML.
-pub(crate) fn settings(site: &Site, profile: &ProfileName) -> Result<Vec<Setting>, Failure> {
+pub(crate) fn settings(site: &Site, profile: &ProfileName) -> Result<Vec<Setting>, Report> {
     site.require_profile(profile)?;
     let config = config::load(&site.home.config(profile)).map_err(|error| {
-        let failure = Failure::new(FailureKind::Failed, "failed to read config.yaml").because(&error);
+        let failure = Report::new(ReportKind::Failed, "failed to read config.yaml").because(&error);
         if matches!(error, ConfigFileError::Parse { .. }) {
             failure.hint("correct that line in the file")
         } else {
@@ -160,7 +160,7 @@ pub(crate) fn log(
     profile: &ProfileName,
     lines: usize,
     search: &str,
-) -> Result<LogLines, Failure> {
+) -> Result<LogLines, Report> {
     site.require_profile(profile)?;
     let lines = lines.clamp(1, LINES_MAX);
     let (exists, mut shown) = if search.is_empty() {
@@ -179,9 +179,9 @@ fn read_log(
     profile: &ProfileName,
     count: usize,
     is_wanted: impl Fn(&str) -> bool,
-) -> Result<(bool, Vec<String>), Failure> {
+) -> Result<(bool, Vec<String>), Report> {
     let tail = gateway_log::tail(&site.home.gateway_log(profile), count)
-        .map_err(|error| Failure::new(FailureKind::Failed, "failed to read the log").because(&error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read the log").because(&error))?;
     let secrets = secrets_of(site, profile);
     let shown = tail.lines.iter().map(|line| shown_line(line, &secrets)).filter(|line| is_wanted(line));
     Ok((tail.exists, shown.collect()))
@@ -213,6 +213,6 @@ pub(crate) fn secrets_of(site: &Site, profile: &ProfileName) -> Secrets {
 }
 
 /// Returns an error of the volume, in one line.
-pub(crate) fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> Failure {
-    Failure::new(FailureKind::Failed, format!("{what}: {}", chain(error)))
+pub(crate) fn unreadable(what: &str, error: &(dyn std::error::Error + 'static)) -> Report {
+    Report::new(ReportKind::Failed, format!("{what}: {}", chain(error)))
 }

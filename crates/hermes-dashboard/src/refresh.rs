@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::agents::Failure;
 use crate::board::Snapshot;
 use crate::site::Site;
+use hermes_operations::Report;
 
 /// The shortest interval between two refreshes while a page is open.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const RECENT_FACTOR: u32 = 10;
 ///
 /// # Errors
 /// The first refresh failed.
-pub(crate) async fn recent(site: &Arc<Site>) -> Result<Arc<Snapshot>, Failure> {
+pub(crate) async fn recent(site: &Arc<Site>) -> Result<Arc<Snapshot>, Report> {
     let snapshot = site.board.latest();
     let max_age = RECENT.max(snapshot.took * RECENT_FACTOR);
     if snapshot.failure.is_none() && snapshot.refreshed.is_some_and(|at| at.elapsed() < max_age) {
@@ -52,7 +52,7 @@ pub(crate) async fn refresh(site: &Arc<Site>) {
     let owned_site = Arc::clone(site);
     let snapshot = tokio::task::spawn_blocking(move || {
         let began = Instant::now();
-        let gateways = owned_site.agents.gateways()?;
+        let gateways = owned_site.operations.gateways()?;
         let mut next = owned_site.board.next_snapshot(gateways, &owned_site.base());
         next.took = began.elapsed();
         Ok(next)

@@ -8,43 +8,54 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 
-use crate::agents::{Failure, FailureKind};
 use crate::frame::{Frame, html};
 use crate::site::{Identity, Site};
+use hermes_operations::{Report, ReportKind};
 
 #[derive(Template)]
 #[template(path = "failure.html")]
 struct FailurePage<'f> {
     frame: Frame,
-    failure: &'f Failure,
+    failure: &'f Report,
 }
 
-impl FailureKind {
-    pub(crate) fn status(self) -> StatusCode {
-        match self {
-            Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict => StatusCode::CONFLICT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::WrongHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
-            Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unsupported => StatusCode::NOT_IMPLEMENTED,
-            Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
-            Self::CannotWrite => StatusCode::INSUFFICIENT_STORAGE,
-        }
+/// Returns the HTTP status of a kind.
+pub(crate) fn status(kind: ReportKind) -> StatusCode {
+    match kind {
+        ReportKind::BadRequest => StatusCode::BAD_REQUEST,
+        ReportKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        ReportKind::Forbidden => StatusCode::FORBIDDEN,
+        ReportKind::NotFound => StatusCode::NOT_FOUND,
+        ReportKind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        ReportKind::Conflict => StatusCode::CONFLICT,
+        ReportKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ReportKind::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+        ReportKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        ReportKind::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+        ReportKind::Failed
+        | ReportKind::Configuration
+        | ReportKind::CannotRun
+        | ReportKind::NoSuchProgram => StatusCode::INTERNAL_SERVER_ERROR,
+        ReportKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
+        ReportKind::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
+        ReportKind::CannotWrite | ReportKind::NoPermission => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 
-/// The answer to a program.
-impl IntoResponse for Failure {
+/// The answer of the API to a request that failed.
+pub(crate) struct Refusal(pub(crate) Report);
+
+impl From<Report> for Refusal {
+    fn from(report: Report) -> Self {
+        Self(report)
+    }
+}
+
+impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.kind.status(), Json(&self)).into_response();
-        if self.kind == FailureKind::TryAgain {
+        let Self(report) = self;
+        let mut response = (status(report.kind), Json(&report)).into_response();
+        if report.kind == ReportKind::TryAgain {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
         response
@@ -55,10 +66,10 @@ impl IntoResponse for Failure {
 pub(crate) fn refuse(
     site: &Site,
     request: &Request,
-    failure: Failure,
+    failure: Report,
     identity: Option<&Identity>,
 ) -> Response {
-    if is_api(request) { failure.into_response() } else { page(site, identity, &failure) }
+    if is_api(request) { Refusal(failure).into_response() } else { page(site, identity, &failure) }
 }
 
 /// Tells whether a request is for the API.
@@ -67,9 +78,9 @@ pub(crate) fn is_api(request: &Request) -> bool {
 }
 
 /// Returns the page that shows a failure and its hint.
-pub(crate) fn page(site: &Site, identity: Option<&Identity>, failure: &Failure) -> Response {
+pub(crate) fn page(site: &Site, identity: Option<&Identity>, failure: &Report) -> Response {
     let page = FailurePage { frame: Frame::new(site, identity), failure };
-    (failure.kind.status(), html(&page)).into_response()
+    (status(failure.kind), html(&page)).into_response()
 }
 
 /// Answers a request for an unknown path.
@@ -78,7 +89,7 @@ pub(crate) async fn not_found(
     identity: Option<Extension<Identity>>,
     request: Request,
 ) -> Response {
-    let failure = Failure::new(FailureKind::NotFound, "no such page").hint("go back to the overview");
+    let failure = Report::new(ReportKind::NotFound, "no such page").hint("go back to the overview");
     refuse(&site, &request, failure, identity.as_deref())
 }
 
@@ -90,7 +101,7 @@ pub(crate) fn not_allowed(
     methods: &[&str],
 ) -> Response {
     let what = format!("this path does not support {}", request.method());
-    let failure = Failure::new(FailureKind::BadRequest, what).hint(format!("use {}", methods.join(" or ")));
+    let failure = Report::new(ReportKind::BadRequest, what).hint(format!("use {}", methods.join(" or ")));
     let mut response = refuse(site, request, failure, identity);
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response

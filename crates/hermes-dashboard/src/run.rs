@@ -9,25 +9,23 @@ use hermes_server::StopRequests;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 
-use crate::agents::Agents;
 use crate::auth::{self, Credentials, Gate, Watched};
 use crate::connection;
 use crate::error::DashboardError;
 use crate::listen;
 use crate::process_usage::Usage;
-use crate::record::{DashboardState, Record};
 use crate::refresh;
 use crate::routes;
 use crate::say::{say, warn};
 use crate::settings::Settings;
 use crate::site::{Parts, Site};
+use hermes_operations::Operations;
+use hermes_operations::dashboard_record::{DashboardState, Record};
 
 /// The options of the dashboard.
 pub struct Options {
-    /// The paths of the volume.
-    pub home: Home,
-    /// The functions that observe agents and drive them.
-    pub agents: Arc<dyn Agents>,
+    /// The operations on the volume.
+    pub operations: Operations,
     /// The address, and the visitors that are let in.
     pub settings: Settings,
     /// The version of hermes.
@@ -45,7 +43,7 @@ pub struct Options {
 /// # Errors
 /// It could not start. [`DashboardError::is_configuration`] tells whether another start may succeed.
 pub fn run(options: Options) -> Result<(), DashboardError> {
-    let home = options.home.clone();
+    let home = options.operations.home().clone();
     let ended = hermes_server::block_on(serve(options)).map_err(DashboardError::Start)?;
     ended.map_err(|error| failed_to_start(&home, error))
 }
@@ -65,7 +63,8 @@ pub fn failed_to_start(home: &Home, error: DashboardError) -> DashboardError {
 }
 
 async fn serve(options: Options) -> Result<(), DashboardError> {
-    let Options { home, agents, settings, version, revision, ready, on_link } = options;
+    let Options { operations, settings, version, revision, ready, on_link } = options;
+    let home = operations.home().clone();
     let mut stop = StopRequests::from_signals().map_err(DashboardError::Start)?;
     for warning in &settings.warnings {
         warn(warning);
@@ -84,7 +83,7 @@ async fn serve(options: Options) -> Result<(), DashboardError> {
         gate => (link_base, matches!(gate, Gate::Password(_))),
     };
     let base_path: Arc<str> = settings.base_path.as_str().into();
-    let site = Site::new(Parts { home: home.clone(), agents, settings, credentials, version, revision });
+    let site = Site::new(Parts { operations, settings, credentials, version, revision });
     let router = routes::router(&site);
     tokio::spawn(refresh::run(Arc::clone(&site)));
     let server = connection::accept(listener, router, base_path);

@@ -124,7 +124,7 @@ pub enum SettingsError {
         rule: &'static str,
     },
     /// The file contains no password.
-    #[error("take the password from {}, which {PASSWORD_FILE} names: the file {problem}", path.display())]
+    #[error("failed to read the password from {}, which {PASSWORD_FILE} names: the file {problem}", path.display())]
     NoPassword {
         /// The file.
         path: PathBuf,
@@ -132,7 +132,7 @@ pub enum SettingsError {
         problem: &'static str,
     },
     /// The file with the password cannot be read.
-    #[error("read the password from {}, which {PASSWORD_FILE} names", path.display())]
+    #[error("failed to read the password from {}, which {PASSWORD_FILE} names", path.display())]
     PasswordFile {
         /// The file.
         path: PathBuf,

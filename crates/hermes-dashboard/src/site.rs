@@ -7,10 +7,10 @@ use std::time::{Instant, SystemTime};
 use hermes_core::{Home, ProfileName};
 use tokio::sync::Semaphore;
 
-use crate::agents::{Agents, Failure, FailureKind};
 use crate::auth::{Attempts, Credentials, Gate, Queue, Session, Sessions};
 use crate::board::Board;
 use crate::settings::Settings;
+use hermes_operations::{Operations, Report, ReportKind};
 
 /// The maximum number of event streams. Each needs a connection and a task.
 pub(crate) const STREAMS_MAX: usize = 1024;
@@ -24,7 +24,7 @@ const ACTIONS_MAX: usize = 64;
 /// The running dashboard.
 pub(crate) struct Site {
     pub(crate) home: Home,
-    pub(crate) agents: Arc<dyn Agents>,
+    pub(crate) operations: Operations,
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) queue: Arc<Queue>,
@@ -59,8 +59,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// The arguments of [`Site::new`].
 pub(crate) struct Parts {
-    pub(crate) home: Home,
-    pub(crate) agents: Arc<dyn Agents>,
+    pub(crate) operations: Operations,
     pub(crate) settings: Settings,
     pub(crate) credentials: Credentials,
     pub(crate) version: String,
@@ -69,9 +68,9 @@ pub(crate) struct Parts {
 
 impl Site {
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { home, agents, settings, credentials, version, revision } = parts;
+        let Parts { operations, settings, credentials, version, revision } = parts;
         Arc::new(Self {
-            sessions: Sessions::of(&home),
+            sessions: Sessions::of(operations.home()),
             attempts: Attempts::default(),
             board: Board::new(),
             started: Instant::now(),
@@ -80,8 +79,8 @@ impl Site {
             soul_change: Mutex::new(()),
             at_once: Semaphore::new(ACTIONS_AT_ONCE),
             actions: Semaphore::new(ACTIONS_MAX),
-            home,
-            agents,
+            home: operations.home().clone(),
+            operations,
             settings,
             credentials,
             queue: Queue::new(),
@@ -123,38 +122,42 @@ impl Site {
     /// The work fails, or too many actions run.
     pub(crate) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, Failure> {
+        work: impl FnOnce(&Self) -> Result<T, Report> + Send + 'static,
+    ) -> Result<T, Report> {
         let busy = || {
-            Failure::new(FailureKind::TryAgain, "too many actions run at once").hint("try again in a moment")
+            Report::new(ReportKind::TryAgain, "too many actions run at once").hint("try again in a moment")
         };
         let _place = self.actions.try_acquire().map_err(|_| busy())?;
         let _turn = self.at_once.acquire().await.map_err(|_| busy())?;
         let site = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || work(&site)).await;
-        done.unwrap_or_else(|_| Err(Failure::new(FailureKind::Failed, "internal error of the dashboard")))
+        done.unwrap_or_else(|_| Err(Report::new(ReportKind::Failed, "internal error of the dashboard")))
     }
 
     /// Checks that a profile exists.
     ///
     /// # Errors
     /// There is no such profile.
-    pub(crate) fn require_profile(&self, profile: &ProfileName) -> Result<(), Failure> {
+    pub(crate) fn require_profile(&self, profile: &ProfileName) -> Result<(), Report> {
         match self.home.has_profile(profile) {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::no_such_profile(profile)),
-            Err(error) => {
-                Err(Failure::new(FailureKind::Failed, "failed to read the profile").because(&error))
-            }
+            Ok(false) => Err(no_such_profile(profile)),
+            Err(error) => Err(Report::new(ReportKind::Failed, "failed to read the profile").because(&error)),
         }
     }
+}
+
+/// Returns the report of a profile that does not exist.
+pub(crate) fn no_such_profile(profile: &ProfileName) -> Report {
+    Report::new(ReportKind::NotFound, format!("no such profile '{profile}'"))
+        .hint("it may have been deleted meanwhile: go back to the overview")
 }
 
 /// Parses the profile in a path or a form.
 ///
 /// # Errors
 /// It breaks the rule for names; the rule is in the failure.
-pub(crate) fn profile_named(name: &str) -> Result<ProfileName, Failure> {
+pub(crate) fn profile_named(name: &str) -> Result<ProfileName, Report> {
     ProfileName::new(name)
-        .map_err(|error| Failure::new(FailureKind::Invalid, "invalid name of a profile").because(&error))
+        .map_err(|error| Report::new(ReportKind::Invalid, "invalid name of a profile").because(&error))
 }

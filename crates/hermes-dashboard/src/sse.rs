@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::agents::{Failure, FailureKind};
+use hermes_operations::{Report, ReportKind};
 
 /// The interval after which a quiet stream sends the event `pulse`. The page takes twice this time of silence for a lost connection.
 const PULSE: Duration = Duration::from_secs(10);
@@ -20,9 +20,9 @@ const PULSE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// All permits are taken.
-pub(crate) fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
+pub(crate) fn permit(permits: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Report> {
     Arc::clone(permits).try_acquire_owned().map_err(|_| {
-        Failure::new(FailureKind::TryAgain, "too many pages are open")
+        Report::new(ReportKind::TryAgain, "too many pages are open")
             .hint("close some of them, or reload this one from time to time")
     })
 }

@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hermes_core::ProfileName;
-use hermes_core::config::dot_env::DotEnvError;
-use hermes_core::config::{ConfigFileError, GatewayConfigError};
+use hermes_core::gateway::settings::{HOST_VARIABLE, PORT_VARIABLE, SettingsError};
 use rustix::io::Errno;
 
-use crate::setting_place::{HOST_VARIABLE, PORT_VARIABLE, SettingPlace};
+use crate::setting_place::SettingPlace;
 
 /// An error that keeps a gateway from starting, or ends it.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +28,7 @@ pub enum GatewayError {
         profile: ProfileName,
     },
     /// The directory of the profile cannot be opened.
-    #[error("open {}", path.display())]
+    #[error("failed to open {}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -45,7 +44,7 @@ pub enum GatewayError {
         pid: Option<u32>,
     },
     /// The lock file cannot be locked.
-    #[error("lock {}", path.display())]
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The file.
         path: PathBuf,
@@ -53,28 +52,22 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The path of the lock file is a directory, a FIFO, ….
-    #[error("lock {}: what lies there is no file", path.display())]
+    #[error("failed to lock {}: what lies there is no file", path.display())]
     LockIsNoFile {
         /// The path.
         path: PathBuf,
     },
-    /// The configuration exists and cannot be used.
-    #[error("load the configuration of the profile")]
-    Config(#[source] ConfigFileError),
-    /// The `.env` exists and cannot be used.
-    #[error("load the environment of the profile")]
-    DotEnv(#[source] DotEnvError),
-    /// A setting has an invalid value.
-    #[error("read the settings of the gateway")]
-    Setting(#[source] GatewayConfigError),
+    /// The settings of the profile cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The path of the socket belongs to another kind of file.
-    #[error("serve on {}: what lies there is no socket", path.display())]
+    #[error("failed to serve on {}: what lies there is no socket", path.display())]
     NotASocket {
         /// The path.
         path: PathBuf,
     },
     /// The Unix socket cannot be opened.
-    #[error("serve on {}", path.display())]
+    #[error("failed to serve on {}", path.display())]
     Socket {
         /// The socket.
         path: PathBuf,
@@ -82,7 +75,7 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The volume cannot hold Unix sockets, and there is no slot for them.
-    #[error("serve on {}: its file system has no Unix sockets", path.display())]
+    #[error("failed to serve on {}: its file system has no Unix sockets", path.display())]
     NoSockets {
         /// The path of the socket on the volume.
         path: PathBuf,
@@ -90,7 +83,7 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The name of the host has no address.
-    #[error("find the address of '{host}'")]
+    #[error("failed to find the address of '{host}'")]
     Resolve {
         /// The profile.
         profile: ProfileName,
@@ -102,7 +95,7 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// Another process uses the port.
-    #[error("serve on {host}:{port}: the port is taken{}", holder.as_ref().map(|other| format!("; the profile '{other}' is configured with it too")).unwrap_or_default())]
+    #[error("failed to serve on {host}:{port}: the port is taken{}", holder.as_ref().map(|other| format!("; the profile '{other}' is configured with it too")).unwrap_or_default())]
     PortTaken {
         /// The profile.
         profile: ProfileName,
@@ -118,7 +111,7 @@ pub enum GatewayError {
         free: Option<u16>,
     },
     /// The kernel refuses the address for another reason.
-    #[error("serve on {address}")]
+    #[error("failed to serve on {address}")]
     Bind {
         /// The profile.
         profile: ProfileName,
@@ -132,10 +125,10 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The event loop cannot be created.
-    #[error("set up the event loop")]
+    #[error("failed to set up the event loop")]
     Runtime(#[source] io::Error),
     /// The handlers for SIGTERM, SIGINT and SIGHUP cannot be installed.
-    #[error("listen to signals")]
+    #[error("failed to listen to signals")]
     Signals(#[source] io::Error),
 }
 
@@ -146,9 +139,7 @@ impl GatewayError {
             Self::ProfileGone { .. }
             | Self::ProfileRemoved { .. }
             | Self::LockIsNoFile { .. }
-            | Self::Config(_)
-            | Self::DotEnv(_)
-            | Self::Setting(_)
+            | Self::Settings(_)
             | Self::NotASocket { .. }
             | Self::NoSockets { .. }
             | Self::PortTaken { .. } => true,
@@ -204,14 +195,7 @@ impl GatewayError {
             {
                 Some(format!("the account that runs the gateway must be able to write {}", path.display()))
             }
-            Self::Config(ConfigFileError::Parse { path, .. }) => {
-                Some(format!("correct that line in {}", path.display()))
-            }
-            Self::Config(_) => Some("make config.yaml of the profile a readable file".to_owned()),
-            Self::DotEnv(_) => {
-                Some("make .env of the profile a readable file".to_owned())
-            }
-            Self::Setting(error) => Some(format!("change {} to {}", error.place, error.rule)),
+            Self::Settings(error) => Some(error.hint()),
             Self::Resolve { profile, set_by, .. } => {
                 Some(set_by.change_hint(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
             }

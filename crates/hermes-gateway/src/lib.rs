@@ -19,11 +19,9 @@ mod settings;
 mod state;
 
 pub use error::GatewayError;
-pub use lock::recorded_pid;
 pub use options::Options;
 pub use run::run;
 pub use setting_place::SettingPlace;
-pub use settings::settings_of;
 pub use state::STATE_INTERVAL;
 
 #[cfg(test)]

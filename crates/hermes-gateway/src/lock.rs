@@ -5,9 +5,9 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hermes_core::gateway::pid;
 use hermes_core::{Home, ProfileName};
 use hermes_os::lock_file;
-use hermes_os::whole_file;
 
 use crate::error::GatewayError;
 
@@ -15,9 +15,6 @@ use crate::error::GatewayError;
 const TEST_WAIT: Duration = Duration::from_secs(2);
 /// The interval between two tries.
 const RETRY_INTERVAL: Duration = Duration::from_millis(1);
-
-/// The longest PID file that is read, in bytes.
-const PID_FILE_MAX: u64 = 64;
 
 /// The profile's lock, held until it is dropped. The kernel releases it with the process, so the file of a dead gateway does not
 /// block a new one.
@@ -46,7 +43,7 @@ impl GatewayLock {
                     thread::sleep(RETRY_INTERVAL);
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let pid = recorded_pid(home, profile);
+                    let pid = pid::recorded(home, profile);
                     return Err(GatewayError::AlreadyRuns { profile: profile.clone(), pid });
                 }
                 Err(TryLockError::Error(error)) => return Err(lock_error(error)),
@@ -63,12 +60,6 @@ fn is_held_shared(file: &File) -> bool {
         let _ = file.unlock();
     }
     is_shared
-}
-
-/// Returns the PID in `gateway.pid`, for a message. Only the lock tells whether that process runs.
-pub fn recorded_pid(home: &Home, profile: &ProfileName) -> Option<u32> {
-    let bytes = whole_file::read(&home.gateway_pid(profile), PID_FILE_MAX).ok()??;
-    str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]

@@ -3,23 +3,7 @@
 use std::path::PathBuf;
 
 use hermes_core::ProfileName;
-
-/// The variable that names the port.
-pub(crate) const PORT_VARIABLE: &str = "API_SERVER_PORT";
-
-/// The variable that names the host.
-pub(crate) const HOST_VARIABLE: &str = "API_SERVER_HOST";
-
-/// The source of a setting. The hint names the place where a change has an effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// `config.yaml`, or the default.
-    Config,
-    /// The profile's `.env`.
-    DotEnv,
-    /// The environment of the process.
-    Environment,
-}
+use hermes_core::gateway::settings::Source;
 
 /// The place of a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -21,7 +21,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
     /// The program could not be started.
-    #[error("run {command}")]
+    #[error("failed to run {command}")]
     Run {
         /// The command line.
         command: String,
@@ -29,7 +29,7 @@ pub enum ToolError {
         source: io::Error,
     },
     /// The program ended with an exit code other than 0, or by a signal.
-    #[error("{command}: {status}{}", StderrSuffix(stderr))]
+    #[error("failed to run {command}: {status}{}", StderrSuffix(stderr))]
     Failed {
         /// The command line.
         command: String,
@@ -39,7 +39,7 @@ pub enum ToolError {
         stderr: String,
     },
     /// The program exceeded its time limit and was killed.
-    #[error("{command}: killed, since it did not end within {}", humantime::format_duration(*limit))]
+    #[error("failed to run {command}: killed, since it did not end within {}", humantime::format_duration(*limit))]
     TimedOut {
         /// The command line.
         command: String,
@@ -185,13 +185,16 @@ mod tests {
     #[test]
     fn a_failure_is_one_line_with_command_status_and_stderr() {
         let error = sh("echo one >&2; echo two >&2; exit 7").run().unwrap_err().to_string();
-        assert_eq!(error, "/bin/sh -c echo one >&2; echo two >&2; exit 7: exit status: 7: one; two");
+        assert_eq!(
+            error,
+            "failed to run /bin/sh -c echo one >&2; echo two >&2; exit 7: exit status: 7: one; two"
+        );
     }
 
     #[test]
     fn a_missing_program_is_named() {
         let error = Tool::new("/no/such/tool").arg("x").run().unwrap_err();
-        assert_eq!(error.to_string(), "run /no/such/tool x");
+        assert_eq!(error.to_string(), "failed to run /no/such/tool x");
     }
 
     #[test]

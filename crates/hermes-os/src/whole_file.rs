@@ -20,13 +20,13 @@ mod in_place;
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The path has no file name.
-    #[error("write {}: the path names no file", path.display())]
+    #[error("failed to write {}: the path names no file", path.display())]
     NoFileName {
         /// The target.
         path: PathBuf,
     },
     /// The directory of the file could not be opened.
-    #[error("open the directory of {}", path.display())]
+    #[error("failed to open the directory of {}", path.display())]
     OpenDirectory {
         /// The target.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The path is a symlink, a directory, a FIFO or another kind of file. It was not changed.
-    #[error("write {}: what lies there is a {kind}, not a file; remove it", path.display())]
+    #[error("failed to write {}: what lies there is a {kind}, not a file; remove it", path.display())]
     NotAFile {
         /// The target.
         path: PathBuf,
@@ -42,13 +42,13 @@ pub enum WriteError {
         kind: &'static str,
     },
     /// A new file was requested, and the path exists.
-    #[error("write {}: there is a file already, and it is not replaced", path.display())]
+    #[error("failed to write {}: there is a file already, and it is not replaced", path.display())]
     Exists {
         /// The target.
         path: PathBuf,
     },
     /// The temporary file beside the target could not be created.
-    #[error("create a temporary file beside {}", path.display())]
+    #[error("failed to create a temporary file beside {}", path.display())]
     CreateTemporary {
         /// The target.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The content could not be written, for instance to a full disk.
-    #[error("write {}", path.display())]
+    #[error("failed to write {}", path.display())]
     Write {
         /// The target.
         path: PathBuf,
@@ -64,7 +64,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// The temporary file could not be renamed to the target.
-    #[error("replace {}", path.display())]
+    #[error("failed to replace {}", path.display())]
     Replace {
         /// The target.
         path: PathBuf,
@@ -90,7 +90,7 @@ impl WriteError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file exists, or may exist, and cannot be opened.
-    #[error("open {}", path.display())]
+    #[error("failed to open {}", path.display())]
     Open {
         /// The file.
         path: PathBuf,
@@ -98,7 +98,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// The file was opened and cannot be read.
-    #[error("read {}", path.display())]
+    #[error("failed to read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -106,7 +106,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// The path is a directory, a FIFO, a socket or a device.
-    #[error("read {}: it is a {kind}, not a file", path.display())]
+    #[error("failed to read {}: it is a {kind}, not a file", path.display())]
     NotAFile {
         /// The file.
         path: PathBuf,
@@ -114,7 +114,7 @@ pub enum ReadError {
         kind: &'static str,
     },
     /// The file exceeds the limit.
-    #[error("read {}: it is longer than {limit} bytes", path.display())]
+    #[error("failed to read {}: it is longer than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

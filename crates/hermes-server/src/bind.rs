@@ -11,16 +11,16 @@ use rustix::io::Errno;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The host has no address.
-    #[error("find an address of the host")]
+    #[error("failed to find an address of the host")]
     Resolve(#[source] io::Error),
     /// Another process uses the port.
-    #[error("listen on {address}: the port is taken")]
+    #[error("failed to listen on {address}: the port is taken")]
     PortTaken {
         /// The address.
         address: SocketAddr,
     },
     /// The kernel refuses for another reason.
-    #[error("listen on {address}")]
+    #[error("failed to listen on {address}")]
     Refused {
         /// The address.
         address: SocketAddr,

@@ -15,8 +15,12 @@ use std::time::{Duration, Instant};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 
-/// The time after which a client that reads nothing of its answer may lose its connection.
+/// The time after which a client that does not keep up with its answer may lose its connection.
 const STALLED: Duration = Duration::from_secs(1);
+
+/// The longest pause between two blocked writes of one stall. A client that reads a few bytes now and then unblocks a write for an
+/// instant; the next write blocks again.
+const UNBLOCKED: Duration = Duration::from_millis(200);
 
 /// The interval of the search for a connection that can be evicted.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(100);
@@ -38,8 +42,10 @@ struct State {
     began: Instant,
     /// The time since which the server waits for the client; 0 while it answers.
     idle_since: AtomicU64,
-    /// The time since which the client reads nothing of its answer.
+    /// The time since which writes block.
     stalled_since: AtomicU64,
+    /// The time at which the last blocked write succeeded; 0 while a write is blocked.
+    unblocked_at: AtomicU64,
     eviction: Notify,
     is_evicted: AtomicBool,
 }
@@ -49,13 +55,23 @@ impl State {
         milliseconds(self.began)
     }
 
+    fn passed_since(&self, time: u64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(time))
+    }
+
+    /// Returns true if no write has blocked for [`UNBLOCKED`].
+    fn has_recovered(&self) -> bool {
+        let unblocked = self.unblocked_at.load(Ordering::Relaxed);
+        unblocked > 0 && self.passed_since(unblocked) > UNBLOCKED
+    }
+
     /// Returns the time since which the connection can be evicted. Returns `None` if it cannot.
     fn evictable_since(&self) -> Option<u64> {
         if self.is_evicted.load(Ordering::Relaxed) {
             return None;
         }
         let stalled = self.stalled_since.load(Ordering::Relaxed);
-        if stalled > 0 && Duration::from_millis(self.now() - stalled) >= STALLED {
+        if stalled > 0 && !self.has_recovered() && self.passed_since(stalled) >= STALLED {
             return Some(stalled);
         }
         let idle = self.idle_since.load(Ordering::Relaxed);
@@ -112,6 +128,7 @@ impl ConnectionLimit {
             began: self.began,
             idle_since: AtomicU64::new(milliseconds(self.began)),
             stalled_since: AtomicU64::new(0),
+            unblocked_at: AtomicU64::new(0),
             eviction: Notify::new(),
             is_evicted: AtomicBool::new(false),
         });
@@ -181,13 +198,17 @@ impl Progress {
         ResponseBody { body, _guard: guard, progress: self.clone() }
     }
 
-    /// Records that the client reads nothing, or that it reads again.
-    pub(crate) fn set_stalled(&self, is_stalled: bool) {
-        let now = if is_stalled { self.0.now() } else { 0 };
-        let since = &self.0.stalled_since;
-        if !is_stalled || since.load(Ordering::Relaxed) == 0 {
-            since.store(now, Ordering::Relaxed);
+    /// Records that a write is blocked, or that a blocked write succeeded.
+    pub(crate) fn set_blocked(&self, is_blocked: bool) {
+        let state = &self.0;
+        if !is_blocked {
+            state.unblocked_at.store(state.now(), Ordering::Relaxed);
+            return;
         }
+        if state.stalled_since.load(Ordering::Relaxed) == 0 || state.has_recovered() {
+            state.stalled_since.store(state.now(), Ordering::Relaxed);
+        }
+        state.unblocked_at.store(0, Ordering::Relaxed);
     }
 }
 
@@ -298,6 +319,30 @@ mod tests {
         assert!(waiting.is_err() && !permits[0].state.is_evicted.load(Ordering::Relaxed));
         drop(permits);
         tokio::time::timeout(Duration::from_secs(5), limit.acquire(address(2))).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_slowly_can_be_evicted_until_it_keeps_up() {
+        let limit = ConnectionLimit::new(1);
+        let permit = fill(&limit, &[(1, true)]).await.remove(0);
+        let progress = permit.progress();
+        let is_evictable = || permit.state.evictable_since().is_some();
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        // Each read of the client lets one write succeed, and the next one blocks.
+        while !is_evictable() {
+            assert!(Instant::now() < deadline, "a slow reader keeps its connection");
+            pace.tick().await;
+            progress.set_blocked(false);
+            progress.set_blocked(true);
+        }
+        progress.set_blocked(false);
+        while is_evictable() {
+            assert!(Instant::now() < deadline, "a client that keeps up can lose its connection");
+            pace.tick().await;
+        }
+        progress.set_blocked(true);
+        assert!(!is_evictable(), "a new stall counts from its own beginning");
     }
 
     #[test]

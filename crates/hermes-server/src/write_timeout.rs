@@ -32,11 +32,11 @@ impl<S> WriteTimeoutStream<S> {
     fn check<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             if self.timer.take().is_some() {
-                self.progress.set_stalled(false);
+                self.progress.set_blocked(false);
             }
             return written;
         }
-        self.progress.set_stalled(true);
+        self.progress.set_blocked(true);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
         match timer.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),

@@ -15,7 +15,7 @@ use hermes_os::tool::ToolError;
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     /// The service manager does not support the operation.
-    #[error("{operation}: the service manager here, {manager}, does not do that")]
+    #[error("failed to {operation}: {manager} does not support that")]
     Unsupported {
         /// The service manager.
         manager: Kind,
@@ -23,7 +23,7 @@ pub enum ServiceError {
         operation: &'static str,
     },
     /// There is no service manager.
-    #[error("{operation} the gateway '{profile}': there is no service manager here")]
+    #[error("failed to {operation} the gateway '{profile}': there is no service manager here")]
     NoServiceManager {
         /// `start`, `stop`, …
         operation: &'static str,
@@ -45,7 +45,7 @@ pub enum ServiceError {
         profile: ProfileName,
     },
     /// A program of the service manager failed.
-    #[error("{operation} the gateway '{profile}'")]
+    #[error("failed to {operation} the gateway '{profile}'")]
     Tool {
         /// `start`, `stop`, …
         operation: &'static str,
@@ -55,7 +55,7 @@ pub enum ServiceError {
         source: ToolError,
     },
     /// A file or directory of the service manager could not be used.
-    #[error("{operation} the gateway '{profile}': {}", path.display())]
+    #[error("failed to {operation} the gateway '{profile}': {}", path.display())]
     File {
         /// `register`, `install`, …
         operation: &'static str,
@@ -67,7 +67,7 @@ pub enum ServiceError {
         source: io::Error,
     },
     /// The slot could not be made, locked or removed.
-    #[error("{operation} the gateway '{profile}'")]
+    #[error("failed to {operation} the gateway '{profile}'")]
     Slot {
         /// `register`, `unregister`.
         operation: &'static str,
@@ -77,7 +77,7 @@ pub enum ServiceError {
         source: SlotError,
     },
     /// The state of the slot could not be read.
-    #[error("look at the gateway '{profile}'")]
+    #[error("failed to read the state of the gateway '{profile}'")]
     Status {
         /// The profile of the gateway.
         profile: ProfileName,
@@ -85,7 +85,7 @@ pub enum ServiceError {
         source: StatusError,
     },
     /// A unit or an agent could not be written.
-    #[error("{operation} the gateway '{profile}'")]
+    #[error("failed to {operation} the gateway '{profile}'")]
     Write {
         /// `install`, …
         operation: &'static str,
@@ -95,7 +95,7 @@ pub enum ServiceError {
         source: WriteError,
     },
     /// The files of the service manager cannot hold a path.
-    #[error("{operation} the gateway '{profile}': the path {path:?} {reason}")]
+    #[error("failed to {operation} the gateway '{profile}': the path {path:?} {reason}")]
     Path {
         /// `install`, …
         operation: &'static str,
@@ -107,7 +107,7 @@ pub enum ServiceError {
         reason: &'static str,
     },
     /// The directory for the service manager's files is unknown.
-    #[error("find the files of {manager}: HOME is not an absolute path")]
+    #[error("failed to find the files of {manager}: HOME is not an absolute path")]
     NoUserDirectory {
         /// The service manager.
         manager: Kind,
@@ -141,7 +141,7 @@ pub enum ServiceError {
         reason: String,
     },
     /// The gateways could not be listed.
-    #[error("list the gateways in {}", path.display())]
+    #[error("failed to list the gateways in {}", path.display())]
     List {
         /// The directory.
         path: PathBuf,

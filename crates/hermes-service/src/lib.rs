@@ -4,6 +4,8 @@
 mod condition;
 pub mod detect;
 pub mod error;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 #[cfg(test)]
 mod fake_tool;
 mod kind;

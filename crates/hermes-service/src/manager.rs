@@ -50,6 +50,9 @@ pub struct ServiceStatus {
     pub restarted_ago: Vec<Duration>,
     /// The reason why the service manager gave the gateway up, if it did.
     pub gave_up: Option<String>,
+    /// The line in the gateway's log with which the service manager gave it up, if it writes one.
+    #[serde(skip)]
+    pub last_words: Option<String>,
     /// The process ended without a crash and is about to start, as during a restart.
     #[serde(skip)]
     pub comes_back: bool,
@@ -60,7 +63,7 @@ fn as_seconds<S: serde::Serializer>(duration: &Option<Duration>, serializer: S) 
 }
 
 /// A service manager that runs the gateways of this machine.
-pub trait ServiceManager: Sync {
+pub trait ServiceManager: Send + Sync {
     /// Returns the kind of the service manager.
     fn kind(&self) -> Kind;
 
@@ -103,7 +106,7 @@ pub trait ServiceManager: Sync {
     /// Fails with [`ServiceError::Unsupported`] if profiles need no installation, and if a step fails.
     fn install(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
-        Err(ServiceError::unsupported(self.kind(), "install"))
+        Err(ServiceError::unsupported(self.kind(), "install a gateway"))
     }
 
     /// Removes the unit or agent of [`install`](Self::install). Succeeds if there is none.
@@ -112,7 +115,7 @@ pub trait ServiceManager: Sync {
     /// Fails as [`install`](Self::install) does.
     fn uninstall(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let _ = profile;
-        Err(ServiceError::unsupported(self.kind(), "uninstall"))
+        Err(ServiceError::unsupported(self.kind(), "uninstall a gateway"))
     }
 
     /// Returns `true` if gateways can be registered and unregistered while the service manager runs.

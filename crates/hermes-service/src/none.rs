@@ -64,7 +64,7 @@ mod tests {
             assert!(matches!(error, ServiceError::NoServiceManager { .. }), "{error:?}");
             assert_eq!(
                 error.to_string(),
-                format!("{operation} the gateway 'coder': there is no service manager here")
+                format!("failed to {operation} the gateway 'coder': there is no service manager here")
             );
         }
     }

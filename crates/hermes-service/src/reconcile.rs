@@ -310,7 +310,7 @@ mod tests {
         fs::write(volume.slot("one"), "in the way").unwrap();
         let lines = volume.boot(MayStart::All);
         assert!(
-            lines[1].starts_with("profile=one prior_state=none action=failed reason=make "),
+            lines[1].starts_with("profile=one prior_state=none action=failed reason=failed to make "),
             "{}",
             lines[1]
         );

@@ -5,15 +5,12 @@
 
 use std::ffi::{OsStr, OsString};
 
-use hermes_account::withheld::DASHBOARD_PASSWORD;
+use hermes_account::withheld::{DASHBOARD_PASSWORD, DASHBOARD_PASSWORD_HASH as HASH};
 
 use crate::hashing::Hashing;
 use crate::notice::{Notice, Notices};
 use crate::stored_environment::store;
 use crate::variables::Variables;
-
-/// The variable for the hash, which the dashboard reads.
-const HASH: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
 
 /// The value of [`HASH`] if there is a password without a hash. It is the hash of no password, and the dashboard refuses to start
 /// with it. Without any value the dashboard would accept its token.

@@ -159,7 +159,7 @@ fn remove_record_of_earlier_version(home: &Directory) {
 /// Makes the secret files in a profile's directory private.
 fn restrict_secret_files(directory: &Directory, path: &Path, notices: &mut Notices) {
     for name in owned::SECRET_FILES {
-        let Ok(Some(facts)) = directory.look(*name) else { continue };
+        let Ok(Some(facts)) = directory.look(name) else { continue };
         if facts.kind != FileType::RegularFile || facts.mode & 0o177 == 0 {
             continue;
         }
@@ -208,7 +208,7 @@ fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
             Ok(Migration::NoFile | Migration::Current) => {}
             Ok(Migration::Newer { found }) => notices.add(newer(path, found)),
             Err(error) => notices.add(Notice::Failed {
-                what: format!("the configuration stays as it is: failed to {}", chain(&error)),
+                what: format!("the configuration stays as it is: {}", chain(&error)),
                 hint: format!("correct it, or set {SKIP_MIGRATION}=1"),
             }),
         }

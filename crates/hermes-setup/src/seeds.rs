@@ -141,7 +141,7 @@ fn set_running(home: &Home, notices: &mut Notices) -> bool {
         Ok(()) => true,
         Err(error) => {
             notices.add(Notice::Failed {
-                what: format!("the default gateway will not start by itself: failed to {}", chain(&error)),
+                what: format!("the default gateway will not start by itself: {}", chain(&error)),
                 hint: "start it: hermes gateway start".into(),
             });
             false

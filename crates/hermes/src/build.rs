@@ -1,4 +1,4 @@
-//! What this program is: version, revision, how it was installed.
+//! The version of this program, its revision and its install method.
 
 use std::fs;
 

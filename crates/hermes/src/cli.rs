@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use hermes_core::ProfileName;
+use hermes_operations::Report;
 
 use crate::build::Build;
 use crate::commands::{
@@ -14,8 +15,8 @@ use crate::commands::{
     overview, profile, status, version,
 };
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::{self, say};
+use crate::privileges::{Needs, Startup};
 
 /// Runs personal AI agents under supervision.
 ///
@@ -53,12 +54,12 @@ enum Command {
     Completions(completions::Arguments),
     /// Reads and changes a profile's configuration.
     Config(config::Arguments),
-    /// What the image's own scripts call.
+    /// Runs the verbs of the image's own scripts.
     #[command(hide = true)]
     Container(container::Arguments),
     /// Serves a web page that shows agents and steers them.
     Dashboard(dashboard::Arguments),
-    /// Says what is wrong here and how to mend it: exit code 1 if anything is broken.
+    /// Says what is wrong here and how to correct it: exit code 1 if anything is broken.
     Doctor(doctor::Arguments),
     /// Prints what a bug report should hold, with secrets masked.
     Dump(dump::Arguments),
@@ -79,19 +80,18 @@ enum Command {
 /// The name that the image's entry point calls this program by.
 const MAIN_WRAPPER: &str = "main-wrapper.sh";
 
-/// Whether the entry point called: then the arguments are the container's command.
-pub(crate) fn called_as_main_wrapper() -> bool {
-    let name = std::env::args_os().next();
-    name.is_some_and(|name| Path::new(&name).file_name() == Some(OsStr::new(MAIN_WRAPPER)))
+/// Returns `true` if the entry point called: then the arguments are the container's command.
+fn is_main_wrapper(called_as: &OsStr) -> bool {
+    Path::new(called_as).file_name() == Some(OsStr::new(MAIN_WRAPPER))
 }
 
 /// Links to this program, each named after a verb of `hermes container`. The first line of a script names one behind
 /// `with-contenv`: so a slot's `run` is a single line, and no interpreter stands between s6 and the verb.
 const VERBS: &str = "/opt/hermes/docker/verbs";
 
-/// Whether the boot's set-up called: what it does first only root can do.
-pub(crate) fn called_as_setup() -> bool {
-    std::env::args_os().next().is_some_and(|name| Path::new(&name) == Path::new(VERBS).join("setup"))
+/// Returns `true` if the boot's set-up called: only root can do its first steps.
+fn is_setup(called_as: &OsStr) -> bool {
+    Path::new(called_as) == Path::new(VERBS).join("setup")
 }
 
 /// The command line that a call by such a link stands for: the script's own path, which the kernel puts first, is left out.
@@ -102,12 +102,36 @@ fn words_of_verb(arguments: &[OsString]) -> Option<Vec<OsString>> {
     Some(words.into_iter().chain(rest.iter().skip(1).cloned()).collect())
 }
 
+impl Arguments {
+    /// Returns the user that the verb needs.
+    fn needs(&self) -> Needs {
+        match &self.command {
+            _ if self.version => Needs::AnyUser,
+            Some(Command::Config(arguments)) => arguments.needs(),
+            Some(Command::Container(arguments)) => arguments.needs(),
+            Some(Command::Dashboard(arguments)) => arguments.needs(),
+            Some(Command::Profile(arguments)) => arguments.needs(),
+            Some(Command::Doctor(_) | Command::Dump(_) | Command::Gateway(_) | Command::Status(_)) => {
+                Needs::AccountInImage
+            }
+            Some(
+                Command::Boot(_)
+                | Command::Completions(_)
+                | Command::Health(_)
+                | Command::Logs(_)
+                | Command::Version(_),
+            )
+            | None => Needs::AnyUser,
+        }
+    }
+}
+
 /// The command line, as it is described.
 pub(crate) fn command() -> clap::Command {
     Arguments::command()
 }
 
-/// Whether these words, a container's command, run a gateway in the foreground; and which profile `-p` names there.
+/// Returns the profile that `-p` names, if these words, a container's command, run a gateway in the foreground.
 pub(crate) fn foreground_gateway(words: &[OsString]) -> Option<Option<ProfileName>> {
     let words = words.strip_prefix(&["hermes".into()]).unwrap_or(words);
     let program = std::iter::once("hermes".into());
@@ -116,28 +140,39 @@ pub(crate) fn foreground_gateway(words: &[OsString]) -> Option<Option<ProfileNam
     command.runs_in_the_foreground().then_some(arguments.profile)
 }
 
-/// Understands the command line and runs what it says.
-pub(crate) fn run() -> Result<ExitCode, CommandError> {
-    if let Some(words) = words_of_verb(&std::env::args_os().collect::<Vec<_>>()) {
-        return run_words(words);
+/// Leaves root if nothing keeps it, then parses the command line and runs the verb. Only the name that the program was called by is
+/// looked at before: two roles of the boot start as root, the entry point and the set-up. A process that takes such a name gets the
+/// role, and nothing else.
+pub(crate) fn run(mut startup: Startup) -> Result<ExitCode, Report> {
+    let mut words = std::env::args_os();
+    let called_as = words.next().unwrap_or_default();
+    if is_main_wrapper(&called_as) {
+        return main_wrapper::run(startup, words.collect());
     }
-    if called_as_main_wrapper() {
-        return main_wrapper::run(std::env::args_os().skip(1).collect());
+    if !is_setup(&called_as) {
+        startup.leave_root()?;
     }
-    run_words(std::env::args_os().skip(1).collect())
+    let arguments: Vec<_> = std::iter::once(called_as).chain(words).collect();
+    match words_of_verb(&arguments) {
+        Some(words) => run_words(startup, words),
+        None => run_words(startup, arguments.into_iter().skip(1).collect()),
+    }
 }
 
-/// The same for a command line that was passed on.
-pub(crate) fn run_words(words: Vec<OsString>) -> Result<ExitCode, CommandError> {
+/// Parses these words, becomes the user that the verb needs, and runs the verb.
+pub(crate) fn run_words(mut startup: Startup, words: Vec<OsString>) -> Result<ExitCode, Report> {
     let program = std::iter::once("hermes".into());
     match Arguments::try_parse_from(program.chain(words)) {
-        Ok(arguments) => run_arguments(arguments),
+        Ok(arguments) => {
+            startup.settle(arguments.needs())?;
+            run_arguments(startup, arguments)
+        }
         Err(answer) => answer_of_clap(&answer),
     }
 }
 
 /// Prints a help text, the version, or what is wrong with a command line. Standard error that cannot be written tells nobody.
-fn answer_of_clap(answer: &clap::Error) -> Result<ExitCode, CommandError> {
+fn answer_of_clap(answer: &clap::Error) -> Result<ExitCode, Report> {
     match answer.print() {
         Err(error) if !answer.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
             return Err(output::cannot_print(&error));
@@ -147,7 +182,7 @@ fn answer_of_clap(answer: &clap::Error) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2)))
 }
 
-fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
+fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Report> {
     if arguments.version {
         say!("hermes {}", Build::of_this_program().line());
         return Ok(ExitCode::SUCCESS);
@@ -158,7 +193,7 @@ fn run_arguments(arguments: Arguments) -> Result<ExitCode, CommandError> {
         Some(Command::Boot(arguments)) => boot::run(&context()?, &arguments),
         Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
         Some(Command::Config(arguments)) => config::run(&context()?, &arguments),
-        Some(Command::Container(arguments)) => container::run(&context()?, &arguments),
+        Some(Command::Container(arguments)) => container::run(startup, &context()?, &arguments),
         Some(Command::Dashboard(arguments)) => dashboard::run(&context()?, &arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&context()?, &arguments),
         Some(Command::Status(arguments)) => status::run(&context()?, &arguments),
@@ -195,6 +230,40 @@ mod tests {
         for other in ["gateway run", "gateway start", "sleep infinity", "bash", ""] {
             assert_eq!(of(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_verb_that_touches_gateways_needs_the_account() {
+        let needs =
+            |text: &str| Arguments::try_parse_from(text.split(' ')).map(|arguments| arguments.needs());
+        let is = |text: &str, expected: Needs| {
+            assert_eq!(needs(text).map_err(|error| error.to_string()), Ok(expected), "{text}");
+        };
+        is("hermes container setup", Needs::Root);
+        for text in ["container reconcile", "container keep-lease", "container gateway-run gateway-coder"] {
+            is(&format!("hermes {text}"), Needs::Account);
+        }
+        for text in [
+            "gateway run",
+            "gateway start --all",
+            "-p coder gateway status",
+            "profile create coder",
+            "profile delete coder",
+            "profile show",
+            "doctor",
+            "status",
+            "dump",
+            "dashboard",
+            "config edit",
+        ] {
+            is(&format!("hermes {text}"), Needs::AccountInImage);
+        }
+        for text in
+            ["profile export coder", "profile list", "config list", "logs", "health", "dashboard link"]
+        {
+            is(&format!("hermes {text}"), Needs::AnyUser);
+        }
+        is("hermes", Needs::AnyUser);
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! What every verb needs to know: where Hermes keeps its files, which profile is meant, and who runs gateways here.
+//! The place and the profile of a command.
 
 use std::env;
 use std::path::Path;
+use std::sync::Arc;
 
 use hermes_core::profile::active as active_profile;
 use hermes_core::{Home, ProfileName};
+use hermes_operations::{Operations, Report, ReportKind, no_such_gateway, supervised};
 use hermes_service::ServiceManager;
 use hermes_service::detect::{Probe, in_our_image};
 use hermes_service::launchd::Launchd;
@@ -12,46 +14,38 @@ use hermes_service::none::NoServiceManager;
 use hermes_service::s6::S6;
 use hermes_service::systemd::Systemd;
 
-use crate::account;
-use crate::error::{CommandError, Exit};
-use crate::failures::no_such_gateway;
-use crate::supervised;
+use crate::output::Printer;
 
-/// Where a verb works.
+/// The place of a command.
 pub(crate) struct Context {
     pub(crate) home: Home,
-    /// What `-p` says.
+    /// The profile that `-p` names.
     named: Option<ProfileName>,
 }
 
 impl Context {
     /// # Errors
     /// `HERMES_HOME` names no directory, or this user may not look at it.
-    pub(crate) fn new(named: Option<ProfileName>) -> Result<Self, CommandError> {
+    pub(crate) fn new(named: Option<ProfileName>) -> Result<Self, Report> {
         supervised::must_be_the_account()?;
         Ok(Self { home: Home::from_env()?, named })
     }
 
-    /// With no profile named.
-    pub(crate) fn at(home: Home) -> Self {
-        Self { home, named: None }
-    }
-
-    /// Whether `-p` was given.
+    /// Returns `true` if `-p` was given.
     pub(crate) fn names_a_profile(&self) -> bool {
         self.named.is_some()
     }
 
-    /// The profile that is meant, whether or not it exists: the one that `-p` names, else the active one.
-    pub(crate) fn profile(&self) -> Result<ProfileName, CommandError> {
+    /// Returns the profile that `-p` names, else the active one. It need not exist.
+    pub(crate) fn profile(&self) -> Result<ProfileName, Report> {
         match &self.named {
             Some(name) => Ok(name.clone()),
             None => Ok(active_profile::read(&self.home)?),
         }
     }
 
-    /// The profile that is meant, which must exist.
-    pub(crate) fn existing_profile(&self) -> Result<ProfileName, CommandError> {
+    /// Returns the same profile, which must exist.
+    pub(crate) fn existing_profile(&self) -> Result<ProfileName, Report> {
         let profile = self.profile()?;
         self.must_exist(&profile)?;
         Ok(profile)
@@ -59,43 +53,53 @@ impl Context {
 
     /// # Errors
     /// There is no such profile.
-    pub(crate) fn must_exist(&self, profile: &ProfileName) -> Result<(), CommandError> {
+    pub(crate) fn must_exist(&self, profile: &ProfileName) -> Result<(), Report> {
         if self.home.has_profile(profile)? { Ok(()) } else { Err(no_such_gateway(profile)) }
     }
 
-    /// s6, where it supervises here.
+    /// Returns s6 if it supervises here.
     pub(crate) fn s6(&self) -> Option<S6> {
         Probe::default().s6_runs().then(|| S6::of_the_image(self.home.clone()))
     }
 
-    /// Who runs gateways here: s6 in a container of the image, else the user's systemd or launchd, else nobody.
+    /// Returns the operations on this volume, with the service manager of this machine. They print their lines.
     ///
     /// # Errors
-    /// There is one, and where its files lie is not known.
-    pub(crate) fn service_manager(&self) -> Result<Box<dyn ServiceManager>, CommandError> {
+    /// As [`service_manager`](Self::service_manager).
+    pub(crate) fn operations(&self) -> Result<Operations, Report> {
+        Ok(self.operations_with(self.service_manager()?))
+    }
+
+    /// Returns the operations with this service manager.
+    pub(crate) fn operations_with(&self, manager: Arc<dyn ServiceManager>) -> Operations {
+        Operations::new(self.home.clone(), manager).with_progress(Arc::new(Printer))
+    }
+
+    /// Returns the service manager of this machine: s6 in a container of the image, else the user's systemd or launchd, else none.
+    ///
+    /// # Errors
+    /// There is one, and the place of its files is unknown.
+    fn service_manager(&self) -> Result<Arc<dyn ServiceManager>, Report> {
         if let Some(s6) = self.s6() {
-            // The slots and all that gateways keep are the account's: what root made there would be out of its reach, even
-            // where root was told to stay root.
-            account::become_account()?;
-            return Ok(Box::new(s6));
+            return Ok(Arc::new(s6));
         }
         if in_our_image() {
-            return Ok(Box::new(NoServiceManager));
+            return Ok(Arc::new(NoServiceManager));
         }
         let program = || {
             env::current_exe().map_err(|error| {
-                CommandError::new(Exit::Failed, "cannot tell where hermes itself lies").caused_by(error)
+                Report::new(ReportKind::Failed, "failed to find the program hermes itself").caused_by(error)
             })
         };
         if cfg!(target_os = "macos") {
-            return Ok(Box::new(Launchd::of_this_user(self.home.clone(), program()?)?));
+            return Ok(Arc::new(Launchd::of_this_user(self.home.clone(), program()?)?));
         }
-        // What systemd makes for a user whose service manager runs: sd_booted(3), for users.
+        // systemd makes this directory for a user whose service manager runs: sd_booted(3), for users.
         let runs = env::var_os("XDG_RUNTIME_DIR")
             .is_some_and(|runtime| Path::new(&runtime).join("systemd").is_dir());
         if runs {
-            return Ok(Box::new(Systemd::of_this_user(self.home.clone(), program()?)?));
+            return Ok(Arc::new(Systemd::of_this_user(self.home.clone(), program()?)?));
         }
-        Ok(Box::new(NoServiceManager))
+        Ok(Arc::new(NoServiceManager))
     }
 }

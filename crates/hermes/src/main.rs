@@ -1,31 +1,27 @@
 //! The `hermes` command.
 
-mod account;
-mod archive;
-mod boot_wait;
 mod build;
 mod cli;
 mod commands;
 mod context;
-mod error;
+mod exit_code;
 mod failures;
-mod foreground;
-mod gateways;
+mod gateway_table;
 mod output;
-mod ownership;
-mod supervised;
+mod privileges;
 mod table;
 
 use std::process::ExitCode;
 
+use exit_code::Print as _;
+use privileges::Startup;
+
 fn main() -> ExitCode {
-    // First of all: before a file is opened, before the arguments are understood.
-    if let Err(error) = account::leave_root() {
-        return error.report();
-    }
-    // A command that failed says why, and its exit code is the one that counts.
-    match cli::run().and_then(|code| output::finish().map(|()| code)) {
+    // The only `Startup`: no thread exists yet, so the environment and the user of the process may still change.
+    let startup = Startup::of_main();
+    // A failed command says why, and its exit code is the one that counts.
+    match cli::run(startup).and_then(|code| output::finish().map(|()| code)) {
         Ok(code) => code,
-        Err(error) => error.report(),
+        Err(error) => error.print(),
     }
 }

@@ -11,7 +11,9 @@ use std::sync::OnceLock;
 
 use hermes_os::printable::printable;
 
-use crate::error::{CommandError, Exit};
+use hermes_operations::{Progress, Report, ReportKind};
+
+use crate::exit_code::Print as _;
 
 /// Prints one line on standard output. A newline in it is part of a value, and a terminal shows it as a sign.
 macro_rules! say {
@@ -25,6 +27,23 @@ macro_rules! note {
 }
 
 pub(crate) use {note, say};
+
+/// Prints the lines of an operation.
+pub(crate) struct Printer;
+
+impl Progress for Printer {
+    fn say(&self, line: &str) {
+        say!("{line}");
+    }
+
+    fn note(&self, line: &str) {
+        note!("{line}");
+    }
+
+    fn failed(&self, report: &Report) {
+        report.print();
+    }
+}
 
 /// The first reason why standard output could not be written.
 static FAILED: OnceLock<io::Error> = OnceLock::new();
@@ -81,7 +100,7 @@ pub(crate) fn text(bytes: &[u8]) {
 ///
 /// # Errors
 /// Standard output could not be written, and its reader is there.
-pub(crate) fn finish() -> Result<(), CommandError> {
+pub(crate) fn finish() -> Result<(), Report> {
     if let Err(error) = io::stdout().lock().flush() {
         let _ = FAILED.set(error);
     }
@@ -92,8 +111,8 @@ pub(crate) fn finish() -> Result<(), CommandError> {
 }
 
 /// The failure of a command whose output has no room.
-pub(crate) fn cannot_print(error: &io::Error) -> CommandError {
-    CommandError::new(Exit::CannotWrite, "failed to write the output")
+pub(crate) fn cannot_print(error: &io::Error) -> Report {
+    Report::new(ReportKind::CannotWrite, "failed to write the output")
         .because(error)
         .hint("make room where standard output goes, and run the command again")
 }
@@ -108,7 +127,7 @@ fn write(stdout: &io::Stdout, text: &str) {
     write_bytes(stdout, text.as_bytes());
 }
 
-/// What comes behind a failure is not written: it would be a text with a hole.
+/// Writes nothing after a failure: the text would have a hole.
 fn write_bytes(stdout: &io::Stdout, bytes: &[u8]) {
     if FAILED.get().is_none()
         && let Err(error) = stdout.lock().write_all(bytes)

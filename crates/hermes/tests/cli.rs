@@ -43,7 +43,7 @@ fn health_without_a_service_manager_is_69_with_a_hint() {
 
 #[test]
 fn boot_without_a_record_says_what_is_missing() {
-    let words = predicate::str::starts_with("error: cannot read /run/s6/boot.json\ncaused by: ")
+    let words = predicate::str::starts_with("error: failed to read /run/s6/boot.json\ncaused by: ")
         .and(predicate::str::contains("\nhint: "));
     hermes().arg("boot").assert().code(1).stderr(words);
 }

@@ -163,7 +163,8 @@ async fn a_mounted_profile_is_neither_renamed_nor_deleted() -> Result<()> {
         for words in [format!("rename {name} builder"), format!("delete {name} --yes")] {
             let verb = words.split(' ').next().unwrap_or_default();
             let refused = hermes(&container, &format!("profile {words}")).await?.code(1);
-            let said = format!("cannot {verb} the profile '{name}': /opt/data/{mount} is mounted on its own");
+            let said =
+                format!("failed to {verb} the profile '{name}': /opt/data/{mount} is mounted on its own");
             ensure!(refused.stderr().contains(&said), "{}", refused.stderr());
             ensure!(container.file(&format!("/opt/data/profiles/{name}/SOUL.md")).await?.is_some());
         }

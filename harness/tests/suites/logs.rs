@@ -96,7 +96,7 @@ async fn what_goes_wrong_is_in_the_log_too() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     container.exec_sh("echo 'gateway: [' >/opt/data/profiles/coder/config.yaml").await?.success();
     hermes(&container, "-p coder gateway start").await?.failure();
-    has_line(&container, "coder", "caused by: parse /opt/data/profiles/coder/config.yaml").await?;
+    has_line(&container, "coder", "caused by: failed to parse /opt/data/profiles/coder/config.yaml").await?;
     let said = "gateway-coder: gateway 'coder' is given up: it cannot run with its configuration";
     container.wait_until("what became of it", log_says(said), secs(10)).await?;
     Ok(())

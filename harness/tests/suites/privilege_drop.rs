@@ -354,7 +354,7 @@ async fn without_a_usable_account_it_ends_with_77_and_writes_nothing() -> Result
         let install = "cat /root/passwd >/etc/passwd; mv /root/passwd.own /root/passwd";
         container.exec_sh(install).as_root().await?.success();
         let output = hermes(&container, "config set a.b 1").as_root().await?.code(77);
-        let expected = format!("error: cannot leave root\ncaused by: {cause}\n{hint}");
+        let expected = format!("error: failed to leave root\ncaused by: {cause}\n{hint}");
         ensure!(output.stderr() == expected, "{}", output.report(&expected));
         ensure!(output.stdout().is_empty(), "{}", output.report("nothing"));
     }
@@ -372,7 +372,7 @@ async fn wrote_nothing(container: &Container) -> Result<()> {
 
 #[docker_test]
 async fn without_the_capabilities_to_leave_root_it_ends_with_77_and_writes_nothing() -> Result<()> {
-    let expected = "error: cannot leave root for the account 'hermes'\ncaused by: EPERM: Operation not permitted\n\
+    let expected = "error: failed to leave root for the account 'hermes'\ncaused by: EPERM: Operation not permitted\n\
         hint: the container needs the capabilities SETUID and SETGID, or start it with --user 10000:10000\n";
     for dropped in ["SETGID", "SETUID", "ALL"] {
         let container = idle().cap_drop(dropped).start().await?;

@@ -71,7 +71,7 @@ async fn a_registration_whose_rescan_fails_fails_with_s6_s_own_words_and_leaves_
     container.exec(["chmod", "000", "/run/service/.s6-svscan/control"]).await?.success();
     let failed = hermes(&container, "profile create coder").await?.code(1);
     failed.stdout_is("").stderr_matches(
-        contains("cannot register the gateway 'coder'")
+        contains("failed to register the gateway 'coder'")
             .and(contains("/command/s6-svscanctl -a -- /run/service: exit status: "))
             .and(contains("panicked").not()),
     );

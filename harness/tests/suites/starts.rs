@@ -146,11 +146,11 @@ async fn read_only_volume(booted: bool) -> Result<ContainerBuilder> {
 async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Result<()> {
     let container = read_only_volume(true).await?.cmd(["sleep", "infinity"]).start_ready().await?;
     for (words, what) in [
-        ("gateway start", "cannot lock /opt/data/gateway_state.json.lock"),
-        ("gateway stop", "cannot lock /opt/data/gateway_state.json.lock"),
-        ("config set a.b 1", "cannot lock /opt/data/config.yaml.lock"),
-        ("profile use default", "cannot create a temporary file beside /opt/data/active_profile"),
-        ("boot --svg /opt/data/boot.svg", "cannot write /opt/data/boot.svg"),
+        ("gateway start", "failed to lock /opt/data/gateway_state.json.lock"),
+        ("gateway stop", "failed to lock /opt/data/gateway_state.json.lock"),
+        ("config set a.b 1", "failed to lock /opt/data/config.yaml.lock"),
+        ("profile use default", "failed to create a temporary file beside /opt/data/active_profile"),
+        ("boot --svg /opt/data/boot.svg", "failed to write /opt/data/boot.svg"),
     ] {
         for as_root in [false, true] {
             let order = hermes(&container, words);
@@ -160,12 +160,14 @@ async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Resul
     }
     // Which path it meets first depends on what an earlier boot has made.
     let pattern = format!(
-        "^error: cannot [a-z ]+ /opt/data/profiles[^ ]*\n{}$",
+        "^error: failed to [a-z ]+ /opt/data/profiles[^ ]*\n{}$",
         MOUNT_IT.replace(['(', ')', '.'], ".")
     );
     hermes(&container, "profile create coder").await?.code(73).stderr_matches(is_match(pattern)?);
     let run = hermes(&container, "gateway run --no-supervise").await?.code(73);
-    run.stderr_matches(contains("caused by: lock /opt/data/gateway.lock\n").and(contains(MOUNT_IT)));
+    run.stderr_matches(
+        contains("caused by: failed to lock /opt/data/gateway.lock\n").and(contains(MOUNT_IT)),
+    );
     // What only looks, works.
     for words in ["profile list", "gateway list", "status", "health"] {
         hermes(&container, words).await?.success();
@@ -173,7 +175,7 @@ async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Resul
     hermes(&container, "doctor")
         .await?
         .code(1)
-        .stdout_matches(contains("/opt/data is mounted read-only; mend: "));
+        .stdout_matches(contains("/opt/data is mounted read-only; hint: "));
     Ok(())
 }
 
@@ -190,7 +192,7 @@ async fn a_boot_on_a_read_only_volume_goes_on_and_names_the_path_and_the_mend_on
             said.len() == 1 && said.iter().all(is_whole),
             "not once, with its path and its mend:\n{stderr}"
         );
-        for noise in ["panicked", "backtrace", "cannot keep the lease", "container-boot.log"] {
+        for noise in ["panicked", "backtrace", "failed to keep the lease", "container-boot.log"] {
             ensure!(!stderr.contains(noise), "{noise}:\n{stderr}");
         }
         container.wait_until("the keeper of the lease", slot_up("volume-lease"), secs(10)).await?;
@@ -201,7 +203,7 @@ async fn a_boot_on_a_read_only_volume_goes_on_and_names_the_path_and_the_mend_on
 #[docker_test]
 async fn gateway_run_on_a_read_only_volume_ends_with_73_and_the_mend() -> Result<()> {
     let output = read_only_volume(true).await?.run(["gateway", "run"]).await?.code(73);
-    let expected = format!("error: cannot lock /opt/data/gateway_state.json.lock\n{MOUNT_IT}");
+    let expected = format!("error: failed to lock /opt/data/gateway_state.json.lock\n{MOUNT_IT}");
     output.stderr_matches(contains(expected));
     Ok(())
 }

@@ -31,7 +31,8 @@ const CRATES: &[Crate] = &[
     Crate {
         name: "hermes-dashboard",
         knows: &["hermes-core", "hermes-operations", "hermes-os", "hermes-server"],
-        tests_know: &[],
+        // The service manager in memory.
+        tests_know: &["hermes-service"],
     },
     Crate { name: "hermes-setup", knows: &["hermes-account", "hermes-core", "hermes-os"], tests_know: &[] },
     Crate { name: "hermes-init", knows: &["hermes-account"], tests_know: &[] },

@@ -15,10 +15,6 @@ const SLEEPS: &[(&str, &str)] = &[
         "crates/hermes/src/commands/container/gateway_run.rs",
         "the growing delay after a crash: the time itself is the promise",
     ),
-    (
-        "crates/hermes/src/commands/container/keep_lease.rs",
-        "the pause between two looks at a condition, under a deadline",
-    ),
     ("crates/hermes-os/src/waiting.rs", "the pause between two looks at a condition, under a deadline"),
     (
         "crates/hermes-gateway/src/lock.rs",

@@ -103,7 +103,7 @@ impl fmt::Display for Line<'_> {
 #[derive(Debug, thiserror::Error)]
 pub enum BootLogError {
     /// The log, or its directory, could not be opened.
-    #[error("open {}", path.display())]
+    #[error("failed to open {}", path.display())]
     Open {
         /// The log.
         path: PathBuf,
@@ -111,7 +111,7 @@ pub enum BootLogError {
         source: io::Error,
     },
     /// The path is a symlink, a FIFO or another kind of file. It was not changed.
-    #[error("write {}: what lies there is a {kind}, not a file; remove it", path.display())]
+    #[error("failed to write {}: what lies there is a {kind}, not a file; remove it", path.display())]
     NotAFile {
         /// The log.
         path: PathBuf,
@@ -119,7 +119,7 @@ pub enum BootLogError {
         kind: &'static str,
     },
     /// The full log could not be renamed.
-    #[error("rotate {}", path.display())]
+    #[error("failed to rotate {}", path.display())]
     Rotate {
         /// The log.
         path: PathBuf,
@@ -127,7 +127,7 @@ pub enum BootLogError {
         source: io::Error,
     },
     /// The lines could not be written.
-    #[error("append to {}", path.display())]
+    #[error("failed to append to {}", path.display())]
     Append {
         /// The log.
         path: PathBuf,

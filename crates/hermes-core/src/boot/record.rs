@@ -52,10 +52,10 @@ pub struct Phase {
 #[derive(Debug, thiserror::Error)]
 pub enum BootRecordError {
     /// The file cannot be read.
-    #[error("read the record of a boot")]
+    #[error("failed to read the record of a boot")]
     Read(#[source] ReadError),
     /// The file holds no record.
-    #[error("understand {}", path.display())]
+    #[error("failed to parse {}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub enum BootRecordError {
         source: serde_json::Error,
     },
     /// The file cannot be written.
-    #[error("keep the record of a boot")]
+    #[error("failed to keep the record of a boot")]
     Write(#[source] WriteError),
 }
 

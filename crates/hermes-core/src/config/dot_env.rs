@@ -18,7 +18,7 @@ const FAULTS_MAX: usize = 20;
 
 /// The file exists and cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("read the variables of the profile")]
+#[error("failed to read the variables of the profile")]
 pub struct DotEnvError(#[source] ReadError);
 
 /// The content of a file.

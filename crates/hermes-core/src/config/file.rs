@@ -23,10 +23,10 @@ const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigFileError {
     /// The file exists and cannot be read.
-    #[error("read the configuration")]
+    #[error("failed to read the configuration")]
     Read(#[source] ReadError),
     /// The file is not valid YAML.
-    #[error("parse {}", path.display())]
+    #[error("failed to parse {}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum ConfigFileError {
         source: SyntaxError,
     },
     /// The lock file beside it could not be locked.
-    #[error("lock {}", path.display())]
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum ConfigFileError {
         source: io::Error,
     },
     /// The value could not be set.
-    #[error("change {}", path.display())]
+    #[error("failed to change {}", path.display())]
     Set {
         /// The file.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum ConfigFileError {
         source: SetError,
     },
     /// The new content could not be written.
-    #[error("change {}", path.display())]
+    #[error("failed to change {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

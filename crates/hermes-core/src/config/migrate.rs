@@ -42,7 +42,7 @@ pub enum MigrateError {
     #[error(transparent)]
     File(#[from] ConfigFileError),
     /// The value of `version` is invalid.
-    #[error("read the version of {}", path.display())]
+    #[error("failed to read the version of {}", path.display())]
     Version {
         /// The file.
         path: PathBuf,
@@ -50,7 +50,7 @@ pub enum MigrateError {
         source: VersionError,
     },
     /// A step cannot be applied, for instance because the file is no mapping.
-    #[error("migrate {}", path.display())]
+    #[error("failed to migrate {}", path.display())]
     Step {
         /// The file.
         path: PathBuf,
@@ -58,7 +58,7 @@ pub enum MigrateError {
         source: SetError,
     },
     /// The mode of the file is read-only. A rename would replace it all the same, so the migration refuses.
-    #[error("migrate {}: it is read-only (mode {mode:04o}); to allow it: chmod u+w", path.display())]
+    #[error("failed to migrate {}: it is read-only (mode {mode:04o}); to allow it: chmod u+w", path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum MigrateError {
         mode: u32,
     },
     /// The backup could not be written.
-    #[error("back up {}", path.display())]
+    #[error("failed to back up {}", path.display())]
     Backup {
         /// The file to be backed up.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum MigrateError {
         source: WriteError,
     },
     /// The new content could not be written.
-    #[error("migrate {}", path.display())]
+    #[error("failed to migrate {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -153,7 +153,7 @@ fn every_form_of_mapping_is_migrated_without_loss(#[case] before: &str, #[case] 
 fn a_file_without_place_for_a_version_is_unchanged(#[case] text: &str, #[case] cause: &str) {
     let profile = Profile::with(text);
     let error = migrate(&profile.path()).unwrap_err();
-    assert_eq!(error.to_string(), format!("migrate {}", profile.path().display()));
+    assert_eq!(error.to_string(), format!("failed to migrate {}", profile.path().display()));
     assert!(matches!(error, MigrateError::Step { source, .. } if source.to_string() == cause));
     profile.is_untouched(text.as_bytes());
 }

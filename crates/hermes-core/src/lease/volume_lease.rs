@@ -44,7 +44,7 @@ impl Obstacle {
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// The lock file could not be locked, or the lease not removed.
-    #[error("lock {}", path.display())]
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -52,10 +52,10 @@ pub enum LeaseError {
         source: io::Error,
     },
     /// The lease could not be read.
-    #[error("read the lease of the volume")]
+    #[error("failed to read the lease of the volume")]
     Read(#[source] ReadError),
     /// The lease could not be written.
-    #[error("write the lease of the volume")]
+    #[error("failed to write the lease of the volume")]
     Write(#[source] WriteError),
 }
 

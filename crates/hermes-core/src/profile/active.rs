@@ -14,10 +14,10 @@ const LIMIT: u64 = 4096;
 #[derive(Debug, thiserror::Error)]
 pub enum ActiveProfileError {
     /// The file exists and cannot be read.
-    #[error("read the active profile")]
+    #[error("failed to read the active profile")]
     Read(#[source] ReadError),
     /// The text is no profile name.
-    #[error("take the active profile from {}", path.display())]
+    #[error("failed to read the active profile from {}", path.display())]
     Name {
         /// The file.
         path: PathBuf,

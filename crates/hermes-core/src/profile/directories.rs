@@ -27,7 +27,7 @@ const LOCK_DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoriesError {
     /// A directory could not be created.
-    #[error("create {}", path.display())]
+    #[error("failed to create {}", path.display())]
     Create {
         /// The directory.
         path: PathBuf,
@@ -35,7 +35,7 @@ pub enum DirectoriesError {
         source: io::Error,
     },
     /// The lock file could not be locked.
-    #[error("lock {}", path.display())]
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -43,13 +43,13 @@ pub enum DirectoriesError {
         source: io::Error,
     },
     /// The target path exists.
-    #[error("create {}: something lies there already", path.display())]
+    #[error("failed to create {}: something lies there already", path.display())]
     Occupied {
         /// The target path.
         path: PathBuf,
     },
     /// The directory could not be renamed.
-    #[error("rename {} to {}", from.display(), to.display())]
+    #[error("failed to rename {} to {}", from.display(), to.display())]
     Rename {
         /// The old path.
         from: PathBuf,
@@ -59,7 +59,7 @@ pub enum DirectoriesError {
         source: io::Error,
     },
     /// The directory of a removed or unfinished profile could not be removed.
-    #[error("remove {}", path.display())]
+    #[error("failed to remove {}", path.display())]
     Remove {
         /// The directory.
         path: PathBuf,

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 
-use crate::agents::Failure;
 use crate::boots::{self, Boot};
+use crate::refusal::Refusal;
 use crate::site::Site;
+use hermes_operations::Report;
 
 /// Lists the last boots with their actions on the profiles. The boot of this container comes first.
 #[utoipa::path(get, operation_id = "boots", path = "/api/boots", tag = "container", responses((status = 200, body = Vec<Boot>)))]
-pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Vec<Boot>>, Failure> {
-    known(&site).await.map(Json)
+pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Vec<Boot>>, Refusal> {
+    Ok(Json(known(&site).await?))
 }
 
-pub(crate) async fn known(site: &Arc<Site>) -> Result<Vec<Boot>, Failure> {
+pub(crate) async fn known(site: &Arc<Site>) -> Result<Vec<Boot>, Report> {
     site.blocking(boots::known).await
 }

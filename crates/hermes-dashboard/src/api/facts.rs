@@ -8,8 +8,9 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agents::{Failure, Supervisor};
+use crate::refusal::Refusal;
 use crate::site::Site;
+use hermes_operations::{Report, Supervisor};
 
 /// The dashboard's own facts and the container's.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -36,11 +37,11 @@ pub(crate) struct Facts {
 
 /// Shows facts of the dashboard and of the container.
 #[utoipa::path(get, operation_id = "facts", path = "/api/facts", tag = "container", responses((status = 200, body = Facts)))]
-pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Facts>, Failure> {
-    gather(&site).await.map(Json)
+pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Facts>, Refusal> {
+    Ok(Json(gather(&site).await?))
 }
 
-pub(crate) async fn gather(site: &Arc<Site>) -> Result<Facts, Failure> {
+pub(crate) async fn gather(site: &Arc<Site>) -> Result<Facts, Report> {
     site.blocking(|site| {
         let volume = rustix::fs::statvfs(site.home.root());
         let volume = volume.as_ref().ok();
@@ -52,7 +53,7 @@ pub(crate) async fn gather(site: &Arc<Site>) -> Result<Facts, Failure> {
             container_seconds: crate::boots::container_started()
                 .and_then(|started| SystemTime::now().duration_since(started).ok())
                 .map(|up| up.as_secs()),
-            supervisor: site.agents.supervisor(),
+            supervisor: site.operations.supervisor(),
             home: site.home.root().display().to_string(),
             volume_bytes: volume.map(|volume| bytes(volume.f_blocks, volume.f_frsize)),
             volume_free_bytes: volume.map(|volume| bytes(volume.f_bavail, volume.f_frsize)),

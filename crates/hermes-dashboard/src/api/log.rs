@@ -7,9 +7,10 @@ use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::agents::Failure;
 use crate::profile_files::{self, LINES, LogLines};
+use crate::refusal::Refusal;
 use crate::site::{Site, profile_named};
+use hermes_operations::Report;
 
 /// The query of a log.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -24,13 +25,13 @@ pub(crate) struct Wanted {
 
 /// Shows the end of a gateway's log. Known and likely secrets are `***`.
 #[utoipa::path(get, operation_id = "showLog", path = "/api/profiles/{name}/log", params(("name" = String, Path), Wanted), tag = "profiles", responses(
-    (status = 200, body = LogLines), (status = 404, body = Failure)))]
+    (status = 200, body = LogLines), (status = 404, body = Report)))]
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
-) -> Result<Json<LogLines>, Failure> {
+) -> Result<Json<LogLines>, Refusal> {
     let name = profile_named(&name)?;
     let lines = wanted.lines.unwrap_or(LINES);
-    site.blocking(move |site| profile_files::log(site, &name, lines, &wanted.search)).await.map(Json)
+    Ok(Json(site.blocking(move |site| profile_files::log(site, &name, lines, &wanted.search)).await?))
 }

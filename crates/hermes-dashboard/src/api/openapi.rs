@@ -8,9 +8,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
-use crate::agents::Verb;
 use crate::site::Site;
 use crate::{api, events, follow_log};
+use hermes_operations::Verb;
 
 /// The document.
 #[derive(OpenApi)]
@@ -63,7 +63,7 @@ impl Modify for Answers {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let failure = ResponseBuilder::new()
             .description("the request was refused, or failed; `kind` tells why")
-            .content("application/json", Content::new(Some(Ref::from_schema_name("Failure"))))
+            .content("application/json", Content::new(Some(Ref::from_schema_name("Report"))))
             .build();
         for item in document.paths.paths.values_mut() {
             let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];

@@ -12,8 +12,8 @@ use super::credentials::InForce;
 use super::password::digest_of;
 use super::queue::Place;
 use super::{Gate, Verifier, equal};
-use crate::agents::{Failure, FailureKind};
 use crate::site::Site;
+use hermes_operations::{Report, ReportKind};
 
 /// The credential in a request.
 pub(crate) enum Given {
@@ -30,7 +30,7 @@ pub(crate) async fn admits(
     address: IpAddr,
     way: Way,
     given: Given,
-) -> Result<Option<u64>, Failure> {
+) -> Result<Option<u64>, Report> {
     let in_force = site.credentials.in_force();
     let is_right = match (&in_force.gate, given) {
         (Gate::Token(token), Given::Token(given)) => equal(given.trim(), token),
@@ -62,7 +62,7 @@ async fn verify(
     generation: u64,
     verifier: Verifier,
     (user, password): (String, String),
-) -> Result<bool, Failure> {
+) -> Result<bool, Report> {
     let attempt =
         Attempt { client, generation, digest: digest_of(&user, &password), verifier, user, password };
     if let Some(known) = attempt.known(site)? {
@@ -85,7 +85,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    async fn make(self, site: &Arc<Site>, place: &Place) -> Result<bool, Failure> {
+    async fn make(self, site: &Arc<Site>, place: &Place) -> Result<bool, Report> {
         let turn = place.turn().await.map_err(|_| overloaded())?;
         // An earlier attempt in the queue may have decided it.
         if let Some(known) = self.known(site)? {
@@ -105,7 +105,7 @@ impl Attempt {
     }
 
     /// Returns the verdict that needs no hash. The delay comes first: no client that guesses learns that it guessed right.
-    fn known(&self, site: &Site) -> Result<Option<bool>, Failure> {
+    fn known(&self, site: &Site) -> Result<Option<bool>, Report> {
         match site.attempts.turn(self.client, &self.guess(), Instant::now()) {
             Turn::Wait(wait) => Err(too_many(wait)),
             Turn::KnownWrong => Ok(Some(false)),
@@ -123,14 +123,14 @@ impl Attempt {
     }
 }
 
-fn too_many(wait: Duration) -> Failure {
+fn too_many(wait: Duration) -> Report {
     let seconds = wait.as_secs() + 1;
     let failure =
-        Failure::new(FailureKind::TooManyAttempts, "too many failed attempts to log in from this address");
-    failure.hint(format!("try again in {}", crate::agents::span(seconds)))
+        Report::new(ReportKind::TooManyAttempts, "too many failed attempts to log in from this address");
+    failure.hint(format!("try again in {}", crate::span::span(seconds)))
 }
 
-fn overloaded() -> Failure {
-    Failure::new(FailureKind::TryAgain, "too many attempts to log in at the same time")
+fn overloaded() -> Report {
+    Report::new(ReportKind::TryAgain, "too many attempts to log in at the same time")
         .hint("try again in a moment")
 }

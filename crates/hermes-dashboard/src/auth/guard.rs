@@ -17,9 +17,9 @@ use super::attempts::Way;
 use super::fetch_site::{Maker, maker_of};
 use super::forwarded::{client_behind, says_https};
 use super::{cookie, equal};
-use crate::agents::{Failure, FailureKind};
-use crate::refusal::{is_api, refuse};
+use crate::refusal::{Refusal, is_api, refuse};
 use crate::site::{Identity, Peer, Site};
+use hermes_operations::{Report, ReportKind};
 
 /// The longest body of a request, in bytes: a `SOUL.md` and its encoding.
 pub(crate) const BODY_MAX: usize = 1024 * 1024;
@@ -40,7 +40,7 @@ pub(crate) async fn check_host(State(site): State<Arc<Site>>, request: Request, 
         Err(HostError::NotAllowed(host)) => host,
     };
     let failure =
-        Failure::new(FailureKind::WrongHost, format!("this dashboard does not answer to the name {host:?}"))
+        Report::new(ReportKind::WrongHost, format!("this dashboard does not answer to the name {host:?}"))
             .hint("allow it: HERMES_DASHBOARD_ALLOWED_HOSTS=NAME, or dashboard.allowed_hosts in config.yaml");
     refuse(&site, &request, failure, None)
 }
@@ -49,7 +49,7 @@ pub(crate) async fn check_host(State(site): State<Arc<Site>>, request: Request, 
 pub(crate) async fn check_site(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let maker = maker_of(request.method(), request.headers());
     if maker == Maker::Foreign {
-        let failure = Failure::new(FailureKind::Forbidden, "the request comes from a page of another site")
+        let failure = Report::new(ReportKind::Forbidden, "the request comes from a page of another site")
             .hint("behind a proxy: let it pass the Host header on unchanged");
         return refuse(&site, &request, failure, None);
     }
@@ -71,9 +71,11 @@ pub(crate) async fn require_login(
             request.extensions_mut().insert(identity);
             next.run(request).await
         }
-        Ok(None) if is_api(&request) => Failure::new(FailureKind::Unauthenticated, "not logged in")
-            .hint("log in at /login, or send Authorization: Bearer TOKEN, or Authorization: Basic")
-            .into_response(),
+        Ok(None) if is_api(&request) => {
+            let report = Report::new(ReportKind::Unauthenticated, "not logged in")
+                .hint("log in at /login, or send Authorization: Bearer TOKEN, or Authorization: Basic");
+            Refusal(report).into_response()
+        }
         Ok(None) => Redirect::to(&format!("{}login", site.base())).into_response(),
         Err(failure) => refuse(&site, &request, failure, None),
     }
@@ -93,11 +95,11 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
             let what = format!("the request is longer than {body_max} bytes, or incomplete");
-            let failure = Failure::new(FailureKind::TooLarge, what);
+            let failure = Report::new(ReportKind::TooLarge, what);
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }
         Err(_) => {
-            let failure = Failure::new(FailureKind::TooSlow, "the request did not arrive in time");
+            let failure = Report::new(ReportKind::TooSlow, "the request did not arrive in time");
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }
     };
@@ -106,7 +108,7 @@ pub(crate) async fn check_change(State(site): State<Arc<Site>>, request: Request
         let header = head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let sent = header.or_else(|| is_form(&head.headers).then(|| field(&body, CSRF_FIELD)).flatten());
         if !sent.is_some_and(|sent| equal(&sent, &expected)) {
-            let failure = Failure::new(FailureKind::Forbidden, "missing or invalid CSRF token")
+            let failure = Report::new(ReportKind::Forbidden, "missing or invalid CSRF token")
                 .hint("load the page again and repeat what you did");
             return refuse(&site, &with(Body::empty()), failure, identity.as_ref());
         }
@@ -119,7 +121,7 @@ async fn identify(
     headers: &HeaderMap,
     address: IpAddr,
     may_try: bool,
-) -> Result<Option<Identity>, Failure> {
+) -> Result<Option<Identity>, Report> {
     let in_force = site.credentials.in_force();
     if !in_force.gate.is_closed() {
         return Ok(Some(Identity::Anybody(in_force.generation)));

@@ -18,13 +18,13 @@ const TOKEN_MIN: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
-    #[error("read the dashboard's token")]
+    #[error("failed to read the dashboard's token")]
     Read(#[source] ReadError),
     /// The file cannot be written.
-    #[error("keep the dashboard's token")]
+    #[error("failed to keep the dashboard's token")]
     Write(#[source] WriteError),
     /// Its directory cannot be created.
-    #[error("create {}", path.display())]
+    #[error("failed to create {}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -38,7 +38,7 @@ pub enum TokenError {
         path: PathBuf,
     },
     /// The kernel returns no random bits.
-    #[error("make a token")]
+    #[error("failed to make a token")]
     Random(#[source] io::Error),
 }
 

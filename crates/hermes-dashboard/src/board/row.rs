@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
 use hermes_core::timestamp;
+use hermes_operations::Condition;
 use hermes_os::printable::printable;
-use hermes_service::Condition;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::agents::{Gateway, span};
 use crate::process_usage::Usage;
+use crate::span::span;
+use hermes_operations::Gateway;
 
 /// The time range of the sparkline and of one of its bars, in seconds.
 const HOUR: u64 = 3600;
@@ -129,7 +130,7 @@ impl RowView {
             name: gateway.profile.clone(),
             state: gateway.state.word(),
             tone: tone(gateway.state),
-            wanted: gateway.desired_state.clone().unwrap_or_else(|| "–".to_owned()),
+            wanted: gateway.desired_state.map_or_else(|| "–".to_owned(), |state| state.to_string()),
             since: began.map(|began| began.as_secs()),
             spark: Spark {
                 total: profile.restarts_last_hour(),

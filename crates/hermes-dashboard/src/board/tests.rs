@@ -56,7 +56,7 @@ fn an_unknown_or_forgotten_version_gets_all_names() {
 #[test]
 fn a_failed_refresh_keeps_the_rows() {
     let seen = next(&Snapshot::default(), &["default"]);
-    let failed = seen.failed(Failure::new(crate::agents::FailureKind::Failed, "no"));
+    let failed = seen.failed(Report::new(hermes_operations::ReportKind::Failed, "no"));
     assert_eq!((failed.rows.len(), failed.version), (1, seen.version));
     assert!(failed.failure.is_some());
     assert!(next(&failed, &["default"]).failure.is_none());

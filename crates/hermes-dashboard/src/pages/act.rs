@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::{Refused, Visitor};
 use crate::actions;
-use crate::agents::{Failure, FailureKind, Verb};
 use crate::site::profile_named;
+use hermes_operations::{Report, ReportKind, Verb};
 
 /// The value of a button: a verb and a profile, as in `start:coder`.
 #[derive(Debug, Deserialize)]
@@ -55,7 +55,7 @@ impl Done {
 /// `POST /act`.
 pub(crate) async fn act(visitor: Visitor, Form(act): Form<Act>) -> Result<Response, Refused> {
     let refused = |failure| visitor.refused(failure);
-    let odd = || Failure::new(FailureKind::BadRequest, "unknown action");
+    let odd = || Report::new(ReportKind::BadRequest, "unknown action");
     let (verb, name) = act.what.split_once(':').ok_or_else(odd).map_err(refused)?;
     let verb = Verb::of(verb).ok_or_else(odd).map_err(refused)?;
     let name = profile_named(name).map_err(refused)?;

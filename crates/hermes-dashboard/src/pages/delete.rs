@@ -8,9 +8,10 @@ use serde::Deserialize;
 
 use super::{Refused, Visitor, act};
 use crate::actions;
-use crate::agents::{Failure, FailureKind};
 use crate::frame::{Frame, html};
+use crate::refusal;
 use crate::site::profile_named;
+use hermes_operations::{Report, ReportKind};
 
 /// The name once more.
 #[derive(Debug, Deserialize)]
@@ -40,23 +41,23 @@ pub(crate) async fn delete(
 ) -> Result<Response, Refused> {
     match actions::delete(&visitor.site, &name, &confirmed.confirm).await {
         Ok(name) => Ok(act::back(&visitor, "", "delete", name.as_str())),
-        Err(failure) if failure.kind == FailureKind::Invalid && confirmed.confirm.trim() != name => {
+        Err(failure) if failure.kind == ReportKind::Invalid && confirmed.confirm.trim() != name => {
             page(&visitor, &name, true).map_err(|failure| visitor.refused(failure))
         }
         Err(failure) => Err(visitor.refused(failure)),
     }
 }
 
-fn page(visitor: &Visitor, name: &str, mistaken: bool) -> Result<Response, Failure> {
+fn page(visitor: &Visitor, name: &str, mistaken: bool) -> Result<Response, Report> {
     let name = profile_named(name)?;
     if name.is_default() {
-        return Err(Failure::new(FailureKind::Invalid, "the default profile cannot be deleted"));
+        return Err(Report::new(ReportKind::Invalid, "the default profile cannot be deleted"));
     }
     visitor.site.require_profile(&name)?;
     let directory = visitor.site.home.profile_directory(&name).display().to_string();
     let mut response = html(&Ask { frame: visitor.frame(""), name: name.to_string(), directory, mistaken });
     if mistaken {
-        *response.status_mut() = FailureKind::Invalid.status();
+        *response.status_mut() = refusal::status(ReportKind::Invalid);
     }
     Ok(response)
 }

@@ -4,9 +4,9 @@ use askama::Template;
 use axum::response::Response;
 
 use super::{Refused, Visitor};
-use crate::agents::Finding;
 use crate::api::doctor;
 use crate::frame::{Frame, html};
+use hermes_operations::doctor::Finding;
 
 #[derive(Template)]
 #[template(path = "doctor.html")]

@@ -12,13 +12,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::Visitor;
-use crate::agents::{Failure, FailureKind};
 use crate::api::logout;
 use crate::auth::admission::{self, Given, admits};
 use crate::auth::cookie;
 use crate::auth::{Gate, Way, guard};
 use crate::frame::{Frame, html};
+use crate::refusal;
 use crate::site::Site;
+use hermes_operations::{Report, ReportKind};
 
 /// The query of the link in the log.
 #[derive(Debug, Default, Deserialize)]
@@ -38,7 +39,7 @@ struct Entered {
 struct Login {
     frame: Frame,
     wants_token: bool,
-    failure: Option<Failure>,
+    failure: Option<Report>,
 }
 
 #[derive(Template)]
@@ -83,13 +84,13 @@ pub(crate) async fn enter(State(site): State<Arc<Site>>, request: Request) -> Re
     let again = Request::from_parts(head.clone(), Body::empty());
     let entered = match Form::<Entered>::from_request(Request::from_parts(head, body), &site).await {
         Ok(Form(entered)) => entered,
-        Err(_) => return form(&site, Some(Failure::new(FailureKind::BadRequest, "fill in the form"))),
+        Err(_) => return form(&site, Some(Report::new(ReportKind::BadRequest, "fill in the form"))),
     };
     let address = guard::client_of(&site, &again);
     let given = Given::Password { user: entered.username, password: entered.password };
     match admits(&site, address, Way::Form, given).await {
         Ok(Some(generation)) => begin(&site, &again, generation, Redirect::to(&site.base()).into_response()),
-        Ok(None) => form(&site, Some(Failure::new(FailureKind::Unauthenticated, wrong(&site)))),
+        Ok(None) => form(&site, Some(Report::new(ReportKind::Unauthenticated, wrong(&site)))),
         Err(failure) => form(&site, Some(failure)),
     }
 }
@@ -103,8 +104,8 @@ pub(crate) async fn leave(visitor: Visitor, request: Request) -> Response {
     (gone.map(|value| [(header::SET_COOKIE, value)]), to).into_response()
 }
 
-fn invalid_link(site: &Site) -> Failure {
-    let failure = Failure::new(FailureKind::Unauthenticated, "this link is not valid");
+fn invalid_link(site: &Site) -> Report {
+    let failure = Report::new(ReportKind::Unauthenticated, "this link is not valid");
     match site.credentials.in_force().gate {
         Gate::Password(_) => failure.hint("a password is configured: log in with it"),
         _ => failure.hint("print the valid link: hermes dashboard link"),
@@ -119,16 +120,16 @@ fn wrong(site: &Site) -> &'static str {
 }
 
 /// The form of the method in force.
-fn form(site: &Site, failure: Option<Failure>) -> Response {
+fn form(site: &Site, failure: Option<Report>) -> Response {
     let in_force = site.credentials.in_force();
     let wants_token = !matches!(in_force.gate, Gate::Password(_));
     let failure = failure.or_else(|| {
         matches!(in_force.gate, Gate::Shut).then(|| {
-            Failure::new(FailureKind::Failed, "login is impossible: the token cannot be read")
+            Report::new(ReportKind::Failed, "login is impossible: the token cannot be read")
                 .hint("make another: hermes dashboard logout --all --new-token")
         })
     });
-    let status = failure.as_ref().map_or(StatusCode::OK, |failure| failure.kind.status());
+    let status = failure.as_ref().map_or(StatusCode::OK, |failure| refusal::status(failure.kind));
     let page = html(&Login { frame: Frame::new(site, None), wants_token, failure });
     (status, page).into_response()
 }
@@ -138,14 +139,14 @@ fn begin(site: &Site, request: &Request, generation: u64, answer: Response) -> R
     let session = match site.sessions.begin(SystemTime::now()) {
         Ok(session) => session,
         Err(error) => {
-            let failure = Failure::new(FailureKind::Failed, "failed to get random bits").because(&error);
+            let failure = Report::new(ReportKind::Failed, "failed to get random bits").because(&error);
             return form(site, Some(failure));
         }
     };
     // A logout of all sessions follows the revocation of the credential. A session that began in between ends here.
     if !admission::holds(site, generation) {
         site.sessions.end(&session);
-        let failure = Failure::new(FailureKind::Unauthenticated, "the login has changed at this moment")
+        let failure = Report::new(ReportKind::Unauthenticated, "the login has changed at this moment")
             .hint("load the page again");
         return form(site, Some(failure));
     }

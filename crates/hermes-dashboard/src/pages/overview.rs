@@ -6,12 +6,13 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::{Refused, Visitor};
-use crate::agents::{Failure, span};
 use crate::api::facts::{self, Facts};
 use crate::board::{Row, mebibytes};
 use crate::frame::{Frame, html};
 use crate::pages::act::Done;
 use crate::refresh;
+use crate::span::span;
+use hermes_operations::Report;
 
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
@@ -37,7 +38,7 @@ struct Overview {
     version: u64,
     query: String,
     done: Option<String>,
-    failure: Option<Failure>,
+    failure: Option<Report>,
 }
 
 impl Overview {

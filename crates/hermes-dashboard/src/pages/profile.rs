@@ -11,11 +11,11 @@ use serde::Deserialize;
 use super::act::{self, Done};
 use super::{Refused, Visitor};
 use crate::actions;
-use crate::agents::Failure;
 use crate::board::{Profile, RowView};
 use crate::frame::{Frame, html};
 use crate::profile_files::{self, LINES, LogLines, Setting, Soul, SoulChange, SoulChanged};
 use crate::site::profile_named;
+use hermes_operations::Report;
 
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]
@@ -35,11 +35,11 @@ struct ProfilePage {
     version: u64,
     profile: Profile,
     directory: String,
-    settings: Result<Vec<Setting>, Failure>,
-    soul: Result<Soul, Failure>,
+    settings: Result<Vec<Setting>, Report>,
+    soul: Result<Soul, Report>,
     /// The text that could not be saved, because the soul had changed.
     conflict: Option<String>,
-    log: Result<LogLines, Failure>,
+    log: Result<LogLines, Report>,
     search: String,
     done: Option<String>,
 }

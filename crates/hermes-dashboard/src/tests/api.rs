@@ -1,10 +1,10 @@
 //! The API.
 
-use hermes_service::Condition;
+use hermes_service::ServiceStatus;
 use serde_json::json;
 
 use super::fixture::Dashboard;
-use crate::agents::{Failure, FailureKind};
+use crate::fake;
 
 #[tokio::test]
 async fn a_profile_is_created_driven_and_deleted() {
@@ -47,24 +47,29 @@ async fn existing_and_default_profiles_are_protected() {
 async fn a_failed_start_reports_causes_log_and_hint() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
-    let failure = Failure {
-        causes: vec!["the port is taken".into()],
-        log: vec!["listen: port 9300".into()],
-        ..Failure::new(FailureKind::Failed, "the gateway does not come up").hint("choose another port")
-    };
-    *dashboard.agents.refuses.lock().unwrap() = Some(failure);
+    dashboard.manager.give_up_starts("the port is taken");
+    let default = hermes_core::ProfileName::default_profile();
+    std::fs::create_dir_all(dashboard.home.gateway_logs_directory(&default)).unwrap();
+    std::fs::write(dashboard.home.gateway_log(&default), "listen: port 9300\n").unwrap();
+    let what = "the gateway 'default' does not come up: the port is taken";
+    let hint = "read why: hermes logs; correct that, then: hermes gateway start";
     let told = dashboard.call("POST", "/api/profiles/default/start", &me, &json!(null)).await.is(500).json();
     assert_eq!(
         told,
-        json!({"kind": "failed", "error": "the gateway does not come up", "causes": ["the port is taken"],
-            "log": ["listen: port 9300"], "hint": "choose another port"})
+        json!({"kind": "failed", "error": what, "causes": [], "log": ["listen: port 9300"], "hint": hint})
     );
     let page = dashboard.submit("/act", &me, &[("do", "start:default")]).await.is(500).text();
-    for text in
-        ["the gateway does not come up", "the port is taken", "listen: port 9300", "choose another port"]
-    {
-        assert!(page.contains(text), "{text} is missing in {page}");
+    let shown = page.replace("&#39;", "'");
+    for text in [what, "listen: port 9300", hint] {
+        assert!(shown.contains(text), "{text} is missing in {page}");
     }
+    // The cause is in the record of the gateway: a start cannot find that its state file is a directory.
+    std::fs::remove_file(dashboard.home.gateway_state(&default)).unwrap();
+    std::fs::create_dir(dashboard.home.gateway_state(&default)).unwrap();
+    let told = dashboard.call("POST", "/api/profiles/default/start", &me, &json!(null)).await.json();
+    let cause = told["causes"][0].as_str().unwrap();
+    let page = dashboard.submit("/act", &me, &[("do", "start:default")]).await.text();
+    assert!(page.replace("&#39;", "'").contains(cause), "{cause} is missing in {page}");
 }
 
 #[tokio::test]
@@ -72,11 +77,9 @@ async fn the_list_has_every_profile_with_its_usage() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
-    let mut coder = crate::fake::gateway("coder");
-    coder.state = Condition::Running;
-    coder.pid = Some(std::process::id());
-    coder.restarted_seconds_ago = vec![3000, 20, 10];
-    dashboard.agents.set(coder);
+    let restarted_ago = [3000, 20, 10].map(std::time::Duration::from_secs).to_vec();
+    let pid = Some(std::process::id());
+    dashboard.set("coder", ServiceStatus { pid, restarted_ago, ..fake::running() });
     let list = dashboard.get("/api/profiles", Some(&me)).await.is(200).json();
     let names: Vec<_> =
         list["profiles"].as_array().unwrap().iter().map(|one| one["profile"].as_str().unwrap()).collect();
@@ -210,9 +213,8 @@ async fn html_in_a_profile_is_escaped() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     let coder = dashboard.profile("coder");
-    let mut gateway = crate::fake::gateway("coder");
-    gateway.problem = Some("<img src=x onerror=alert(1)>\u{1b}[2J".into());
-    dashboard.agents.set(gateway);
+    let gave_up = Some("<img src=x onerror=alert(1)>\u{1b}[2J".into());
+    dashboard.set("coder", ServiceStatus { gave_up, ..fake::down() });
     std::fs::write(dashboard.home.soul(&coder), "</textarea><script>alert(1)</script>").unwrap();
     for path in
         ["/", "/profiles/coder", "/profiles/coder?search=%22%3E%3Cscript%3E", "/?q=%22%3E%3Cscript%3E"]

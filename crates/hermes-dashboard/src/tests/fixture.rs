@@ -6,11 +6,14 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use hermes_core::{Home, ProfileName};
+use hermes_operations::Operations;
+use hermes_service::ServiceStatus;
+use hermes_service::fake::FakeManager;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
 use crate::auth::{Credentials, Gate, Password, Verifier, Watched};
-use crate::fake::FakeAgents;
+use crate::fake;
 use crate::routes;
 use crate::settings::{Settings, Sources};
 use crate::site::{Parts, Peer, Site};
@@ -20,7 +23,7 @@ pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef
 /// The dashboard of a test.
 pub(super) struct Dashboard {
     pub(super) home: Home,
-    pub(super) agents: Arc<FakeAgents>,
+    pub(super) manager: Arc<FakeManager>,
     pub(super) site: Arc<Site>,
     pub(super) router: Router,
     _folder: tempfile::TempDir,
@@ -68,17 +71,17 @@ impl Dashboard {
         crate::auth::make_directory(&home).unwrap();
         let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let settings = Settings::resolve(&Sources { environment, ..Sources::default() }).unwrap();
-        let agents = Arc::new(FakeAgents::new(&home));
+        let manager = Arc::new(FakeManager::default());
+        manager.set_status(&ProfileName::default_profile(), fake::down());
         let site = Site::new(Parts {
-            home: home.clone(),
-            agents: agents.clone(),
+            operations: Operations::new(home.clone(), Arc::clone(&manager) as _),
             credentials: credentials(&home, &settings),
             settings,
             version: "1.2.3".into(),
             revision: None,
         });
         let router = routes::router(&site);
-        Self { home, agents, site, router, _folder: folder }
+        Self { home, manager, site, router, _folder: folder }
     }
 
     pub(super) fn log_in(&self) -> LoggedIn {
@@ -87,10 +90,15 @@ impl Dashboard {
     }
 
     pub(super) fn profile(&self, name: &str) -> ProfileName {
-        use crate::agents::Agents as _;
         let name = ProfileName::new(name).unwrap();
-        self.agents.create(&name).unwrap();
+        self.site.operations.create(&name).unwrap();
+        std::fs::write(self.home.soul(&name), "You are.\n").unwrap();
         name
+    }
+
+    /// Changes the status of the gateway of a profile.
+    pub(super) fn set(&self, name: &str, status: ServiceStatus) {
+        self.manager.set_status(&ProfileName::new(name).unwrap(), status);
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {

@@ -1,11 +1,10 @@
 //! The pages without a script.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hermes_service::Condition;
+use hermes_service::ServiceStatus;
 
 use super::fixture::Dashboard;
-use crate::agents::Finding;
 use crate::fake;
 
 #[tokio::test]
@@ -57,11 +56,9 @@ async fn the_overview_shows_problems_and_finds_by_name() {
     for name in ["coder", "writer"] {
         dashboard.profile(name);
     }
-    let mut writer = fake::gateway("writer");
-    writer.state = Condition::GivenUp;
-    writer.problem = Some("it crashed 10 times".into());
-    writer.restarted_seconds_ago = vec![10, 20];
-    dashboard.agents.set(writer);
+    let gave_up = Some("it crashed 10 times".into());
+    let restarted_ago = [10, 20].map(Duration::from_secs).to_vec();
+    dashboard.set("writer", ServiceStatus { gave_up, restarted_ago, ..fake::down() });
     let page = dashboard.get("/", Some(&me)).await.is(200).text();
     for text in
         ["given up", "it crashed 10 times", "1 in trouble", r#"class="spark""#, "<strong>3</strong> agents"]
@@ -81,10 +78,15 @@ async fn the_doctor_shows_findings_with_hints() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     assert!(dashboard.get("/doctor", Some(&me)).await.text().contains("No problems found."));
-    let finding = |broken| Finding { broken, what: "a <disk> is full".into(), mend: "make room".into() };
-    *dashboard.agents.findings.lock().unwrap() = vec![finding(true), finding(false)];
+    // A gateway without its profile is broken, a directory that is no profile is a warning.
+    dashboard.set("ghost", fake::down());
+    std::fs::create_dir_all(dashboard.home.profiles_directory().join("a <disk>")).unwrap();
     let page = dashboard.get("/doctor", Some(&me)).await.text();
-    assert!(page.contains("broken") && page.contains("warning") && page.contains("make room"), "{page}");
+    assert!(page.contains("broken") && page.contains("warning"), "{page}");
+    assert!(
+        page.contains("hermes profile delete ghost --yes") && page.contains("move it elsewhere"),
+        "{page}"
+    );
     assert!(!page.contains("<disk>"));
 }
 
@@ -125,10 +127,18 @@ async fn a_page_of_a_thousand_profiles_is_rendered_at_once() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for count in 0..1000 {
-        let mut gateway = fake::gateway(&format!("agent-{count:04}"));
-        gateway.state = if count % 2 == 0 { Condition::Running } else { Condition::Crashed };
-        gateway.restarted_seconds_ago = vec![5; count % 7];
-        dashboard.agents.set(gateway);
+        let name = format!("agent-{count:04}");
+        let directory = dashboard.home.profiles_directory().join(&name);
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(
+            directory.join("SOUL.md"),
+            "You are.
+",
+        )
+        .unwrap();
+        let status = if count % 2 == 0 { fake::running() } else { fake::crashed() };
+        let restarted_ago = vec![Duration::from_secs(5); count % 7];
+        dashboard.set(&name, ServiceStatus { restarted_ago, ..status });
     }
     let began = Instant::now();
     let page = dashboard.get("/", Some(&me)).await.is(200);

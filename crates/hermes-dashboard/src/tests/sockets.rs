@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hermes_service::ServiceStatus;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -41,7 +42,7 @@ async fn a_thousand_streams_need_little_memory() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     for count in 0..20 {
-        dashboard.agents.set(fake::gateway(&format!("agent-{count}")));
+        dashboard.profile(&format!("agent-{count}"));
     }
     let version = refresh::recent(&dashboard.site).await.unwrap().version;
     let address = serve(&dashboard).await;
@@ -59,10 +60,8 @@ async fn a_thousand_streams_need_little_memory() {
     // Every row changes, ten times: some hundred kilobytes for each of them.
     for round in 0..10 {
         for count in 0..20 {
-            let problem = Some(format!("round {round} {}", "x".repeat(1000)));
-            dashboard
-                .agents
-                .set(crate::agents::Gateway { problem, ..fake::gateway(&format!("agent-{count}")) });
+            let gave_up = Some(format!("round {round} {}", "x".repeat(1000)));
+            dashboard.set(&format!("agent-{count}"), ServiceStatus { gave_up, ..fake::running() });
         }
         refresh::refresh(&dashboard.site).await;
         tokio::task::yield_now().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt as _;
-use hermes_service::Condition;
+use hermes_service::ServiceStatus;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -209,8 +209,9 @@ async fn states_in_between_are_skipped_for_a_slow_reader() {
     let me = dashboard.log_in();
     let version = refresh::recent(&dashboard.site).await.unwrap().version;
     let mut events = Events::open(&dashboard, &format!("/api/events?since={version}"), &me).await;
-    for state in [Condition::Starting, Condition::Running, Condition::Draining, Condition::Crashed] {
-        dashboard.agents.set(crate::agents::Gateway { state, ..fake::gateway("default") });
+    let starting = ServiceStatus { ready: false, ..fake::running() };
+    for status in [starting, fake::running(), fake::down(), fake::crashed()] {
+        dashboard.set("default", status);
         refresh::refresh(&dashboard.site).await;
     }
     let (_, row) = events.next().await.unwrap();

@@ -1,12 +1,13 @@
 //! The TCP port, where one is configured.
 
+use hermes_core::gateway::settings::{Settings, Source};
 use hermes_server::{ListenError, Listener};
 use tokio::net::TcpListener;
 
 use crate::error::GatewayError;
 use crate::options::Options;
-use crate::setting_place::{SettingPlace, Source};
-use crate::settings::{self, Settings};
+use crate::setting_place::SettingPlace;
+use crate::settings;
 
 /// Listens on the configured host and on `port`.
 ///

@@ -124,7 +124,8 @@ fn a_faulty_line_of_the_dot_env_is_a_warning() {
     let home = TestHome::new();
     let dot_env = home.home.dot_env(&coder());
     fs::write(&dot_env, "AKEY='it\\'s'\nSECRET\nB='SECRET\nAPI_SERVER_PORT=9300\n").unwrap();
-    let settings = crate::settings_of(&home.home, &coder(), &BTreeMap::new()).unwrap();
+    let settings =
+        hermes_core::gateway::settings::settings_of(&home.home, &coder(), &BTreeMap::new()).unwrap();
     assert_eq!((settings.port, settings.warnings.len()), (Some(9300), 2));
     for (warning, line) in settings.warnings.iter().zip([2, 3]) {
         assert!(warning.starts_with(&format!("{}, line {line}: ", dot_env.display())), "{warning}");
@@ -168,7 +169,7 @@ fn a_port_in_use_is_reported_with_its_profile() {
     assert_eq!(
         error.to_string(),
         format!(
-            "serve on 127.0.0.1:{port}: the port is taken; the profile 'writer' is configured with it too"
+            "failed to serve on 127.0.0.1:{port}: the port is taken; the profile 'writer' is configured with it too"
         )
     );
     assert!(error.is_configuration());
@@ -178,7 +179,7 @@ fn a_port_in_use_is_reported_with_its_profile() {
 
     home.configure("writer", "");
     let error = home.failure();
-    assert_eq!(error.to_string(), format!("serve on 127.0.0.1:{port}: the port is taken"));
+    assert_eq!(error.to_string(), format!("failed to serve on 127.0.0.1:{port}: the port is taken"));
 
     let dot_env = home.home.dot_env(&coder());
     fs::write(&dot_env, format!("API_SERVER_PORT={port}\n")).unwrap();
@@ -192,7 +193,7 @@ fn an_address_of_another_machine_is_a_configuration_error() {
     // TEST-NET-1 (RFC 5737): no machine has it.
     home.configure("coder", "gateway:\n  host: 192.0.2.1\n  port: 9300\n");
     let error = home.failure();
-    assert_eq!(error.to_string(), "serve on 192.0.2.1:9300");
+    assert_eq!(error.to_string(), "failed to serve on 192.0.2.1:9300");
     assert!(error.is_configuration());
     assert_eq!(error.hint().unwrap(), "hermes -p coder config set gateway.host 127.0.0.1");
     assert_left_as_failed(&home, &error);

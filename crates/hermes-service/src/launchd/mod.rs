@@ -317,6 +317,7 @@ impl ServiceManager for Launchd {
             restarts: state.as_ref().map_or(0, AgentState::restarts),
             restarted_ago: Vec::new(),
             gave_up: None,
+            last_words: None,
             comes_back: false,
         }))
     }

@@ -156,9 +156,9 @@ mod tests {
 
     #[test]
     fn a_path_that_an_agent_cannot_hold_is_refused() {
-        assert_snapshot!(agent("/a\nb", "/usr/local/bin/hermes", "coder").unwrap_err(), @r#"install the gateway 'coder': the path "/a\nb" has a line break or another control character, which an agent cannot hold"#);
+        assert_snapshot!(agent("/a\nb", "/usr/local/bin/hermes", "coder").unwrap_err(), @r#"failed to install the gateway 'coder': the path "/a\nb" has a line break or another control character, which an agent cannot hold"#);
         let bytes = Path::new(OsStr::from_bytes(b"/\xff"));
         let error = text(&Home::new("/data").unwrap(), bytes, &ProfileName::default_profile()).unwrap_err();
-        assert_snapshot!(error, @r#"install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that an agent can hold"#);
+        assert_snapshot!(error, @r#"failed to install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that an agent can hold"#);
     }
 }

@@ -274,11 +274,11 @@ fn a_failure_holds_the_command_status_and_stderr() {
     let machine = Machine::new().installed();
     machine.launchctl.on("bootstrap", ["echo 'Bootstrap failed: 5: Input/output error' >&2; exit 5"]);
     let error = machine.launchd.start(&machine.coder, SOON).unwrap_err();
-    assert_eq!(error.to_string(), "start the gateway 'coder'");
+    assert_eq!(error.to_string(), "failed to start the gateway 'coder'");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     let cause = cause.replace(machine.launchctl.program.to_str().unwrap(), "launchctl");
     let cause = cause.replace(machine.folder.path().to_str().unwrap(), "/Users/ada");
-    assert_snapshot!(cause, @"launchctl bootstrap gui/501 /Users/ada/Library/LaunchAgents/ai.hermes.gateway.coder.plist: exit status: 5: Bootstrap failed: 5: Input/output error");
+    assert_snapshot!(cause, @"failed to run launchctl bootstrap gui/501 /Users/ada/Library/LaunchAgents/ai.hermes.gateway.coder.plist: exit status: 5: Bootstrap failed: 5: Input/output error");
 }
 
 #[test]

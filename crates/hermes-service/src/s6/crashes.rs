@@ -106,6 +106,9 @@ pub struct Crashes {
     /// The reason why the gateway was given up, if it was.
     #[serde(default)]
     pub gave_up: Option<String>,
+    /// The line that `finish` prints when it gives the gateway up: a start that fails waits until the log has it.
+    #[serde(default)]
+    pub last_words: Option<String>,
 }
 
 /// The time for which a restart is remembered.
@@ -374,6 +377,7 @@ mod tests {
         std::fs::write(folder.path().join(FILE), r#"{"restarts":2,"at":[5,6],"gave_up":null}"#).unwrap();
         let crashes = Crashes::load(folder.path()).unwrap();
         assert_eq!(crashes, Crashes { restarts: 2, at: vec![5, 6], ..Crashes::default() });
+        assert_eq!(crashes.last_words, None);
         assert!(crashes.restarted_ago(Duration::from_secs(9)).is_empty());
     }
 

@@ -66,6 +66,7 @@ impl ServiceManager for S6 {
             restarted_ago: crashes.restarted_ago(Crashes::now()),
             comes_back: crashes.comes_back(&state),
             gave_up: crashes.gave_up,
+            last_words: crashes.last_words,
         }))
     }
 

@@ -25,7 +25,7 @@ const LOGGER_PARTS: [(&str, &str); 1] = [("run", "log-run")];
 
 /// The failure of an operation on a slot.
 #[derive(Debug, thiserror::Error)]
-#[error("{operation} {}", path.display())]
+#[error("failed to {operation} {}", path.display())]
 pub struct SlotError {
     /// The operation.
     pub operation: &'static str,

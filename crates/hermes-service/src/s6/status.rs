@@ -42,7 +42,7 @@ pub enum StatusError {
     #[error("nothing supervises {}", .0.display())]
     NotSupervised(PathBuf),
     /// The file cannot be read.
-    #[error("read {}", path.display())]
+    #[error("failed to read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -102,6 +102,7 @@ impl UnitState {
             restarts: self.restarts,
             restarted_ago: Vec::new(),
             gave_up,
+            last_words: None,
             comes_back: false,
         }
     }
@@ -202,6 +203,7 @@ SubState=dead
             restarts: 2,
             restarted_ago: Vec::new(),
             gave_up: None,
+            last_words: None,
             comes_back: false,
         };
         assert_eq!(status(RUNNING), up);

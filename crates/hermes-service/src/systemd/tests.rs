@@ -87,7 +87,7 @@ fn a_failed_install_removes_only_its_own_unit() {
     let machine = Machine::new();
     machine.systemctl.on("daemon-reload", ["echo 'Failed to connect to bus: No medium found' >&2; exit 1"]);
     let error = machine.systemd.install(&machine.coder).unwrap_err();
-    assert_eq!(error.to_string(), "install the gateway 'coder'");
+    assert_eq!(error.to_string(), "failed to install the gateway 'coder'");
     assert!(!machine.unit().exists());
 
     machine.systemctl.on("daemon-reload", [""]);
@@ -259,10 +259,10 @@ fn a_failure_holds_the_command_status_and_stderr() {
     let machine = Machine::new().shown([STOPPED]);
     machine.systemctl.on("start", ["printf 'Job failed.\\nSee journalctl.\\n' >&2; exit 1"]);
     let error = machine.systemd.start(&machine.coder, SOON).unwrap_err();
-    assert_eq!(error.to_string(), "start the gateway 'coder'");
+    assert_eq!(error.to_string(), "failed to start the gateway 'coder'");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     let cause = cause.replace(machine.systemctl.program.to_str().unwrap(), "systemctl");
-    assert_snapshot!(cause, @"systemctl --user start hermes-gateway-coder.service: exit status: 1: Job failed.; See journalctl.");
+    assert_snapshot!(cause, @"failed to run systemctl --user start hermes-gateway-coder.service: exit status: 1: Job failed.; See journalctl.");
 }
 
 #[test]

@@ -152,11 +152,11 @@ mod tests {
     #[test]
     fn a_path_that_a_unit_cannot_hold_is_refused() {
         let broken = unit("/a\nExecStartPre=/bin/evil", "/usr/bin/hermes", "coder").unwrap_err();
-        assert_snapshot!(broken, @r#"install the gateway 'coder': the path "/a\nExecStartPre=/bin/evil" has a line break or another control character, which a unit cannot hold"#);
-        assert_snapshot!(unit("/data", "/it's/hermes", "coder").unwrap_err(), @r#"install the gateway 'coder': the path "/it's/hermes" has a quote or a backslash, which systemd takes in no program's path"#);
+        assert_snapshot!(broken, @r#"failed to install the gateway 'coder': the path "/a\nExecStartPre=/bin/evil" has a line break or another control character, which a unit cannot hold"#);
+        assert_snapshot!(unit("/data", "/it's/hermes", "coder").unwrap_err(), @r#"failed to install the gateway 'coder': the path "/it's/hermes" has a quote or a backslash, which systemd takes in no program's path"#);
         let bytes = Home::new(OsStr::from_bytes(b"/\xff")).unwrap();
         let bytes = text(&bytes, Path::new("/usr/bin/hermes"), &ProfileName::default_profile()).unwrap_err();
-        assert_snapshot!(bytes, @r#"install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that a unit can hold"#);
+        assert_snapshot!(bytes, @r#"failed to install the gateway 'default': the path "/\xFF" is not UTF-8, which is all that a unit can hold"#);
     }
 
     /// Checks nothing on a machine without systemd.

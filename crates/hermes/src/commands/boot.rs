@@ -10,9 +10,9 @@ use hermes_core::boot::record as boot_record;
 use hermes_core::boot::record::{BOOT_JSON, BootRecord, Phase, milliseconds};
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::mend_of;
 use crate::output::{self, say};
+use hermes_operations::hint_for;
+use hermes_operations::{Report, ReportKind};
 
 /// The width of the bars of the table.
 const BAR: usize = 40;
@@ -39,7 +39,7 @@ const EXAMPLES: &str = "Examples:
   hermes boot --history        the last 20 boots of this volume
   hermes boot --json           for a program";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     if arguments.history {
         return history(context, arguments.json);
     }
@@ -49,23 +49,23 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         } else {
             "docker restart makes a new one"
         };
-        CommandError::new(Exit::Failed, format!("cannot read {BOOT_JSON}")).caused_by(error).hint(hint)
+        Report::new(ReportKind::Failed, format!("failed to read {BOOT_JSON}")).caused_by(error).hint(hint)
     })?;
     if arguments.json {
         say!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
     let boot: BootRecord = serde_json::from_str(&text).map_err(|error| {
-        CommandError::new(Exit::Failed, format!("cannot understand {BOOT_JSON}")).caused_by(error)
+        Report::new(ReportKind::Failed, format!("failed to parse {BOOT_JSON}")).caused_by(error)
     })?;
     match &arguments.svg {
         None => output::text(table(&boot).as_bytes()),
         Some(file) => {
             fs::write(file, picture(&boot)).map_err(|error| {
-                let mend = mend_of(Exit::CannotWrite, &error);
-                CommandError::new(Exit::CannotWrite, format!("cannot write {}", file.display()))
+                let hint = hint_for(ReportKind::CannotWrite, &error);
+                Report::new(ReportKind::CannotWrite, format!("failed to write {}", file.display()))
                     .caused_by(error)
-                    .hint(mend)
+                    .hint(hint)
             })?;
             say!("{}", file.display());
         }
@@ -73,9 +73,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     Ok(ExitCode::SUCCESS)
 }
 
-fn history(context: &Context, json: bool) -> Result<ExitCode, CommandError> {
+fn history(context: &Context, json: bool) -> Result<ExitCode, Report> {
     let boots = boot_record::kept(&context.home).map_err(|error| {
-        CommandError::new(Exit::Failed, "cannot tell of earlier boots")
+        Report::new(ReportKind::Failed, "failed to read the earlier boots")
             .caused_by(error)
             .hint(format!("move it out of the way: mv {0} {0}.broken", context.home.boots().display()))
     })?;

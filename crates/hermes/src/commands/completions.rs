@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Command;
 use clap_complete::{Shell, generate};
 
-use crate::error::CommandError;
 use crate::output;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -27,7 +27,7 @@ enum For {
     Fish,
 }
 
-pub(crate) fn run(command: Command, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(command: Command, arguments: &Arguments) -> Result<ExitCode, Report> {
     output::text(&script(command, arguments.shell));
     Ok(ExitCode::SUCCESS)
 }

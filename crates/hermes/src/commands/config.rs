@@ -11,9 +11,11 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::boot_wait;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::output::Printer;
+use crate::privileges::Needs;
+use hermes_operations::Report;
+use hermes_operations::boot_wait;
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -44,6 +46,14 @@ enum Command {
     Unset(unset::Arguments),
 }
 
+impl Arguments {
+    /// Returns the user that the verb needs. An editor opens the copy by its path, and follows any link that the account puts there
+    /// meanwhile.
+    pub(crate) fn needs(&self) -> Needs {
+        if matches!(self.command, Command::Edit(_)) { Needs::AccountInImage } else { Needs::AnyUser }
+    }
+}
+
 impl Command {
     fn changes_the_volume(&self) -> bool {
         match self {
@@ -53,9 +63,9 @@ impl Command {
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     if arguments.command.changes_the_volume() {
-        boot_wait::until_booted()?;
+        boot_wait::until_booted(&Printer)?;
     }
     match &arguments.command {
         Command::Edit(arguments) => edit::run(context, arguments),

@@ -16,15 +16,23 @@ use clap::Subcommand;
 
 pub(crate) use gateway_run::SUPERVISED_CHILD;
 
-use crate::account;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::privileges::{Needs, Startup};
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
+}
+
+impl Arguments {
+    /// Returns the user that the verb needs. Root may be kept for other commands; the files of these verbs are the account's. The
+    /// set-up leaves root by itself, after the work that only root can do.
+    pub(crate) fn needs(&self) -> Needs {
+        if matches!(self.command, Command::Setup(_)) { Needs::Root } else { Needs::Account }
+    }
 }
 
 #[derive(Subcommand)]
@@ -49,14 +57,9 @@ enum Command {
     Sweep(sweep::Arguments),
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    // What these read and write is the account's, and root may be kept for other commands. The set-up leaves root by itself,
-    // when it has done what only root can do.
-    if !matches!(arguments.command, Command::Setup(_)) {
-        account::become_account()?;
-    }
+pub(crate) fn run(startup: Startup, context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     match &arguments.command {
-        Command::Setup(arguments) => setup::run(context, arguments),
+        Command::Setup(arguments) => setup::run(startup, context, arguments),
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
         Command::DashboardRun(arguments) => dashboard_run::run(context, arguments),
         Command::DashboardFinish(arguments) => dashboard_finish::run(arguments),
@@ -68,8 +71,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
 }
 
-/// What goes to stderr goes where stdout goes: into the pipe of the slot's logger.
+/// Sends stderr to stdout: into the pipe of the slot's logger.
 fn log_everything() {
-    // Where stdout is closed there is nowhere to send it.
+    // A closed stdout takes nothing.
     let _ = nix::unistd::dup2_stderr(std::io::stdout());
 }

@@ -1,6 +1,5 @@
 //! `hermes dashboard`: the web page, and who may see it.
 
-mod driver;
 mod hash_password;
 mod link;
 mod logout;
@@ -16,7 +15,8 @@ pub(crate) use serve::serve_slot;
 pub(crate) use settings::is_wanted;
 
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::privileges::Needs;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
@@ -35,6 +35,13 @@ const EXAMPLES: &str = "Examples:
   docker exec CONTAINER hermes dashboard link   the link that logs in, where no password is configured
   hermes dashboard logout --all                 ends every session";
 
+impl Arguments {
+    /// Returns the user that the verb needs: the page makes and drives the account's files.
+    pub(crate) fn needs(&self) -> Needs {
+        if self.command.is_none() { Needs::AccountInImage } else { Needs::AnyUser }
+    }
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Prints the link that logs in, where no password is configured.
@@ -47,7 +54,7 @@ enum Command {
     Status(status::Arguments),
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     match &arguments.command {
         None => serve::run(context, &arguments.serve),
         Some(Command::Link(arguments)) => link::run(context, arguments),

@@ -10,6 +10,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use hermes_core::config::dot_env;
 use hermes_core::profile::active as active_profile;
@@ -18,11 +19,11 @@ use hermes_service::none::NoServiceManager;
 
 use crate::build::Build;
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::gateways::Gateway;
 use crate::output;
 use hermes_core::gateway::log as gateway_log;
 use hermes_core::secrets::Secrets;
+use hermes_operations::Gateway;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -35,7 +36,7 @@ const EXAMPLES: &str = "Examples:
 /// How many lines of the boots' log are shown.
 const BOOT_LINES: usize = 20;
 
-pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> {
     let text = secrets_of(&context.home).mask(&text(context));
     output::text(text.as_bytes());
     Ok(ExitCode::SUCCESS)
@@ -44,7 +45,8 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
 /// All of it. What cannot be found out is a line that says so: a dump is made when things are broken.
 fn text(context: &Context) -> String {
     let build = Build::of_this_program();
-    let manager = context.service_manager().unwrap_or_else(|_| Box::new(NoServiceManager));
+    let operations =
+        context.operations().unwrap_or_else(|_| context.operations_with(Arc::new(NoServiceManager)));
     let home = &context.home;
     let mut lines = vec![
         ("version", build.line()),
@@ -52,7 +54,7 @@ fn text(context: &Context) -> String {
         ("time", timestamp::rfc3339(std::time::SystemTime::now())),
     ];
     lines.extend(machine::lines());
-    lines.push(("service manager", manager.kind().to_string()));
+    lines.push(("service manager", operations.manager().kind().to_string()));
     lines.push(("HERMES_HOME", home.root().display().to_string()));
     lines.push(("disk", machine::disk_space(home.root())));
     let active = active_profile::read(home).map_or_else(|error| chain(&error), |name| name.to_string());
@@ -72,7 +74,7 @@ fn text(context: &Context) -> String {
     match home.profiles() {
         Ok(found) => {
             for profile in &found.names {
-                let gateway = Gateway::look(home, manager.as_ref(), profile);
+                let gateway = operations.gateway(profile);
                 let _ = writeln!(text, "  {}", profile_line(home, profile, gateway));
             }
             for stray in &found.strays {
@@ -99,7 +101,7 @@ fn text(context: &Context) -> String {
     text
 }
 
-fn profile_line(home: &Home, profile: &ProfileName, gateway: Result<Gateway, CommandError>) -> String {
+fn profile_line(home: &Home, profile: &ProfileName, gateway: Result<Gateway, Report>) -> String {
     let state_file = match StateFile::of(home, profile).read() {
         StateRead::Missing => "missing".to_owned(),
         StateRead::Read(_) => "ok".to_owned(),
@@ -126,7 +128,7 @@ fn profile_line(home: &Home, profile: &ProfileName, gateway: Result<Gateway, Com
                 gateway.restarts
             )
         }
-        Err(error) => format!("{profile}: {}; {files}", error.what()),
+        Err(error) => format!("{profile}: {}; {files}", error.what),
     }
 }
 

@@ -3,25 +3,22 @@
 mod each;
 mod install;
 mod list;
-pub(crate) mod restart;
+mod restart;
 mod run;
-pub(crate) mod start;
+mod start;
 mod status;
-pub(crate) mod stop;
+mod stop;
 mod uninstall;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use hermes_core::ProfileName;
-use hermes_service::{Kind, ServiceManager, detect};
 
-use crate::boot_wait;
 use crate::cli;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::selecting;
-use crate::ownership;
+use crate::output::Printer;
+use hermes_operations::Report;
+use hermes_operations::boot_wait;
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -57,7 +54,7 @@ enum Command {
 }
 
 impl Arguments {
-    /// Whether they run a gateway that no supervisor is to have.
+    /// Returns `true` if they run a gateway without a supervisor.
     pub(crate) fn runs_in_the_foreground(&self) -> bool {
         matches!(&self.command, Command::Run(arguments) if arguments.opts_out())
     }
@@ -69,9 +66,9 @@ impl Command {
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     if arguments.command.changes_the_volume() {
-        boot_wait::until_booted()?;
+        boot_wait::until_booted(&Printer)?;
     }
     match &arguments.command {
         Command::Start(arguments) => start::run(context, arguments),
@@ -85,24 +82,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
 }
 
-/// Refuses before anything is written where nobody could carry it out, or another container has to.
-fn must_be_driven_from_here(manager: &dyn ServiceManager) -> Result<(), CommandError> {
-    match manager.kind() {
-        Kind::S6 => return ownership::must_be_ours(),
-        Kind::Systemd | Kind::Launchd => return Ok(()),
-        Kind::None => {}
-    }
-    let error = CommandError::new(Exit::NoServiceManager, "no service manager runs gateways here");
-    Err(if detect::in_our_image() {
-        error.hint(
-            "this container was started without /init (--entrypoint?): start it with the image's own entry point, \
-             or run the gateway in the foreground: hermes gateway run",
-        )
-    } else {
-        error.hint("run it in the foreground (hermes gateway run), or start a container of the hermes image")
-    })
-}
-
 /// Ends with the usage error (2) where `-p` stands beside `--all`: clap itself does not see a global flag that stands before the
 /// subcommand as a conflict.
 fn names_no_profile(context: &Context) {
@@ -110,19 +89,4 @@ fn names_no_profile(context: &Context) {
         let message = "the argument '--all' cannot be used with '--profile <NAME>'";
         cli::command().error(clap::error::ErrorKind::ArgumentConflict, message).exit();
     }
-}
-
-/// Where profiles are registered when they are made, there is nothing to install.
-fn must_need_installation(manager: &dyn ServiceManager, profile: &ProfileName) -> Result<(), CommandError> {
-    if !manager.supports_runtime_registration() {
-        return Ok(());
-    }
-    let error =
-        "in a container gateways are not installed: each profile has one, from its creation to its deletion";
-    let start = format!("hermes {}gateway start", selecting(profile));
-    Err(CommandError::new(Exit::NoServiceManager, error).hint(if profile.is_default() {
-        format!("the default profile's is always there: {start}")
-    } else {
-        format!("hermes profile create {profile}, then {start}; hermes profile delete {profile} ends both")
-    }))
 }

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::error::CommandError;
 use crate::output::{self, say};
-use crate::supervised::{self, Supervised};
+use hermes_operations::Report;
+use hermes_operations::supervised::{self, Supervised};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -30,7 +30,7 @@ struct Health {
     slots: Vec<Supervised>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
     let booting = !supervised::boot_is_complete();
     let slots = supervised::all()?;
     let tree_runs = supervised::tree_runs();

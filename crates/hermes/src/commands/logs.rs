@@ -13,9 +13,9 @@ use hermes_os::waiting;
 use hermes_service::ServiceManager as _;
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::selecting;
 use crate::output;
+use hermes_operations::selecting;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -39,11 +39,11 @@ const EXAMPLES: &str = "Examples:
   hermes -p coder logs -n 10000   all that is kept, older files included
   hermes logs --boot              what was started at the last boots";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let result = if arguments.boot { boot(context, arguments) } else { gateway(context, arguments) };
     match result {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        // Who read it has seen enough.
+        // The reader has closed the pipe.
         Err(Failure::Io(path, error)) if error.kind() == io::ErrorKind::BrokenPipe && path.is_none() => {
             Ok(ExitCode::SUCCESS)
         }
@@ -53,14 +53,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
 }
 
-/// What can go wrong: with a file, whose path is named, or with the standard output.
+/// A failure of a file, with its path, or of the standard output.
 enum Failure {
     Io(Option<String>, io::Error),
-    Command(CommandError),
+    Command(Report),
 }
 
-impl From<CommandError> for Failure {
-    fn from(error: CommandError) -> Self {
+impl From<Report> for Failure {
+    fn from(error: Report) -> Self {
         Self::Command(error)
     }
 }
@@ -74,16 +74,19 @@ fn on_stdout(error: io::Error) -> Failure {
     Failure::Io(None, error)
 }
 
-fn cannot(path: &str, error: io::Error) -> CommandError {
-    let exit =
-        if error.kind() == io::ErrorKind::PermissionDenied { Exit::NoPermission } else { Exit::Failed };
-    CommandError::new(exit, format!("failed to read {path}")).caused_by(error)
+fn cannot(path: &str, error: io::Error) -> Report {
+    let exit = if error.kind() == io::ErrorKind::PermissionDenied {
+        ReportKind::NoPermission
+    } else {
+        ReportKind::Failed
+    };
+    Report::new(exit, format!("failed to read {path}")).caused_by(error)
 }
 
 /// How long the logger of a gateway that runs may take until it has begun its first file.
 const BEGINS: Duration = Duration::from_secs(5);
 
-/// Whether s6 runs it, whose logger then writes what is printed here. Where nobody tells, it does not.
+/// Returns `true` if s6 runs the gateway: its logger then writes the log. Returns `false` if s6 does not tell.
 fn is_running(context: &Context, profile: &ProfileName) -> bool {
     context.s6().is_some_and(|s6| s6.is_running(profile).unwrap_or_default())
 }
@@ -96,7 +99,7 @@ fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
         waiting::until(BEGINS, Duration::from_millis(20), || current.exists());
     }
     let nothing = || {
-        CommandError::new(Exit::Failed, format!("the gateway '{profile}' has no log yet"))
+        Report::new(ReportKind::Failed, format!("the gateway '{profile}' has no log yet"))
             .hint(format!("start it: hermes {}gateway start", selecting(&profile)))
     };
     // First of all: what is printed while the end is read is not to be missed.
@@ -130,7 +133,7 @@ fn boot(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
         tail = Tail { exists: tail.exists || older.exists, ..older };
     }
     if !tail.exists {
-        return Err(CommandError::new(Exit::Failed, format!("no boot has written {} yet", path.display()))
+        return Err(Report::new(ReportKind::Failed, format!("no boot has written {} yet", path.display()))
             .hint("it is written when a container of the hermes image starts")
             .into());
     }

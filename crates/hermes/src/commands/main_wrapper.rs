@@ -12,22 +12,22 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{AccessFlags, access};
 
-use crate::account;
 use crate::cli;
-use crate::error::{CommandError, Exit};
 use crate::output::say;
+use crate::privileges::Startup;
+use hermes_operations::{Report, ReportKind};
 
-/// Where programs are looked for when `PATH` does not say, or nothing is found there.
+/// The directories of programs that `PATH` does not name.
 const DEFAULT_PATH: &str = "/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Runs the container's command, the words behind the image's name, as the account.
-pub(crate) fn run(words: Vec<OsString>) -> Result<ExitCode, CommandError> {
-    account::become_account()?;
-    // What goes on as hermes is seen as hermes; a program brings its own name.
+pub(crate) fn run(mut startup: Startup, words: Vec<OsString>) -> Result<ExitCode, Report> {
+    startup.become_account()?;
+    // This process shows as hermes; another program brings its own name.
     let _ = prctl::set_name(c"hermes");
     match meaning(&words, find_program) {
-        Meaning::Nothing => stay_up(),
-        Meaning::Hermes => cli::run_words(words),
+        Meaning::Nothing => stay_up(startup),
+        Meaning::Hermes => cli::run_words(startup, words),
         Meaning::Program(path) => {
             // execv, not execvp: that one would hand what is no program at all to a shell.
             let error = exec(&path, &words).unwrap_or_else(io::Error::from);
@@ -50,17 +50,17 @@ fn exec(path: &Path, words: &[OsString]) -> Result<io::Error, NulError> {
 }
 
 /// The codes that a shell would give.
-fn not_run(path: &Path, error: io::Error) -> CommandError {
+fn not_run(path: &Path, error: io::Error) -> Report {
     let missing = error.kind() == io::ErrorKind::NotFound;
-    let exit = if missing { Exit::NoSuchProgram } else { Exit::CannotRun };
-    let failed = CommandError::new(exit, format!("cannot run {}", path.display())).caused_by(error);
+    let exit = if missing { ReportKind::NoSuchProgram } else { ReportKind::CannotRun };
+    let failed = Report::new(exit, format!("failed to run {}", path.display())).caused_by(error);
     if missing && path.exists() {
         return failed.hint("the file is there: the interpreter that its first line names is not");
     }
     failed
 }
 
-/// What the words behind the image's name mean.
+/// The meaning of the words behind the image's name.
 #[derive(Debug, PartialEq, Eq)]
 enum Meaning {
     /// There are none.
@@ -95,14 +95,14 @@ fn find_program(name: &OsStr) -> Option<PathBuf> {
 
 /// No command: says what runs here and stays up, as the image of a server does,
 /// until it is told to end.
-fn stay_up() -> Result<ExitCode, CommandError> {
+fn stay_up(startup: Startup) -> Result<ExitCode, Report> {
     let mut ends = SigSet::empty();
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
         ends.add(signal);
     }
-    let failed = |error| CommandError::new(Exit::Failed, "cannot wait for signals").caused_by(error);
+    let failed = |error| Report::new(ReportKind::Failed, "failed to wait for signals").caused_by(error);
     ends.thread_block().map_err(failed)?;
-    cli::run_words(Vec::new())?;
+    cli::run_words(startup, Vec::new())?;
     say!();
     say!("This container stays up until it is stopped. From outside:");
     say!("  docker exec -it CONTAINER hermes");
@@ -143,6 +143,6 @@ mod tests {
     fn what_cannot_run_gets_the_codes_of_a_shell() {
         let missing = not_run(Path::new("/no/such"), io::Error::from_raw_os_error(2));
         let denied = not_run(Path::new("/usr/bin"), io::Error::from_raw_os_error(13));
-        assert_eq!((missing.exit(), denied.exit()), (Exit::NoSuchProgram, Exit::CannotRun));
+        assert_eq!((missing.kind, denied.kind), (ReportKind::NoSuchProgram, ReportKind::CannotRun));
     }
 }

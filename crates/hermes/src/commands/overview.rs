@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use crate::build::Build;
-use crate::error::CommandError;
 use crate::output::say;
-use crate::supervised;
+use hermes_operations::Report;
+use hermes_operations::supervised;
 
-pub(crate) fn run() -> Result<ExitCode, CommandError> {
+pub(crate) fn run() -> Result<ExitCode, Report> {
     supervised::must_be_the_account()?;
     say!("hermes {}", Build::of_this_program().line());
     if !supervised::s6_runs() {

@@ -1,11 +1,10 @@
 //! `hermes profile …`: agents, each in a directory of its own.
 
-pub(crate) mod create;
-pub(crate) mod delete;
+mod create;
+mod delete;
 mod export;
 mod import;
 mod list;
-mod make;
 mod rename;
 mod show;
 mod use_;
@@ -14,9 +13,11 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::boot_wait;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::output::Printer;
+use crate::privileges::Needs;
+use hermes_operations::Report;
+use hermes_operations::boot_wait;
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -53,6 +54,20 @@ enum Command {
     Use(use_::Arguments),
 }
 
+impl Arguments {
+    /// Returns the user that the verb needs.
+    pub(crate) fn needs(&self) -> Needs {
+        match &self.command {
+            Command::Create(_)
+            | Command::Delete(_)
+            | Command::Import(_)
+            | Command::Rename(_)
+            | Command::Show(_) => Needs::AccountInImage,
+            Command::Export(_) | Command::List(_) | Command::Use(_) => Needs::AnyUser,
+        }
+    }
+}
+
 impl Command {
     fn changes_the_volume(&self) -> bool {
         match self {
@@ -62,9 +77,9 @@ impl Command {
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     if arguments.command.changes_the_volume() {
-        boot_wait::until_booted()?;
+        boot_wait::until_booted(&Printer)?;
     }
     match &arguments.command {
         Command::Create(arguments) => create::run(context, arguments),

@@ -6,10 +6,10 @@ use hermes_service::Kind;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::gateways::{self, Gateway};
+use crate::gateway_table;
 use crate::output::{self, say};
-use crate::ownership::Note;
+use hermes_operations::Gateway;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -30,13 +30,13 @@ struct Status {
     gateways: Vec<Gateway>,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let manager = context.service_manager()?;
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
+    let operations = context.operations()?;
     let status = Status {
-        manager: manager.kind(),
+        manager: operations.manager().kind(),
         home: context.home.root().to_string_lossy().into_owned(),
-        volume: Note::read().and_then(|note| note.other).map(|other| other.told()),
-        gateways: Gateway::all(&context.home, manager.as_ref())?,
+        volume: operations.supervisor().volume_belongs_to,
+        gateways: operations.gateways()?,
     };
     if arguments.json {
         output::json(&status);
@@ -48,6 +48,6 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         say!("Volume: {told}");
     }
     say!();
-    gateways::print(&status.gateways);
+    gateway_table::print(&status.gateways);
     Ok(ExitCode::SUCCESS)
 }

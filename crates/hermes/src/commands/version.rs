@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::build::Build;
-use crate::error::CommandError;
 use crate::output::{self, say};
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -18,7 +18,7 @@ const EXAMPLES: &str = "Examples:
   hermes version          what a bug report begins with
   hermes version --json   for a program";
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
     let build = Build::of_this_program();
     if arguments.json {
         output::json(&build);

@@ -44,7 +44,7 @@ fn a_volume_without_boots_has_a_history_without_rows() {
 fn a_broken_history_is_told_with_its_mend() {
     let volume = Volume::new();
     volume.write(BOOTS, "{");
-    let words = predicate::str::starts_with("error: cannot tell of earlier boots\ncaused by: ")
+    let words = predicate::str::starts_with("error: failed to read the earlier boots\ncaused by: ")
         .and(predicate::str::contains("hint: move it out of the way: mv "));
     volume.hermes(["boot", "--history"]).assert().code(1).stderr(words);
 }

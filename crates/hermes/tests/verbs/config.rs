@@ -92,7 +92,7 @@ fn a_configuration_of_a_later_version_is_changed_as_any_other_with_a_warning() {
     let volume = volume();
     volume.write("profiles/coder/config.yaml", "version: 7\nnew: {of: it}\n");
     volume.hermes(["-p", "coder", "config", "set", "gateway.port", "9301"]).assert().success().stderr(
-        "warning: the configuration is of version 7 and this hermes knows 1; what is new in it stays, and is passed over\n",
+        "warning: the configuration is of version 7 and this hermes knows 1; what is new in it stays, and is ignored\n",
     );
     assert_eq!(
         volume.read("profiles/coder/config.yaml"),
@@ -100,7 +100,7 @@ fn a_configuration_of_a_later_version_is_changed_as_any_other_with_a_warning() {
     );
     volume.hermes(["-p", "coder", "config", "get", "gateway.port"]).assert().success().stdout("9301\n");
     volume.hermes(["-p", "coder", "config", "set", "version", "one"]).assert().success().stderr(
-        "warning: version in line 1 is \"one\", and must be a whole number such as 1; until that is mended no boot \
+        "warning: version in line 1 is \"one\", and must be a whole number such as 1; until that is corrected no boot \
          migrates the configuration\n",
     );
 }
@@ -121,7 +121,7 @@ fn a_profile_that_is_not_there_has_no_configuration() {
     assert!(!volume.path("profiles").exists());
 }
 
-/// What lies beside the configuration once the editor is done.
+/// The files beside the configuration after the editor has ended.
 fn copies(volume: &Volume) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(volume.path("profiles/coder")).unwrap();
     entries

@@ -109,7 +109,7 @@ fn without_authentication_it_is_served_to_this_machine_alone() {
 #[test]
 fn open_gives_the_link_to_the_machines_browser() {
     let volume = Volume::new();
-    // What stands in for the browser writes down what it was given.
+    // The stand-in for the browser writes down its argument.
     let browser = volume.path("bin/xdg-open");
     volume.write("bin/xdg-open", "#!/bin/sh\nprintf %s \"$1\" >\"$HERMES_HOME/opened.new\" && mv \"$HERMES_HOME/opened.new\" \"$HERMES_HOME/opened\"\n");
     std::fs::set_permissions(&browser, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -135,11 +135,11 @@ fn what_it_cannot_start_with_is_told_with_the_mend_and_recorded() {
         ("HERMES_DASHBOARD_HOST", "203.0.113.1", "203.0.113.1", "HERMES_DASHBOARD_HOST"),
         ("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/nowhere", "the file is not there", "mount the file"),
     ];
-    for (variable, value, what, mend) in cases {
+    for (variable, value, what, hint) in cases {
         let failed = volume.hermes(["dashboard"]).env(variable, value).assert();
         failed
             .code(78)
-            .stderr(contains("the dashboard does not run").and(contains(what)).and(contains(mend)));
+            .stderr(contains("the dashboard does not run").and(contains(what)).and(contains(hint)));
         let state: serde_json::Value = serde_json::from_str(&volume.read("dashboard/state.json")).unwrap();
         assert_eq!(state["dashboard_state"], "startup_failed", "{variable}");
         assert!(state["exit_reason"].as_str().unwrap().contains(what), "{state}");

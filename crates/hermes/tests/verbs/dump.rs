@@ -47,7 +47,7 @@ fn no_secret_is_in_it_wherever_it_was_planted() {
         "config.yaml",
         "provider:\n  api_key: planted-in-config\n  url: https://me:planted-in-url@host/\n",
     );
-    // What may carry a secret on: a log, a reason, an error about a value.
+    // The carriers of a secret: a log, a reason, an error about a value.
     volume.write(
         "logs/container-boot.log",
         "x failed reason=planted-in-env\ntoken=planted-in-log\nplanted-in-config planted-in-a-variable \

@@ -1,4 +1,4 @@
-//! What a person reads who asks for help.
+//! The help texts.
 
 use crate::volume::Volume;
 
@@ -62,7 +62,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       completions  Prints what a shell sources to complete the words of hermes
       config       Reads and changes a profile's configuration
       dashboard    Serves a web page that shows agents and steers them
-      doctor       Says what is wrong here and how to mend it: exit code 1 if anything is broken
+      doctor       Says what is wrong here and how to correct it: exit code 1 if anything is broken
       dump         Prints what a bug report should hold, with secrets masked
       gateway      Starts, stops and shows gateways: the long-running processes of the profiles
       health       Says whether everything that should be up is up: exit code 0 or 1

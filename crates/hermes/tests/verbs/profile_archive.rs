@@ -114,7 +114,9 @@ fn what_is_no_archive_leaves_nothing_half_made() {
     let volume = Volume::new();
     volume.write("c.tgz", "hello");
     volume.hermes(["profile", "import", "c.tgz", "--name", "coder"]).assert().code(1).stderr(
-        predicate::str::starts_with("error: cannot import c.tgz\ncaused by: it is no tar.gz, or damaged\n"),
+        predicate::str::starts_with(
+            "error: failed to import c.tgz\ncaused by: it is no tar.gz, or damaged\n",
+        ),
     );
     assert!(!volume.path("profiles").exists());
     volume.hermes(["profile", "import", "missing.tgz"]).assert().code(1);
@@ -127,7 +129,7 @@ fn a_copy_of_a_broken_profile_can_be_put_back_and_its_fault_is_named() {
     from.hermes(["profile", "export", "coder", "-o", "c.tgz"]).assert().success();
     let file = from.path("c.tgz").into_os_string().into_string().unwrap();
     to.hermes(["profile", "import", &file]).assert().success().stderr(predicate::str::starts_with(
-        "warning: its gateway will not start before this is mended: config.yaml, line 2",
+        "warning: its gateway will not start before this is corrected: config.yaml, line 2",
     ));
     assert_eq!(to.read("profiles/coder/config.yaml"), "a: [1\n");
 }

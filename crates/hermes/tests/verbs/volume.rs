@@ -16,7 +16,7 @@ impl Volume {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    /// Where `name` lies in it.
+    /// Returns the path of `name` in it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -43,7 +43,7 @@ async fn a_profile_whose_gateway_cannot_be_registered_is_not_made_and_the_comman
             look(&container, mend_it).await?;
             failed
                 .stdout_is("")
-                .stderr_matches(contains("cannot register the gateway 'coder'"))
+                .stderr_matches(contains("failed to register the gateway 'coder'"))
                 .stderr_matches(contains(culprit))
                 .stderr_matches(predicates::str::is_match("(?m)^caused by: ")?);
             ensure!(!failed.stderr().contains("panicked"), "{}", failed.report("no backtrace"));

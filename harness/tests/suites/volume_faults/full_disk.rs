@@ -93,6 +93,6 @@ async fn with_no_room_the_keeper_of_the_lease_stays_and_tells_so_once() -> Resul
     };
     container.wait_until("the keeper stays", stays, secs(8)).await?;
     let log = container.log().await?;
-    ensure!(log.matches("cannot keep the lease").count() <= 1, "{log}");
+    ensure!(log.matches("failed to keep the lease").count() <= 1, "{log}");
     Ok(())
 }

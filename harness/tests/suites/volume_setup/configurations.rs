@@ -65,11 +65,11 @@ async fn a_migration_can_be_skipped_and_what_cannot_be_migrated_is_told_and_stop
     let rows = [
         (
             "chmod 400 config.yaml",
-            "migrate /opt/data/config.yaml: it is read-only (mode 0400); to allow it: chmod u+w",
+            "failed to migrate /opt/data/config.yaml: it is read-only (mode 0400); to allow it: chmod u+w",
         ),
         (
             "chmod 600 config.yaml; echo 'version: one' >config.yaml",
-            "read the version of /opt/data/config.yaml: version in line 1 is \"one\", and must be a whole number such as 1",
+            "failed to read the version of /opt/data/config.yaml: version in line 1 is \"one\", and must be a whole number such as 1",
         ),
     ];
     let coder = "migrated /opt/data/profiles/coder/config.yaml from version 0";
@@ -79,7 +79,7 @@ async fn a_migration_can_be_skipped_and_what_cannot_be_migrated_is_told_and_stop
         let boot = set_up(&container).env("HERMES_SKIP_CONFIG_MIGRATION", "0").await?.success();
         let lines = boot.stderr();
         let line = format!(
-            "hermes-setup: the configuration stays as it is: failed to {why}; correct it, or set HERMES_SKIP_CONFIG_MIGRATION=1"
+            "hermes-setup: the configuration stays as it is: {why}; correct it, or set HERMES_SKIP_CONFIG_MIGRATION=1"
         );
         ensure!(lines.lines().any(|seen| seen == line), "{}", boot.report(&line));
         ensure!(lines.lines().all(|seen| seen == line || seen.contains(coder)), "{}", boot.report(&line));

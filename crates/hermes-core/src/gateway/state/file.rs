@@ -74,7 +74,7 @@ impl Unusable {
 #[derive(Debug, thiserror::Error)]
 pub enum StateFileError {
     /// The lock file beside it could not be locked.
-    #[error("lock {}", path.display())]
+    #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
         path: PathBuf,
@@ -82,7 +82,7 @@ pub enum StateFileError {
         source: io::Error,
     },
     /// The path cannot be changed and must not be replaced.
-    #[error("change {}", path.display())]
+    #[error("failed to change {}", path.display())]
     Unusable {
         /// The state file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum StateFileError {
         source: Unusable,
     },
     /// The new content could not be written.
-    #[error("change {}", path.display())]
+    #[error("failed to change {}", path.display())]
     Write {
         /// The state file.
         path: PathBuf,

@@ -8,12 +8,10 @@ use std::process::{self, Command, ExitCode};
 use hermes_core::ProfileName;
 use hermes_core::config::{self, ConfigFileError};
 use hermes_os::whole_file;
-use hermes_service::detect::in_our_image;
 
-use crate::account;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
 use crate::output::{self, note, say};
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -23,14 +21,10 @@ const EXAMPLES: &str = "Examples:
   hermes config edit                            in $VISUAL, $EDITOR, nano or vi
   EDITOR='code --wait' hermes -p coder config edit";
 
-/// What is tried where no variable names an editor.
+/// The editors that are tried if no variable names one.
 const EDITORS: &[&str] = &["nano", "vi"];
 
-pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
-    // An editor opens the copy by its path, and follows whatever the account puts there meanwhile.
-    if in_our_image() {
-        account::become_account()?;
-    }
+pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let path = context.home.config(&profile);
     let before = whole_file::read(&path, config::CONFIG_FILE_MAX)?;
@@ -44,9 +38,9 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
                 let ConfigFileError::Parse { source, .. } = &error else { return Err(error.into()) };
                 note!("this is no configuration: {source}");
                 if !again()? {
-                    return Err(CommandError::new(
-                        Exit::Configuration,
-                        format!("cannot use what was edited: {source}"),
+                    return Err(Report::new(
+                        ReportKind::Configuration,
+                        format!("failed to use the edited text: {source}"),
                     )
                     .hint(format!(
                         "{} is as it was; what you wrote is in {}",
@@ -65,8 +59,8 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandE
         return Ok(ExitCode::SUCCESS);
     }
     if whole_file::read(&path, config::CONFIG_FILE_MAX)? != before {
-        return Err(CommandError::new(
-            Exit::TryAgain,
+        return Err(Report::new(
+            ReportKind::TryAgain,
             format!("{} was changed by somebody else meanwhile", path.display()),
         )
         .hint(format!("what you wrote is in {}; edit again and take over what you need", copy.display())));
@@ -85,7 +79,7 @@ fn copy_of(context: &Context, profile: &ProfileName) -> PathBuf {
     name.into()
 }
 
-fn run_editor(copy: &Path) -> Result<(), CommandError> {
+fn run_editor(copy: &Path) -> Result<(), Report> {
     let named = ["VISUAL", "EDITOR"].iter().filter_map(std::env::var_os).find(|editor| !editor.is_empty());
     let status = match named {
         // A variable may hold arguments: a shell splits them, as git and crontab let it.
@@ -100,7 +94,7 @@ fn run_editor(copy: &Path) -> Result<(), CommandError> {
             .find(|result| !matches!(result, Err(error) if error.kind() == io::ErrorKind::NotFound))
             .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
     };
-    let failed = |error: CommandError| {
+    let failed = |error: Report| {
         let _ = std::fs::remove_file(copy);
         Err(error.hint(
             "name an editor that is here: EDITOR=vi hermes config edit; or: hermes config set KEY VALUE",
@@ -108,16 +102,16 @@ fn run_editor(copy: &Path) -> Result<(), CommandError> {
     };
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => failed(CommandError::new(
-            Exit::Failed,
+        Ok(status) => failed(Report::new(
+            ReportKind::Failed,
             format!("the editor ended with {status}; nothing was changed"),
         )),
-        Err(error) => failed(CommandError::new(Exit::Failed, "cannot run an editor").caused_by(error)),
+        Err(error) => failed(Report::new(ReportKind::Failed, "failed to run an editor").caused_by(error)),
     }
 }
 
-/// Whether to go back into the editor; without a terminal nobody can be asked.
-fn again() -> Result<bool, CommandError> {
+/// Asks whether to open the editor again; returns `false` without a terminal.
+fn again() -> Result<bool, Report> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(false);
     }
@@ -126,6 +120,6 @@ fn again() -> Result<bool, CommandError> {
     let read = io::stdin()
         .lock()
         .read_line(&mut answer)
-        .map_err(|error| CommandError::new(Exit::Failed, "cannot read the answer").caused_by(error))?;
+        .map_err(|error| Report::new(ReportKind::Failed, "failed to read the answer").caused_by(error))?;
     Ok(read > 0 && !answer.trim().to_ascii_lowercase().starts_with('n'))
 }

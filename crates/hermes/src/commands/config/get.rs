@@ -6,10 +6,10 @@ use hermes_core::config::{self, Key};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::selecting;
 use crate::output;
 use hermes_core::secrets;
+use hermes_operations::selecting;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -27,18 +27,18 @@ const EXAMPLES: &str = "Examples:
   hermes config get gateway            all below a name, as JSON; secrets as '***'
   hermes config get 'a.\"b.c\"'          a name that has a dot in it";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let config = config::load(&context.home.config(&profile))?.unwrap_or_default();
     let Some(setting) = config.get(&arguments.key) else {
         let selecting = selecting(&profile);
-        return Err(CommandError::new(Exit::Failed, format!("the configuration has no {}", arguments.key))
+        return Err(Report::new(ReportKind::Failed, format!("the configuration has no {}", arguments.key))
             .hint(format!("see what there is: hermes {selecting}config list")));
     };
     let text = match setting.text() {
         Some(text) if !arguments.json => text.to_owned(),
         Some(_) => setting.json().to_string(),
-        // Who asks for a collection has not asked for what is secret in it.
+        // A collection hides its secrets: the user has not asked for them.
         None => masked_below(&arguments.key, setting.json()).to_string(),
     };
     output::text(format!("{text}\n").as_bytes());

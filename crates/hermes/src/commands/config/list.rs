@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use hermes_core::config::{self, Config};
 
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::{self, say};
 use hermes_core::secrets;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -21,7 +21,7 @@ const EXAMPLES: &str = "Examples:
   hermes config list                  one line for each value
   hermes -p coder config list --json  the same, for a program";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let config = config::load(&context.home.config(&profile))?.unwrap_or_default();
     if arguments.json {

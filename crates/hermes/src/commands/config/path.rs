@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::say;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -13,7 +13,7 @@ pub(crate) struct Arguments {}
 const EXAMPLES: &str = "Examples:
   cp \"$(hermes -p coder config path)\" /tmp/copy.yaml";
 
-pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> {
     say!("{}", context.home.config(&context.existing_profile()?).display());
     Ok(ExitCode::SUCCESS)
 }

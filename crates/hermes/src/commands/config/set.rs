@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use hermes_core::config::{self, CURRENT_VERSION, Config, GatewayConfig, Key, Version};
 
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::failures::selecting;
 use crate::output::{note, say};
+use hermes_operations::Report;
+use hermes_operations::selecting;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,7 +24,7 @@ const EXAMPLES: &str = "Examples:
   hermes config set gateway.port 9300
   hermes -p coder config set gateway.drain_timeout 30s";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let path = context.home.config(&profile);
     config::change(&path, |config| config.set(&arguments.key, &arguments.value))?;
@@ -34,20 +34,20 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         note!("warning: {doubt}");
     }
     if let Err(error) = GatewayConfig::resolve(&profile, &config, |_| None) {
-        note!("warning: {error}; until that is mended the gateway does not start");
+        note!("warning: {error}; until that is corrected the gateway does not start");
     } else if arguments.key.names().first().is_some_and(|name| name == "gateway") {
         say!("next: hermes {}gateway restart", selecting(&profile));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the owner should know before the next boot.
+/// Returns the warning for the owner before the next boot.
 fn doubt_of_version(config: &Config) -> Option<String> {
     match config.version() {
         Ok(Version::Older(_) | Version::Current) => None,
         Ok(Version::Newer(found)) => Some(format!(
-            "the configuration is of version {found} and this hermes knows {CURRENT_VERSION}; what is new in it stays, and is passed over"
+            "the configuration is of version {found} and this hermes knows {CURRENT_VERSION}; what is new in it stays, and is ignored"
         )),
-        Err(error) => Some(format!("{error}; until that is mended no boot migrates the configuration")),
+        Err(error) => Some(format!("{error}; until that is corrected no boot migrates the configuration")),
     }
 }

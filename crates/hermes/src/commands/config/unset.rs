@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use hermes_core::config::{self, Key};
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::selecting;
 use crate::output::say;
+use hermes_operations::selecting;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -20,13 +20,13 @@ const EXAMPLES: &str = "Examples:
   hermes config unset dashboard.password_hash   the dashboard asks for its token again
   hermes -p coder config unset gateway.drain_timeout";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let path = context.home.config(&profile);
     let key = &arguments.key;
     let missing = || {
         let hint = format!("see what there is: hermes {}config list", selecting(&profile));
-        CommandError::new(Exit::Failed, format!("the configuration has no {key}")).hint(hint)
+        Report::new(ReportKind::Failed, format!("the configuration has no {key}")).hint(hint)
     };
     // A file that is not there is not made.
     if config::load(&path)?.is_none_or(|config| config.get(key).is_none()) {

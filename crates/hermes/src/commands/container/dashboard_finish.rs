@@ -8,8 +8,9 @@ use hermes_service::s6::{self, Crashes, Ending, SCANDIR, Verdict};
 
 use super::dashboard_run::{NOT_WANTED, policy};
 use super::gateway_finish::PERMANENT_FAILURE;
-use crate::error::CommandError;
+use crate::exit_code::Print as _;
 use crate::output::say;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
     _group: Option<i32>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
     if arguments.code == i32::from(NOT_WANTED) {
         return Ok(ExitCode::from(PERMANENT_FAILURE));
     }
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     if verdict != Verdict::Requested
         && let Err(error) = crashes.save(&slot)
     {
-        CommandError::from(error).report();
+        Report::from(error).print();
     }
     Ok(match verdict {
         Verdict::Requested => ExitCode::SUCCESS,
@@ -48,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             ExitCode::SUCCESS
         }
         Verdict::GivenUp { reason } => {
-            say!("dashboard: it is given up: {reason}; mend that, then restart the container");
+            say!("dashboard: it is given up: {reason}; correct that, then restart the container");
             ExitCode::from(PERMANENT_FAILURE)
         }
     })

@@ -10,8 +10,8 @@ use hermes_service::s6::{Crashes, SCANDIR};
 use super::gateway_run::wait_after_a_crash;
 use crate::commands::dashboard;
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::say;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -29,7 +29,7 @@ pub(super) fn policy() -> RestartPolicy {
     RestartPolicy { max_delay: Duration::from_secs(1), ..RestartPolicy::default() }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     // The slot is down then, and only somebody who brought it up by hand comes here.
     if !dashboard::is_wanted() {
         say!("dashboard: HERMES_DASHBOARD is not 1, true or yes: it stays down");

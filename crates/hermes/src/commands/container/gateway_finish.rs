@@ -7,9 +7,10 @@ use hermes_service::s6::{Crashes, Ending, S6, Verdict};
 
 use super::gateway_run::{policy, profile_of};
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::failures::selecting;
+use crate::exit_code::Print as _;
 use crate::output::say;
+use hermes_operations::Report;
+use hermes_operations::selecting;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
 /// Tells s6-supervise that the slot stays down: servicedir(7).
 pub(super) const PERMANENT_FAILURE: u8 = 125;
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     super::log_everything();
     let profile = profile_of(&arguments.slot)?;
     let s6 = S6::of_the_image(context.home.clone());
@@ -35,14 +36,21 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let policy = policy(context, &profile);
     let mut crashes = s6.crashes(&profile);
     let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
+    if let Verdict::GivenUp { reason } = &verdict {
+        crashes.last_words = Some(format!(
+            "gateway '{profile}' is given up: {reason}; correct that, then: hermes {}gateway start",
+            selecting(&profile)
+        ));
+    }
     if verdict != Verdict::Requested
         && let Err(error) = crashes.save(&s6.slot(&profile))
     {
-        CommandError::from(error).report();
+        Report::from(error).print();
     }
     if let (Some(group), true) = (arguments.group, arguments.code != 0) {
         end_group(group);
     }
+    let last_words = crashes.last_words;
     Ok(match verdict {
         Verdict::Requested => ExitCode::SUCCESS,
         Verdict::Again { crashes, delay } => {
@@ -58,17 +66,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             );
             ExitCode::SUCCESS
         }
-        Verdict::GivenUp { reason } => {
-            say!(
-                "gateway '{profile}' is given up: {reason}; mend that, then: hermes {}gateway start",
-                selecting(&profile)
-            );
+        Verdict::GivenUp { .. } => {
+            say!("{}", last_words.unwrap_or_default());
             ExitCode::from(PERMANENT_FAILURE)
         }
     })
 }
 
-/// What a crashed gateway started would outlive it, with its port and its files.
+/// Ends the child processes of a crashed gateway: they would keep its port and its files.
 fn end_group(group: i32) {
     use nix::sys::signal::{Signal, killpg};
     if group > 1 {

@@ -11,7 +11,8 @@ use std::process::{Command, ExitCode};
 
 use super::gateway_run::profile_of;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::exit_code::Print as _;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -21,7 +22,7 @@ pub(crate) struct Arguments {
 
 const S6_LOG: &str = "/command/s6-log";
 
-/// Where the forwarder of `/init` takes lines for the container's log.
+/// The socket on which the forwarder of `/init` takes lines for the container's log.
 const LOG_SOCKET: &str = "/run/s6/log-socket";
 
 /// Ten old files beside the current one, of a megabyte each.
@@ -31,7 +32,7 @@ const ROTATION: [&str; 2] = ["n10", "s1000000"];
 /// as long as one of its outputs is slower, and writes it at one go to a file, however large the file gets.
 const ONE_PORTION_AT_A_TIME: &str = "-b";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let slot = arguments.slot.strip_suffix("/log").unwrap_or(&arguments.slot);
     let profile = profile_of(slot)?;
     let directory = context.home.gateway_logs_directory(&profile);
@@ -46,15 +47,15 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         }
         // The container's log is better than none.
         Err(error) => {
-            CommandError::new(Exit::CannotWrite, format!("cannot log to {}", directory.display()))
+            Report::new(ReportKind::CannotWrite, format!("failed to log to {}", directory.display()))
                 .caused_by(error)
                 .hint("only the container's own log has the lines of this gateway")
-                .report();
+                .print();
         }
     }
     logger.args([OsString::from(format!("p{slot}:")), "1".into()]);
     let error = logger.exec();
-    Err(CommandError::new(Exit::CannotRun, format!("cannot run {S6_LOG}")).caused_by(error))
+    Err(Report::new(ReportKind::CannotRun, format!("failed to run {S6_LOG}")).caused_by(error))
 }
 
 /// Connects to the forwarder of `/init`, or opens the standard output anew. `s6-log` makes its output non-blocking, and that

@@ -11,10 +11,11 @@ use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 use super::sweep;
 use crate::cli;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::{is_read_only, mend_of};
+use crate::exit_code::Print as _;
 use crate::output::note;
-use crate::ownership::{self, Note, Other};
+use hermes_operations::lease_note::{self, LeaseNote, OtherHolder};
+use hermes_operations::{Report, ReportKind};
+use hermes_operations::{hint_for, is_read_only};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -23,10 +24,10 @@ pub(crate) struct Arguments {
     command: Vec<OsString>,
 }
 
-/// What runs no gateways when it is the container's command: it looks at those of another container.
+/// The command of a container that runs no gateways: it shows those of another container.
 const LOOKS_ONLY: &str = "dashboard";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     sweep::start();
     if looks_only(&arguments.command) {
         return Ok(ExitCode::SUCCESS);
@@ -40,25 +41,25 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     };
     let done =
         reconcile(&context.home, Path::new(SCANDIR), Path::new(IMAGE_PARTS), may_start).map_err(|error| {
-            CommandError::new(Exit::Failed, "cannot give the profiles their slots").caused_by(error)
+            Report::new(ReportKind::Failed, "failed to give the profiles their slots").caused_by(error)
         })?;
     if let Some(error) = &done.not_listed {
-        CommandError::new(Exit::Failed, "only the default profile has its slot")
+        Report::new(ReportKind::Failed, "only the default profile has its slot")
             .because(error)
             .hint("profiles/ must be a directory that the account hermes can read")
-            .report();
+            .print();
     }
     // Of a read-only volume the set-up has told.
     if let Some(error) = done.not_logged.as_ref().filter(|error| !is_read_only(*error)) {
-        CommandError::new(Exit::CannotWrite, "logs/container-boot.log has no lines of this boot")
+        Report::new(ReportKind::CannotWrite, "logs/container-boot.log has no lines of this boot")
             .because(error)
-            .report();
+            .print();
     }
     for reconciled in &done.profiles {
         if let Err(error) = &reconciled.outcome {
-            CommandError::new(Exit::Failed, format!("the profile '{}' has no slot", reconciled.profile))
+            Report::new(ReportKind::Failed, format!("the profile '{}' has no slot", reconciled.profile))
                 .because(error)
-                .report();
+                .print();
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -67,35 +68,35 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 /// Takes the lease of the volume and notes what came of it. A lease that cannot be written keeps nobody's gateways down: a
 /// read-only volume has no second writer to be afraid of, and a full disk is no reason to go silent.
 fn has_the_volume(context: &Context) -> bool {
-    let taken = ownership::new_instance().and_then(|instance| {
-        let other = match ownership::lease(&context.home, &instance).take() {
+    let taken = lease_note::new_instance().and_then(|instance| {
+        let other = match lease_note::lease(&context.home, &instance).take() {
             Ok(Acquire::Held(_)) => None,
-            Ok(Acquire::Obstacle(obstacle)) => Some(Other::of(&obstacle)),
+            Ok(Acquire::Obstacle(obstacle)) => Some(OtherHolder::of(&obstacle)),
             // Of a read-only volume the set-up has told.
             Err(error) if is_read_only(&error) => None,
             Err(error) => {
-                let mend = mend_of(Exit::CannotWrite, &error);
-                CommandError::new(Exit::CannotWrite, "the volume has no lease of this container")
+                let hint = hint_for(ReportKind::CannotWrite, &error);
+                Report::new(ReportKind::CannotWrite, "the volume has no lease of this container")
                     .caused_by(error)
-                    .hint(mend)
-                    .report();
+                    .hint(hint)
+                    .print();
                 None
             }
         };
         if let Some(other) = &other {
-            note!("hermes: {}; no gateway is started here until it is free", other.told());
+            note!("hermes: {}; no gateway is started here until it is free", other.describe());
         }
         let may_start = other.is_none();
-        Note { instance, other }.write()?;
+        LeaseNote { instance, other }.write()?;
         Ok(may_start)
     });
     taken.unwrap_or_else(|error| {
-        error.report();
+        error.print();
         true
     })
 }
 
-/// Whether the container's command, with the entry point's own word before it, is one that runs no gateways.
+/// Returns `true` if the container's command, behind the entry point's own word, runs no gateways.
 fn looks_only(command: &[OsString]) -> bool {
     command.get(1).is_some_and(|word| word == LOOKS_ONLY)
 }

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use hermes_setup::{Notices, Variables, finish_password, populate, prepare};
 
-use crate::account;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::privileges::Startup;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -16,13 +16,17 @@ pub(crate) struct Arguments {
     _command: Vec<OsString>,
 }
 
-pub(crate) fn run(context: &Context, _arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(
+    mut startup: Startup,
+    context: &Context,
+    _arguments: &Arguments,
+) -> Result<ExitCode, Report> {
     let mut variables = Variables::of_this_process().hashing_with(hash);
     let mut notices = Notices::aloud();
     let prepared = prepare(&context.home, &mut variables, &mut notices);
     finish_password(&mut variables, &mut notices);
-    // What is left to do is done with no more rights than what it is done for.
-    account::become_account()?;
+    // `finish_password` has joined the only thread. The rest is done with the rights of the account.
+    startup.become_account()?;
     populate(&context.home, &variables, prepared, &mut notices);
     Ok(ExitCode::SUCCESS)
 }

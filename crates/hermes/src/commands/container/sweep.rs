@@ -6,18 +6,18 @@ use std::process::{Command, ExitCode, Stdio};
 
 use hermes_os::removal;
 
-use crate::error::CommandError;
+use hermes_operations::Report;
 
-/// Where `/init` puts directories away, and what their names begin with (`leftovers.rs` of hermes-init).
+/// The places where `/init` puts directories away, and the prefix of their names (`leftovers.rs` of hermes-init).
 const PLACES: [&str; 3] = ["/run", "/run/service", "/run/s6"];
 const PUT_AWAY: &str = ".leftover-";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {}
 
-pub(crate) fn run(_arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(_arguments: &Arguments) -> Result<ExitCode, Report> {
     for leftover in leftovers() {
-        // What cannot be removed hinders nobody; an emptied directory in /run is root's to remove, at the next boot.
+        // A leftover does no harm. Root removes an emptied directory in /run at the next boot.
         let _ = removal::remove(&leftover, removal::A_MINUTE);
     }
     Ok(ExitCode::SUCCESS)

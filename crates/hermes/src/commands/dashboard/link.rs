@@ -3,15 +3,17 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use hermes_dashboard::{Credential, DashboardError, Record, SettingsError, TokenError};
+use hermes_dashboard::{Credential, DashboardError, SettingsError, TokenError};
+use hermes_operations::dashboard_record::Record;
 use hermes_os::waiting;
 use hermes_service::detect::in_our_image;
 
 use super::settings::{self, is_wanted};
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::failures;
 use crate::output::{self, say};
-use crate::supervised;
+use hermes_operations::supervised;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,7 +31,7 @@ const STARTS: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let link = current(context)?;
     if arguments.json {
         output::json(&serde_json::json!({ "link": link }));
@@ -43,9 +45,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 ///
 /// # Errors
 /// There is none: a password is configured, or the dashboard has never run.
-pub(super) fn current(context: &Context) -> Result<String, CommandError> {
+pub(super) fn current(context: &Context) -> Result<String, Report> {
     let of_password = || {
-        CommandError::new(Exit::Failed, "a password is configured: no link logs in")
+        Report::new(ReportKind::Failed, "a password is configured: no link logs in")
             .hint("open the dashboard and log in with it")
     };
     let settings = match settings::resolve(context, None, None) {
@@ -53,16 +55,22 @@ pub(super) fn current(context: &Context) -> Result<String, CommandError> {
         // Root read the file at boot, and the account may not: that is how a secret is mounted.
         Err(DashboardError::Setting(SettingsError::PasswordFile { .. })) => return Err(of_password()),
         Err(error) => {
-            return Err(settings::told(Exit::Configuration, "the dashboard cannot start", &error));
+            return Err(failures::of_dashboard(
+                ReportKind::Configuration,
+                "the dashboard cannot start",
+                &error,
+            ));
         }
     };
     if matches!(settings.credential, Credential::Password { .. }) {
         return Err(of_password());
     }
     let token = token(context)
-        .map_err(|error| settings::told(Exit::Failed, "there is no link", &DashboardError::Token(error)))?
+        .map_err(|error| {
+            failures::of_dashboard(ReportKind::Failed, "there is no link", &DashboardError::Token(error))
+        })?
         .ok_or_else(no_token)?;
-    // Where it listens now; else where it would.
+    // The port of the running dashboard, else the configured one.
     let address = Record::load(&context.home).and_then(|record| record.address);
     let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok()).unwrap_or(settings.port);
     Ok(format!("http://localhost:{port}{}/login?token={token}", settings.base_path))
@@ -73,7 +81,7 @@ fn token(context: &Context) -> Result<Option<String>, TokenError> {
     while_it_starts(is_starting, || hermes_dashboard::token_of(&context.home))
 }
 
-/// What `read` finds, once it finds something or the dashboard starts no more. Whether it starts is asked first: a dashboard that was
+/// Returns the result of `read` when it finds something, or when the dashboard starts no more. The start is checked first: a dashboard that was
 /// ready by then had made its token before, so that what is not found then is not there.
 fn while_it_starts<T, E>(
     is_starting: impl Fn() -> bool,
@@ -88,24 +96,24 @@ fn while_it_starts<T, E>(
     found
 }
 
-/// Whether a dashboard of this container is on its way: wanted, and neither ready nor given up.
+/// Returns `true` if a dashboard of this container starts: it is to run, and neither ready nor given up.
 fn is_starting() -> bool {
     in_our_image()
         && is_wanted()
         && supervised::dashboard().is_none_or(|slot| !slot.ready && (slot.up || slot.wanted_up))
 }
 
-fn no_token() -> CommandError {
+fn no_token() -> Report {
     if supervised::dashboard().is_some_and(|slot| slot.ready) {
-        return CommandError::new(
-            Exit::Failed,
+        return Report::new(
+            ReportKind::Failed,
             "the volume is read-only, so the link changes at each start",
         )
         .hint(
             "take it from the container's log: docker logs CONTAINER; mount the volume read-write to keep it",
         );
     }
-    CommandError::new(Exit::Failed, "the dashboard has never run on this volume")
+    Report::new(ReportKind::Failed, "the dashboard has never run on this volume")
         .hint("start it: hermes dashboard, or a container with HERMES_DASHBOARD=1")
 }
 

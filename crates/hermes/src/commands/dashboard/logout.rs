@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::link;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::mend_of;
 use crate::output::{note, say};
+use hermes_operations::hint_for;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,10 +24,10 @@ const EXAMPLES: &str = "Examples:
   hermes dashboard logout --all               every browser has to log in again
   hermes dashboard logout --all --new-token   and the link in the log is no longer valid";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let cannot = |error: &(dyn std::error::Error + 'static)| {
-        let hint = mend_of(Exit::CannotWrite, error);
-        CommandError::new(Exit::CannotWrite, "nobody was logged out").because(error).hint(hint)
+        let hint = hint_for(ReportKind::CannotWrite, error);
+        Report::new(ReportKind::CannotWrite, "nobody was logged out").because(error).hint(hint)
     };
     if arguments.new_token {
         hermes_dashboard::new_token(&context.home).map_err(|error| cannot(&error))?;
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         match link::current(context) {
             Ok(link) => say!("{link}"),
             Err(reason) => {
-                note!("warning: the token has changed, and there is no link: {}", reason.what())
+                note!("warning: the token has changed, and there is no link: {}", reason.what)
             }
         }
     }

@@ -2,18 +2,15 @@
 
 use std::os::fd::OwnedFd;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
 
 use hermes_dashboard::Options;
-use hermes_service::detect::in_our_image;
 
-use super::driver::Driver;
 use super::settings;
-use crate::account;
 use crate::build::Build;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::failures;
 use crate::output::note;
+use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args, Default)]
 #[group(skip)]
@@ -32,27 +29,23 @@ pub(crate) struct Arguments {
     open: bool,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     serve(context, arguments, None)
 }
 
 /// The same as the process of the slot `dashboard`, which tells through `ready` that it is bound.
-pub(crate) fn serve_slot(context: &Context, ready: Option<OwnedFd>) -> Result<ExitCode, CommandError> {
+pub(crate) fn serve_slot(context: &Context, ready: Option<OwnedFd>) -> Result<ExitCode, Report> {
     serve(context, &Arguments::default(), ready)
 }
 
-fn serve(context: &Context, arguments: &Arguments, ready: Option<OwnedFd>) -> Result<ExitCode, CommandError> {
-    // What it makes and drives is the account's, whatever root was told.
-    if in_our_image() {
-        account::become_account()?;
-    }
+fn serve(context: &Context, arguments: &Arguments, ready: Option<OwnedFd>) -> Result<ExitCode, Report> {
+    let operations = context.operations()?;
     let build = Build::of_this_program();
     let settings = settings::resolve(context, arguments.host.clone(), arguments.port)
         .map_err(|error| hermes_dashboard::failed_to_start(&context.home, error));
     let served = settings.and_then(|settings| {
         hermes_dashboard::run(Options {
-            home: context.home.clone(),
-            agents: Arc::new(Driver::new(context.home.clone())),
+            operations,
             settings,
             version: build.version.to_owned(),
             revision: build.revision,
@@ -61,8 +54,8 @@ fn serve(context: &Context, arguments: &Arguments, ready: Option<OwnedFd>) -> Re
         })
     });
     served.map(|()| ExitCode::SUCCESS).map_err(|error| {
-        let exit = if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
-        settings::told(exit, "the dashboard does not run", &error)
+        let kind = if error.is_configuration() { ReportKind::Configuration } else { ReportKind::Failed };
+        failures::of_dashboard(kind, "the dashboard does not run", &error)
     })
 }
 

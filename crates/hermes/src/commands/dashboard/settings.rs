@@ -9,10 +9,8 @@ use hermes_core::{ProfileName, config, is_truthy};
 use hermes_dashboard::{DashboardError, PASSWORD, PASSWORD_HASH, Settings, Sources};
 use hermes_service::detect::in_our_image;
 
-use crate::account;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::gateways;
+use crate::privileges;
 
 /// The variables of the container, one file each.
 const STORED: &str = "/run/s6/container_environment";
@@ -41,8 +39,8 @@ pub(super) fn resolve(
 /// The variables of this process, with those of the password that it does not get from `docker exec`: the password, if root took it
 /// out of the environment, and the hash that the boot made of it.
 fn environment() -> BTreeMap<String, String> {
-    let mut environment = gateways::environment();
-    if let Some(password) = account::withheld(PASSWORD).and_then(OsStr::to_str) {
+    let mut environment = hermes_operations::environment();
+    if let Some(password) = privileges::withheld(PASSWORD).and_then(OsStr::to_str) {
         environment.insert(PASSWORD.to_owned(), password.to_owned());
     }
     if in_our_image()
@@ -57,16 +55,7 @@ fn environment() -> BTreeMap<String, String> {
 /// The container's switch. `/etc/cont-init.d/03-dashboard-toggle` goes by the same.
 const WANTED: &str = "HERMES_DASHBOARD";
 
-/// Whether the container is to supervise a dashboard: `1`, `true` or `yes`.
+/// Returns `true` if the container is to supervise a dashboard: `1`, `true` or `yes`.
 pub(crate) fn is_wanted() -> bool {
     std::env::var_os(WANTED).is_some_and(|value| is_truthy(&value))
-}
-
-/// What happened, why, and how it is mended.
-pub(super) fn told(exit: Exit, what: &str, error: &DashboardError) -> CommandError {
-    let told = CommandError::new(exit, what).because(error);
-    match error.hint() {
-        Some(hint) => told.hint(hint),
-        None => told,
-    }
 }

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use hermes_dashboard::{DashboardState, Record};
+use hermes_operations::dashboard_record::{DashboardState, Record};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::{self, say};
-use crate::supervised;
+use hermes_operations::Report;
+use hermes_operations::supervised;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -25,12 +25,12 @@ const EXAMPLES: &str = "Examples:
 struct Status {
     /// `ready`, `up`, `down`, `booting`; nothing where no s6 supervises.
     slot: Option<&'static str>,
-    /// What it last said of itself.
+    /// Its last record.
     record: Option<Record>,
 }
 
 impl Status {
-    /// What it said when it could not start, unless it is up or on its way again: then that was before.
+    /// Returns the record of a failed start; `None` if the dashboard is up or starts again.
     fn failed(&self) -> Option<&Record> {
         let is_down = matches!(self.slot, None | Some("down"));
         self.record
@@ -39,7 +39,7 @@ impl Status {
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let booting = !supervised::boot_is_complete();
     let word = match supervised::dashboard() {
         _ if !supervised::s6_runs() => None,

@@ -1,27 +1,22 @@
-//! What `start`, `stop` and `restart` share: one gateway or all of them, and whether to wait.
+//! The arguments that `start`, `stop` and `restart` share, and the result of each gateway.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use hermes_core::{ProfileName, config};
-use hermes_service::{ServiceManager, Wait};
+use hermes_operations::{Report, ReportKind, Verb};
+use hermes_service::Wait;
 
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
+use crate::exit_code::Print as _;
 use crate::output::say;
-
-/// How many gateways are driven at one time.
-const AT_ONCE: usize = 8;
 
 #[derive(clap::Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
     /// Every profile, the default one first.
     #[arg(long)]
-    pub(crate) all: bool,
+    all: bool,
 
     /// How long to wait at most, such as 30s or 2m.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time_of)]
@@ -40,59 +35,43 @@ fn time_of(text: &str) -> Result<Duration, String> {
 }
 
 impl Arguments {
-    pub(crate) fn wait(&self) -> Wait {
+    fn wait(&self) -> Wait {
         if self.no_wait { Wait::No } else { Wait::AtMost(self.timeout) }
     }
 }
 
-/// Does it to the gateways that are meant, several at a time, and says of each what came of it. `said` is what it is
-/// when it is done.
+/// Gives the order to the gateways that are meant, and prints the result of each. `done` is the state after the order.
 pub(crate) fn run(
     context: &Context,
     arguments: &Arguments,
-    said: &str,
-    one: impl Fn(&dyn ServiceManager, &ProfileName, Wait) -> Result<(), CommandError> + Sync,
-) -> Result<ExitCode, CommandError> {
-    let manager = context.service_manager()?;
+    verb: Verb,
+    done: &str,
+) -> Result<ExitCode, Report> {
+    let operations = context.operations()?;
     let wait = arguments.wait();
-    let done = |profile: &ProfileName, began: Instant| match wait {
+    let say_done = |profile: &ProfileName, took: Duration| match wait {
         Wait::No => say!("gateway '{profile}': ordered"),
-        Wait::AtMost(_) => say!("gateway '{profile}' is {said} ({:.1} s)", began.elapsed().as_secs_f64()),
+        Wait::AtMost(_) => say!("gateway '{profile}' is {done} ({:.1} s)", took.as_secs_f64()),
     };
     if !arguments.all {
         let profile = context.existing_profile()?;
         let began = Instant::now();
-        one(manager.as_ref(), &profile, wait)?;
-        done(&profile, began);
+        operations.drive(&profile, verb, wait)?;
+        say_done(&profile, began.elapsed());
         return Ok(ExitCode::SUCCESS);
     }
     super::names_no_profile(context);
-    let profiles = context.home.profiles()?.names;
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(0_usize));
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(profiles.len()) {
-            scope.spawn(|| {
-                while let Some(profile) = profiles.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let began = Instant::now();
-                    let result = one(manager.as_ref(), profile, wait);
-                    // Held while it is told: the lines of two failures stay apart.
-                    let Ok(mut failed) = failed.lock() else { return };
-                    match result {
-                        Ok(()) => done(profile, began),
-                        Err(error) => {
-                            error.report();
-                            *failed += 1;
-                        }
-                    }
-                }
-            });
+    let all = operations.drive_all(verb, wait, |profile, took, result| match result {
+        Ok(()) => say_done(profile, took),
+        Err(error) => {
+            error.print();
         }
-    });
-    match failed.into_inner().unwrap_or_default() {
+    })?;
+    match all.failed {
         0 => Ok(ExitCode::SUCCESS),
-        count => Err(CommandError::new(
-            Exit::Failed,
-            format!("{count} of {} gateways failed; the others are {said}", profiles.len()),
+        failed => Err(Report::new(
+            ReportKind::Failed,
+            format!("{failed} of {} gateways failed; the others are {done}", all.count),
         )),
     }
 }

@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use hermes_service::ServiceManager;
-
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::gateways::{self, Gateway};
+use crate::gateway_table;
 use crate::output;
+use hermes_operations::{Operations, Report};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -19,21 +17,17 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    show(context, context.service_manager()?.as_ref(), arguments.json)
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
+    show(&context.operations()?, arguments.json)
 }
 
 /// Shows all gateways.
-pub(super) fn show(
-    context: &Context,
-    manager: &dyn ServiceManager,
-    json: bool,
-) -> Result<ExitCode, CommandError> {
-    let gateways = Gateway::all(&context.home, manager)?;
+pub(super) fn show(operations: &Operations, json: bool) -> Result<ExitCode, Report> {
+    let gateways = operations.gateways()?;
     if json {
         output::json(&gateways);
     } else {
-        gateways::print(&gateways);
+        gateway_table::print(&gateways);
     }
     Ok(ExitCode::SUCCESS)
 }

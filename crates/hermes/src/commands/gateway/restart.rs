@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use hermes_core::ProfileName;
-use hermes_service::{ServiceManager, Wait};
+use hermes_operations::{Report, Verb};
 
-use super::{each, start};
+use super::each;
 use crate::context::Context;
-use crate::error::CommandError;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -18,18 +16,6 @@ pub(crate) struct Arguments {
     each: each::Arguments,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    each::run(context, &arguments.each, "ready", |manager, profile, wait| {
-        restart(context, manager, profile, wait)
-    })
-}
-
-/// Writes the intent, then stops the gateway and starts it.
-pub(crate) fn restart(
-    context: &Context,
-    manager: &dyn ServiceManager,
-    profile: &ProfileName,
-    wait: Wait,
-) -> Result<(), CommandError> {
-    start::started_by(context, manager, profile, |manager| manager.restart(profile, wait))
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
+    each::run(context, &arguments.each, Verb::Restart, "ready")
 }

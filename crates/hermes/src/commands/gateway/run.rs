@@ -8,15 +8,11 @@ use hermes_core::{ProfileName, is_truthy};
 use hermes_gateway::Options;
 use hermes_service::Wait;
 
-use super::start;
-use crate::account;
 use crate::commands::container::SUPERVISED_CHILD;
 use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::failures::{MOUNT_IT_READ_WRITE, is_read_only, selecting};
-use crate::gateways;
-use crate::output::note;
-use crate::ownership;
+use crate::failures;
+use crate::output::{Printer, note};
+use hermes_operations::{Report, ReportKind, environment, lease_note, selecting};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -29,7 +25,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Whether supervision is not wanted.
+    /// Returns `true` if the user opts out of supervision.
     pub(super) fn opts_out(&self) -> bool {
         self.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| is_truthy(&value))
     }
@@ -38,23 +34,17 @@ impl Arguments {
 /// `1`, `true` or `yes`: the gateway runs in the foreground.
 const NO_SUPERVISE: &str = "HERMES_GATEWAY_NO_SUPERVISE";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    // Whatever was asked for: no gateway runs as root in a container of ours.
-    if hermes_service::detect::in_our_image() {
-        account::become_account()?;
-    }
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let supervised = env::var_os(SUPERVISED_CHILD).is_some_and(|value| value == "1");
     // Under supervision the gateway itself finds that its profile is gone, and says so in a way that ends the matter.
     let profile = if supervised { context.profile()? } else { context.existing_profile()? };
-    let opted_out =
-        arguments.no_supervise || env::var_os(NO_SUPERVISE).is_some_and(|value| is_truthy(&value));
-    if !supervised && !opted_out && context.s6().is_some() {
+    if !supervised && !arguments.opts_out() && context.s6().is_some() {
         return hand_over(context, &profile);
     }
     let options = Options {
         home: context.home.clone(),
         profile,
-        environment: gateways::environment(),
+        environment: environment(),
         argv: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: if supervised { hermes_server::notification_fd() } else { None },
@@ -62,30 +52,12 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     };
     match hermes_gateway::run(options) {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => {
-            let read_only = is_read_only(&error);
-            // Under supervision it must not be tried again and again: that is what the code of a configuration means.
-            let exit = if read_only && !supervised {
-                Exit::CannotWrite
-            } else if error.is_configuration() {
-                Exit::Configuration
-            } else if error.is_busy() {
-                Exit::TryAgain
-            } else {
-                Exit::Failed
-            };
-            let told = CommandError::new(exit, "the gateway does not run").because(&error);
-            Err(match error.hint() {
-                _ if read_only => told.hint(MOUNT_IT_READ_WRITE),
-                Some(hint) => told.hint(hint),
-                None => told,
-            })
-        }
+        Err(error) => Err(failures::of_gateway(&error, supervised)),
     }
 }
 
 /// Starts the gateway under s6, says so, and stays as `sleep infinity` does: what a `docker run IMAGE gateway run` expects.
-fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, CommandError> {
+fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, Report> {
     note!(
         "hermes: the gateway '{profile}' runs under s6 supervision: it is started again when it crashes, and after a \
          restart of the container."
@@ -94,11 +66,13 @@ fn hand_over(context: &Context, profile: &ProfileName) -> Result<ExitCode, Comma
         "hermes: opt out with `gateway run --no-supervise` or {NO_SUPERVISE}=1; look with `hermes {}gateway status`.",
         selecting(profile)
     );
-    ownership::wait_until_ours();
-    start::start(context, context.service_manager()?.as_ref(), profile, Wait::No)?;
+    lease_note::wait_until_ours(&Printer);
+    context.operations()?.start(profile, Wait::No)?;
     let sleep = [c"sleep", c"infinity"].map(CString::from);
     match nix::unistd::execv(c"/usr/bin/sleep", &sleep) {
         Ok(never) => match never {},
-        Err(error) => Err(CommandError::new(Exit::CannotRun, "cannot run /usr/bin/sleep").caused_by(error)),
+        Err(error) => {
+            Err(Report::new(ReportKind::CannotRun, "failed to run /usr/bin/sleep").caused_by(error))
+        }
     }
 }

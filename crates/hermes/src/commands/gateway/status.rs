@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::gateways::{self, Gateway};
+use crate::gateway_table;
 use crate::output;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -21,18 +21,18 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let manager = context.service_manager()?;
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
+    let operations = context.operations()?;
     if arguments.all {
         super::names_no_profile(context);
-        return super::list::show(context, manager.as_ref(), arguments.json);
+        return super::list::show(&operations, arguments.json);
     }
     let profile = context.existing_profile()?;
-    let gateway = Gateway::look(&context.home, manager.as_ref(), &profile)?;
+    let gateway = operations.gateway(&profile)?;
     if arguments.json {
         output::json(&gateway);
     } else {
-        gateways::print(&[gateway]);
+        gateway_table::print(&[gateway]);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use hermes_core::{DesiredState, ProfileName, StateFile};
-use hermes_service::{ServiceError, ServiceManager, Wait};
+use hermes_operations::{Report, Verb};
 
 use super::each;
 use crate::context::Context;
-use crate::error::CommandError;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -18,26 +16,6 @@ pub(crate) struct Arguments {
     each: each::Arguments,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    each::run(context, &arguments.each, "down", |manager, profile, wait| {
-        stop(context, manager, profile, wait)
-    })
-}
-
-/// Writes the intent, then stops the gateway: where the intent cannot be written (a full disk) it is stopped all the same, and the
-/// failure is told.
-pub(crate) fn stop(
-    context: &Context,
-    manager: &dyn ServiceManager,
-    profile: &ProfileName,
-    wait: Wait,
-) -> Result<(), CommandError> {
-    super::must_be_driven_from_here(manager)?;
-    let intent = StateFile::of(&context.home, profile).set_desired(DesiredState::Stopped);
-    match manager.stop(profile, wait) {
-        // What nobody supervises is down.
-        Err(ServiceError::NoSuchGateway { .. }) => {}
-        other => other?,
-    }
-    Ok(intent?)
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
+    each::run(context, &arguments.each, Verb::Stop, "down")
 }

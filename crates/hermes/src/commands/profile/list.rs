@@ -6,9 +6,9 @@ use hermes_core::profile::active as active_profile;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::{self, note};
 use crate::table;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -30,7 +30,7 @@ struct Profile {
     directory: String,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let active = active_profile::read(&context.home).ok();
     let found = context.home.profiles()?;
     let profiles: Vec<Profile> = found

@@ -8,9 +8,9 @@ use hermes_core::profile::active as active_profile;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::error::CommandError;
-use crate::gateways::Gateway;
 use crate::output::{self, say};
+use hermes_operations::Gateway;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,7 +47,7 @@ struct Files {
     env: bool,
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let name = match &arguments.name {
         Some(name) => {
             context.must_exist(name)?;
@@ -65,7 +65,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             config: home.config(&name).exists(),
             env: home.dot_env(&name).exists(),
         },
-        gateway: Gateway::look(home, context.service_manager()?.as_ref(), &name)?,
+        gateway: context.operations()?.gateway(&name)?,
     };
     if arguments.json {
         output::json(&profile);

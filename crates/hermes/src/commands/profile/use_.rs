@@ -6,8 +6,8 @@ use hermes_core::ProfileName;
 use hermes_core::profile::active as active_profile;
 
 use crate::context::Context;
-use crate::error::CommandError;
 use crate::output::say;
+use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -21,7 +21,7 @@ const EXAMPLES: &str = "Examples:
   hermes profile use coder     'hermes gateway start' now means that of 'coder'
   hermes profile use default   back to the profile at the root of HERMES_HOME";
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     context.must_exist(&arguments.name)?;
     active_profile::write(&context.home, &arguments.name)?;
     say!("the active profile is now '{}'", arguments.name);

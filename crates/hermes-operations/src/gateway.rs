@@ -1,0 +1,14 @@
+//! Gateways: how each is, and the orders that a person gives to them.
+
+mod all;
+mod drive_from_here;
+mod install;
+mod look;
+mod restart;
+mod start;
+mod stop;
+mod verb;
+
+pub use all::DroveAll;
+pub use look::Gateway;
+pub use verb::Verb;
