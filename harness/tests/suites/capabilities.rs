@@ -1,18 +1,18 @@
-//! Which capabilities the container's root needs: each of Docker's own is dropped once, and what comes of it is what the table in
-//! `docs/volume.md` says.
+//! The capabilities that the container's root needs. Each test drops one of Docker's defaults, and expects the effect
+//! that the table in `docs/volume.md` gives.
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
 use crate::support::gateways::{PlantedProfiles, gateway_is};
 
-/// The page as it is published.
+/// The published page.
 const PAGE: &str = include_str!("../../../docs/volume.md");
 
-/// What Docker gives a container (`docker run` reference, "Runtime privilege and Linux capabilities").
-const DOCKERS: [&str; 14] = [
+/// Docker's default capabilities (`docker run` reference, "Runtime privilege and Linux capabilities").
+const DOCKER_DEFAULTS: [&str; 14] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",
@@ -29,7 +29,7 @@ const DOCKERS: [&str; 14] = [
     "SYS_CHROOT",
 ];
 
-/// The first two columns of the table: a capability, and what comes of its absence.
+/// Returns the first two columns of the table: a capability, and the effect of its absence.
 fn table() -> Vec<(&'static str, &'static str)> {
     let rows = PAGE.lines().skip_while(|line| !line.starts_with("| capability |")).skip(2);
     rows.take_while(|line| line.starts_with('|'))
@@ -40,8 +40,9 @@ fn table() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// What a container with root can be asked for: other IDs, files of others, secrets, a gateway, a socket, a terminal's stand-in.
-fn everything(socket: &PathBuf) -> ContainerBuilder {
+/// Returns a container that uses every feature that needs root: other IDs, foreign files, secrets, a gateway,
+/// a socket and a replaced stdout.
+fn full_container(socket: &PathBuf) -> ContainerBuilder {
     Container::builder()
         .env("PUID", "1000")
         .env("PGID", "100")
@@ -56,8 +57,8 @@ fn everything(socket: &PathBuf) -> ContainerBuilder {
         .cmd(["sh", "-c", "echo \"key $OPENROUTER_API_KEY\" >/dev/stdout; exec sleep infinity"])
 }
 
-/// What is promised of it, seen from outside.
-async fn works(container: &Container) -> Result<()> {
+/// Checks the promised behaviour of the full container from outside.
+async fn check_container(container: &Container) -> Result<()> {
     container.wait_until("coder is up", gateway_is("coder", "running"), secs(15)).await?;
     let strangers = "find /opt/data /run/service -mindepth 1 ! -user hermes ! -name .ownership; id -u; id -g; stat -c %a /opt/data/.env; id -nG";
     let seen = container.exec_sh(strangers).await?.success();
@@ -83,7 +84,7 @@ async fn works(container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// A socket of the host, of a group that the container has no name for. Only root can make it one.
+/// Creates a socket with a group that has no name in the container. Only root can do this.
 fn socket() -> Result<(tempfile::TempDir, PathBuf)> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("docker.sock");
@@ -93,17 +94,17 @@ fn socket() -> Result<(tempfile::TempDir, PathBuf)> {
     Ok((folder, path))
 }
 
-/// What the table says of a capability without which nothing works.
+/// The effect, in the table, of a capability that the boot needs.
 const ENDS: &str = "the boot ends, 78";
-/// What it says of one that nothing needs.
+/// The effect, in the table, of a capability that is not needed.
 const NO_DIFFERENCE: &str = "no difference";
 
 #[docker_test]
-async fn the_documentation_has_each_of_dockers_capabilities_and_what_comes_of_its_absence() -> Result<()> {
+async fn the_documentation_lists_each_default_capability() -> Result<()> {
     let table = table();
     let mut documented: Vec<_> = table.iter().map(|(capability, _)| *capability).collect();
     documented.sort_unstable();
-    ensure!(documented == DOCKERS, "docs/volume.md has rows for {documented:?}");
+    ensure!(documented == DOCKER_DEFAULTS, "docs/volume.md has rows for {documented:?}");
     for (capability, difference) in table {
         let is_known = [ENDS, NO_DIFFERENCE].contains(&difference);
         ensure!(is_known, "docs/volume.md says {difference:?} of {capability}");
@@ -111,51 +112,47 @@ async fn the_documentation_has_each_of_dockers_capabilities_and_what_comes_of_it
     Ok(())
 }
 
+// A case for each entry of `DOCKER_DEFAULTS`.
 #[docker_test]
-async fn each_capability_without_which_the_boot_ends_is_named() -> Result<()> {
+#[case::audit_write("AUDIT_WRITE")]
+#[case::chown("CHOWN")]
+#[case::dac_override("DAC_OVERRIDE")]
+#[case::fowner("FOWNER")]
+#[case::fsetid("FSETID")]
+#[case::kill("KILL")]
+#[case::mknod("MKNOD")]
+#[case::net_bind_service("NET_BIND_SERVICE")]
+#[case::net_raw("NET_RAW")]
+#[case::setfcap("SETFCAP")]
+#[case::setgid("SETGID")]
+#[case::setpcap("SETPCAP")]
+#[case::setuid("SETUID")]
+#[case::sys_chroot("SYS_CHROOT")]
+async fn a_dropped_capability_has_its_documented_effect(#[case] capability: &str) -> Result<()> {
     let (_folder, socket) = socket()?;
-    for (capability, _) in table().into_iter().filter(|(_, difference)| *difference == ENDS) {
-        let container = everything(&socket).cap_drop(capability).start().await?;
-        let code = container.wait_exit(secs(20)).await?;
-        let log = container.log().await?;
-        ensure!(code == 78 && log.contains(capability), "without {capability}: {code}, and\n{log}");
+    let row = table().into_iter().find(|(documented, _)| *documented == capability);
+    let (_, effect) = row.context("docs/volume.md has no row for it")?;
+    let builder = full_container(&socket).cap_drop(capability);
+    match effect {
+        ENDS => {
+            let container = builder.start().await?;
+            let code = container.wait_exit(secs(20)).await?;
+            let log = container.log().await?;
+            ensure!(code == 78 && log.contains(capability), "{code}, and\n{log}");
+            Ok(())
+        }
+        NO_DIFFERENCE => check_container(&builder.start_ready().await?).await,
+        other => bail!("docs/volume.md gives the unknown effect {other:?}"),
     }
-    Ok(())
-}
-
-/// A test of each third: a life of a container for each takes its time, and a test has a limit.
-async fn makes_no_difference(third: usize) -> Result<()> {
-    let (_folder, socket) = socket()?;
-    let unneeded = table().into_iter().filter(|(_, difference)| *difference == NO_DIFFERENCE);
-    for (capability, _) in unneeded.skip(third).step_by(3) {
-        let builder = everything(&socket).cap_drop(capability);
-        let container = builder.start_ready().await.with_context(|| format!("without {capability}"))?;
-        works(&container).await.with_context(|| format!("without {capability}"))?;
-    }
-    Ok(())
 }
 
 #[docker_test]
-async fn the_other_capabilities_make_no_difference_the_first_third() -> Result<()> {
-    makes_no_difference(0).await
-}
-
-#[docker_test]
-async fn the_other_capabilities_make_no_difference_the_second_third() -> Result<()> {
-    makes_no_difference(1).await
-}
-
-#[docker_test]
-async fn the_other_capabilities_make_no_difference_the_last_third() -> Result<()> {
-    makes_no_difference(2).await
-}
-
-#[docker_test]
-async fn the_five_that_are_documented_are_enough_for_everything() -> Result<()> {
+async fn the_documented_capabilities_are_enough() -> Result<()> {
     let (_folder, socket) = socket()?;
     let needed = table().into_iter().filter(|(_, difference)| *difference != NO_DIFFERENCE);
-    let builder = needed
-        .fold(everything(&socket).cap_drop("ALL"), |builder, (capability, _)| builder.cap_add(capability));
+    let builder = needed.fold(full_container(&socket).cap_drop("ALL"), |builder, (capability, _)| {
+        builder.cap_add(capability)
+    });
     let container = builder.security_opt("no-new-privileges").start_ready().await?;
-    works(&container).await
+    check_container(&container).await
 }

@@ -1,5 +1,5 @@
-//! A container goes down, whichever way, and comes back: what ran runs, what was stopped is stopped, and the boot's log
-//! says so.
+//! A container goes down in several ways and comes back: each gateway returns to its desired state, and the boot's log
+//! records it.
 
 mod homes;
 mod in_the_middle;
@@ -21,7 +21,7 @@ enum Way {
 }
 
 impl Way {
-    /// Goes it, until the new boot is complete.
+    /// Goes down and comes back, until the new boot is complete.
     async fn go(self, container: &Container) -> Result<()> {
         match self {
             Self::Restart => container.restart().await?,

@@ -1,4 +1,4 @@
-//! Gateways that end by themselves: they come back, later each time, and are given up in the end.
+//! Gateways that end by themselves: they restart with a growing delay, and are given up in the end.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use crate::support::gateways::{
     create_and_start, directory, gateway, gateway_is, gateway_other_than, gateways, hermes,
 };
 
-async fn up_with(profiles: &[&str]) -> Result<Container> {
+async fn start_with_profiles(profiles: &[&str]) -> Result<Container> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, profiles).await?;
     Ok(container)
@@ -26,7 +26,7 @@ async fn set_policy(container: &Container, profile: &str, policy: &str) -> Resul
     Ok(())
 }
 
-/// Kills a gateway that is ready; its PID.
+/// Kills a ready gateway, and returns its PID.
 async fn crash(container: &Container, profile: &str) -> Result<u32> {
     let seen =
         container.wait_until(format!("{profile} runs"), gateway_is(profile, "running"), secs(10)).await?;
@@ -47,8 +47,8 @@ async fn crash_until_given_up(container: &Container, profile: &str, crashes: u64
     Ok(())
 }
 
-/// Probe: the gateway spends the time after a crash. In the moment before that, nothing of it is up.
-fn waits(profile: &str) -> impl AsyncFn(&Container) -> Looked<()> {
+/// Returns a probe: the gateway waits after a crash. Just before the wait, its slot is down.
+fn is_delayed(profile: &str) -> impl AsyncFn(&Container) -> Looked<()> {
     let slot = format!("gateway-{profile}");
     async move |container: &Container| {
         let slot = container.slot(&slot).await?;
@@ -57,7 +57,7 @@ fn waits(profile: &str) -> impl AsyncFn(&Container) -> Looked<()> {
     }
 }
 
-/// The log of a gateway: when, and what.
+/// Returns the log of a gateway: times and lines.
 async fn log_lines(container: &Container, profile: &str) -> Result<Vec<(SystemTime, String)>> {
     let path = format!("/opt/data/logs/gateways/{profile}/current");
     let text = String::from_utf8(container.read_file(&path).await?)?;
@@ -68,8 +68,8 @@ async fn log_lines(container: &Container, profile: &str) -> Result<Vec<(SystemTi
     text.lines().map(|text| line(text).with_context(|| format!("no time in {text:?}"))).collect()
 }
 
-/// The log of a gateway, once these words are in a line of it: the logger may be a little behind.
-async fn log_that_says(
+/// Returns the log of a gateway as soon as a line contains these words. The logger may lag a little.
+async fn wait_for_log_line(
     container: &Container,
     profile: &str,
     words: &[&str],
@@ -83,9 +83,9 @@ async fn log_that_says(
     Ok(container.wait_until(format!("{words:?} in the log of {profile}"), says, secs(10)).await?)
 }
 
-/// From the last line that contains `first` to the first behind it that contains `then`, by the log's own times: how long
-/// this test takes to look is not the gateway's affair.
-async fn between(container: &Container, profile: &str, first: &str, then: &str) -> Result<Duration> {
+/// Returns the time from the last line with `first` to the next line with `then`, by the log's own times.
+/// The time that this test needs to look does not count.
+async fn time_between(container: &Container, profile: &str, first: &str, then: &str) -> Result<Duration> {
     let both = async |container: &Container| {
         let lines = log_lines(container, profile).await?;
         let begin = lines.iter().rposition(|(_, text)| text.contains(first));
@@ -100,27 +100,27 @@ async fn between(container: &Container, profile: &str, first: &str, then: &str) 
 }
 
 #[docker_test]
-async fn a_killed_gateway_is_ready_again_at_once_and_its_restarts_are_counted() -> Result<()> {
-    let container = up_with(&["coder", "other"]).await?;
+async fn a_killed_gateway_restarts_after_a_growing_delay() -> Result<()> {
+    let container = start_with_profiles(&["coder", "other"]).await?;
     let other = gateway(&container, "other").await?;
     let port = gateway(&container, "coder").await?.port.context("it has a port")?;
     let pid = crash(&container, "coder").await?;
     let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
     ensure!((back.state.as_str(), back.restarts) == ("running", 1), "{back:?}");
     let crashed = "crashed (SIGKILL), 1 of 10 times within 10m: starting it again at once";
-    let took = between(&container, "coder", crashed, "is ready").await?;
-    // s6 keeps a second between two starts; what is above that is the machine's.
+    let took = time_between(&container, "coder", crashed, "is ready").await?;
+    // s6 keeps one second between two starts. The machine causes the rest.
     ensure!(took < secs(5), "took {took:?}");
     ensure!(container.http_get_inside(port, "/health", &[]).await?.status == 200);
 
-    // The second time it has to wait, and the third time longer.
+    // The second restart has a delay, and the third a longer one.
     for (number, at_least) in [(2, 1), (3, 2)] {
         let pid = crash(&container, "coder").await?;
         let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
         ensure!(back.restarts == number, "{back:?}");
         let again =
             format!("crashed (SIGKILL), {number} of 10 times within 10m: starting it again in {at_least}s");
-        let took = between(&container, "coder", &again, "is ready").await?;
+        let took = time_between(&container, "coder", &again, "is ready").await?;
         ensure!(
             took >= secs(at_least) - Duration::from_millis(50) && took < secs(at_least + 5),
             "{again}: {took:?}"
@@ -128,7 +128,7 @@ async fn a_killed_gateway_is_ready_again_at_once_and_its_restarts_are_counted() 
     }
     let other_now = gateway(&container, "other").await?;
     ensure!((other_now.pid, other_now.restarts) == (other.pid, 0), "{other_now:?}");
-    // A restart by the operator is no crash, and forgets those that were.
+    // A restart by the operator is not a crash, and it forgets the earlier crashes.
     hermes(&container, "coder", &["gateway", "restart"]).await?.success();
     let fresh = gateway(&container, "coder").await?;
     ensure!((fresh.state.as_str(), fresh.restarts) == ("running", 0), "{fresh:?}");
@@ -136,11 +136,11 @@ async fn a_killed_gateway_is_ready_again_at_once_and_its_restarts_are_counted() 
     Ok(())
 }
 
-/// Crashes a gateway until it has to wait for 64 seconds: time enough for a look or two at it on a slow machine, and more
-/// than any order may take that does not wait for them.
-async fn crash_into_a_long_wait(container: &Container, profile: &str) -> Result<()> {
+/// Crashes a gateway until its restart delay is 64 seconds. This is time for a few looks on a slow machine,
+/// and longer than any order that does not wait for the delay.
+async fn crash_until_long_delay(container: &Container, profile: &str) -> Result<()> {
     const CRASHES: u64 = 8;
-    // In one command: the way into the container takes longer than a crash.
+    // One command does it all, because an exec takes longer than a crash.
     const CRASH: &str = r#"slot=/run/service/gateway-$1
         for crash in $(seq "$2"); do
             pid=$(/command/s6-svstat -o pid "$slot") && kill -KILL "$pid" || exit
@@ -153,52 +153,51 @@ async fn crash_into_a_long_wait(container: &Container, profile: &str) -> Result<
     crashes.deadline(secs(60)).await?.success();
     set_policy(container, profile, "{max_crashes: 9, window: 600, max_delay: 100}").await?;
     crash(container, profile).await?;
-    container.wait_until("it waits", waits(profile), secs(10)).await?;
+    container.wait_until("it waits", is_delayed(profile), secs(10)).await?;
     let seen = gateway(container, profile).await?;
     let facts = (seen.state.as_str(), seen.restarts, seen.desired_state.as_deref());
     ensure!(facts == ("crashed", CRASHES, Some("running")), "{seen:?}");
     Ok(())
 }
 
-/// How long an order took by its own words, as in `gateway 'x' is down (0.3 s)`: without what the engine adds.
-fn seconds_of(order: &Output) -> Result<f64> {
+/// Returns the time that an order reports, as in `gateway 'x' is down (0.3 s)`. It excludes the time of the engine.
+fn reported_seconds(order: &Output) -> Result<f64> {
     let text = order.text();
     let time = text.rsplit_once('(').and_then(|(_, time)| time.strip_suffix(" s)")?.parse().ok());
     time.with_context(|| order.report("a time at the end"))
 }
 
 #[docker_test]
-async fn a_gateway_that_waits_after_a_crash_is_stopped_at_once() -> Result<()> {
-    let container = up_with(&["coder"]).await?;
-    crash_into_a_long_wait(&container, "coder").await?;
+async fn a_stop_during_the_back_off_is_immediate() -> Result<()> {
+    let container = start_with_profiles(&["coder"]).await?;
+    crash_until_long_delay(&container, "coder").await?;
     let stop = hermes(&container, "coder", &["gateway", "stop"]).await?.success();
-    ensure!(seconds_of(&stop)? < 4.0, "{}", stop.report("less than four seconds"));
+    ensure!(reported_seconds(&stop)? < 4.0, "{}", stop.report("less than four seconds"));
     let down = gateway(&container, "coder").await?;
     ensure!((down.state.as_str(), down.pid, down.problem.as_deref()) == ("stopped", None, None), "{down:?}");
     let slot = container.slot("gateway-coder").await?.context("it has a slot")?;
     ensure!(!slot.up && !slot.wanted_up, "{slot}");
-    // What was is over for whoever starts it next.
+    // The next start forgets the earlier crashes.
     let start = hermes(&container, "coder", &["gateway", "start"]).await?.success();
-    ensure!(seconds_of(&start)? < 10.0, "{}", start.report("less than ten seconds"));
+    ensure!(reported_seconds(&start)? < 10.0, "{}", start.report("less than ten seconds"));
     ensure!(gateway(&container, "coder").await?.restarts == 0);
     Ok(())
 }
 
 #[docker_test]
-async fn a_gateway_that_waits_after_a_crash_is_started_at_once_with_a_clean_record() -> Result<()> {
-    let container = up_with(&["coder"]).await?;
-    crash_into_a_long_wait(&container, "coder").await?;
+async fn a_start_during_the_back_off_forgets_the_crashes() -> Result<()> {
+    let container = start_with_profiles(&["coder"]).await?;
+    crash_until_long_delay(&container, "coder").await?;
     let start = hermes(&container, "coder", &["gateway", "start"]).await?.success();
-    ensure!(seconds_of(&start)? < 10.0, "{}", start.report("less than ten seconds"));
+    ensure!(reported_seconds(&start)? < 10.0, "{}", start.report("less than ten seconds"));
     let fresh = gateway(&container, "coder").await?;
     ensure!((fresh.state.as_str(), fresh.restarts) == ("running", 0), "{fresh:?}");
     Ok(())
 }
 
 #[docker_test]
-async fn a_gateway_that_crashes_again_and_again_is_given_up_and_told_and_each_start_is_a_new_chance()
--> Result<()> {
-    let container = up_with(&["coder", "other"]).await?;
+async fn repeated_crashes_end_in_given_up_until_the_next_start() -> Result<()> {
+    let container = start_with_profiles(&["coder", "other"]).await?;
     set_policy(&container, "coder", "{max_crashes: 3, window: 60, max_delay: 1}").await?;
     crash_until_given_up(&container, "coder", 3).await?;
     let reason = "it crashed 3 times within 1m, at last with SIGKILL";
@@ -211,19 +210,19 @@ async fn a_gateway_that_crashes_again_and_again_is_given_up_and_told_and_each_st
     ensure!(!slot.wanted_up, "{slot}");
     let told = format!("gateway-coder: gateway 'coder' is given up: {reason}");
     container.wait_until("it is told", log_says(&told), secs(10)).await?;
-    let lines = log_that_says(&container, "coder", &["given up", reason]).await?;
-    // A few lines a crash, and no more.
+    let lines = wait_for_log_line(&container, "coder", &["given up", reason]).await?;
+    // The log has only a few lines per crash.
     ensure!(lines.len() <= 12, "{lines:#?}");
     ensure!(gateway(&container, "other").await?.state == "running");
 
-    // The operator's start is a new chance, with a clean record.
+    // A start by the operator gives a new chance with a clean record.
     hermes(&container, "coder", &["gateway", "start"]).await?.success();
     let fresh = gateway(&container, "coder").await?;
     ensure!(
         (fresh.state.as_str(), fresh.restarts, fresh.problem.as_deref()) == ("running", 0, None),
         "{fresh:?}"
     );
-    // So is a restart of the container.
+    // A restart of the container does the same.
     crash_until_given_up(&container, "coder", 3).await?;
     container.restart().await?;
     container.ready().await?;
@@ -233,22 +232,22 @@ async fn a_gateway_that_crashes_again_and_again_is_given_up_and_told_and_each_st
 }
 
 #[docker_test]
-async fn health_tells_of_a_gateway_that_should_run_and_was_given_up() -> Result<()> {
-    let container = up_with(&["coder"]).await?;
+async fn health_reports_a_given_up_gateway() -> Result<()> {
+    let container = start_with_profiles(&["coder"]).await?;
     set_policy(&container, "coder", "{max_crashes: 1, window: 60, max_delay: 1}").await?;
     container.exec(["hermes", "health"]).await?.success();
     crash_until_given_up(&container, "coder", 1).await?;
     let ill = container.exec(["hermes", "health"]).await?.code(1);
     ill.stdout_matches(contains("coder"));
-    // Started anew, it is well.
+    // A new start makes it healthy.
     hermes(&container, "coder", &["gateway", "start"]).await?.success();
     container.exec(["hermes", "health"]).await?.success();
     Ok(())
 }
 
 #[docker_test]
-async fn a_gateway_that_was_given_up_and_is_stopped_then_is_as_it_should_be() -> Result<()> {
-    let container = up_with(&["coder"]).await?;
+async fn a_given_up_gateway_can_be_stopped() -> Result<()> {
+    let container = start_with_profiles(&["coder"]).await?;
     set_policy(&container, "coder", "{max_crashes: 1, window: 60, max_delay: 1}").await?;
     crash_until_given_up(&container, "coder", 1).await?;
     hermes(&container, "coder", &["gateway", "stop"]).await?.success();
@@ -262,9 +261,9 @@ async fn a_gateway_that_was_given_up_and_is_stopped_then_is_as_it_should_be() ->
 }
 
 #[docker_test]
-async fn health_tells_of_a_gateway_that_waits_after_a_crash() -> Result<()> {
-    let container = up_with(&["coder"]).await?;
-    crash_into_a_long_wait(&container, "coder").await?;
+async fn health_reports_a_gateway_in_back_off() -> Result<()> {
+    let container = start_with_profiles(&["coder"]).await?;
+    crash_until_long_delay(&container, "coder").await?;
     let ill = container.exec(["hermes", "health"]).await?.code(1);
     ill.stdout_matches(contains("coder"));
     hermes(&container, "coder", &["gateway", "start"]).await?.success();
@@ -273,10 +272,9 @@ async fn health_tells_of_a_gateway_that_waits_after_a_crash() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_gateway_that_cannot_run_with_its_configuration_is_tried_once_and_once_more_at_each_boot()
--> Result<()> {
-    let container = up_with(&["coder", "other"]).await?;
-    // It runs, and would not start again.
+async fn a_broken_configuration_is_tried_once_per_boot() -> Result<()> {
+    let container = start_with_profiles(&["coder", "other"]).await?;
+    // The gateway runs, but would not start again.
     let broken = "printf 'gateway: [\\n' >/opt/data/profiles/coder/config.yaml";
     container.exec_sh(broken).await?.success();
     crash(&container, "coder").await?;
@@ -307,23 +305,23 @@ async fn a_gateway_that_cannot_run_with_its_configuration_is_tried_once_and_once
     container.wait_until("the other is up", gateway_is("other", "running"), secs(10)).await?;
     container.exec_sh("rm /opt/data/profiles/coder/config.yaml").await?.success();
     hermes(&container, "coder", &["gateway", "start"]).await?.success();
-    let mended = gateway(&container, "coder").await?;
-    ensure!((mended.state.as_str(), mended.problem.as_deref()) == ("running", None), "{mended:?}");
+    let corrected = gateway(&container, "coder").await?;
+    ensure!((corrected.state.as_str(), corrected.problem.as_deref()) == ("running", None), "{corrected:?}");
     Ok(())
 }
 
 #[docker_test]
-async fn a_gateway_that_says_no_last_word_is_back_too_whatever_kills_it() -> Result<()> {
-    let container = up_with(&["coder"]).await?;
+async fn a_gateway_restarts_after_any_signal() -> Result<()> {
+    let container = start_with_profiles(&["coder"]).await?;
     set_policy(&container, "coder", "{max_crashes: 9, window: 600, max_delay: 0}").await?;
     for (number, signal) in (1..).zip(["ABRT", "ILL", "FPE"]) {
         let pid = gateway(&container, "coder").await?.pid.context("it is up")?;
         container.kill_process(pid, signal).await?;
         let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
         ensure!(back.restarts == number, "after SIG{signal}: {back:?}");
-        log_that_says(&container, "coder", &[&format!("crashed (SIG{signal})")]).await?;
+        wait_for_log_line(&container, "coder", &[&format!("crashed (SIG{signal})")]).await?;
     }
-    // A SIGTERM that nobody of hermes sent ends it in order. It is wanted, so it is back.
+    // A foreign SIGTERM ends the gateway cleanly. Its desired state is running, so it restarts.
     let pid = gateway(&container, "coder").await?.pid.context("it is up")?;
     container.kill_process(pid, "TERM").await?;
     let back = container.wait_until("it is back", gateway_other_than("coder", pid), secs(10)).await?;
@@ -333,7 +331,7 @@ async fn a_gateway_that_says_no_last_word_is_back_too_whatever_kills_it() -> Res
 
 #[docker_test]
 async fn all_gateways_that_crash_at_once_come_back() -> Result<()> {
-    let container = up_with(&["one", "two", "three", "four", "five"]).await?;
+    let container = start_with_profiles(&["one", "two", "three", "four", "five"]).await?;
     let before = gateways(&container).await?;
     let pids: Vec<_> = before.iter().filter_map(|gateway| Some(gateway.pid?.to_string())).collect();
     ensure!(pids.len() == 5, "{before:?}");

@@ -1,4 +1,4 @@
-//! The dashboard as a person meets it: in a real browser, in the container.
+//! The dashboard as a user sees it: in a real browser, served from the container.
 
 mod every_page;
 mod find;
@@ -17,13 +17,13 @@ use hermes_harness::browser::ConsoleLine;
 use hermes_harness::{Browser, Container, ContainerBuilder, Look, secs};
 use serde_json::Value;
 
-/// A dashboard that is up, and where the host finds it.
+/// A running dashboard, and its address on the host.
 pub(crate) struct Dash {
     container: Container,
     address: String,
 }
 
-/// A container whose dashboard is on, and published.
+/// Returns a container with the dashboard enabled and published.
 pub(crate) fn with_dashboard() -> ContainerBuilder {
     Container::builder().env("HERMES_DASHBOARD", "1").publish(9119).cmd(["sleep", "infinity"])
 }
@@ -37,12 +37,12 @@ impl Dash {
         let container = builder.start_ready().await?;
         let address = format!("http://127.0.0.1:{}", container.published_port(9119).await?);
         let dash = Self { container, address };
-        dash.answers().await?;
+        dash.wait_until_answering().await?;
         Ok(dash)
     }
 
-    /// Waits until it does.
-    async fn answers(&self) -> Result<()> {
+    /// Waits until the dashboard answers.
+    async fn wait_until_answering(&self) -> Result<()> {
         let status = async |container: &Container| {
             let answer = container.http_get_inside(9119, "/api/status", &[]).await;
             let seen = format!("{answer:?}");
@@ -51,12 +51,12 @@ impl Dash {
         Ok(self.container.wait_until("the dashboard answers", status, secs(20)).await?)
     }
 
-    /// The address of a page.
+    /// Returns the address of a page.
     pub(crate) fn url(&self, page: &str) -> String {
         format!("{}{page}", self.address)
     }
 
-    /// The link that the container's log has, with the published port.
+    /// Returns the link in the container's log, with the published port.
     async fn link_of_the_log(&self) -> Result<String> {
         let printed = async |container: &Container| {
             let log = container.log().await?;
@@ -70,7 +70,7 @@ impl Dash {
         self.published(&link)
     }
 
-    /// The same as `hermes dashboard link` prints it.
+    /// Returns the link that `hermes dashboard link` prints, with the published port.
     pub(crate) async fn link_of_the_command(&self) -> Result<String> {
         let link = self.container.exec(["hermes", "dashboard", "link"]).await?.success().text();
         self.published(&link)
@@ -91,13 +91,13 @@ impl Dash {
         Ok(())
     }
 
-    /// What a shell prints in the container, as `hermes`.
+    /// Returns the output of a script in the container, run as `hermes`.
     pub(crate) async fn sh(&self, script: &str) -> Result<String> {
         Ok(self.container.exec_sh(script).deadline(secs(60)).await?.success().text())
     }
 }
 
-/// The selector of a row of the overview, or of something in it.
+/// Returns the selector of a row of the overview, or of an element in it.
 fn row(agent: &str, within: &str) -> String {
     format!("#profiles tr[data-profile=\"{agent}\"] {within}").trim_end().to_owned()
 }
@@ -111,32 +111,32 @@ pub(crate) async fn row_says(browser: &Browser, agent: &str, state: &str) -> Res
     Ok(browser.wait_for_script(&format!("the row of {agent} says {state}"), &script).await?)
 }
 
-/// Waits until there is no row of an agent.
-async fn row_is_gone(browser: &Browser, agent: &str) -> Result<()> {
+/// Waits until an agent has no row.
+async fn wait_until_row_is_gone(browser: &Browser, agent: &str) -> Result<()> {
     let script = format!("return document.querySelector('{}') === null;", row(agent, ""));
     Ok(browser.wait_for_script(&format!("the row of {agent} is gone"), &script).await?)
 }
 
-/// Leaves a sign in the page that a reload would take away.
+/// Marks the page. A reload would remove the mark.
 async fn mark(browser: &Browser) -> Result<()> {
     browser.execute("window.notLoadedAgain = true;").await?;
     Ok(())
 }
 
-/// The page must be the one that was marked.
-async fn must_be_marked(browser: &Browser) -> Result<()> {
+/// Checks that the page is the marked one.
+async fn check_marked(browser: &Browser) -> Result<()> {
     let marked = browser.execute("return window.notLoadedAgain === true;").await?;
     ensure!(marked == Value::Bool(true), "the page was loaded again: {}", browser.url().await?);
     Ok(())
 }
 
-/// The browser must have complained of nothing since the last look.
-async fn must_be_calm(browser: &Browser, when: &str) -> Result<()> {
-    must_complain_of(browser, when, "nothing").await
+/// Checks that the console has no new complaint.
+async fn check_no_complaints(browser: &Browser, when: &str) -> Result<()> {
+    check_complaints(browser, when, "nothing").await
 }
 
-/// The browser must have complained of that, and of nothing else.
-async fn must_complain_of(browser: &Browser, when: &str, only: &str) -> Result<()> {
+/// Checks that all new complaints of the console contain `only`.
+async fn check_complaints(browser: &Browser, when: &str, only: &str) -> Result<()> {
     let complaints = browser.new_console().await?.into_iter().filter(ConsoleLine::is_complaint);
     let said: Vec<String> =
         complaints.map(|line| line.to_string()).filter(|line| !line.contains(only)).collect();

@@ -41,7 +41,7 @@ async fn nested_directories_in_run_do_not_stop_a_boot() -> Result<()> {
         let left = look(container, "find /run/.leftover-* -mindepth 1 2>/dev/null | head -n 3").await?;
         Ok(Look::holds(left.is_empty(), || left.clone()))
     };
-    container.wait_until("the leftovers are swept", swept, secs(60)).await?;
+    container.wait_until("the leftovers are swept", swept, secs(150)).await?;
     boots_again(&container).await?;
     let count = look(&container, "ls -d /run/.leftover-* | wc -l").await?;
     ensure!(count == "1", "{count} directories of earlier boots are left");

@@ -1,5 +1,5 @@
-//! A platform owns PID 1: `docker run --init`, a shared process namespace, a shell that starts `/init`. Full supervision
-//! all the same, and nobody else's process is touched. And `/init` in a container that runs already.
+//! A platform owns PID 1: `docker run --init`, a shared process namespace, or a shell that starts `/init`. `/init`
+//! still supervises everything and touches no other process. Also: `/init` in a container that runs already.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use predicates::str::{contains, is_empty};
 use crate::support::driving::is_healthy;
 use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
-/// A command that ends with its own code when it is told to by SIGTERM.
+/// A command that ends with its own code at SIGTERM.
 const TRAPS: &str =
     "trap 'echo got TERM; kill $child; exit 7' TERM; sleep infinity & child=$!; echo trapped; wait";
 
-/// With a service in each tree, a finish script, and [`TRAPS`] as its command.
+/// Returns a container with a service in each tree, a finish script, and [`TRAPS`] as its command.
 fn supervised() -> ContainerBuilder {
     Container::builder()
         .user_service("polite", POLITE)
@@ -25,8 +25,8 @@ fn supervised() -> ContainerBuilder {
         .cmd(["bash", "-c", TRAPS])
 }
 
-/// Shows that everything is supervised: both trees, and the health that `hermes` tells.
-async fn is_supervised(container: &Container) -> Result<()> {
+/// Checks that both trees run and that `hermes` reports a healthy container.
+async fn assert_supervised(container: &Container) -> Result<()> {
     let boot = boot_of(container).await?;
     let processes = container.processes().await?;
     let table = process_table(&processes);
@@ -42,8 +42,8 @@ async fn is_supervised(container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Shows that a service of either tree comes back when it was killed.
-async fn brings_services_back(container: &Container) -> Result<()> {
+/// Checks that a killed service of either tree restarts.
+async fn assert_services_restart(container: &Container) -> Result<()> {
     let mut killed = Vec::new();
     for name in ["polite", "/run/s6/scandir/system-polite"] {
         let pid = container.slot(name).await?.and_then(|slot| slot.pid).context("an up slot has a PID")?;
@@ -56,8 +56,8 @@ async fn brings_services_back(container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Shows that the stop was an orderly one.
-async fn ended_in_order(container: &Container) -> Result<()> {
+/// Checks that the container stopped in order.
+async fn assert_orderly_stop(container: &Container) -> Result<()> {
     let code = container.wait_exit(secs(10)).await?;
     let (stdout, stderr) = container.logs().await?;
     ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{stdout}{stderr}");
@@ -71,12 +71,12 @@ async fn ended_in_order(container: &Container) -> Result<()> {
 #[docker_test]
 async fn under_docker_init_everything_is_supervised_and_stops_in_order() -> Result<()> {
     let container = supervised().init().start_ready().await?;
-    is_supervised(&container).await?;
-    brings_services_back(&container).await?;
+    assert_supervised(&container).await?;
+    assert_services_restart(&container).await?;
     container.stop().await?;
-    ended_in_order(&container).await?;
+    assert_orderly_stop(&container).await?;
     container.start().await?;
-    is_supervised(&container).await?;
+    assert_supervised(&container).await?;
     container.restart().await?;
     container.ready().await?;
     container.kill("SIGHUP").await?;
@@ -84,75 +84,77 @@ async fn under_docker_init_everything_is_supervised_and_stops_in_order() -> Resu
     Ok(())
 }
 
-#[docker_test]
-async fn under_docker_init_it_lives_as_any_user_too_and_with_little_allowed() -> Result<()> {
+/// A read-only root, and the capabilities that a boot as root needs.
+fn few_capabilities() -> ContainerBuilder {
     let few = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];
     let few = few.iter().fold(Container::builder().cap_drop("ALL"), |builder, one| builder.cap_add(one));
-    for (row, builder, trees) in [
-        ("--user 10000:10000", Container::builder().user("10000:10000"), &[10000][..]),
-        (
-            "--user 12345:0, read-only",
-            Container::builder().user("12345:0").read_only().tmpfs("/run", ""),
-            &[12345],
-        ),
-        ("few capabilities, read-only", few.read_only().tmpfs("/run", ""), &[0, 10000]),
-        ("no new privileges", Container::builder().security_opt("no-new-privileges"), &[0, 10000]),
-    ] {
-        let container = builder.init().cmd(["bash", "-c", TRAPS]).start_ready().await?;
-        let processes = container.processes().await?;
-        let table = process_table(&processes);
-        let users: BTreeSet<u32> = processes
-            .iter()
-            .filter(|process| process.comm == "s6-svscan")
-            .map(|process| process.uid)
-            .collect();
-        ensure!(users.iter().eq(trees), "{row}: trees of {users:?}\n{table}");
-        ensure!(processes[0].pid == 1 && processes[0].comm != "s6-svscan", "{row}:\n{table}");
-        container.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
-        container.stop().await?;
-        let code = container.wait_exit(secs(10)).await?;
-        ensure!(code == 7, "{row}: exit code {code}:\n{}", container.log().await?);
-    }
+    few.read_only().tmpfs("/run", "")
+}
+
+#[docker_test]
+#[case::user_10000(Container::builder().user("10000:10000"), &[10000])]
+#[case::user_12345_read_only(Container::builder().user("12345:0").read_only().tmpfs("/run", ""), &[12345])]
+#[case::few_capabilities_read_only(few_capabilities(), &[0, 10000])]
+#[case::no_new_privileges(Container::builder().security_opt("no-new-privileges"), &[0, 10000])]
+async fn docker_init_works_with_any_user_and_few_privileges(
+    #[case] builder: ContainerBuilder,
+    #[case] trees: &[u32],
+) -> Result<()> {
+    let container = builder.init().cmd(["bash", "-c", TRAPS]).start_ready().await?;
+    let processes = container.processes().await?;
+    let table = process_table(&processes);
+    let users: BTreeSet<u32> =
+        processes.iter().filter(|process| process.comm == "s6-svscan").map(|process| process.uid).collect();
+    ensure!(users.iter().eq(trees), "trees of {users:?}\n{table}");
+    ensure!(processes[0].pid == 1 && processes[0].comm != "s6-svscan", "{table}");
+    container.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
+    container.stop().await?;
+    let code = container.wait_exit(secs(10)).await?;
+    ensure!(code == 7, "exit code {code}:\n{}", container.log().await?);
     Ok(())
 }
 
 #[docker_test]
-async fn under_docker_init_the_commands_exit_code_is_the_containers() -> Result<()> {
-    for (end, expected) in [("exit 0", 0), ("exit 42", 42), ("exit 255", 255), ("kill -KILL $$", 137)] {
-        let outcome = Container::builder().init().run(["sh", "-c", &format!("echo said; {end}")]).await?;
-        outcome.code(expected).stdout_is("said");
-    }
+#[case::success("exit 0", 0)]
+#[case::failure("exit 42", 42)]
+#[case::largest("exit 255", 255)]
+#[case::killed("kill -KILL $$", 137)]
+async fn under_docker_init_the_container_keeps_the_commands_exit_code(
+    #[case] end: &str,
+    #[case] expected: i64,
+) -> Result<()> {
+    let outcome = Container::builder().init().run(["sh", "-c", &format!("echo said; {end}")]).await?;
+    outcome.code(expected).stdout_is("said");
     Ok(())
 }
 
-/// A process of the neighbour's that nobody else may end: as `hermes` as well, which a careless `kill -1` would reach.
+/// Starts a process of the neighbour. It runs as `hermes` too, so a careless `kill -1` would reach it.
 async fn decoy(neighbour: &Container) -> Result<u32> {
     let script = "setsid sleep 4242 >/dev/null 2>&1 </dev/null & echo $!";
     Ok(neighbour.exec_sh(script).await?.success().text().parse()?)
 }
 
-/// Which processes there are. Not their state: what sleeps may just be awake.
+/// Returns the processes without their states, since a sleeping process may be awake for a moment.
 fn names(processes: &[Process]) -> Vec<(u32, &str)> {
     processes.iter().map(|process| (process.pid, process.comm.as_str())).collect()
 }
 
 #[docker_test]
-async fn in_a_shared_process_namespace_everything_is_supervised_and_the_neighbour_is_left_alone() -> Result<()>
-{
+async fn a_shared_process_namespace_keeps_the_processes_of_the_neighbour() -> Result<()> {
     let neighbour = Container::builder().entrypoint(["sleep", "infinity"]).init().start().await?;
     decoy(&neighbour).await?;
     let before = neighbour.processes().await?;
     let mode = format!("container:{}", neighbour.id());
     let container = supervised().pid_mode(&mode).start_ready().await?;
-    is_supervised(&container).await?;
-    brings_services_back(&container).await?;
+    assert_supervised(&container).await?;
+    assert_services_restart(&container).await?;
     container.stop().await?;
-    ended_in_order(&container).await?;
+    assert_orderly_stop(&container).await?;
     let after = neighbour.processes().await?;
     let table = process_table(&after);
     ensure!(names(&before) == names(&after), "before\n{}after the stop\n{table}", process_table(&before));
 
-    // Again, now with an orphan that has to be killed: all that ends is the container's own.
+    // A second container leaves an orphan that must be killed. Only processes of that container may end.
     let deaf = "setsid sh -c 'trap \"\" TERM; echo deaf; exec sleep infinity' & until [ -e /tmp/go ]; do sleep 0.05; done; exit 9";
     let builder =
         Container::builder().env("S6_KILL_GRACETIME", "200").pid_mode(&mode).cmd(["sh", "-c", deaf]);
@@ -169,36 +171,36 @@ async fn in_a_shared_process_namespace_everything_is_supervised_and_the_neighbou
 }
 
 #[docker_test]
-async fn two_containers_of_the_image_share_a_process_namespace_in_peace() -> Result<()> {
+async fn two_containers_of_the_image_can_share_a_process_namespace() -> Result<()> {
     let first = supervised().start_ready().await?;
     first.wait_until("the command's trap is set", log_says("trapped"), secs(10)).await?;
     let second = supervised().pid_mode(format!("container:{}", first.id())).start_ready().await?;
-    is_supervised(&second).await?;
+    assert_supervised(&second).await?;
     let main = first.slot("main-hermes").await?.context("main-hermes is supervised")?;
     second.restart().await?;
-    is_supervised(&second).await?;
+    assert_supervised(&second).await?;
     second.stop().await?;
     let still = first.slot("main-hermes").await?.context("main-hermes is still supervised")?;
     ensure!(main.pid == still.pid, "before {main}, after the second's stop {still}");
     first.exec(["hermes", "health"]).await?.success();
     first.stop().await?;
-    ended_in_order(&first).await
+    assert_orderly_stop(&first).await
 }
 
 #[docker_test]
-async fn as_the_child_of_a_platforms_own_init_it_ends_what_is_its_own_and_nothing_else() -> Result<()> {
-    // What Fly does: their PID 1 starts the image's entry point, and goes on when it has ended.
+async fn init_below_another_init_ends_only_its_own_processes() -> Result<()> {
+    // Fly does this: its PID 1 starts the entry point of the image, and continues after its end.
     let platform = "sleep 4242 & /init /opt/hermes/docker/main-wrapper.sh \"$@\" & init=$!
         trap 'kill $init' TERM; until wait $init; code=$?; [ $code -lt 128 ] || [ ! -e /proc/$init ]; do :; done
         echo \"the platform saw $code\"; exec sleep infinity";
     let builder = supervised().entrypoint(["bash", "-c", platform, "platform", "bash", "-c", TRAPS]);
     let container = builder.cmd(Vec::<String>::new()).start_ready().await?;
-    is_supervised(&container).await?;
+    assert_supervised(&container).await?;
     let supervisor = boot_of(&container).await?.supervisor.pid;
-    // To the supervisor, which is not the container's main process here.
+    // The signal goes to the supervisor, which is not the main process of this container.
     container.kill_process(supervisor, "TERM").await?;
     container.wait_until("/init has ended", log_says("the platform saw 7"), secs(10)).await?;
-    // It says so before it becomes the `sleep`.
+    // The shell prints the line before it becomes the `sleep`.
     let only_the_platforms = async |container: &Container| {
         let left = container.processes().await?;
         let mut commands: Vec<_> = left.iter().map(|process| process.argv.join(" ")).collect();
@@ -212,30 +214,29 @@ async fn as_the_child_of_a_platforms_own_init_it_ends_what_is_its_own_and_nothin
 }
 
 #[docker_test]
-async fn init_in_a_running_container_just_runs_the_command() -> Result<()> {
-    for init in [false, true] {
-        let builder = Container::builder().env("SOME_VARIABLE", "a b");
-        let builder = if init { builder.init() } else { builder };
-        let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
-        let before = container.read_file("/run/s6/boot.json").await?;
-        let script = "id -u; pwd; printf '%s\\n' \"$SOME_VARIABLE\" \"$@\"; exit 42";
-        let words = ["/init", "sh", "-c", script, "sh", "--version", "", "two words"];
-        let output = container.exec(words).workdir("/usr").await?.code(42);
-        output.stdout_is("10000\n/usr\na b\n--version\n\ntwo words").stderr_matches(is_empty());
-        let output = container.exec(words).workdir("/usr").as_root().await?.code(42);
-        output.stdout_is("0\n/usr\na b\n--version\n\ntwo words").stderr_matches(is_empty());
-        container.exec(["/init", "no-such-program"]).await?.code(127);
-        container.exec(["/init", "/etc/passwd"]).await?.code(126);
-        container.exec(["/init", "sh", "-c", "kill -TERM $$"]).await?.code(143);
-        for as_root in [false, true] {
-            let request = container.exec(["/init"]);
-            let request = if as_root { request.as_root() } else { request };
-            request.await?.failure().stderr_matches(contains("already runs").and(contains("hint:")));
-        }
-        // The boot that runs is as it was.
-        let after = container.read_file("/run/s6/boot.json").await?;
-        ensure!(before == after, "a nested /init wrote a boot record");
-        container.exec(["hermes", "health"]).await?.success();
+#[case::as_pid_1(Container::builder())]
+#[case::below_docker_init(Container::builder().init())]
+async fn init_in_a_running_container_only_runs_the_command(#[case] builder: ContainerBuilder) -> Result<()> {
+    let builder = builder.env("SOME_VARIABLE", "a b").cmd(["sleep", "infinity"]);
+    let container = builder.start_ready().await?;
+    let before = container.read_file("/run/s6/boot.json").await?;
+    let script = "id -u; pwd; printf '%s\\n' \"$SOME_VARIABLE\" \"$@\"; exit 42";
+    let words = ["/init", "sh", "-c", script, "sh", "--version", "", "two words"];
+    let output = container.exec(words).workdir("/usr").await?.code(42);
+    output.stdout_is("10000\n/usr\na b\n--version\n\ntwo words").stderr_matches(is_empty());
+    let output = container.exec(words).workdir("/usr").as_root().await?.code(42);
+    output.stdout_is("0\n/usr\na b\n--version\n\ntwo words").stderr_matches(is_empty());
+    container.exec(["/init", "no-such-program"]).await?.code(127);
+    container.exec(["/init", "/etc/passwd"]).await?.code(126);
+    container.exec(["/init", "sh", "-c", "kill -TERM $$"]).await?.code(143);
+    for as_root in [false, true] {
+        let request = container.exec(["/init"]);
+        let request = if as_root { request.as_root() } else { request };
+        request.await?.failure().stderr_matches(contains("already runs").and(contains("hint:")));
     }
+    // The running boot keeps its record.
+    let after = container.read_file("/run/s6/boot.json").await?;
+    ensure!(before == after, "a nested /init wrote a boot record");
+    container.exec(["hermes", "health"]).await?.success();
     Ok(())
 }

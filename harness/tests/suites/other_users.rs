@@ -1,4 +1,4 @@
-//! A user who is neither root nor the account gets the reason, instead of empty lists.
+//! Other users than root and the account get an error with the reason, instead of empty lists.
 
 use anyhow::Result;
 use hermes_harness::{Container, docker_test};
@@ -9,7 +9,7 @@ use crate::support::driving::hermes;
 use crate::support::gateways::create_and_start;
 
 #[docker_test]
-async fn another_user_is_told_to_leave_the_user_out() -> Result<()> {
+async fn other_users_are_refused_with_a_hint() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     for words in [

@@ -1,5 +1,6 @@
-//! `docker exec` arrives as root; `hermes` leaves it before it does anything: whatever it is called by, for good, with the
-//! groups of the account, and where it cannot, it ends. The one way to stay root is named and spelled exactly.
+//! `docker exec` arrives as root, and `hermes` leaves root before it does anything. Its name and its path make no
+//! difference. It takes the groups of the account, and ends if it cannot leave root. Only one variable, spelled
+//! exactly, keeps root.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::process_table;
@@ -10,7 +11,8 @@ use predicates::str::contains;
 use crate::support::driving::{gateway_processes, hermes, look, ready_pid, up, up_with};
 use crate::support::own_services::OwnServices;
 
-/// What a test asks `hermes` to do as root: it shows in `/opt/data/config.yaml` who did it, and leaves no trace of earlier calls.
+/// A shell function that runs `hermes` as root and prints the owner of `/opt/data/config.yaml`. It first removes the
+/// traces of earlier calls.
 const WHO: &str = r#"who() {
   rm -f /opt/data/config.yaml /opt/data/config.yaml.lock
   "$@" >/tmp/said 2>&1 || { echo "it failed: $(cat /tmp/said)"; return; }
@@ -18,20 +20,20 @@ const WHO: &str = r#"who() {
 }
 "#;
 
-/// Runs a script as root, to which [`WHO`] is known.
+/// Runs a script as root. The script can call the function of [`WHO`].
 async fn as_root(container: &Container, script: &str, arguments: &[&str]) -> Result<Output> {
     let script = format!("{WHO}{script}");
     let command = [&["bash", "-c", &script, "bash"], arguments].concat();
     Ok(container.exec(command).as_root().await?.success())
 }
 
-/// A container that runs without `/init`, so that its capabilities may be as few as one likes.
+/// Returns a container without `/init`, so that it can run with any set of capabilities.
 fn idle() -> ContainerBuilder {
     Container::builder().entrypoint(["sleep", "infinity"])
 }
 
 #[docker_test]
-async fn root_is_kept_for_1_true_and_yes_in_any_case_and_for_nothing_else() -> Result<()> {
+async fn only_1_true_and_yes_keep_root() -> Result<()> {
     let container = up().await?;
     let kept = ["1", "true", "yes", "TRUE", "Yes", "tRuE", "YES", "True"];
     let dropped = [
@@ -81,7 +83,7 @@ async fn root_is_kept_for_1_true_and_yes_in_any_case_and_for_nothing_else() -> R
 }
 
 #[docker_test]
-async fn the_opt_out_is_read_from_docker_exec_and_from_the_container_alike() -> Result<()> {
+async fn docker_exec_and_the_container_can_set_the_opt_out() -> Result<()> {
     let container = up().await?;
     let set = || hermes(&container, "config set a.b 1").as_root();
     for (value, owner) in [("1", "root"), ("yess", "hermes")] {
@@ -99,7 +101,7 @@ async fn the_opt_out_is_read_from_docker_exec_and_from_the_container_alike() -> 
     hermes(&kept, "config set a.b 1").as_root().await?.success();
     let file = kept.file("/opt/data/config.yaml").await?.context("it was written")?;
     ensure!(file.owner == "root", "{file:?}");
-    // The command of the container is the account's all the same.
+    // The command of the container runs as the account all the same.
     kept.exec(["/opt/hermes/docker/main-wrapper.sh", "id", "-u"])
         .as_root()
         .await?
@@ -109,7 +111,7 @@ async fn the_opt_out_is_read_from_docker_exec_and_from_the_container_alike() -> 
 }
 
 #[docker_test]
-async fn it_leaves_root_whatever_path_or_name_it_is_called_by() -> Result<()> {
+async fn hermes_leaves_root_for_every_path_and_name() -> Result<()> {
     let container = up().await?;
     let prepare = "ln -s /opt/hermes/bin/hermes /tmp/agent; cp /opt/hermes/bin/hermes /tmp/h; ln -s /tmp/h /tmp/main-wrapper.sh
         mkdir -p '/tmp/a b'; ln /tmp/h '/tmp/a b/setup'; ln -s /opt/hermes/bin/hermes /usr/local/bin/entrypoint.sh";
@@ -146,9 +148,9 @@ async fn it_leaves_root_whatever_path_or_name_it_is_called_by() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_name_of_a_verb_gives_nobody_root_s_rights() -> Result<()> {
+async fn the_name_of_a_verb_gives_no_root_rights() -> Result<()> {
     let container = up().await?;
-    // The verb that the boot runs as root: whatever the words are, they do not reach another command.
+    // The boot runs this verb as root. Its arguments must not reach another command.
     let set_up = "exec -a /opt/hermes/docker/verbs/setup /opt/hermes/bin/hermes config set stolen.name 1";
     container.exec(["bash", "-c", set_up]).as_root().await?.either_way();
     let stolen =
@@ -161,7 +163,7 @@ async fn the_name_of_a_verb_gives_nobody_root_s_rights() -> Result<()> {
     .await?;
     ensure!(!found.contains("stolen") && !found.contains("/opt/data"), "{found}");
 
-    // A verb of the account's, by the name that the slot calls it by.
+    // A verb of the account, called by the name that the slot uses.
     let run = "exec -a /opt/hermes/docker/verbs/gateway-run /opt/hermes/bin/hermes ./run gateway-default";
     let run = format!("(setsid bash -c '{run}' </dev/null >/tmp/gateway 2>&1 &)");
     container.exec(["bash", "-c", &run]).as_root().await?.success();
@@ -177,7 +179,7 @@ async fn the_name_of_a_verb_gives_nobody_root_s_rights() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_verbs_of_slots_are_the_account_s_even_where_root_is_kept() -> Result<()> {
+async fn the_verbs_of_slots_never_keep_root() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     hermes(&container, "-p coder gateway start").await?.success();
     ready_pid(&container, "coder").await?;
@@ -194,7 +196,7 @@ async fn the_verbs_of_slots_are_the_account_s_even_where_root_is_kept() -> Resul
 }
 
 #[docker_test]
-async fn no_order_of_root_s_leaves_a_file_of_root_s_anywhere() -> Result<()> {
+async fn commands_of_root_create_no_files_of_root() -> Result<()> {
     let container = up().await?;
     container.exec(["touch", "/root/before"]).as_root().await?.success();
     for words in [
@@ -218,7 +220,7 @@ async fn no_order_of_root_s_leaves_a_file_of_root_s_anywhere() -> Result<()> {
     let strangers =
         look(&container, "find /opt/data -mindepth 1 ! -user hermes ! -name .ownership -ls").await?;
     ensure!(strangers.is_empty(), "on the volume, and not hermes's:\n{strangers}");
-    // Directories of root's change when somebody else's file appears in them.
+    // A directory of root changes when another user creates a file in it. So the search skips directories.
     let find = "find / /opt/data /run /dev/shm -xdev -path /proc -prune -o -newer /root/before -user root \
         ! -type d ! -path '/run/s6/*' -print";
     let roots = look(&container, find).await?;
@@ -226,10 +228,11 @@ async fn no_order_of_root_s_leaves_a_file_of_root_s_anywhere() -> Result<()> {
     Ok(())
 }
 
-/// What an editor is in the eyes of `hermes config edit`: it shows what `hermes` has become.
+/// A script that `hermes config edit` runs as its editor. It prints the IDs and capabilities of itself and of
+/// `hermes`.
 const SHOW: &str = "#!/bin/sh\nid -u; id -g; id -G; echo $HOME\ngrep -E '^(Uid|Gid|Cap(Inh|Prm|Eff|Amb)):' /proc/$PPID/status\n";
 
-/// A container whose account is in the group `extra`, and root in `roots`.
+/// Returns a container with the account in the group `extra`. The account is not in the group `roots`.
 async fn with_groups() -> Result<ContainerBuilder> {
     let image = ImageBuilder::new()
         .file("/usr/local/bin/show", 0o755, SHOW)
@@ -240,7 +243,7 @@ async fn with_groups() -> Result<ContainerBuilder> {
 }
 
 #[docker_test]
-async fn what_it_becomes_is_the_account_with_its_groups_its_home_and_nothing_of_root_s() -> Result<()> {
+async fn leaving_root_sets_groups_and_home_and_drops_capabilities() -> Result<()> {
     let container = with_groups().await?.cmd(["sleep", "infinity"]).start_ready().await?;
     let ids = "10000\t10000\t10000\t10000";
     let none = "0000000000000000";
@@ -253,7 +256,7 @@ async fn what_it_becomes_is_the_account_with_its_groups_its_home_and_nothing_of_
     let edit = || hermes(&container, "config edit").as_root();
     edit().await?.success().stdout_is(&expected("/opt/data"));
     edit().env("HOME", "/tmp/mine").await?.success().stdout_is(&expected("/tmp/mine"));
-    // Not only what it starts: it itself.
+    // The process itself leaves root, not only its children.
     hermes(&container, "gateway start").await?.success();
     container.exec_sh("hermes logs -f >/dev/null 2>&1 &").as_root().await?.success();
     let follows = async |container: &Container| {
@@ -272,7 +275,7 @@ async fn what_it_becomes_is_the_account_with_its_groups_its_home_and_nothing_of_
 }
 
 #[docker_test]
-async fn a_group_that_the_operator_adds_is_hermes_s_and_none_of_root_s_is() -> Result<()> {
+async fn hermes_gets_groups_of_group_add_but_none_of_root() -> Result<()> {
     let container = with_groups()
         .await?
         .group_add("998")
@@ -299,7 +302,7 @@ async fn a_group_that_the_operator_adds_is_hermes_s_and_none_of_root_s_is() -> R
 }
 
 #[docker_test]
-async fn without_root_the_groups_that_the_operator_adds_are_there_too() -> Result<()> {
+async fn containers_without_root_keep_the_groups_of_group_add() -> Result<()> {
     let groups = Container::builder().user("10000:10000").group_add("998").run(["id", "-G"]).await?.success();
     groups.stdout_is("10000 998");
     Ok(())
@@ -312,7 +315,7 @@ fn sorted(groups: &str) -> Vec<&str> {
 }
 
 #[docker_test]
-async fn a_stamp_that_is_hidden_unreadable_or_changed_keeps_nobody_root() -> Result<()> {
+async fn a_changed_or_missing_stamp_never_keeps_root() -> Result<()> {
     let container = idle().start().await?;
     let stamp = "/opt/hermes/.install_method";
     for change in [
@@ -333,7 +336,7 @@ async fn a_stamp_that_is_hidden_unreadable_or_changed_keeps_nobody_root() -> Res
 }
 
 #[docker_test]
-async fn without_a_usable_account_it_ends_with_77_and_writes_nothing() -> Result<()> {
+async fn without_a_usable_account_hermes_exits_77_and_writes_nothing() -> Result<()> {
     let container = idle().start().await?;
     let before = "cp /etc/passwd /root/passwd; touch /root/before";
     container.exec_sh(before).as_root().await?.success();
@@ -358,11 +361,12 @@ async fn without_a_usable_account_it_ends_with_77_and_writes_nothing() -> Result
         ensure!(output.stderr() == expected, "{}", output.report(&expected));
         ensure!(output.stdout().is_empty(), "{}", output.report("nothing"));
     }
-    wrote_nothing(&container).await
+    assert_nothing_written(&container).await
 }
 
-/// Where root without capabilities may not look, it could not have written either.
-async fn wrote_nothing(container: &Container) -> Result<()> {
+/// Checks that no new file exists. Root without capabilities cannot read some directories, but it cannot write there
+/// either.
+async fn assert_nothing_written(container: &Container) -> Result<()> {
     let find = "find / /opt/data /dev/shm -xdev -path /proc -prune -o -path /root -prune -o -newer /root/before \
         ! -path /etc/passwd ! -path /etc -print 2>/dev/null || true";
     let written = look(container, find).await?;
@@ -371,28 +375,25 @@ async fn wrote_nothing(container: &Container) -> Result<()> {
 }
 
 #[docker_test]
-async fn without_the_capabilities_to_leave_root_it_ends_with_77_and_writes_nothing() -> Result<()> {
+#[case::setgid("SETGID")]
+#[case::setuid("SETUID")]
+#[case::all("ALL")]
+async fn without_setuid_or_setgid_hermes_exits_77_and_writes_nothing(#[case] dropped: &str) -> Result<()> {
     let expected = "error: failed to leave root for the account 'hermes'\ncaused by: EPERM: Operation not permitted\n\
         hint: the container needs the capabilities SETUID and SETGID, or start it with --user 10000:10000\n";
-    for dropped in ["SETGID", "SETUID", "ALL"] {
-        let container = idle().cap_drop(dropped).start().await?;
-        container.exec(["touch", "/root/before"]).as_root().await?.success();
-        for words in [
-            "config set a.b 1",
-            "profile create coder",
-            "gateway run --no-supervise",
-            "--version",
-            "nonsense",
-        ] {
-            let output = hermes(&container, words).as_root().await?.code(77);
-            ensure!(output.stderr() == expected, "without {dropped}: {}", output.report(expected));
-            ensure!(output.stdout().is_empty(), "{}", output.report("nothing"));
-        }
-        wrote_nothing(&container).await?;
-        // Who is hermes already needs none, and who asks to stay root stays.
-        hermes(&container, "config set a.b 1").await?.success();
-        let kept = hermes(&container, "--version").as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1");
-        kept.await?.success().stdout_matches(contains("hermes ").and(contains("error").not()));
+    let container = idle().cap_drop(dropped).start().await?;
+    container.exec(["touch", "/root/before"]).as_root().await?.success();
+    for words in
+        ["config set a.b 1", "profile create coder", "gateway run --no-supervise", "--version", "nonsense"]
+    {
+        let output = hermes(&container, words).as_root().await?.code(77);
+        ensure!(output.stderr() == expected, "without {dropped}: {}", output.report(expected));
+        ensure!(output.stdout().is_empty(), "{}", output.report("nothing"));
     }
+    assert_nothing_written(&container).await?;
+    // The account hermes needs no capability. The opt-out keeps root.
+    hermes(&container, "config set a.b 1").await?.success();
+    let kept = hermes(&container, "--version").as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1");
+    kept.await?.success().stdout_matches(contains("hermes ").and(contains("error").not()));
     Ok(())
 }

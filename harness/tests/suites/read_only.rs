@@ -1,5 +1,5 @@
-//! Little is allowed: a read-only root, a `noexec` `/run`, no root, few capabilities, no new privileges. The container
-//! boots, or ends at once and says how to mend it.
+//! Containers with few rights: a read-only root, a `noexec` `/run`, no root, few capabilities, no new privileges. The
+//! container boots, or it ends at once with a hint.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table};
@@ -9,38 +9,38 @@ use predicates::str::contains;
 
 use crate::support::driving::is_healthy_to;
 
-/// What the documentation names for `--cap-drop ALL`.
+/// The capabilities that the documentation names for `--cap-drop ALL`.
 const CAPABILITIES: [&str; 5] = ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"];
 
-/// Which trees a container has, and whose they are.
+/// The supervision trees of a container and their users.
 #[derive(Clone, Copy, PartialEq)]
 enum Trees {
-    /// Root's, and in it that of `hermes`.
+    /// The tree of root, and in it the tree of `hermes`.
     Two,
     /// Everything runs as this UID.
     One(u32),
 }
 
 impl Trees {
-    /// Whose the command is, and the tree of the agents.
+    /// Returns the user of the command and of the tree of the agents.
     fn uid(self) -> u32 {
         if let Self::One(uid) = self { uid } else { 10000 }
     }
 }
 
-/// Says that it runs, until it is asked for its exit code or stopped.
+/// A command that prints a line and runs until a file appears or the container stops.
 const COMMAND: &str = "echo up; until [ -e /opt/data/end ]; do sleep 0.05; done; exit 42";
 
-/// A whole life: boot, supervision, stop, boot once more, the command's exit code.
-async fn lives(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()> {
+/// Checks a whole life: boot, supervision, stop, second boot, the exit code of the command.
+async fn assert_lifecycle(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()> {
     let life = async {
         let container = builder.cmd(["sh", "-c", COMMAND]).start_ready().await?;
-        is_whole(&container, trees, "up\n").await?;
+        assert_supervision(&container, trees, "up\n").await?;
         container.stop().await?;
         let code = container.wait_exit(secs(10)).await?;
         ensure!(code == 143, "exit code {code} after docker stop, expected 143:\n{}", container.log().await?);
         container.start().await?;
-        is_whole(&container, trees, "up\nup\n").await?;
+        assert_supervision(&container, trees, "up\nup\n").await?;
         container.exec(["touch", "/opt/data/end"]).user(trees.uid().to_string()).await?.success();
         let code = container.wait_exit(secs(10)).await?;
         ensure!(code == 42, "exit code {code}, expected the command's own 42:\n{}", container.log().await?);
@@ -51,11 +51,11 @@ async fn lives(row: &str, builder: ContainerBuilder, trees: Trees) -> Result<()>
     life.await.with_context(|| row.to_owned())
 }
 
-async fn is_whole(container: &Container, trees: Trees, log: &str) -> Result<()> {
+async fn assert_supervision(container: &Container, trees: Trees, log: &str) -> Result<()> {
     let boot = boot_of(container).await?;
     ensure!(boot.unprivileged == (trees != Trees::Two), "the boot's record: {boot:?}");
     container.wait_until("the command runs", log_says(log), secs(10)).await?;
-    // As who supervises it: without capabilities root may not look into the slots of others.
+    // The check runs as the user of the tree, since root without capabilities cannot read the slots of others.
     let uid = trees.uid();
     let up = ["/command/s6-svwait", "-u", "-t", "10000", "/run/service/main-hermes"];
     container.exec(up).user(uid.to_string()).await?.success();
@@ -83,23 +83,28 @@ fn few_capabilities() -> ContainerBuilder {
 
 #[docker_test]
 async fn a_read_only_container_lives_with_a_tmpfs_on_run() -> Result<()> {
-    // Docker mounts --tmpfs with noexec unless it is told otherwise.
-    lives("--read-only --tmpfs /run", read_only(""), Trees::Two).await
+    // Docker mounts a --tmpfs with noexec by default.
+    assert_lifecycle("--read-only --tmpfs /run", read_only(""), Trees::Two).await
 }
 
 #[docker_test]
-async fn a_read_only_container_lives_with_an_executable_tmpfs_on_run() -> Result<()> {
+async fn a_read_only_container_lives_with_an_executable_run() -> Result<()> {
     let builder = read_only("exec").env("S6_READ_ONLY_ROOT", "1");
-    lives("--read-only --tmpfs /run:exec", builder, Trees::Two).await
+    assert_lifecycle("--read-only --tmpfs /run:exec", builder, Trees::Two).await
 }
 
 #[docker_test]
 async fn a_container_lives_with_a_noexec_run() -> Result<()> {
-    lives("--tmpfs /run:noexec", Container::builder().tmpfs("/run", "rw,noexec,nosuid"), Trees::Two).await
+    assert_lifecycle(
+        "--tmpfs /run:noexec",
+        Container::builder().tmpfs("/run", "rw,noexec,nosuid"),
+        Trees::Two,
+    )
+    .await
 }
 
 #[docker_test]
-async fn run_really_is_noexec_and_the_root_really_read_only_there() -> Result<()> {
+async fn a_read_only_container_has_a_noexec_run() -> Result<()> {
     let container = read_only("").cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec_sh("echo x >/etc/x").as_root().await?.failure();
     let script = "printf '#!/bin/sh\\n' >/run/x; chmod 755 /run/x; /run/x";
@@ -108,120 +113,117 @@ async fn run_really_is_noexec_and_the_root_really_read_only_there() -> Result<()
 }
 
 #[docker_test]
-async fn a_read_only_container_without_a_writable_run_says_what_it_needs() -> Result<()> {
+async fn a_read_only_container_without_a_writable_run_exits_78() -> Result<()> {
     let output = Container::builder().read_only().run(["true"]).await?.code(78);
     output.stderr_matches(contains("error:").and(contains("/run")).and(contains("--tmpfs /run")));
     Ok(())
 }
 
 #[docker_test]
-async fn as_user_10000_there_is_one_tree() -> Result<()> {
-    lives("--user 10000:10000", Container::builder().user("10000:10000"), Trees::One(10000)).await
+async fn user_10000_has_one_tree() -> Result<()> {
+    assert_lifecycle("--user 10000:10000", Container::builder().user("10000:10000"), Trees::One(10000)).await
 }
 
 #[docker_test]
-async fn as_user_10000_read_only_there_is_one_tree() -> Result<()> {
-    for options in ["", "exec,mode=1777"] {
-        let builder = read_only(options).user("10000:10000");
-        lives(&format!("--user 10000:10000 --tmpfs /run:{options}"), builder, Trees::One(10000)).await?;
-    }
-    Ok(())
+#[case::noexec_run("")]
+#[case::executable_run("exec,mode=1777")]
+async fn user_10000_has_one_tree_with_a_read_only_root(#[case] options: &str) -> Result<()> {
+    let builder = read_only(options).user("10000:10000");
+    assert_lifecycle(&format!("--user 10000:10000 --tmpfs /run:{options}"), builder, Trees::One(10000)).await
 }
 
 #[docker_test]
-async fn as_a_random_user_of_group_0_there_is_one_tree() -> Result<()> {
-    lives("--user 12345:0", Container::builder().user("12345:0"), Trees::One(12345)).await
+async fn a_random_user_of_group_0_has_one_tree() -> Result<()> {
+    assert_lifecycle("--user 12345:0", Container::builder().user("12345:0"), Trees::One(12345)).await
 }
 
 #[docker_test]
-async fn as_a_random_user_of_group_0_read_only_there_is_one_tree() -> Result<()> {
-    lives("--user 12345:0 --read-only", read_only("").user("12345:0"), Trees::One(12345)).await
+async fn a_read_only_random_user_has_one_tree() -> Result<()> {
+    assert_lifecycle("--user 12345:0 --read-only", read_only("").user("12345:0"), Trees::One(12345)).await
 }
 
 #[docker_test]
-async fn any_user_that_can_write_the_volume_and_run_has_one_tree() -> Result<()> {
-    for read_only in [false, true] {
-        let volume = Volume::new().await?;
-        // A volume of that user's own, as a NAS or a bind-mounted directory is: the engine gives an empty one to the image's user.
-        let owner = Container::builder().volume(&volume, "/opt/data").entrypoint(["sh", "-c"]).user("root");
-        owner.run(["echo mine >/opt/data/mine && chown -R 4711:4712 /opt/data"]).await?.success();
-        let builder = Container::builder().user("4711:4712").volume(&volume, "/opt/data");
-        let builder = builder.tmpfs("/run", "mode=1777").cap_drop("ALL").security_opt("no-new-privileges");
-        let builder = if read_only { builder.read_only() } else { builder };
-        lives(&format!("--user 4711:4712, read-only {read_only}"), builder, Trees::One(4711)).await?;
-    }
-    Ok(())
+#[case::writable_root(false)]
+#[case::read_only_root(true)]
+async fn any_user_with_a_writable_volume_has_one_tree(#[case] read_only: bool) -> Result<()> {
+    let volume = Volume::new().await?;
+    // The volume belongs to that user, as on a NAS or in a bind mount. The engine gives an empty volume to the user of
+    // the image.
+    let owner = Container::builder().volume(&volume, "/opt/data").entrypoint(["sh", "-c"]).user("root");
+    owner.run(["echo mine >/opt/data/mine && chown -R 4711:4712 /opt/data"]).await?.success();
+    let builder = Container::builder().user("4711:4712").volume(&volume, "/opt/data");
+    let builder = builder.tmpfs("/run", "mode=1777").cap_drop("ALL").security_opt("no-new-privileges");
+    let builder = if read_only { builder.read_only() } else { builder };
+    assert_lifecycle(&format!("--user 4711:4712, read-only {read_only}"), builder, Trees::One(4711)).await
 }
 
 #[docker_test]
-async fn a_user_that_can_write_nothing_is_refused_with_the_mend() -> Result<()> {
-    let rows = [
-        ("--user 1234:1234", Container::builder()),
-        ("--user 1234:1234 --read-only --tmpfs /run", read_only("")),
-        ("--user 1234:1234 --tmpfs /run", Container::builder().tmpfs("/run", "")),
-    ];
-    for (row, builder) in rows {
-        let outcome = builder.user("1234:1234").run(["echo", "it runs"]).await?.either_way();
-        let report = outcome.report(&format!("{row}: exit code 78, and a hint"));
-        ensure!(outcome.exit_code() == 78, "{report}");
-        let stderr = outcome.stderr();
-        ensure!(["--user", "HERMES_UID", "PUID"].iter().all(|word| stderr.contains(word)), "{report}");
-        ensure!(stderr.matches("error:").count() == 1, "{report}");
-        ensure!(outcome.stdout().is_empty(), "{report}");
-    }
+#[case::plain(Container::builder())]
+#[case::read_only_root(read_only(""))]
+#[case::tmpfs_on_run(Container::builder().tmpfs("/run", ""))]
+async fn a_user_without_write_access_is_refused_with_a_hint(#[case] builder: ContainerBuilder) -> Result<()> {
+    let outcome = builder.user("1234:1234").run(["echo", "it runs"]).await?.either_way();
+    let report = outcome.report("exit code 78, and a hint");
+    ensure!(outcome.exit_code() == 78, "{report}");
+    let stderr = outcome.stderr();
+    ensure!(["--user", "HERMES_UID", "PUID"].iter().all(|word| stderr.contains(word)), "{report}");
+    ensure!(stderr.matches("error:").count() == 1, "{report}");
+    ensure!(outcome.stdout().is_empty(), "{report}");
     Ok(())
 }
 
 #[docker_test]
 async fn few_capabilities_are_enough() -> Result<()> {
-    lives("--cap-drop ALL and those that are documented", few_capabilities(), Trees::Two).await
+    assert_lifecycle("--cap-drop ALL and those that are documented", few_capabilities(), Trees::Two).await
 }
 
 #[docker_test]
-async fn few_capabilities_are_enough_read_only_and_without_new_privileges() -> Result<()> {
+async fn few_capabilities_are_enough_with_a_read_only_root() -> Result<()> {
     let builder = few_capabilities().read_only().tmpfs("/run", "").security_opt("no-new-privileges");
-    lives("--cap-drop ALL --read-only --security-opt no-new-privileges", builder, Trees::Two).await
+    assert_lifecycle("--cap-drop ALL --read-only --security-opt no-new-privileges", builder, Trees::Two).await
 }
 
 #[docker_test]
-async fn no_new_privileges_changes_nothing() -> Result<()> {
+async fn a_container_lives_without_new_privileges() -> Result<()> {
     let builder = Container::builder().security_opt("no-new-privileges");
-    lives("--security-opt no-new-privileges", builder, Trees::Two).await
+    assert_lifecycle("--security-opt no-new-privileges", builder, Trees::Two).await
 }
 
 #[docker_test]
 async fn without_root_no_capability_is_needed() -> Result<()> {
     let builder = Container::builder().user("10000:10000").cap_drop("ALL").security_opt("no-new-privileges");
-    lives("--user 10000:10000 --cap-drop ALL", builder, Trees::One(10000)).await
+    assert_lifecycle("--user 10000:10000 --cap-drop ALL", builder, Trees::One(10000)).await
 }
 
 #[docker_test]
-async fn without_any_capability_root_is_told_which_are_needed() -> Result<()> {
-    for (row, builder) in [
-        ("--cap-drop ALL", Container::builder().cap_drop("ALL")),
-        ("--cap-drop ALL --read-only --tmpfs /run", read_only("").cap_drop("ALL")),
-    ] {
-        let outcome = builder.run(["echo", "it runs"]).await?.either_way();
-        let report = outcome.report(&format!("{row}: exit code 78, and the capabilities' names"));
-        ensure!(outcome.exit_code() == 78, "{report}");
-        let stderr = outcome.stderr();
-        ensure!(CAPABILITIES.iter().all(|capability| stderr.contains(capability)), "{report}");
-        ensure!(stderr.matches("error:").count() == 1 && outcome.stdout().is_empty(), "{report}");
-    }
+#[case::writable_root(Container::builder())]
+#[case::read_only_root(read_only(""))]
+async fn without_any_capability_the_boot_names_the_needed_ones(
+    #[case] builder: ContainerBuilder,
+) -> Result<()> {
+    let outcome = builder.cap_drop("ALL").run(["echo", "it runs"]).await?.either_way();
+    let report = outcome.report("exit code 78, and the capabilities' names");
+    ensure!(outcome.exit_code() == 78, "{report}");
+    let stderr = outcome.stderr();
+    ensure!(CAPABILITIES.iter().all(|capability| stderr.contains(capability)), "{report}");
+    ensure!(stderr.matches("error:").count() == 1 && outcome.stdout().is_empty(), "{report}");
     Ok(())
 }
 
 #[docker_test]
-async fn each_missing_capability_is_noticed_and_named() -> Result<()> {
-    for missing in CAPABILITIES {
-        let none = Container::builder().cap_drop("ALL").deadline(secs(30));
-        let rest = CAPABILITIES.iter().filter(|capability| **capability != missing);
-        let builder = rest.fold(none, |builder, capability| builder.cap_add(capability));
-        let outcome = builder.run(["true"]).await?.either_way();
-        let report = outcome.report(&format!("a boot without {missing} that works, or 78 and its name"));
-        let works = outcome.exit_code() == 0 && outcome.stderr().is_empty();
-        let told = outcome.exit_code() == 78 && outcome.stderr().contains(missing);
-        ensure!(works || told, "{report}");
-    }
+#[case::chown("CHOWN")]
+#[case::dac_override("DAC_OVERRIDE")]
+#[case::kill("KILL")]
+#[case::setgid("SETGID")]
+#[case::setuid("SETUID")]
+async fn each_missing_capability_is_noticed_and_named(#[case] missing: &str) -> Result<()> {
+    let none = Container::builder().cap_drop("ALL").deadline(secs(30));
+    let rest = CAPABILITIES.iter().filter(|capability| **capability != missing);
+    let builder = rest.fold(none, |builder, capability| builder.cap_add(capability));
+    let outcome = builder.run(["true"]).await?.either_way();
+    let report = outcome.report(&format!("a boot without {missing} that works, or 78 and its name"));
+    let works = outcome.exit_code() == 0 && outcome.stderr().is_empty();
+    let told = outcome.exit_code() == 78 && outcome.stderr().contains(missing);
+    ensure!(works || told, "{report}");
     Ok(())
 }

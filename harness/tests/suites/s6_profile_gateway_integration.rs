@@ -1,4 +1,4 @@
-//! Slots of profiles under a running tree, in the image, as `hermes`: made whole, found once, gone without a trace.
+//! Slots of profiles in a running tree, as `hermes`. A slot appears whole, appears once, and leaves no trace.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
@@ -7,7 +7,7 @@ use predicates::str::contains;
 
 use crate::support::driving::{hermes, up, up_with};
 
-/// The names in the scan directory, hidden ones included.
+/// Returns the names in the scan directory, with hidden ones.
 async fn entries(container: &Container) -> Result<String> {
     Ok(container.exec(["ls", "-A", "/run/service"]).await?.success().stdout().trim_end().to_owned())
 }
@@ -15,11 +15,11 @@ async fn entries(container: &Container) -> Result<String> {
 const EMPTY: &str = ".lease.json\n.lock\n.s6-svscan\ndashboard\ngateway-default\nmain-hermes\nvolume-lease";
 
 #[docker_test]
-async fn a_profile_is_registered_once_and_unregistered_as_often_as_one_likes() -> Result<()> {
+async fn a_profile_is_registered_once_and_unregistered_completely() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let slot = container.slot("gateway-coder").await?;
     ensure!(slot.as_ref().is_some_and(|slot| slot.pid.is_none()), "the slot: {slot:?}");
-    // Everything in it is the account's, and a link into the image where it can be executed.
+    // Every file belongs to the account. Every executable file is a link into the image.
     let odd = "find /run/service/gateway-coder \\( ! -user hermes -o -type f -perm /111 \\)";
     container.exec_sh(odd).await?.success().stdout_is("");
     let links =
@@ -46,9 +46,9 @@ async fn a_profile_is_registered_once_and_unregistered_as_often_as_one_likes() -
 }
 
 #[docker_test]
-async fn rescans_in_the_middle_of_registrations_find_whole_slots_alone() -> Result<()> {
+async fn rescans_during_registrations_find_only_complete_slots() -> Result<()> {
     let container = up().await?;
-    // s6 complains in the container's log of a slot without a `run`, or of one that it cannot enter.
+    // s6 writes to the log of the container if a slot has no `run`, or if it cannot enter a slot.
     let script = r#"
         ( until [ -e /tmp/done ]; do /command/s6-svscanctl -an /run/service; done ) & rescans=$!
         for number in 1 2 3 4 5 6 7 8 9 10 11 12; do
@@ -66,7 +66,7 @@ async fn rescans_in_the_middle_of_registrations_find_whole_slots_alone() -> Resu
 }
 
 #[docker_test]
-async fn a_registration_whose_rescan_fails_fails_with_s6_s_own_words_and_leaves_nothing() -> Result<()> {
+async fn a_failed_rescan_fails_the_registration_and_leaves_nothing() -> Result<()> {
     let container = up().await?;
     container.exec(["chmod", "000", "/run/service/.s6-svscan/control"]).await?.success();
     let failed = hermes(&container, "profile create coder").await?.code(1);

@@ -1,5 +1,5 @@
-//! Ways to start a container in which something is not as the image has it: another mount over the program, no `/init`, a
-//! volume that nobody may write. It works, or ends at once, and says in either case what is missing and how to mend it.
+//! Starts of a container that differs from the image: a mount over the program, no `/init`, a volume without write
+//! access. The container works, or it ends at once. In both cases it names the cause and gives a hint.
 
 use anyhow::{Result, ensure};
 use hermes_harness::probe::{log_says, slot_up};
@@ -9,15 +9,15 @@ use predicates::str::{contains, is_empty, is_match};
 
 use crate::support::driving::{hermes, only_gateway};
 
-/// The whole of stderr, and nothing on stdout.
+/// Fails unless `expected` is the whole of stderr and stdout is empty.
 #[track_caller]
-fn says_only(outcome: Outcome, code: i64, expected: &str) {
+fn assert_message(outcome: Outcome, code: i64, expected: &str) {
     let output = outcome.code(code);
     assert!(output.stderr() == expected, "{}", output.report(expected));
     output.stdout_is("");
 }
 
-fn hidden_by(mount: &str, point: &str) -> String {
+fn hidden_message(mount: &str, point: &str) -> String {
     format!(
         "init: error: {mount} is mounted over {point} and hides the image's own program\n\
          init: hint: remove that mount (as in -v …:{point}); data belongs in /opt/data\n"
@@ -25,35 +25,33 @@ fn hidden_by(mount: &str, point: &str) -> String {
 }
 
 #[docker_test]
-async fn a_mount_that_hides_the_program_ends_the_boot_with_one_message() -> Result<()> {
-    for point in ["/opt/hermes", "/opt", "/opt/hermes/bin", "/opt/hermes/docker"] {
-        let hidden = |builder: ContainerBuilder| builder.tmpfs(point, "");
-        let expected = hidden_by("tmpfs (tmpfs)", point);
-        says_only(hidden(Container::builder()).run(["true"]).await?, 78, &expected);
-        if point != "/opt/hermes" {
-            continue;
-        }
-        for builder in [
-            Container::builder().user("10000:10000"),
-            Container::builder().user("12345:0"),
-            Container::builder().init(),
-            Container::builder().read_only().tmpfs("/run", ""),
-            Container::builder().entrypoint([
-                "/usr/bin/tini",
-                "-g",
-                "--",
-                "/opt/hermes/docker/entrypoint.sh",
-            ]),
-        ] {
-            says_only(hidden(builder).run(["gateway", "run"]).await?, 78, &expected);
-        }
-    }
+#[case::on_opt_hermes("/opt/hermes")]
+#[case::on_opt("/opt")]
+#[case::on_bin("/opt/hermes/bin")]
+#[case::on_docker("/opt/hermes/docker")]
+async fn a_mount_over_the_program_ends_the_boot(#[case] point: &str) -> Result<()> {
+    let outcome = Container::builder().tmpfs(point, "").run(["true"]).await?;
+    assert_message(outcome, 78, &hidden_message("tmpfs (tmpfs)", point));
     Ok(())
 }
 
 #[docker_test]
-async fn a_volume_of_an_earlier_release_over_the_program_is_named_even_where_it_would_run() -> Result<()> {
-    // The engine fills a new volume with what the image has there.
+#[case::user_10000(Container::builder().user("10000:10000"))]
+#[case::user_12345(Container::builder().user("12345:0"))]
+#[case::docker_init(Container::builder().init())]
+#[case::read_only_root(Container::builder().read_only().tmpfs("/run", ""))]
+#[case::old_entry_point(Container::builder().entrypoint([
+    "/usr/bin/tini", "-g", "--", "/opt/hermes/docker/entrypoint.sh",
+]))]
+async fn a_mount_over_the_program_ends_other_boots_too(#[case] builder: ContainerBuilder) -> Result<()> {
+    let outcome = builder.tmpfs("/opt/hermes", "").run(["gateway", "run"]).await?;
+    assert_message(outcome, 78, &hidden_message("tmpfs (tmpfs)", "/opt/hermes"));
+    Ok(())
+}
+
+#[docker_test]
+async fn a_stale_volume_over_the_program_ends_the_boot() -> Result<()> {
+    // The engine fills a new volume with the files of the image.
     let stale = Volume::new().await?;
     let over = || Container::builder().volume(&stale, "/opt/hermes");
     let filled = over().entrypoint(["/opt/hermes/bin/hermes"]).run(["--version"]).await?;
@@ -71,16 +69,16 @@ async fn a_volume_of_an_earlier_release_over_the_program_is_named_even_where_it_
 }
 
 #[docker_test]
-async fn a_program_that_is_gone_or_not_executable_ends_the_boot_with_one_message() -> Result<()> {
+async fn a_program_that_is_not_executable_ends_the_boot() -> Result<()> {
     let builder = Container::builder().file("/opt/hermes/bin/hermes", 0o644, "");
     let expected = "init: error: /opt/hermes/bin/hermes is missing or not executable\n\
         init: hint: build the image FROM the hermes image, and keep its /opt/hermes\n";
-    says_only(builder.run(["true"]).await?, 78, expected);
+    assert_message(builder.run(["true"]).await?, 78, expected);
     Ok(())
 }
 
 #[docker_test]
-async fn a_mount_beside_the_program_or_on_a_file_of_it_is_nobodys_business() -> Result<()> {
+async fn mounts_beside_the_program_are_allowed() -> Result<()> {
     let volume = Volume::new().await?;
     let builder = Container::builder().volume(&volume, "/opt/hermes-data").tmpfs("/opt/hermes/docs", "");
     builder
@@ -92,13 +90,13 @@ async fn a_mount_beside_the_program_or_on_a_file_of_it_is_nobodys_business() -> 
     Ok(())
 }
 
-/// `docker run --entrypoint "" IMAGE …`
+/// Starts `docker run --entrypoint "" IMAGE …`.
 fn without_init() -> ContainerBuilder {
     Container::builder().entrypoint([""])
 }
 
 #[docker_test]
-async fn without_init_hermes_works_as_hermes_and_says_what_does_not() -> Result<()> {
+async fn without_init_hermes_works_and_reports_the_missing_supervisor() -> Result<()> {
     let container = without_init().cmd(["sleep", "infinity"]).start().await?;
     hermes(&container, "config set a.b 1").as_root().await?.success();
     hermes(&container, "profile create coder").as_root().await?.success();
@@ -107,7 +105,7 @@ async fn without_init_hermes_works_as_hermes_and_says_what_does_not() -> Result<
     let expected = "error: no service manager runs gateways here\nhint: this container was started without /init \
         (--entrypoint?): start it with the image's own entry point, or run the gateway in the foreground: hermes gateway run\n";
     for words in ["gateway start", "-p coder gateway restart", "gateway stop"] {
-        says_only(hermes(&container, words).as_root().await?, 69, expected);
+        assert_message(hermes(&container, words).as_root().await?, 69, expected);
     }
     let overview = hermes(&container, "").as_root().await?.success();
     overview.stdout_matches(contains(
@@ -119,7 +117,7 @@ async fn without_init_hermes_works_as_hermes_and_says_what_does_not() -> Result<
 }
 
 #[docker_test]
-async fn without_init_a_gateway_runs_in_the_foreground_as_hermes_and_stops_when_told_to() -> Result<()> {
+async fn without_init_a_gateway_runs_in_the_foreground() -> Result<()> {
     let container = without_init().cmd(["hermes", "gateway", "run"]).start().await?;
     container.wait_until("it is ready", log_says("gateway 'default' is ready"), secs(10)).await?;
     let gateway = only_gateway(&container).await?;
@@ -133,7 +131,7 @@ async fn without_init_a_gateway_runs_in_the_foreground_as_hermes_and_stops_when_
 const MOUNT_IT: &str = "caused by: Read-only file system (os error 30)\n\
     hint: that file system is mounted read-only; mount the volume read-write: -v …:/opt/data, without :ro\n";
 
-/// A volume that a container has booted with, mounted read-only.
+/// Returns a container with a read-only volume. A container has booted on it before if `booted`.
 async fn read_only_volume(booted: bool) -> Result<ContainerBuilder> {
     let volume = Volume::new().await?;
     if booted {
@@ -143,7 +141,7 @@ async fn read_only_volume(booted: bool) -> Result<ContainerBuilder> {
 }
 
 #[docker_test]
-async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Result<()> {
+async fn on_a_read_only_volume_orders_fail_with_a_hint() -> Result<()> {
     let container = read_only_volume(true).await?.cmd(["sleep", "infinity"]).start_ready().await?;
     for (words, what) in [
         ("gateway start", "failed to lock /opt/data/gateway_state.json.lock"),
@@ -155,10 +153,10 @@ async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Resul
         for as_root in [false, true] {
             let order = hermes(&container, words);
             let order = if as_root { order.as_root() } else { order };
-            says_only(order.await?, 73, &format!("error: {what}\n{MOUNT_IT}"));
+            assert_message(order.await?, 73, &format!("error: {what}\n{MOUNT_IT}"));
         }
     }
-    // Which path it meets first depends on what an earlier boot has made.
+    // The first failing path depends on the directories that an earlier boot has created.
     let pattern = format!(
         "^error: failed to [a-z ]+ /opt/data/profiles[^ ]*\n{}$",
         MOUNT_IT.replace(['(', ')', '.'], ".")
@@ -168,7 +166,7 @@ async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Resul
     run.stderr_matches(
         contains("caused by: failed to lock /opt/data/gateway.lock\n").and(contains(MOUNT_IT)),
     );
-    // What only looks, works.
+    // Commands that only read still work.
     for words in ["profile list", "gateway list", "status", "health"] {
         hermes(&container, words).await?.success();
     }
@@ -180,28 +178,24 @@ async fn on_a_read_only_volume_each_order_names_the_path_and_the_mend() -> Resul
 }
 
 #[docker_test]
-async fn a_boot_on_a_read_only_volume_goes_on_and_names_the_path_and_the_mend_once() -> Result<()> {
-    for booted in [false, true] {
-        let container = read_only_volume(booted).await?.cmd(["sleep", "infinity"]).start_ready().await?;
-        container.wait_until("it is told", log_says("mount it read-write"), secs(10)).await?;
-        let (_, stderr) = container.logs().await?;
-        let said: Vec<&str> =
-            stderr.lines().filter(|line| line.to_lowercase().contains("read-only")).collect();
-        let is_whole = |line: &&str| line.contains("/opt/data") && line.contains("mount it read-write");
-        ensure!(
-            said.len() == 1 && said.iter().all(is_whole),
-            "not once, with its path and its mend:\n{stderr}"
-        );
-        for noise in ["panicked", "backtrace", "failed to keep the lease", "container-boot.log"] {
-            ensure!(!stderr.contains(noise), "{noise}:\n{stderr}");
-        }
-        container.wait_until("the keeper of the lease", slot_up("volume-lease"), secs(10)).await?;
+#[case::new_volume(false)]
+#[case::used_volume(true)]
+async fn a_boot_reports_a_read_only_volume_once(#[case] booted: bool) -> Result<()> {
+    let container = read_only_volume(booted).await?.cmd(["sleep", "infinity"]).start_ready().await?;
+    container.wait_until("it is told", log_says("mount it read-write"), secs(10)).await?;
+    let (_, stderr) = container.logs().await?;
+    let said: Vec<&str> = stderr.lines().filter(|line| line.to_lowercase().contains("read-only")).collect();
+    let is_whole = |line: &&str| line.contains("/opt/data") && line.contains("mount it read-write");
+    ensure!(said.len() == 1 && said.iter().all(is_whole), "not once, with its path and its hint:\n{stderr}");
+    for noise in ["panicked", "backtrace", "failed to keep the lease", "container-boot.log"] {
+        ensure!(!stderr.contains(noise), "{noise}:\n{stderr}");
     }
+    container.wait_until("the keeper of the lease", slot_up("volume-lease"), secs(10)).await?;
     Ok(())
 }
 
 #[docker_test]
-async fn gateway_run_on_a_read_only_volume_ends_with_73_and_the_mend() -> Result<()> {
+async fn gateway_run_on_a_read_only_volume_exits_73() -> Result<()> {
     let output = read_only_volume(true).await?.run(["gateway", "run"]).await?.code(73);
     let expected = format!("error: failed to lock /opt/data/gateway_state.json.lock\n{MOUNT_IT}");
     output.stderr_matches(contains(expected));

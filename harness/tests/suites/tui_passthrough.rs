@@ -1,5 +1,5 @@
-//! A terminal reaches the program as if nothing stood between: its size, its keys, its signals, its job control
-//! (`contract.md` §2). Without `-t` nothing pretends to be one.
+//! A terminal reaches the program directly: its size, its keys, its signals, its job control (`contract.md` §2).
+//! Without `-t` no stream is a terminal.
 
 use std::time::Instant;
 
@@ -9,26 +9,26 @@ use hermes_harness::{Container, ContainerBuilder, docker_test, secs};
 use predicates::prelude::*;
 use predicates::str::contains;
 
-/// A prompt that stands in no message, so that waiting for it means that the shell waits for a line.
+/// A prompt that occurs in no message. Its appearance shows that the shell waits for a line.
 const PROMPT: &str = "READY> ";
 
-/// `docker run -it IMAGE bash`, with that prompt and no start-up files of anybody's.
+/// Returns `docker run -it IMAGE bash` with that prompt and without start-up files.
 fn interactive_bash() -> ContainerBuilder {
     Container::builder().env("PS1", PROMPT).cmd(["bash", "--norc", "--noprofile", "-i"])
 }
 
-/// Every stream, and the terminal that controls the program, as `sh` sees them.
+/// Prints which streams are a terminal, and if the program has a controlling terminal.
 const STREAMS: &str = "for fd in 0 1 2; do test -t $fd && echo \"$fd yes\" || echo \"$fd no\"; done; \
     (: </dev/tty) 2>/dev/null && echo 'tty yes' || echo 'tty no'";
 
 #[docker_test]
-async fn with_a_terminal_every_stream_is_it_and_dev_tty_opens() -> Result<()> {
+async fn all_streams_are_the_terminal_and_dev_tty_opens() -> Result<()> {
     let (container, mut terminal) =
         Container::builder().cmd(["sh", "-c", STREAMS]).open_terminal(80, 24).await?;
     terminal.wait_for("tty yes", secs(20)).await?;
     ensure!(terminal.wait_exit(secs(10)).await? == 0, "{terminal:?}");
     ensure!(terminal.screen().trim_end() == "0 yes\n1 yes\n2 yes\ntty yes", "{terminal:?}");
-    // Nobody else wrote to it.
+    // No other process wrote to the terminal.
     let raw = String::from_utf8_lossy(&terminal.raw()).into_owned();
     ensure!(raw == "0 yes\r\n1 yes\r\n2 yes\r\ntty yes\r\n", "{raw:?}");
     drop(container);
@@ -36,10 +36,10 @@ async fn with_a_terminal_every_stream_is_it_and_dev_tty_opens() -> Result<()> {
 }
 
 #[docker_test]
-async fn without_a_terminal_nothing_pretends_to_be_one() -> Result<()> {
+async fn without_a_terminal_no_stream_is_one() -> Result<()> {
     let no_terminal = "0 no\n1 no\n2 no\ntty no";
     Container::builder().run(["sh", "-c", STREAMS]).await?.success().stdout_is(no_terminal);
-    // With -i alone, too.
+    // The same holds with -i alone.
     let with_stdin = Container::builder().stdin("").run(["sh", "-c", STREAMS]).await?.success();
     with_stdin.stdout_is(no_terminal);
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
@@ -49,7 +49,7 @@ async fn without_a_terminal_nothing_pretends_to_be_one() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_running_gateway_leaves_the_terminals_input_alone() -> Result<()> {
+async fn a_running_gateway_does_not_read_the_terminal() -> Result<()> {
     let script = "until [ -s /opt/data/logs/gateways/default/current ]; do sleep 0.01; done
         echo begins; read line; echo \"read $line\"; cat; echo \"cat: $?\"";
     let (_container, mut terminal) = Container::builder()
@@ -60,7 +60,7 @@ async fn a_running_gateway_leaves_the_terminals_input_alone() -> Result<()> {
     terminal.wait_for("begins", secs(20)).await?;
     terminal.type_line("one").await?;
     terminal.wait_for("read one", secs(10)).await?;
-    // Its echo, and what `cat` makes of it.
+    // The first is the echo of the terminal, the second the output of `cat`.
     terminal.type_line("two").await?;
     let twice = |screen: &str| screen.matches("two").count() == 2;
     terminal.wait_screen("two, twice", twice, secs(10)).await?;
@@ -71,25 +71,25 @@ async fn a_running_gateway_leaves_the_terminals_input_alone() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_size_of_the_terminal_is_the_programs() -> Result<()> {
-    for (columns, rows) in [(80, 24), (217, 61)] {
-        // The engine tells the size a moment after the start: that is what `read` waits for.
-        let script = "read go; tput cols; tput lines; stty size";
-        let (_container, mut terminal) = Container::builder()
-            .env("TERM", "xterm")
-            .cmd(["sh", "-c", script])
-            .open_terminal(columns, rows)
-            .await?;
-        terminal.type_line("go").await?;
-        let expected = format!("{columns}\n{rows}\n{rows} {columns}");
-        terminal.wait_screen(&expected, |screen| screen.contains(&expected), secs(20)).await?;
-    }
+#[case::small(80, 24)]
+#[case::large(217, 61)]
+async fn the_program_gets_the_size_of_the_terminal(#[case] columns: u16, #[case] rows: u16) -> Result<()> {
+    // The engine sets the size shortly after the start. `read` waits for that.
+    let script = "read go; tput cols; tput lines; stty size";
+    let (_container, mut terminal) = Container::builder()
+        .env("TERM", "xterm")
+        .cmd(["sh", "-c", script])
+        .open_terminal(columns, rows)
+        .await?;
+    terminal.type_line("go").await?;
+    let expected = format!("{columns}\n{rows}\n{rows} {columns}");
+    terminal.wait_screen(&expected, |screen| screen.contains(&expected), secs(20)).await?;
     Ok(())
 }
 
 #[docker_test]
 async fn a_resize_reaches_the_running_program() -> Result<()> {
-    // A second SIGWINCH while the trap of the first still runs is lost (bash's own doing): so the loop looks, too.
+    // Bash loses a second SIGWINCH while the trap of the first one runs. So the loop also reads the size.
     let script = "trap 'echo WINCH' WINCH; echo waiting; while :; do now=$(stty size); \
         [ \"$now\" = \"$was\" ] || echo \"size $now\"; was=$now; read -t 0.1 line && echo \"got $line\"; done";
     let (container, mut terminal) =
@@ -98,7 +98,7 @@ async fn a_resize_reaches_the_running_program() -> Result<()> {
     terminal.resize(101, 33).await?;
     terminal.wait_for("WINCH", secs(10)).await?;
     terminal.wait_for("size 33 101", secs(10)).await?;
-    // Once more, smaller, and typing still arrives.
+    // The terminal shrinks, and typing still works.
     terminal.resize(60, 20).await?;
     terminal.wait_for("size 20 60", secs(10)).await?;
     terminal.type_line("text").await?;
@@ -108,7 +108,7 @@ async fn a_resize_reaches_the_running_program() -> Result<()> {
 }
 
 #[docker_test]
-async fn control_c_reaches_the_program_and_ends_it_as_sigint_does() -> Result<()> {
+async fn control_c_ends_the_program_with_sigint() -> Result<()> {
     let (container, mut terminal) =
         Container::builder().cmd(["sh", "-c", "echo started; exec sleep 1000"]).open_terminal(80, 24).await?;
     terminal.wait_for("started", secs(20)).await?;
@@ -119,8 +119,8 @@ async fn control_c_reaches_the_program_and_ends_it_as_sigint_does() -> Result<()
 }
 
 #[docker_test]
-async fn control_c_reaches_the_whole_foreground_group_and_nothing_else() -> Result<()> {
-    // A program that minds SIGINT goes on, and so does the container.
+async fn control_c_reaches_only_the_foreground_group() -> Result<()> {
+    // A program that handles SIGINT continues, and so does the container.
     let script = "trap 'echo minded' INT; echo started; (trap - INT; exec sleep 1000); echo child ended $?; \
         read line; echo \"then $line\"; exit 5";
     let (container, mut terminal) =
@@ -144,7 +144,7 @@ async fn control_c_reaches_the_whole_foreground_group_and_nothing_else() -> Resu
 }
 
 #[docker_test]
-async fn control_backslash_ends_the_program_as_sigquit_does() -> Result<()> {
+async fn control_backslash_ends_the_program_with_sigquit() -> Result<()> {
     let (_container, mut terminal) =
         Container::builder().cmd(["sh", "-c", "echo started; exec sleep 1000"]).open_terminal(80, 24).await?;
     terminal.wait_for("started", secs(20)).await?;
@@ -166,12 +166,12 @@ async fn the_program_is_the_foreground_of_the_terminal() -> Result<()> {
 }
 
 #[docker_test]
-async fn an_interactive_bash_has_job_control_and_warns_of_nothing() -> Result<()> {
-    // As a user types it, with the prompt that Debian gives.
+async fn an_interactive_bash_has_job_control_without_warnings() -> Result<()> {
+    // A user types this, with the default prompt of Debian.
     let (container, mut terminal) =
         Container::builder().hostname("box").cmd(["bash"]).open_terminal(100, 40).await?;
     let first = terminal.wait_screen("a prompt", |screen| screen.trim_end().ends_with('$'), secs(20)).await?;
-    // "cannot set terminal process group", "no job control in this shell", "I have no name!"
+    // The unwanted lines are: "cannot set terminal process group", "no job control in this shell", "I have no name!".
     ensure!(first.trim_end() == "hermes@box:~$", "it says more than its prompt:\n{first}");
     terminal.type_line("echo flags $-").await?;
     terminal
@@ -208,13 +208,12 @@ async fn an_interactive_bash_has_job_control_and_warns_of_nothing() -> Result<()
 }
 
 #[docker_test]
-async fn a_program_that_control_z_stops_does_not_hang_the_container() -> Result<()> {
+async fn a_stopped_program_does_not_hang_the_container() -> Result<()> {
     let (container, mut terminal) =
         Container::builder().cmd(["sh", "-c", "echo started; exec sleep 1000"]).open_terminal(80, 24).await?;
     terminal.wait_for("started", secs(20)).await?;
     terminal.control('z').await?;
-    // There is no shell that could take it back: the program goes on, or can be made to, and the container can be
-    // entered and stopped as any other.
+    // No shell can resume the program. The container still accepts `docker exec` and a stop.
     container.exec(["true"]).await?.success();
     let started = Instant::now();
     container.stop().await?;
@@ -226,8 +225,8 @@ async fn a_program_that_control_z_stops_does_not_hang_the_container() -> Result<
 
 #[docker_test]
 async fn an_interactive_bash_is_stopped_at_once() -> Result<()> {
-    // At its prompt bash ignores SIGTERM: what ends it before its grace time is over is SIGHUP. That time is a long one here,
-    // so that no machine is too slow to tell the two apart.
+    // Bash at its prompt ignores SIGTERM, and SIGHUP ends it before the end of the grace time. The long grace time
+    // shows the difference on a slow machine too.
     let builder = interactive_bash().env("S6_SERVICES_GRACETIME", "40000");
     let (container, mut terminal) = builder.open_terminal(80, 24).await?;
     terminal.wait_for(PROMPT.trim_end(), secs(20)).await?;
@@ -249,7 +248,7 @@ async fn control_d_ends_the_shell_and_the_container() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_device_files_of_the_streams_can_be_opened_on_a_terminal() -> Result<()> {
+async fn the_device_files_of_the_streams_open_on_a_terminal() -> Result<()> {
     let script = "echo one >/dev/stdout; echo two >/dev/stderr; echo three >/dev/tty; echo four >/dev/fd/1; \
         read line </dev/stdin; echo \"got $line\"";
     let (_container, mut terminal) =
@@ -265,7 +264,7 @@ async fn the_device_files_of_the_streams_can_be_opened_on_a_terminal() -> Result
 
 #[docker_test]
 async fn raw_mode_gives_the_program_every_key() -> Result<()> {
-    // What an editor or a full-screen program does: keys one by one, Ctrl-C and Ctrl-Z as characters.
+    // Editors and full-screen programs use raw mode: single keys, and Ctrl-C and Ctrl-Z as characters.
     let script = "stty raw -echo; echo started; head -c 6 | od -An -tx1 -v; stty sane";
     let (_container, mut terminal) =
         Container::builder().cmd(["sh", "-c", script]).open_terminal(80, 24).await?;
@@ -277,7 +276,7 @@ async fn raw_mode_gives_the_program_every_key() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_exit_code_is_the_containers_with_a_terminal_too() -> Result<()> {
+async fn the_container_keeps_the_exit_code_with_a_terminal() -> Result<()> {
     let output = Container::builder().tty().run(["sh", "-c", "exit 42"]).await?.code(42);
     ensure!(output.stdout().is_empty(), "{}", output.report("nothing on the terminal"));
     let version = Container::builder().tty().run(["--version"]).await?.success();
@@ -286,7 +285,7 @@ async fn the_exit_code_is_the_containers_with_a_terminal_too() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_terminal_of_docker_exec_works_like_one_of_docker_run() -> Result<()> {
+async fn docker_exec_gives_a_working_terminal() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let mut terminal = container
         .exec(["bash", "--norc", "--noprofile", "-i"])

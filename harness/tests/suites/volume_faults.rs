@@ -1,5 +1,4 @@
-//! What can be wrong with a volume that gateways run on: state files that are none, disks without room, profiles that
-//! are gone.
+//! Faults of a volume with gateways: unusable state files, full disks, removed profiles.
 
 mod full_disk;
 mod removed_profile;

@@ -1,5 +1,5 @@
-//! What a boot makes of the volume before any service runs: whose is what, what is made, what is left alone, and what it
-//! says when it cannot.
+//! The set-up of the volume before any service starts: owners, new files, untouched files, and messages about
+//! failures.
 
 mod bind_mounts;
 mod configurations;

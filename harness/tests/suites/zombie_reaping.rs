@@ -1,16 +1,16 @@
-//! PID 1 reaps every orphan: what a program leaves behind by a double fork is gone when it ends.
+//! PID 1 reaps every orphan of a double fork.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table};
 use hermes_harness::{Container, ContainerBuilder, Look, boot_of, docker_test, secs};
 
 use crate::support::own_services::OwnServices;
 
-/// How many orphans there are at the same time.
+/// The number of simultaneous orphans.
 const MANY: usize = 1000;
 
-/// Forks so many processes twice, each waiting at a FIFO until somebody writes to it: all are orphans at one time, and
-/// all end at one moment.
+/// Returns a script that forks this many processes twice. Each waits at a FIFO until another process writes to it. So
+/// all are orphans at one time, and all end at one moment.
 fn orphans(number: usize, gate: &str) -> String {
     format!(
         "umask 000; mkfifo {gate}; i=0
@@ -19,12 +19,12 @@ fn orphans(number: usize, gate: &str) -> String {
     )
 }
 
-/// Whether it is one of those of [`orphans`]: they are called as what forked them, `sh -c` or a service's `run`.
+/// Returns true for a process of [`orphans`]. It has the name of its parent: `sh`, or `run` in a service.
 fn is_fork(process: &Process) -> bool {
     ["sh", "run"].contains(&process.comm.as_str())
 }
 
-async fn all_are_reaped(builder: ContainerBuilder, number: usize, gate: &str) -> Result<Container> {
+async fn assert_orphans_reaped(builder: ContainerBuilder, number: usize, gate: &str) -> Result<Container> {
     let container = builder.start().await?;
     let supervisor = boot_of(&container).await?.supervisor.pid;
     container.wait_until("the orphans wait", log_says("all are orphans"), secs(60)).await?;
@@ -34,7 +34,7 @@ async fn all_are_reaped(builder: ContainerBuilder, number: usize, gate: &str) ->
         Ok(Look::holds(seen == number, || format!("{seen} orphans of {number}")))
     };
     container.wait_until("all are adopted by the supervisor", adopted, secs(30)).await?;
-    // Root, since the gate is whoever's the orphans are.
+    // Root can open the gate of any user.
     container.exec_sh(&format!(": >{gate}")).as_root().await?.success();
     let gone = async |container: &Container| {
         let processes = container.processes().await?;
@@ -50,7 +50,7 @@ async fn all_are_reaped(builder: ContainerBuilder, number: usize, gate: &str) ->
 async fn a_thousand_orphans_of_the_command_leave_no_zombie() -> Result<()> {
     let script = orphans(MANY, "/tmp/gate");
     let container =
-        all_are_reaped(Container::builder().cmd(["sh", "-c", &script]), MANY, "/tmp/gate").await?;
+        assert_orphans_reaped(Container::builder().cmd(["sh", "-c", &script]), MANY, "/tmp/gate").await?;
     ensure!(boot_of(&container).await?.supervisor.pid == 1, "the supervisor is not PID 1");
     container.stop().await?;
     ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
@@ -58,10 +58,10 @@ async fn a_thousand_orphans_of_the_command_leave_no_zombie() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_thousand_orphans_leave_no_zombie_when_the_platform_owns_pid_1() -> Result<()> {
+async fn a_thousand_orphans_leave_no_zombie_below_docker_init() -> Result<()> {
     let script = orphans(MANY, "/tmp/gate");
     let builder = Container::builder().init().cmd(["sh", "-c", &script]);
-    let container = all_are_reaped(builder, MANY, "/tmp/gate").await?;
+    let container = assert_orphans_reaped(builder, MANY, "/tmp/gate").await?;
     ensure!(boot_of(&container).await?.supervisor.pid != 1, "PID 1 is the engine's with --init");
     container.stop().await?;
     ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
@@ -69,21 +69,21 @@ async fn a_thousand_orphans_leave_no_zombie_when_the_platform_owns_pid_1() -> Re
 }
 
 #[docker_test]
-async fn the_orphans_of_services_leave_no_zombie_in_either_tree() -> Result<()> {
-    for init in [false, true] {
-        let run = |gate| format!("#!/bin/sh\n{}\n", orphans(100, gate));
-        for system in [false, true] {
-            let builder = Container::builder().cmd(["sleep", "infinity"]);
-            let builder = if init { builder.init() } else { builder };
-            let builder = match system {
-                true => builder.system_service("leaves-orphans", &run("/tmp/gate")),
-                false => builder.user_service("leaves-orphans", &run("/tmp/gate")),
-            };
-            let reaped = all_are_reaped(builder, 100, "/tmp/gate").await;
-            reaped.with_context(|| format!("--init: {init}, a service of root: {system}"))?;
-        }
-    }
-    Ok(())
+#[case::user_service(Container::builder(), false)]
+#[case::system_service(Container::builder(), true)]
+#[case::user_service_below_docker_init(Container::builder().init(), false)]
+#[case::system_service_below_docker_init(Container::builder().init(), true)]
+async fn the_orphans_of_services_leave_no_zombie_in_either_tree(
+    #[case] builder: ContainerBuilder,
+    #[case] system: bool,
+) -> Result<()> {
+    let builder = builder.cmd(["sleep", "infinity"]);
+    let run = format!("#!/bin/sh\n{}\n", orphans(100, "/tmp/gate"));
+    let builder = match system {
+        true => builder.system_service("leaves-orphans", &run),
+        false => builder.user_service("leaves-orphans", &run),
+    };
+    assert_orphans_reaped(builder, 100, "/tmp/gate").await.map(drop)
 }
 
 #[docker_test]
@@ -105,9 +105,9 @@ async fn the_orphans_of_docker_exec_leave_no_zombie() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_command_that_waits_for_nobody_keeps_its_zombies_to_itself_and_its_exit_code_too() -> Result<()> {
-    // Its own children are its own affair; when it ends they are nobody's, and nothing of them is left. Nor is the end
-    // of an orphan taken for the end of the command.
+async fn zombies_of_a_command_do_not_change_its_exit_code() -> Result<()> {
+    // A command need not reap its own children: none is left after its end. The end of an orphan does not count as the
+    // end of the command.
     let script = "( (exit 9) & ); ( (sleep 0.1; exit 8) & ); (exit 7) & sleep 0.3; exit 6";
     Container::builder().run(["sh", "-c", script]).await?.code(6);
     Container::builder().init().run(["sh", "-c", script]).await?.code(6);

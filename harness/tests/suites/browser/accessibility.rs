@@ -1,14 +1,14 @@
-//! The checks for what a page has to be for everybody: each planted fault is found, and a good page has none.
+//! The accessibility checks of the browser: they find each planted fault, and find none on a good page.
 
 use anyhow::{Result, ensure};
 use hermes_harness::Browser;
 use hermes_harness::browser::{Fault, Finding};
 use hermes_harness::docker_test;
 
-use super::{GOOD, opened};
+use super::{GOOD, open_page};
 use crate::browser::server::Server;
 
-/// The good page with a piece of it replaced.
+/// Returns the good page with one piece replaced.
 fn planted(good: &str, bad: &str) -> String {
     assert!(GOOD.contains(good), "no {good:?} in the page");
     GOOD.replacen(good, bad, 1)
@@ -22,13 +22,13 @@ async fn findings(browser: &Browser, page: &str) -> Result<Vec<Finding>> {
 
 #[docker_test]
 async fn a_good_page_has_no_findings() -> Result<()> {
-    let (_server, browser) = opened(GOOD).await?;
+    let (_server, browser) = open_page(GOOD).await?;
     ensure!(browser.findings().await?.is_empty(), "{:?}", browser.findings().await?);
     browser.expect_accessible().await?;
     Ok(())
 }
 
-/// What stands in the good page, what stands there instead, and the finding that makes: kind, element, part of the detail.
+/// A piece of the good page, its replacement, and the expected finding: kind, element, part of the detail.
 const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
     ("<label for=\"name\">", "<label>", Fault::Label, "input#name", "no label"),
     ("id=\"add\" type=\"button\">Add<", "id=\"add\" type=\"button\"><", Fault::Name, "button#add", "no name"),
@@ -52,7 +52,7 @@ const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
         "p.quiet \"None so far\"",
         "#999999 on #ffffff: 2.84:1, and needs 4.5:1",
     ),
-    // A colour of its own is not the one behind it.
+    // The colour differs from the one behind the text.
     (
         ".quiet { color: #595959 }",
         ".quiet { background: oklch(0 0 0) }",
@@ -60,11 +60,11 @@ const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
         "p.quiet",
         "#000000 on #000000",
     ),
-    // Half of black on white is grey, and so is what is half to be seen.
+    // Half-transparent black on white is grey. The opacity counts as well.
     ("#595959", "rgb(0 0 0 / 40%)", Fault::Contrast, "p.quiet", "#999999 on #ffffff"),
     ("#595959", "#000; opacity: .4", Fault::Contrast, "p.quiet", "#999999 on #ffffff"),
     ("#595959", "#000; background: linear-gradient(red, blue)", Fault::Contrast, "p.quiet", "on an image"),
-    // What lies behind a text may be an ancestor's.
+    // The background of a text may belong to an ancestor.
     (
         "font: 16px",
         "color: #767676; background: #f5f5f5; font: 16px",
@@ -82,7 +82,7 @@ const PLANTED: &[(&str, &str, Fault, &str, &str)] = &[
 ];
 
 #[docker_test]
-async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
+async fn only_the_planted_fault_is_found() -> Result<()> {
     let browser = Browser::start().await?;
     for (good, bad, fault, element, detail) in PLANTED {
         let found = findings(&browser, &planted(good, bad)).await?;
@@ -98,7 +98,7 @@ async fn each_planted_fault_is_found_and_nothing_else() -> Result<()> {
 }
 
 #[docker_test]
-async fn what_harms_nobody_is_no_finding() -> Result<()> {
+async fn harmless_variants_have_no_findings() -> Result<()> {
     let browser = Browser::start().await?;
     for (good, harmless) in [
         ("<label for=\"name\">Name</label> <input", "<label>Name <input"),
@@ -122,7 +122,7 @@ async fn what_harms_nobody_is_no_finding() -> Result<()> {
 
 #[docker_test]
 async fn the_failure_names_the_page_and_each_finding() -> Result<()> {
-    let (server, browser) = opened(&planted(" lang=\"en\"", "").replace("<h1>", "<h2>")).await?;
+    let (server, browser) = open_page(&planted(" lang=\"en\"", "").replace("<h1>", "<h2>")).await?;
     let error = browser.expect_accessible().await.expect_err("it has faults").to_string();
     let expected = format!(
         "{} is not for everybody:\n  Language: html: has no lang\n  Heading: h1: there are 0 of it, and not one",

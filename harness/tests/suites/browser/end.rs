@@ -1,4 +1,4 @@
-//! How a browser ends: on drop, with a test that fails, and with a process that was killed. Nothing of it is left.
+//! The end of a browser: on drop, with a failed test, and with a killed process. No process and no file remains.
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use hermes_harness::suite::rehearse;
 use hermes_harness::{Browser, Look, connect, docker_test, image_under_test, secs, wait_until};
 use tokio::sync::oneshot;
 
-use super::{GOOD, Server, opened};
+use super::{GOOD, Server, open_page};
 
-/// The living processes of a browser: those that have its folder in their environment, and all that is in a process group
-/// with one of those (some write their title over their environment).
+/// Returns the living processes of a browser: those with its folder in their environment, and their process groups.
+/// Some processes write their title over their environment, so the groups are needed.
 fn processes_of(folder: &Path) -> Vec<Process> {
     let marker = format!("TMPDIR={}", folder.display());
     let all: Vec<Process> = std::fs::read_dir("/proc")
@@ -34,13 +34,13 @@ fn processes_of(folder: &Path) -> Vec<Process> {
 struct Process {
     pid: u32,
     group: u32,
-    /// In ticks: what tells it from a later one of the same PID.
+    /// The start time in ticks. It distinguishes the process from a later one with the same PID.
     started: u64,
     command: String,
 }
 
 impl Process {
-    /// One that lives. The dead wait in `/proc` until PID 1 looks after them.
+    /// Reads a living process. Dead ones wait in `/proc` until PID 1 reaps them.
     fn read(directory: &Path) -> Option<Self> {
         let stat = std::fs::read_to_string(directory.join("stat")).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
@@ -61,7 +61,7 @@ impl Process {
     }
 }
 
-/// A browser's folder and processes, told while it runs.
+/// The folder and the processes of a browser, recorded while it runs.
 struct Traces {
     folder: PathBuf,
     processes: Vec<Process>,
@@ -76,7 +76,7 @@ impl Traces {
         Ok(Self { folder: folder.to_owned(), processes })
     }
 
-    fn nothing_is_left(&self) -> Result<()> {
+    fn check_all_gone(&self) -> Result<()> {
         let mut left: Vec<&Process> = self.processes.iter().filter(|process| process.is_alive()).collect();
         let new = processes_of(&self.folder);
         left.extend(&new);
@@ -86,8 +86,8 @@ impl Traces {
     }
 }
 
-/// Runs a test inside this one; what it said when it failed.
-async fn tried<F>(
+/// Runs a test inside this one, and returns its failure.
+async fn run_rehearsal<F>(
     name: &str,
     test: impl FnOnce() -> F + Send + 'static,
 ) -> Result<std::result::Result<(), String>>
@@ -99,23 +99,23 @@ where
 }
 
 #[docker_test]
-async fn a_browser_that_is_dropped_is_gone_with_the_next_step() -> Result<()> {
-    let (_server, browser) = opened(GOOD).await?;
+async fn a_dropped_browser_is_gone_with_the_next_step() -> Result<()> {
+    let (_server, browser) = open_page(GOOD).await?;
     let traces = Traces::of(browser.folder())?;
     let started = Instant::now();
     drop(browser);
     tokio::task::yield_now().await;
-    traces.nothing_is_left()?;
+    traces.check_all_gone()?;
     ensure!(started.elapsed() < secs(5), "{:?}", started.elapsed());
     Ok(())
 }
 
 #[docker_test]
-async fn a_test_that_fails_leaves_its_page_as_evidence_and_no_browser() -> Result<()> {
+async fn a_failed_test_leaves_its_page_and_no_browser() -> Result<()> {
     let name = format!("rehearsal::browser-{}", std::process::id());
     let (tell, told) = oneshot::channel();
-    let failure = tried(&name, move || async move {
-        let (_server, browser) = opened(GOOD).await?;
+    let failure = run_rehearsal(&name, move || async move {
+        let (_server, browser) = open_page(GOOD).await?;
         let _ = tell.send(Traces::of(browser.folder())?);
         browser.screenshot("before").await?;
         browser.execute("console.error('its last words')").await?;
@@ -123,7 +123,7 @@ async fn a_test_that_fails_leaves_its_page_as_evidence_and_no_browser() -> Resul
         panic!("the reason")
     });
     let failure = failure.await?.expect_err("it fails");
-    told.await?.nothing_is_left()?;
+    told.await?.check_all_gone()?;
     ensure!(failure.starts_with("the reason") && failure.contains("\n\nevidence: "), "{failure}");
     let folder = evidence_directory(&name);
     let read = |file: &str| std::fs::read(folder.join(file)).unwrap_or_default();
@@ -134,13 +134,13 @@ async fn a_test_that_fails_leaves_its_page_as_evidence_and_no_browser() -> Resul
     for picture in ["browser.png", "before.png"] {
         ensure!(read(picture).starts_with(b"\x89PNG"), "{picture}: {:?}", text("browser.png.txt"));
     }
-    tried(&name, || async { Ok(()) }).await?.map_err(anyhow::Error::msg)?;
+    run_rehearsal(&name, || async { Ok(()) }).await?.map_err(anyhow::Error::msg)?;
     ensure!(!folder.exists(), "the evidence outlived the failure");
     Ok(())
 }
 
 #[docker_test]
-async fn a_test_that_has_a_browser_gets_a_second_and_a_third() -> Result<()> {
+async fn one_test_can_have_three_browsers() -> Result<()> {
     let server = Server::start(GOOD).await?;
     let start = async || {
         let browser = Browser::start().await?;
@@ -154,14 +154,14 @@ async fn a_test_that_has_a_browser_gets_a_second_and_a_third() -> Result<()> {
     Ok(())
 }
 
-/// In the process that is to be killed: the file in which it says where its browser lies.
+/// The variable of the process to be killed: the file to which it writes the folder of its browser.
 const VICTIM: &str = "HERMES_TEST_BROWSER_VICTIM";
 
 #[docker_test]
 async fn a_browser_is_gone_when_its_process_was_killed() -> Result<()> {
     if let Some(file) = std::env::var_os(VICTIM) {
         let browser = Browser::start().await?;
-        // At once and whole: who reads it is waiting.
+        // The rename makes the whole content visible at once to the waiting reader.
         let draft = PathBuf::from(&file).with_extension("draft");
         std::fs::write(&draft, browser.folder().as_os_str().as_encoded_bytes())?;
         std::fs::rename(draft, file)?;
@@ -187,7 +187,7 @@ async fn a_browser_is_gone_when_its_process_was_killed() -> Result<()> {
     let traces = Traces::of(Path::new(&folder))?;
     victim.kill().await?;
     let gone =
-        async || Ok(traces.nothing_is_left().map_or_else(|left| Look::NotYet(left.to_string()), Look::Value));
+        async || Ok(traces.check_all_gone().map_or_else(|left| Look::NotYet(left.to_string()), Look::Value));
     wait_until("the end of its browser", gone, secs(15)).await?;
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The harness's browser: what the suites that click through a page rely on. The pages are the tests' own; no container
-//! is needed.
+//! The harness's browser: the behaviour that the suites rely on. The pages are the tests' own.
+//! No container is needed.
 
 mod accessibility;
 mod end;
@@ -13,7 +13,7 @@ use hermes_harness::{Browser, Error, Look, Network, docker_test, secs};
 
 pub(crate) use server::Server;
 
-/// A page that is as it should be, with a little to do on it.
+/// A page without faults, with a few controls.
 const GOOD: &str = r##"<!doctype html><html lang="en"><head><title>Agents</title>
 <meta name="viewport" content="width=device-width"><style>
   :root { color-scheme: light dark } body { font: 16px sans-serif; margin: 1rem }
@@ -33,8 +33,8 @@ const GOOD: &str = r##"<!doctype html><html lang="en"><head><title>Agents</title
   addEventListener('keydown', (event) => { if (event.key === 'Escape') add('escaped'); });
 </script></body></html>"##;
 
-/// The server has to live as long as the browser looks at it.
-async fn opened(page: &str) -> Result<(Server, Browser)> {
+/// Opens a page. The server has to live as long as the browser looks at it.
+async fn open_page(page: &str) -> Result<(Server, Browser)> {
     let server = Server::start(page).await?;
     let browser = Browser::start().await?;
     browser.goto(&server.url()).await?;
@@ -43,7 +43,7 @@ async fn opened(page: &str) -> Result<(Server, Browser)> {
 
 #[docker_test]
 async fn a_person_types_clicks_and_waits() -> Result<()> {
-    let (_server, browser) = opened(GOOD).await?;
+    let (_server, browser) = open_page(GOOD).await?;
     browser.type_into("#name", "cod").await?;
     browser.type_into("#name", "er").await?;
     browser.click_text("Add").await?;
@@ -70,7 +70,7 @@ async fn a_person_types_clicks_and_waits() -> Result<()> {
 
 #[docker_test]
 async fn a_page_is_used_with_the_keyboard_alone() -> Result<()> {
-    let (_server, browser) = opened(GOOD).await?;
+    let (_server, browser) = open_page(GOOD).await?;
     ensure!(browser.focused().await? == "body");
     browser.press("Tab c o d e r Tab").await?;
     ensure!(browser.focused().await? == "button#add \"Add\"", "{}", browser.focused().await?);
@@ -112,7 +112,7 @@ async fn a_time_out_says_what_the_page_showed() -> Result<()> {
 }
 
 #[docker_test]
-async fn what_a_person_could_not_click_is_not_clicked() -> Result<()> {
+async fn an_element_that_a_person_cannot_click_is_refused() -> Result<()> {
     let page = r#"<!doctype html><p id="said">not clicked</p>
         <button id="covered" onclick="said.textContent = 'clicked'">Covered</button>
         <button id="off" disabled>Off</button><button hidden id="hidden">Hidden</button>
@@ -141,7 +141,7 @@ async fn what_a_person_could_not_click_is_not_clicked() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_window_is_as_small_as_a_telephone_and_the_picture_shows_the_whole_page() -> Result<()> {
+async fn a_small_window_gets_a_picture_of_the_whole_page() -> Result<()> {
     let server = Server::start(GOOD).await?;
     let browser = Browser::builder().viewport(360, 740).start().await?;
     browser.goto(&server.url()).await?;
@@ -154,7 +154,7 @@ async fn the_window_is_as_small_as_a_telephone_and_the_picture_shows_the_whole_p
     Ok(())
 }
 
-/// <https://www.w3.org/TR/png-3/#11IHDR>
+/// Reads the size of a picture: <https://www.w3.org/TR/png-3/#11IHDR>.
 fn size_of_png(png: &[u8]) -> Option<(u32, u32)> {
     let header = png.strip_prefix(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")?;
     let side = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
@@ -173,7 +173,7 @@ async fn a_reader_prefers_light_unless_dark_is_asked_for() -> Result<()> {
     let browser = Browser::builder().dark().reduced_motion().start().await?;
     browser.goto(&server.url()).await?;
     ensure!(browser.evaluate::<bool>(dark).await? && browser.evaluate::<bool>(reduced).await?);
-    // It is the scheme of the next page, too.
+    // The colour scheme applies to the next page as well.
     browser.reload().await?;
     ensure!(browser.evaluate::<bool>(dark).await?);
     browser.expect_accessible().await?;
@@ -181,7 +181,7 @@ async fn a_reader_prefers_light_unless_dark_is_asked_for() -> Result<()> {
 }
 
 #[docker_test]
-async fn without_javascript_the_page_has_none_and_the_test_has() -> Result<()> {
+async fn a_test_can_use_javascript_on_a_page_without_it() -> Result<()> {
     const PAGE: &str = "<!doctype html><p id=p>no script</p><noscript>for you</noscript>\
                         <script>p.textContent = 'a script'</script>";
     let server = Server::start(PAGE).await?;
@@ -199,8 +199,8 @@ async fn without_javascript_the_page_has_none_and_the_test_has() -> Result<()> {
 }
 
 #[docker_test]
-async fn errors_on_the_console_are_collected_and_a_good_page_has_none() -> Result<()> {
-    let (_server, browser) = opened(GOOD).await?;
+async fn console_errors_are_collected_and_a_good_page_has_none() -> Result<()> {
+    let (_server, browser) = open_page(GOOD).await?;
     browser.expect_quiet_console().await?;
 
     let bad = "<!doctype html><p>x<script>console.log('hello'); console.warn('old ways'); console.error('bad thing'); nothing.at.all</script>";
@@ -211,7 +211,7 @@ async fn errors_on_the_console_are_collected_and_a_good_page_has_none() -> Resul
         ensure!(error.contains(part), "no {part:?} in: {error}");
     }
     ensure!(!error.contains("hello"), "{error}");
-    // Nothing is handed out once and lost.
+    // A read of the console does not consume its lines.
     let lines = browser.console().await?;
     for (said, is_complaint, is_error) in
         [("hello", false, false), ("old ways", true, false), ("bad thing", true, true)]
@@ -223,7 +223,7 @@ async fn errors_on_the_console_are_collected_and_a_good_page_has_none() -> Resul
 }
 
 #[docker_test]
-async fn a_breach_of_the_pages_policy_is_collected_and_the_policy_does_not_bind_the_test() -> Result<()> {
+async fn policy_breaches_are_collected_without_binding_the_test() -> Result<()> {
     let policy = "Content-Security-Policy: default-src 'none'; require-trusted-types-for 'script'";
     let page = "<!doctype html><p id=p>kept</p><script>p.textContent = 'broken'</script>";
     let server = Server::with_headers(page, &[policy]).await?;
@@ -238,15 +238,15 @@ async fn a_breach_of_the_pages_policy_is_collected_and_the_policy_does_not_bind_
 
 #[docker_test]
 async fn a_request_outlives_the_networks_that_other_tests_make() -> Result<()> {
-    // Each request makes a connection of its own, and of twenty some always wait for one.
+    // Each request makes its own connection. Of twenty, some always wait for one.
     const ASKS: &str = "<!doctype html><title>asks</title><script>let answers = 0; const failures = []; \
         const ask = () => fetch('/', { method: 'POST' }).then((answer) => answer.text()).then(() => answers++, (error) => failures.push(String(error))) \
             .then(ask); for (let one = 0; one < 20; one++) ask();</script>";
-    let (_server, browser) = opened(ASKS).await?;
+    let (_server, browser) = open_page(ASKS).await?;
     let answers = async || anyhow::Ok(browser.evaluate::<u64>("return answers").await?);
     for _ in 0..5 {
         let before = answers().await?;
-        // Removed at the end of the test, as everything of a test is.
+        // The harness removes the network at the end of the test.
         Network::new().await?;
         ensure!(answers().await? > before, "nothing was asked meanwhile");
     }

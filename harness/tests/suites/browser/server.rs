@@ -1,18 +1,18 @@
-//! A web server of a test's own, on loopback: pages that do not change, each with the headers it is to have.
+//! A web server for one test, on the loopback: fixed pages, each with its headers.
 
 use anyhow::Result;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
-/// Serves one page at `/`, and nothing else. Ends on drop.
+/// Serves one page at `/`, and no other path. Ends on drop.
 pub(crate) struct Server {
     port: u16,
     task: AbortHandle,
 }
 
 impl Server {
-    /// Serves a page with further headers, each a line.
+    /// Serves a page with further headers, one per line.
     pub(crate) async fn with_headers(page: &str, headers: &[&str]) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
@@ -34,7 +34,7 @@ impl Server {
         Self::with_headers(page, &[]).await
     }
 
-    /// Where the page is.
+    /// Returns the address of the page.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
@@ -46,7 +46,7 @@ impl Drop for Server {
     }
 }
 
-/// Any error is the browser's, which then says what it misses.
+/// Answers one request. An error here shows up in the browser.
 async fn reply(mut stream: TcpStream, answer: String) -> std::io::Result<()> {
     let mut request = Vec::new();
     while !request.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -54,7 +54,7 @@ async fn reply(mut stream: TcpStream, answer: String) -> std::io::Result<()> {
             return Ok(());
         }
     }
-    // A browser asks for an icon by itself, and an error would stand in its console.
+    // A browser requests an icon by itself. An error status would appear in its console.
     let answer = match request.starts_with(b"GET / ") {
         true => answer,
         false => "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned(),

@@ -1,4 +1,4 @@
-//! `HERMES_HOME` elsewhere, and containers that run no gateways.
+//! `HERMES_HOME` in other places, and containers that run no gateways.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
@@ -8,8 +8,8 @@ use crate::support::gateways::{
     PlantedProfiles, create_and_start, gateway, gateway_is, hermes, last_boot_in,
 };
 
-/// Profiles and their gateways are in `home` and nowhere else, before and after a restart.
-async fn lives_in(builder: ContainerBuilder, home: &str) -> Result<()> {
+/// Checks that profiles and gateways use `home` only, before and after a restart.
+async fn check_home(builder: ContainerBuilder, home: &str) -> Result<()> {
     let builder = builder.env("HERMES_HOME", home).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
@@ -42,18 +42,18 @@ async fn lives_in(builder: ContainerBuilder, home: &str) -> Result<()> {
 
 #[docker_test]
 async fn profiles_come_back_in_a_hermes_home_below_the_volume() -> Result<()> {
-    lives_in(Container::builder().directory("/opt/data/sub", 0o755, (10000, 10000)), "/opt/data/sub").await
+    check_home(Container::builder().directory("/opt/data/sub", 0o755, (10000, 10000)), "/opt/data/sub").await
 }
 
 #[docker_test]
 async fn profiles_come_back_in_a_hermes_home_on_another_volume() -> Result<()> {
     let volume = Volume::new().await?;
     let builder = Container::builder().volume(&volume, "/srv/my agents");
-    lives_in(builder.directory("/srv/my agents", 0o755, (10000, 10000)), "/srv/my agents").await
+    check_home(builder.directory("/srv/my agents", 0o755, (10000, 10000)), "/srv/my agents").await
 }
 
 #[docker_test]
-async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volume_alone() -> Result<()> {
+async fn the_dashboard_command_leaves_gateways_and_volume_alone() -> Result<()> {
     let wanted = r#"{"desired_state":"running"}"#;
     let builder = || {
         let builder =
@@ -66,7 +66,7 @@ async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volu
     let found = container.exec(["find", "/opt/data", "-type", "f"]).await?.success().stdout();
     let mut found: Vec<_> = found.lines().collect();
     found.sort_unstable();
-    // The set-up of the volume is every container's, and remembers what it saw.
+    // Every container sets up its volume, and remembers the files that it saw.
     let expected = [
         "/opt/data/.env",
         "/opt/data/.ownership",
@@ -77,7 +77,7 @@ async fn a_container_whose_command_is_dashboard_leaves_the_gateways_and_the_volu
         "/opt/data/profiles/coder/gateway_state.json",
     ];
     ensure!(found == expected, "{found:?}");
-    // It is the word that decides, and nothing else.
+    // Only the first word of the command decides.
     let container = builder().cmd(["sh", "-c", "exec dashboard", "dashboard"]).start_ready().await?;
     container.wait_until("coder is up", gateway_is("coder", "running"), secs(10)).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! The container goes down while a gateway starts, drains, or is deleted.
+//! The container goes down while a gateway starts or drains, or while a profile is deleted.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, Looked, docker_test, secs};
@@ -9,8 +9,8 @@ use crate::support::gateways::{
     no_process_of, state_file,
 };
 
-/// Probe: the gateway has written that it is in this state.
-fn says(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<()> {
+/// Returns a probe: the gateway's state file shows this state.
+fn state_file_shows(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<()> {
     let (profile, state) = (profile.to_owned(), state.to_owned());
     async move |container: &Container| {
         let file = state_file(container, &profile).await?;
@@ -19,7 +19,7 @@ fn says(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<()> {
 }
 
 #[docker_test]
-async fn a_gateway_whose_start_was_ordered_a_moment_ago_is_ready_after_the_restart() -> Result<()> {
+async fn a_gateway_ordered_before_the_restart_is_ready_after_it() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     for way in WAYS {
         container.exec(["hermes", "gateway", "start", "--no-wait"]).await?.success();
@@ -31,23 +31,23 @@ async fn a_gateway_whose_start_was_ordered_a_moment_ago_is_ready_after_the_resta
     Ok(())
 }
 
-/// Takes questions for names, and answers none.
+/// A name server that receives questions and never answers.
 const SILENT_NAME_SERVER: &str = r#"use IO::Socket::INET;
     my $socket = IO::Socket::INET->new(Proto => "udp", LocalAddr => "127.0.0.1:53") or die $!;
     if (fork) { exit } close STDOUT; close STDERR;
     $socket->recv(my $question, 512) while 1;"#;
 
 #[docker_test]
-async fn a_gateway_that_hangs_in_its_start_is_started_anew_by_the_restart() -> Result<()> {
+async fn a_hanging_start_is_repeated_by_the_restart() -> Result<()> {
     let builder = Container::builder().tune(|_, host| host.dns = Some(vec!["127.0.0.1".to_owned()]));
     let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
-    // Root, since it is a port of root's. Its gateway looks for the address of a host that nobody knows.
+    // Only root can use this port. The gateway looks for the address of an unknown host.
     container.exec(["perl", "-e", SILENT_NAME_SERVER]).as_root().await?.success();
     let config = "printf 'gateway:\\n  host: nobody-knows.test\\n' >/opt/data/config.yaml";
     container.exec_sh(config).await?.success();
     for way in [Way::KillAndStart, Way::Restart] {
         container.exec(["hermes", "gateway", "start", "--no-wait"]).await?.success();
-        container.wait_until("it starts", says("default", "starting"), secs(10)).await?;
+        container.wait_until("it starts", state_file_shows("default", "starting"), secs(10)).await?;
         let shown = gateway(&container, "default").await?;
         ensure!(shown.state == "starting" && !shown.ready, "{shown:?}");
         container.exec(["rm", "/opt/data/config.yaml"]).await?.success();
@@ -62,11 +62,11 @@ async fn a_gateway_that_hangs_in_its_start_is_started_anew_by_the_restart() -> R
     Ok(())
 }
 
-/// Drains for longer than any test waits.
-const PATIENT: &str = "gateway:\n  drain_timeout: 100\n";
+/// A configuration with a drain that outlasts every test.
+const LONG_DRAIN: &str = "gateway:\n  drain_timeout: 100\n";
 
-/// Lets a profile drain for longer than any test waits.
-async fn make_patient(container: &Container, profile: &str) -> Result<()> {
+/// Gives a profile a drain that outlasts every test.
+async fn set_long_drain(container: &Container, profile: &str) -> Result<()> {
     let append = r#"sed -i 's/^gateway:$/gateway:\n  drain_timeout: 100/' "$1/config.yaml""#;
     container.exec(["sh", "-c", append, "sh", &directory(profile)]).await?.success();
     hermes(container, profile, &["gateway", "restart"]).await?.success();
@@ -74,15 +74,15 @@ async fn make_patient(container: &Container, profile: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_drain_that_the_restart_cuts_off_changes_nobodys_intent() -> Result<()> {
+async fn an_interrupted_drain_keeps_the_desired_state() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
-    container.write_file("/opt/data/config.yaml", PATIENT).await?;
+    container.write_file("/opt/data/config.yaml", LONG_DRAIN).await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
     create_and_start(&container, &["idle"]).await?;
-    make_patient(&container, "idle").await?;
+    set_long_drain(&container, "idle").await?;
     for way in [Way::KillAndStart, Way::Restart] {
         hermes(&container, "idle", &["gateway", "start"]).await?.success();
-        // One drains since it is to stop; the other does when the container goes down, if that leaves it the time.
+        // One gateway drains because of the order, the other when the container goes down (if it gets the time).
         let order = r#"hermes -p idle gateway stop --no-wait >&2 || exit
             until hermes -p idle gateway status --json | grep -Eq '"state": ?"draining"'; do sleep 0.02; done"#;
         drain_with_a_request(&container, &gateways(&container).await?, order).await?;
@@ -102,17 +102,17 @@ async fn a_drain_that_the_restart_cuts_off_changes_nobodys_intent() -> Result<()
 }
 
 #[docker_test]
-async fn a_profile_is_whole_or_gone_when_the_container_goes_down_while_it_is_deleted() -> Result<()> {
+async fn an_interrupted_deletion_leaves_a_whole_profile_or_none() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["doomed"]).await?;
-    make_patient(&container, "doomed").await?;
+    set_long_drain(&container, "doomed").await?;
     let before = container.exec_sh("cd /opt/data/profiles/doomed && sha256sum SOUL.md config.yaml").await?;
     let before = before.success().stdout();
-    // Which waits for the drain.
+    // The deletion waits for the drain.
     let delete = "setsid hermes profile delete doomed --yes >/dev/null 2>&1 &";
     drain_with_a_request(&container, &[gateway(&container, "doomed").await?], delete).await?;
     Way::KillAndStart.go(&container).await?;
-    // The delete had not come to the directory: nothing of the profile is lost, and it runs as before.
+    // The deletion had not reached the directory: the profile is complete, and it runs as before.
     let up = container.wait_until("it is back", gateway_is("doomed", "running"), secs(10)).await?;
     ensure!(up.desired_state.as_deref() == Some("running"), "{up:?}");
     container
@@ -126,7 +126,7 @@ async fn a_profile_is_whole_or_gone_when_the_container_goes_down_while_it_is_del
     for left in ["/opt/data/profiles/doomed", "/opt/data/logs/gateways/doomed"] {
         ensure!(container.file(left).await?.is_none(), "{left} is left");
     }
-    // And with what a delete leaves that was cut off later, a boot does nothing but say so.
+    // After a deletion that was cut off later, a boot skips the rest of the profile and says so.
     container
         .exec_sh("mkdir /opt/data/profiles/doomed && echo x >/opt/data/profiles/doomed/.env")
         .await?

@@ -1,4 +1,4 @@
-//! What the operator wants outlives the container; everything else that a state file says is looked up in one table.
+//! The desired state outlives the container. One table decides for every other content of a state file.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,47 +12,47 @@ use crate::support::gateways::{
     Gateway, PlantedProfiles, gateway_is, gateways, hermes, last_boot, state_file,
 };
 
-/// Those of the first test that run.
+/// The running gateways of the first test.
 const RUNNING: [&str; 5] = ["default", "four", "one", "three", "two"];
 
-/// From the order to bring the container down until all gateways are ready, on a machine that is busy.
+/// The limit from the order to stop the container until all gateways are ready, on a busy machine.
 const SOON: Duration = secs(15);
 
-/// What a restart must not change of a gateway: all but its process.
-fn lasting(gateways: &[Gateway]) -> Vec<Gateway> {
+/// Returns the gateways without their PIDs: a restart may change only those.
+fn without_pids(gateways: &[Gateway]) -> Vec<Gateway> {
     gateways.iter().map(|gateway| Gateway { pid: None, ..gateway.clone() }).collect()
 }
 
 #[docker_test]
-async fn what_ran_is_ready_again_and_what_was_stopped_stays_so_whichever_way_the_container_went_down()
--> Result<()> {
+async fn running_gateways_return_and_stopped_ones_stay_stopped() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let create = "for p in one two three four idle fresh; do hermes profile create $p || exit; done";
     container.exec_sh(create).await?.success();
     container.exec(["hermes", "gateway", "start", "--all"]).await?.success();
     hermes(&container, "idle", &["gateway", "stop"]).await?.success();
-    // As if nobody had ever asked for anything.
+    // The profile has no desired state, as after its creation.
     let forget = "hermes -p fresh gateway stop && rm /opt/data/profiles/fresh/gateway_state.json";
     container.exec_sh(forget).await?.success();
     let before = gateways(&container).await?;
     let running: Vec<_> = before.iter().filter(|gateway| gateway.ready).map(|g| g.profile.as_str()).collect();
     ensure!(running == RUNNING, "{before:?}");
     for way in WAYS {
-        // What gateways that are no more have left.
+        // Files that dead gateways left behind.
         let litter = "for p in . profiles/idle profiles/fresh; do echo 1 >$p/gateway.pid; echo '[]' >$p/processes.json; done";
         container.exec_sh(&format!("cd /opt/data && {litter}")).await?.success();
         let began = Instant::now();
         way.go(&container).await?;
         let as_before = async |container: &Container| {
             let after = gateways(container).await?;
-            Ok(Look::from_option((lasting(&after) == lasting(&before)).then(|| after.clone()), || {
-                format!("{after:?}")
-            }))
+            Ok(Look::from_option(
+                (without_pids(&after) == without_pids(&before)).then(|| after.clone()),
+                || format!("{after:?}"),
+            ))
         };
         let after = container.wait_until(format!("all as before {way:?}"), as_before, secs(10)).await?;
         let took = began.elapsed();
         ensure!(took < SOON, "{way:?}: took {took:?}");
-        real_gateways_run(&container, &after).await.with_context(|| format!("{way:?}"))?;
+        check_gateways(&container, &after).await.with_context(|| format!("{way:?}"))?;
         let expected = [
             "profile=default prior_state=running action=started",
             "profile=four prior_state=running action=started",
@@ -69,14 +69,14 @@ async fn what_ran_is_ready_again_and_what_was_stopped_stays_so_whichever_way_the
     Ok(())
 }
 
-/// A line for each profile: its `gateway.pid`, whether there is a `processes.json`, and its state file.
+/// Prints a line for each profile: its `gateway.pid`, `processes.json` if it exists, and its state file.
 const LOOK: &str = r#"cd /opt/data && for profile in . profiles/*; do
     printf '%s\t%s\t%s\t%s\n' "${profile#profiles/}" "$(cat "$profile/gateway.pid" 2>/dev/null)" \
         "$(ls "$profile" | grep -x processes.json)" "$(cat "$profile/gateway_state.json" 2>/dev/null)"
 done"#;
 
-/// Each that is ready is a process of this boot that serves, and that wrote its files itself; the others have none.
-async fn real_gateways_run(container: &Container, gateways: &[Gateway]) -> Result<()> {
+/// Checks that each ready gateway is a serving process of this boot with its own files. The others have no files.
+async fn check_gateways(container: &Container, gateways: &[Gateway]) -> Result<()> {
     let look = container.exec_sh(LOOK).await?.success();
     let text = look.stdout();
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
@@ -100,7 +100,7 @@ async fn real_gateways_run(container: &Container, gateways: &[Gateway]) -> Resul
     Ok(())
 }
 
-/// A profile, its state file, and what the boot makes of it: prior state, and whether the slot is up.
+/// A profile, its state file, and the result of the boot: prior state, and `true` if the slot is up.
 const TABLE: [(&str, &str, &str, bool); 20] = [
     ("wanted", r#"{"desired_state":"running"}"#, "running", true),
     ("wanted-failed", r#"{"desired_state":"running","gateway_state":"startup_failed"}"#, "running", true),
@@ -110,7 +110,7 @@ const TABLE: [(&str, &str, &str, bool); 20] = [
     ("was-draining", r#"{"gateway_state":"draining"}"#, "draining", true),
     ("was-degraded", r#"{"gateway_state":"degraded"}"#, "degraded", true),
     ("null-desired", r#"{"desired_state":null,"gateway_state":"running"}"#, "running", true),
-    // The clock of a container cannot be set; a clock that was set back leaves times behind that are to come.
+    // The clock of a container cannot be set. A clock that was set back leaves times in the future.
     (
         "from-the-future",
         r#"{"gateway_state":"running","updated_at":"2199-01-01T00:00:00Z"}"#,
@@ -161,11 +161,11 @@ async fn the_table_of_states_decides_which_slots_are_up() -> Result<()> {
             slot.is_some_and(|slot| (slot.up, slot.wanted_up, slot.normally_up) == (should, should, should));
         ensure!(right, "{name} should be up: {should}; it is {slot:?}");
     }
-    // Nobody asked for anything here, so nobody's wish is written down; and the future is over.
+    // No order was given, so no desired state is written. The time in the future is gone.
     let state = state_file(&container, "from-the-future").await?;
     ensure!(state["desired_state"] == Value::Null, "{state}");
     ensure!(state["updated_at"].as_str().is_some_and(|time| time < "2199"), "{state}");
-    // What is known to be running is stopped like any other.
+    // A gateway that runs because of the table can be stopped like any other.
     hermes(&container, "from-the-future", &["gateway", "stop"]).await?.success();
     container.wait_until("it is stopped", gateway_is("from-the-future", "stopped"), secs(10)).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! `container-boot.log`, and what else lies in `profiles/`.
+//! `container-boot.log`, and foreign files in `profiles/`.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::log_says;
@@ -12,7 +12,7 @@ use crate::support::gateways::{PlantedProfiles, create_and_start, gateway_is, la
 const LOG: &str = "/opt/data/logs/container-boot.log";
 
 #[docker_test]
-async fn whatever_lies_in_profiles_keeps_no_profile_from_its_slot_and_gets_none_itself() -> Result<()> {
+async fn only_valid_profiles_get_a_slot() -> Result<()> {
     let plant = r#"
         name=$(printf '%0243d' 0); mkdir "$name"; echo >"$name/SOUL.md"
         name=$(printf '%0244d' 0); mkdir "$name"; echo >"$name/SOUL.md"
@@ -69,7 +69,7 @@ async fn whatever_lies_in_profiles_keeps_no_profile_from_its_slot_and_gets_none_
     names.sort_unstable();
     let with_longest = format!("gateway-{longest}");
     ensure!(names == [with_longest.as_str(), "gateway-default", "gateway-good"], "{names:?}");
-    // The longest name that has a slot is one that works.
+    // The longest name with a slot works.
     container.exec(["hermes", "-p", &longest, "gateway", "start"]).await?.success();
     container
         .exec(["hermes", "profile", "list"])
@@ -81,7 +81,7 @@ async fn whatever_lies_in_profiles_keeps_no_profile_from_its_slot_and_gets_none_
 }
 
 #[docker_test]
-async fn the_default_gateway_comes_back_whatever_profiles_is() -> Result<()> {
+async fn the_default_gateway_returns_without_a_profiles_directory() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
     let kinds = [
@@ -108,12 +108,12 @@ async fn the_default_gateway_comes_back_whatever_profiles_is() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_boots_log_is_kept_in_two_files_of_256_kib() -> Result<()> {
+async fn the_boot_log_rotates_at_256_kib() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     let rotated = format!("{LOG}.1");
     for round in 1..=2 {
-        // Room for one more line, and not for the two of a boot.
+        // The log has room for one more line, and a boot writes two.
         let fill = format!("yes 'round {round}' | head -c 262060 >{LOG}");
         container.exec_sh(&fill).await?.success();
         Way::Restart.go(&container).await?;
@@ -130,7 +130,7 @@ async fn the_boots_log_is_kept_in_two_files_of_256_kib() -> Result<()> {
     }
     let logs = container.exec_sh("cd /opt/data/logs && ls container-boot.log*").await?.success();
     logs.stdout_is("container-boot.log\ncontainer-boot.log.1");
-    // A boot that has room appends.
+    // A boot appends if the log has room.
     Way::Restart.go(&container).await?;
     let lines = String::from_utf8(container.read_file(LOG).await?)?;
     ensure!(lines.lines().count() == 4, "{lines}");
@@ -138,7 +138,7 @@ async fn the_boots_log_is_kept_in_two_files_of_256_kib() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_log_that_cannot_be_written_keeps_no_gateway_down() -> Result<()> {
+async fn an_unwritable_boot_log_does_not_stop_gateways() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec(["hermes", "gateway", "start"]).await?.success();
     container

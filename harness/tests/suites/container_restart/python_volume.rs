@@ -1,4 +1,4 @@
-//! A volume of the Python image, as it left it: hermes-agent 0.19 with the profiles `default`, `coder` and `writer`,
+//! A volume of the Python image: hermes-agent 0.19 with the profiles `default`, `coder` and `writer`,
 //! killed while the gateway of `coder` ran.
 
 use anyhow::{Result, ensure};
@@ -10,7 +10,7 @@ use crate::support::gateways::{PlantedProfiles, gateway_is, gateways, hermes, la
 
 const VOLUME: &[u8] = include_bytes!("../../data/hermes-agent-0.19-volume.tar.gz");
 
-/// Which files of the old volume are not as they were; the gateway's own state is what changes, and what the arguments name.
+/// Prints the changed files of the old volume, except the gateway's own state and the files in the arguments.
 const CHANGED: &str = r#"cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profiles/coder/gateway_state.json -print0 |
     while IFS= read -r -d '' path; do
         for changes; do [ "$path" != "$changes" ] || continue 2; done
@@ -19,15 +19,15 @@ const CHANGED: &str = r#"cd /tmp/as-it-was && find . -mindepth 1 ! -path ./profi
         [ ! -f "$path" ] || cmp -- "$path" "/opt/data/$path"
     done 2>&1"#;
 
-/// Root's look, since what was lost may be a permission.
-async fn is_as_it_was(container: &Container, but_for: &[&str]) -> Result<()> {
+/// Checks as root that the volume is unchanged, since a permission could be lost as well.
+async fn check_unchanged(container: &Container, but_for: &[&str]) -> Result<()> {
     let look = [&["bash", "-c", CHANGED, "bash"], but_for].concat();
     container.exec(look).as_root().await?.success().stdout_is("");
     Ok(())
 }
 
 #[docker_test]
-async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothing() -> Result<()> {
+async fn a_volume_of_the_python_image_boots_without_loss() -> Result<()> {
     let unpack = "mkdir /tmp/as-it-was; for to in /opt/data /tmp/as-it-was; do tar xzpf /root/volume.tar.gz -C $to; done";
     let container = Container::builder()
         .file("/root/volume.tar.gz", 0o644, VOLUME)
@@ -52,9 +52,9 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     );
     let state = state_file(&container, "coder").await?;
     ensure!(state["pid"] == json!(coder.pid) && state["desired_state"] == Value::Null, "{state}");
-    is_as_it_was(&container, &[]).await?;
+    check_unchanged(&container, &[]).await?;
 
-    // It is a volume like any other from now on.
+    // From now on it is an ordinary volume.
     hermes(&container, "writer", &["gateway", "start"]).await?.success();
     Way::KillAndStart.go(&container).await?;
     for profile in ["coder", "writer"] {
@@ -69,8 +69,8 @@ async fn a_volume_of_the_python_image_comes_up_with_its_profiles_and_loses_nothi
     ];
     let boot = last_boot(&container).await?;
     ensure!(boot == expected, "{boot:?}");
-    // The gateway of `writer` has a state now, and the configuration its version; nothing else changed.
-    is_as_it_was(&container, &["./config.yaml"]).await?;
+    // The gateway of `writer` has a state now, and the configuration has a version. No other file changed.
+    check_unchanged(&container, &["./config.yaml"]).await?;
     let config = container.exec(["cat", "/opt/data/config.yaml"]).await?.success();
     config.stdout_is("model:\n  default: test/model\nversion: 1");
     let backup = container.exec_sh("cmp /tmp/as-it-was/config.yaml /opt/data/config.yaml.*.bak").await?;

@@ -1,13 +1,13 @@
-//! What the dashboard cannot start with: it says so with the mend, once, and everything else goes on.
+//! Failures of the dashboard's start: it reports each once with a hint, and the container goes on.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::log_says;
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
-use super::{bound, record, slot, wanted};
+use super::{record, slot, wait_until_bound, with_dashboard};
 use crate::support::driving::{answers_at_both_doors, hermes, look};
 
-/// Something that has the port before the dashboard does, for as long as `/root/go-on` is not there.
+/// A program that holds the port before the dashboard starts, as long as `/root/go-on` does not exist.
 const TAKER: &str = r#"#!/bin/sh
 [ ! -e /root/go-on ] || exit 0
 setsid perl -MIO::Socket::INET -e '
@@ -17,8 +17,9 @@ setsid perl -MIO::Socket::INET -e '
 until [ -e /root/taken ]; do sleep 0.01; done
 "#;
 
-/// The dashboard does not run: it says these words once, in the log, on the volume and when asked; and nothing else is ill.
-async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Result<Container> {
+/// Checks that the dashboard does not run, and that log, volume and commands report it. The log does so once.
+/// The rest of the container is healthy.
+async fn check_failed_start(builder: ContainerBuilder, cause: &str, hint: &str) -> Result<Container> {
     let container = builder.cmd(["gateway", "run"]).start_ready().await?;
     let given_up = async |container: &Container| {
         let slot = slot(container).await?;
@@ -27,8 +28,8 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
     container.wait_until("it is down for good", given_up, secs(10)).await?;
     let told = log_says("dashboard: it is given up: it cannot run with its configuration (exit code 78)");
     container.wait_until("it is given up", told, secs(10)).await?;
-    // It says so on stdout, through its logger, and why on stderr: whichever comes first.
-    let all = ["error: the dashboard does not run", cause, mend];
+    // The message goes to stdout through the logger, and the cause to stderr. The order may vary.
+    let all = ["error: the dashboard does not run", cause, hint];
     let said = async |container: &Container| {
         let log = container.log().await?;
         Ok(Look::holds(all.iter().all(|words| log.contains(words)), || log))
@@ -47,7 +48,7 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
     let status = hermes(&container, "dashboard status").await?.code(1);
     ensure!(status.stdout().contains(cause), "{}", status.report(cause));
 
-    // It was wanted, and is not up.
+    // The dashboard is enabled, and not up.
     let health = hermes(&container, "health").await?.code(1);
     ensure!(health.stdout().contains("dashboard is given-up"), "{}", health.report("the dashboard by name"));
 
@@ -60,57 +61,77 @@ async fn is_told_once(builder: ContainerBuilder, cause: &str, mend: &str) -> Res
 }
 
 #[docker_test]
-async fn a_port_that_is_taken_is_told_with_its_mend_and_tried_again_at_the_next_boot() -> Result<()> {
-    let builder = wanted().file("/etc/cont-init.d/00-taker", 0o755, TAKER);
+async fn a_taken_port_is_reported_and_retried_at_boot() -> Result<()> {
+    let builder = with_dashboard().file("/etc/cont-init.d/00-taker", 0o755, TAKER);
     let cause = "listen on 0.0.0.0:9119: the port is taken";
-    let container = is_told_once(builder, cause, "choose another: HERMES_DASHBOARD_PORT").await?;
+    let container = check_failed_start(builder, cause, "choose another: HERMES_DASHBOARD_PORT").await?;
     container.exec_sh(": >/root/go-on").as_root().await?.success();
     container.restart().await?;
     container.ready().await?;
-    bound(&container).await.context("the port is free again")?;
+    wait_until_bound(&container).await.context("the port is free again")?;
     let status = hermes(&container, "dashboard status").await?.success();
     ensure!(!status.stdout().contains("could not start"), "{}", status.report("no old failure"));
     Ok(())
 }
 
 #[docker_test]
-async fn a_bad_port_is_told_with_its_mend() -> Result<()> {
-    for port in ["0", "65536", "http", "-1"] {
-        let cause = format!(
-            "HERMES_DASHBOARD_PORT in the environment is {port:?}, and must be a number from 1 to 65535"
-        );
-        let builder = wanted().env("HERMES_DASHBOARD_PORT", port);
-        is_told_once(builder, &cause, "hint: correct it").await.with_context(|| port)?;
-    }
+#[case::zero("0")]
+#[case::too_large("65536")]
+#[case::a_word("http")]
+#[case::negative("-1")]
+async fn a_bad_port_is_refused_with_a_hint(#[case] port: &str) -> Result<()> {
+    let cause =
+        format!("HERMES_DASHBOARD_PORT in the environment is {port:?}, and must be a number from 1 to 65535");
+    let builder = with_dashboard().env("HERMES_DASHBOARD_PORT", port);
+    check_failed_start(builder, &cause, "hint: correct it").await?;
+    Ok(())
+}
+
+// The address belongs to a documentation network (RFC 5737): no machine has it.
+#[docker_test]
+#[case::no_name(
+    "no such host",
+    r#"HERMES_DASHBOARD_HOST in the environment is "no such host""#,
+    "hint: correct it"
+)]
+#[case::foreign_address(
+    "192.0.2.1",
+    "listen on 192.0.2.1:9119",
+    "hint: choose another: HERMES_DASHBOARD_HOST"
+)]
+#[case::unknown_name(
+    "nowhere.invalid",
+    r#"find an address of "nowhere.invalid""#,
+    "hint: name an address of this machine"
+)]
+async fn a_bad_host_is_refused_with_a_hint(
+    #[case] host: &str,
+    #[case] cause: &str,
+    #[case] hint: &str,
+) -> Result<()> {
+    check_failed_start(with_dashboard().env("HERMES_DASHBOARD_HOST", host), cause, hint).await?;
     Ok(())
 }
 
 #[docker_test]
-async fn a_bad_host_is_told_with_its_mend() -> Result<()> {
-    let no_name = wanted().env("HERMES_DASHBOARD_HOST", "no such host");
-    is_told_once(
-        no_name,
-        r#"HERMES_DASHBOARD_HOST in the environment is "no such host""#,
-        "hint: correct it",
-    )
-    .await?;
-    // Of a documentation network (RFC 5737): no machine has it.
-    let elsewhere = wanted().env("HERMES_DASHBOARD_HOST", "192.0.2.1");
-    is_told_once(elsewhere, "listen on 192.0.2.1:9119", "hint: choose another: HERMES_DASHBOARD_HOST")
-        .await?;
-    let unknown = wanted().env("HERMES_DASHBOARD_HOST", "nowhere.invalid");
-    let cause = r#"find an address of "nowhere.invalid""#;
-    is_told_once(unknown, cause, "hint: name an address of this machine").await?;
-    Ok(())
-}
-
-#[docker_test]
-async fn a_password_that_cannot_be_had_closes_the_dashboard_instead_of_opening_it() -> Result<()> {
-    let alone = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "me");
-    let cause = "HERMES_DASHBOARD_BASIC_AUTH_USERNAME in the environment must be accompanied by a password";
-    is_told_once(alone, cause, "hint: correct it").await?;
-    let missing = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE", "/run/secrets/none");
-    let cause = "take the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there";
-    is_told_once(missing, cause, "hint: mount the file with the password in it").await?;
+#[case::name_alone(
+    "HERMES_DASHBOARD_BASIC_AUTH_USERNAME",
+    "me",
+    "HERMES_DASHBOARD_BASIC_AUTH_USERNAME in the environment must be accompanied by a password",
+    "hint: correct it"
+)]
+#[case::missing_file(
+    "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE",
+    "/run/secrets/none",
+    "failed to read the password from /run/secrets/none, which HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_FILE names: the file is not there",
+    "hint: mount the file with the password in it"
+)]
+async fn an_unusable_password_keeps_the_dashboard_closed(
+    #[case] variable: &str,
+    #[case] value: &str,
+    #[case] cause: &str,
+    #[case] hint: &str,
+) -> Result<()> {
+    check_failed_start(with_dashboard().env(variable, value), cause, hint).await?;
     Ok(())
 }

@@ -1,18 +1,18 @@
-//! Who is let in without a password: who has the token, of the link in the log.
+//! Access without a password: with the token, or with the link in the log.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Request, log_says};
 use hermes_harness::{Container, Volume, docker_test, secs};
 
 use super::{
-    PORT, TOKEN, bound, enter, link, path_of, serving, session_of, slot, status_becomes, status_with, token,
-    wanted,
+    PORT, TOKEN, enter, link, path_of_link, session_of, slot, start_dashboard, status_with, token,
+    wait_for_status, wait_until_bound, with_dashboard,
 };
 use crate::support::driving::hermes;
 
 #[docker_test]
-async fn on_a_public_address_nothing_is_answered_to_who_is_not_logged_in() -> Result<()> {
-    let container = serving(wanted()).await?;
+async fn requests_without_a_login_are_refused() -> Result<()> {
+    let container = start_dashboard(with_dashboard()).await?;
     let api = container.http_get(PORT, "/api/profiles", &[]).await?;
     ensure!(api.status == 401 && api.text().contains("unauthenticated"), "{}: {}", api.status, api.text());
     let page = container.http_get(PORT, "/", &[]).await?;
@@ -23,16 +23,16 @@ async fn on_a_public_address_nothing_is_answered_to_who_is_not_logged_in() -> Re
     for wrong in ["Bearer nonsense", "Basic aGVybWVzOmhlcm1lcw==", "Bearer "] {
         ensure!(status_with(&container, ("Authorization", wrong)).await? == 401, "{wrong}");
     }
-    // What a probe asks is open, and says next to nothing.
+    // The status for probes is open, and reveals almost no information.
     let open = container.http_get(PORT, "/api/status", &[]).await?;
     ensure!(open.status == 200 && open.text().contains(r#""auth_required":true"#), "{}", open.text());
     Ok(())
 }
 
 #[docker_test]
-async fn the_link_in_the_log_logs_in_and_so_it_does_after_a_restart_and_in_a_new_container() -> Result<()> {
+async fn the_login_link_survives_a_restart_and_a_new_container() -> Result<()> {
     let volume = Volume::new().await?;
-    let container = serving(wanted().volume(&volume, "/opt/data")).await?;
+    let container = start_dashboard(with_dashboard().volume(&volume, "/opt/data")).await?;
     let facts = container.file(TOKEN).await?.context("there is a token")?;
     ensure!(facts.mode & 0o7777 == 0o600 && (facts.uid, facts.gid) == (10000, 10000), "{facts:?}");
     let first = token(&container).await?;
@@ -43,10 +43,10 @@ async fn the_link_in_the_log_logs_in_and_so_it_does_after_a_restart_and_in_a_new
         .wait_until("the link is in the log", log_says(&format!("dashboard: open {link}\n")), secs(5))
         .await?;
 
-    let wrong = path_of(&link)?.replace(&first, &"0".repeat(first.len()));
+    let wrong = path_of_link(&link)?.replace(&first, &"0".repeat(first.len()));
     let refused = container.http_get(PORT, &wrong, &[]).await?;
     ensure!(refused.status == 401 && refused.header("set-cookie").is_none(), "{refused:?}");
-    let opened = container.http_get(PORT, path_of(&link)?, &[]).await?;
+    let opened = container.http_get(PORT, path_of_link(&link)?, &[]).await?;
     let cookie = session_of(&opened)?;
     ensure!(opened.status == 200, "{opened:?}");
     let attributes = opened.header("set-cookie").unwrap_or_default();
@@ -59,27 +59,31 @@ async fn the_link_in_the_log_logs_in_and_so_it_does_after_a_restart_and_in_a_new
     // The login and the token outlive the process and the container.
     container.restart().await?;
     container.ready().await?;
-    bound(&container).await?;
+    wait_until_bound(&container).await?;
     ensure!(token(&container).await? == first, "the token is another");
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200, "the restart logged out");
     container.stop().await?;
     container.remove().await?;
-    let container = serving(wanted().volume(&volume, "/opt/data")).await?;
+    let container = start_dashboard(with_dashboard().volume(&volume, "/opt/data")).await?;
     ensure!(token(&container).await? == first, "the token is another");
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200, "the new container logged out");
-    session_of(&container.http_get(PORT, path_of(&link)?, &[]).await?)?;
+    session_of(&container.http_get(PORT, path_of_link(&link)?, &[]).await?)?;
     Ok(())
 }
 
 #[docker_test]
-async fn the_link_can_be_asked_for_the_moment_that_the_container_was_started() -> Result<()> {
-    // As the README has it: two lines that are pasted at once.
+async fn the_link_is_available_right_after_the_start() -> Result<()> {
+    // The README pastes two lines at once.
     for _ in 0..3 {
-        let container = wanted().start().await?;
+        let container = with_dashboard().start().await?;
         let link = link(&container).await?;
         ensure!(link.starts_with("http://localhost:9119/login?token="), "{link}");
     }
-    // Where none is wanted nobody waits for one.
+    Ok(())
+}
+
+#[docker_test]
+async fn the_link_command_fails_at_once_without_a_dashboard() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let told = hermes(&container, "dashboard link").await?.code(1).stderr();
     ensure!(told.contains("has never run on this volume"), "{told}");
@@ -88,7 +92,7 @@ async fn the_link_can_be_asked_for_the_moment_that_the_container_was_started() -
 
 #[docker_test]
 async fn insecure_is_a_warning_and_opens_nothing() -> Result<()> {
-    let container = serving(wanted().env("HERMES_DASHBOARD_INSECURE", "1")).await?;
+    let container = start_dashboard(with_dashboard().env("HERMES_DASHBOARD_INSECURE", "1")).await?;
     let warning = "dashboard: warning: HERMES_DASHBOARD_INSECURE has no effect";
     container.wait_until("it warns", log_says(warning), secs(5)).await?;
     ensure!(container.http_get(PORT, "/api/profiles", &[]).await?.status == 401);
@@ -97,8 +101,8 @@ async fn insecure_is_a_warning_and_opens_nothing() -> Result<()> {
 }
 
 #[docker_test]
-async fn logout_all_ends_every_session_of_the_running_dashboard_at_once() -> Result<()> {
-    let container = serving(wanted()).await?;
+async fn logout_all_ends_every_session_at_once() -> Result<()> {
+    let container = start_dashboard(with_dashboard()).await?;
     let token = token(&container).await?;
     let mut cookies = Vec::new();
     for _ in 0..2 {
@@ -110,27 +114,27 @@ async fn logout_all_ends_every_session_of_the_running_dashboard_at_once() -> Res
     }
     hermes(&container, "dashboard logout --all").await?.success().stdout_is("everybody is logged out");
     for cookie in &cookies {
-        status_becomes(&container, cookie, 401).await?;
+        wait_for_status(&container, cookie, 401).await?;
     }
     ensure!(slot(&container).await?.pid == before, "it was started again");
-    // The link is still the link.
+    // The link stays valid.
     session_of(&enter(&container, "hermes", &token).await?)?;
     Ok(())
 }
 
 #[docker_test]
 async fn a_new_token_makes_the_old_link_worthless_at_once() -> Result<()> {
-    let container = serving(wanted()).await?;
+    let container = start_dashboard(with_dashboard()).await?;
     let before = slot(&container).await?.pid;
     let mut old = link(&container).await?;
     for _ in 0..3 {
         let told = hermes(&container, "dashboard logout --all --new-token").await?.success().text();
         let new = told.lines().last().unwrap_or_default().to_owned();
         ensure!(new != old && new == link(&container).await?, "{told}");
-        // No waiting: revoked means revoked when the command returns.
-        let refused = container.http_get(PORT, path_of(&old)?, &[]).await?;
+        // The old link is invalid as soon as the command returns.
+        let refused = container.http_get(PORT, path_of_link(&old)?, &[]).await?;
         ensure!(refused.status == 401 && refused.header("set-cookie").is_none(), "{refused:?}");
-        session_of(&container.http_get(PORT, path_of(&new)?, &[]).await?)?;
+        session_of(&container.http_get(PORT, path_of_link(&new)?, &[]).await?)?;
         old = new;
     }
     container.wait_until("the new link is in the log", log_says(&old), secs(10)).await?;
@@ -140,13 +144,13 @@ async fn a_new_token_makes_the_old_link_worthless_at_once() -> Result<()> {
 
 #[docker_test]
 async fn a_right_token_is_never_throttled() -> Result<()> {
-    let container = serving(wanted()).await?;
+    let container = start_dashboard(with_dashboard()).await?;
     let token = token(&container).await?;
     for count in 0..30 {
         let path = format!("/login?token=x{count}");
         ensure!(container.http_get(PORT, &path, &[]).await?.status == 401);
         ensure!(enter(&container, "monitor", &format!("wrong {count}")).await?.status == 401);
-        // The login of a proxy in front.
+        // A proxy in front of the dashboard sends its own login.
         ensure!(status_with(&container, ("Authorization", "Basic bW9uaXRvcjpwdw==")).await? == 401);
     }
     session_of(&enter(&container, "hermes", &token).await?)?;
@@ -155,19 +159,19 @@ async fn a_right_token_is_never_throttled() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_damaged_token_is_told_and_opens_nothing() -> Result<()> {
-    let container = serving(wanted()).await?;
+async fn a_damaged_token_stops_the_dashboard_with_a_hint() -> Result<()> {
+    let container = start_dashboard(with_dashboard()).await?;
     container.exec_sh(&format!("echo short >{TOKEN}")).await?.success();
     container.restart().await?;
     container.ready().await?;
     let told = log_says("holds no token");
     container.wait_until("it says so", told, secs(10)).await?;
-    let mend = log_says("hermes dashboard logout --all --new-token");
-    container.wait_until("and how to mend it", mend, secs(5)).await?;
+    let hint = log_says("hermes dashboard logout --all --new-token");
+    container.wait_until("its log has the hint", hint, secs(5)).await?;
     let down = async |container: &Container| {
         let slot = slot(container).await?;
         Ok(hermes_harness::Look::holds(!slot.up && !slot.wanted_up, || slot.to_string()))
     };
     container.wait_until("it is down", down, secs(10)).await?;
-    super::must_be_down(&container).await
+    super::check_down(&container).await
 }

@@ -1,18 +1,20 @@
-//! Who is let in with a password: by variable, by file, by its hash; and where the password never shows.
+//! Access with a password: from a variable, from a file, and by its hash. The password is never shown.
 
 use anyhow::{Result, ensure};
 use hermes_harness::probe::{Request, slot_ready};
 use hermes_harness::{Container, Volume, docker_test, secs};
 
-use super::{PORT, TOKEN, bound, enter, serving, session_of, slot, status_with, wanted};
+use super::{
+    PORT, TOKEN, enter, session_of, slot, start_dashboard, status_with, wait_until_bound, with_dashboard,
+};
 use crate::support::driving::{hermes, ready_pid};
 use crate::support::setting_up::on_volume;
 
 const PASSWORD: &str = "Never-to-be-seen 0815 ü%";
 const VARIABLE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
 
-/// The right password logs in, others do not, and there is no token beside it.
-async fn only_the_password_logs_in(container: &Container, user: &str) -> Result<String> {
+/// Checks that only the right password logs in, and that no token exists.
+async fn check_logins(container: &Container, user: &str) -> Result<String> {
     for (user, password) in [(user, "wrong"), ("somebody", PASSWORD), (user, "")] {
         let refused = enter(container, user, password).await?;
         ensure!(refused.status == 401 && refused.header("set-cookie").is_none(), "{user}: {refused:?}");
@@ -27,43 +29,43 @@ async fn only_the_password_logs_in(container: &Container, user: &str) -> Result<
 }
 
 #[docker_test]
-async fn a_password_of_a_variable_logs_in_and_shows_nowhere() -> Result<()> {
-    let container = wanted()
+async fn a_password_variable_logs_in_and_stays_hidden() -> Result<()> {
+    let container = with_dashboard()
         .env(VARIABLE, PASSWORD)
         .env("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "ada")
         .cmd(["gateway", "run"])
         .start_ready()
         .await?;
-    bound(&container).await?;
-    let cookie = only_the_password_logs_in(&container, "ada").await?;
-    shows_nowhere(&container, &cookie).await?;
-    // The dashboard reads its configuration anew, and the variable is above it.
+    wait_until_bound(&container).await?;
+    let cookie = check_logins(&container, "ada").await?;
+    check_password_is_hidden(&container, &cookie).await?;
+    // The dashboard reads its configuration again, and the variable overrides it.
     hermes(&container, "config set dashboard.auth token").await?.success();
     ensure!(asks_for_a_password(&container).await?);
     Ok(())
 }
 
 #[docker_test]
-async fn a_password_of_a_file_that_root_alone_reads_logs_in_and_shows_nowhere() -> Result<()> {
+async fn a_password_file_of_root_logs_in_and_stays_hidden() -> Result<()> {
     let secrets = Volume::new().await?;
     on_volume(&secrets, &format!("printf '%s\\n' '{PASSWORD}' >password; chmod 400 password; chmod 700 ."))
         .await?;
-    let container = wanted()
+    let container = with_dashboard()
         .volume_read_only(&secrets, "/run/secrets")
         .env(&format!("{VARIABLE}_FILE"), "/run/secrets/password")
         .cmd(["gateway", "run"])
         .start_ready()
         .await?;
-    bound(&container).await?;
-    let cookie = only_the_password_logs_in(&container, "hermes").await?;
-    shows_nowhere(&container, &cookie).await?;
+    wait_until_bound(&container).await?;
+    let cookie = check_logins(&container, "hermes").await?;
+    check_password_is_hidden(&container, &cookie).await?;
     let inspected = serde_json::to_string(&container.inspect().await?)?;
     ensure!(!inspected.contains("0815"), "docker inspect tells it");
     Ok(())
 }
 
-/// In no log, in the environment of no gateway, in no answer, in no file of the volume.
-async fn shows_nowhere(container: &Container, cookie: &str) -> Result<()> {
+/// Checks that no log, gateway environment, answer or file of the volume holds the password.
+async fn check_password_is_hidden(container: &Container, cookie: &str) -> Result<()> {
     hermes(container, "profile create coder").await?.success();
     hermes(container, "-p coder gateway start").await?.success();
     let ready = slot_ready("gateway-default");
@@ -107,7 +109,7 @@ async fn shows_nowhere(container: &Container, cookie: &str) -> Result<()> {
     Ok(())
 }
 
-/// The login page asks for a name and a password, and not for the token.
+/// Returns `true` if the login page asks for a name and a password, and `false` if it asks for the token.
 async fn asks_for_a_password(container: &Container) -> Result<bool> {
     let page = container.http_get(PORT, "/login", &[]).await?.text();
     let (password, token) = (page.contains("for=\"username\""), page.contains("hermes dashboard link"));
@@ -116,8 +118,8 @@ async fn asks_for_a_password(container: &Container) -> Result<bool> {
 }
 
 #[docker_test]
-async fn a_configured_hash_is_in_force_at_once_and_until_unset() -> Result<()> {
-    let container = serving(wanted()).await?;
+async fn a_configured_hash_applies_at_once_and_until_unset() -> Result<()> {
+    let container = start_dashboard(with_dashboard()).await?;
     let before = slot(&container).await?.pid;
     let link = super::link(&container).await?;
     ensure!(!asks_for_a_password(&container).await?);
@@ -126,7 +128,7 @@ async fn a_configured_hash_is_in_force_at_once_and_until_unset() -> Result<()> {
     container.exec_sh(recipe).stdin(format!("{PASSWORD}\n")).await?.success();
     ensure!(asks_for_a_password(&container).await?);
     ensure!(enter(&container, "hermes", "wrong").await?.status == 401);
-    ensure!(container.http_get(PORT, super::path_of(&link)?, &[]).await?.status == 401);
+    ensure!(container.http_get(PORT, super::path_of_link(&link)?, &[]).await?.status == 401);
     let cookie = session_of(&enter(&container, "hermes", PASSWORD).await?)?;
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200);
     let shown = container.http_get(PORT, "/api/profiles/default/config", &[("Cookie", &cookie)]).await?;
@@ -134,14 +136,14 @@ async fn a_configured_hash_is_in_force_at_once_and_until_unset() -> Result<()> {
     hermes(&container, "config unset dashboard.password_hash").await?.success();
     ensure!(!asks_for_a_password(&container).await?);
     ensure!(enter(&container, "hermes", PASSWORD).await?.status == 401);
-    session_of(&container.http_get(PORT, super::path_of(&link)?, &[]).await?)?;
+    session_of(&container.http_get(PORT, super::path_of_link(&link)?, &[]).await?)?;
     ensure!(slot(&container).await?.pid == before, "it was started again");
     Ok(())
 }
 
 #[docker_test]
-async fn failed_passwords_delay_a_client_whatever_headers_it_sends() -> Result<()> {
-    let container = serving(wanted().env(VARIABLE, "right")).await?;
+async fn failed_passwords_delay_a_client_regardless_of_its_headers() -> Result<()> {
+    let container = start_dashboard(with_dashboard().env(VARIABLE, "right")).await?;
     let wrong = |from: usize| {
         Request::post("/login")
             .header("X-Forwarded-For", &format!("203.0.113.{from}"))
@@ -167,7 +169,7 @@ async fn failed_passwords_delay_a_client_whatever_headers_it_sends() -> Result<(
 
 #[docker_test]
 async fn twenty_parallel_right_logins_succeed() -> Result<()> {
-    let container = serving(wanted().env(VARIABLE, PASSWORD)).await?;
+    let container = start_dashboard(with_dashboard().env(VARIABLE, PASSWORD)).await?;
     let logins = (0..20).map(|_| enter(&container, "hermes", PASSWORD));
     for login in futures_util::future::join_all(logins).await {
         session_of(&login?)?;

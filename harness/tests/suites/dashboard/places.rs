@@ -1,15 +1,18 @@
-//! Where a dashboard runs: as the container's command, without root, with little that may be written, beside another container.
+//! Environments of a dashboard: as the container's command, without root, with few writable places, and beside another
+//! container.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Request, log_says, process_table, slot_ready};
-use hermes_harness::{Container, Look, Volume, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Look, Volume, docker_test, secs};
 
-use super::{PORT, SLOT, bound, path_of, record, serving, session_of, slot, status_with, token, wanted};
+use super::{
+    PORT, SLOT, path_of_link, record, session_of, slot, start_dashboard, status_with, token,
+    wait_until_bound, with_dashboard,
+};
 use crate::support::driving::{hermes, look};
 
 #[docker_test]
-async fn as_the_command_it_serves_in_the_foreground_reconciles_nothing_and_ends_with_the_container()
--> Result<()> {
+async fn the_dashboard_command_serves_in_the_foreground_without_gateways() -> Result<()> {
     let volume = Volume::new().await?;
     let before =
         Container::builder().volume(&volume, "/opt/data").cmd(["gateway", "run"]).start_ready().await?;
@@ -32,7 +35,7 @@ async fn as_the_command_it_serves_in_the_foreground_reconciles_nothing_and_ends_
     container.wait_until("it listens", answers, secs(10)).await?;
     let token = token(&container).await?;
     ensure!(status_with(&container, ("Authorization", &format!("Bearer {token}"))).await? == 200);
-    // It is the command, not the slot, and nothing else was started.
+    // The command serves, not the slot. No other process was started.
     ensure!(!slot(&container).await?.up, "the slot is up, too");
     let processes = container.processes().await?;
     let gateways =
@@ -48,7 +51,7 @@ async fn as_the_command_it_serves_in_the_foreground_reconciles_nothing_and_ends_
 }
 
 #[docker_test]
-async fn as_the_command_it_ends_the_container_with_its_message_where_it_cannot_start() -> Result<()> {
+async fn the_dashboard_command_fails_with_its_error() -> Result<()> {
     let builder = Container::builder().env("HERMES_DASHBOARD_PORT", "none");
     let output = builder.run(["dashboard"]).await?.code(78);
     let stderr = output.stderr();
@@ -60,47 +63,35 @@ async fn as_the_command_it_ends_the_container_with_its_message_where_it_cannot_s
 }
 
 #[docker_test]
-async fn it_serves_without_root_rights_and_with_a_root_that_is_read_only() -> Result<()> {
-    for (what, builder) in [
-        ("--user 10000:10000", wanted().user("10000:10000")),
-        ("--read-only", wanted().read_only().tmpfs("/run", "")),
-        ("both", wanted().user("10000:10000").read_only().tmpfs("/run", "")),
-    ] {
-        let container = serving(builder).await.context(what)?;
-        let token = token(&container).await?;
-        ensure!(
-            status_with(&container, ("Authorization", &format!("Bearer {token}"))).await? == 200,
-            "{what}"
-        );
-        let bearer = format!("Bearer {token}");
-        let create =
-            Request::post("/api/profiles").header("Authorization", &bearer).json(r#"{"name":"coder"}"#);
-        let created = container.http(PORT, &create).await?;
-        ensure!(created.status == 201, "{what}: {}", created.text());
-        let start = Request::post("/api/profiles/coder/start").header("Authorization", &bearer);
-        let started = container.http(PORT, &start).await?;
-        ensure!(
-            started.status == 200 && started.text().contains(r#""state":"running""#),
-            "{what}: {}",
-            started.text()
-        );
-        let pid = slot(&container).await?.pid.context("it is up")?;
-        container.kill_process(pid, "KILL").await?;
-        let other = hermes_harness::probe::slot_pid_other_than(SLOT, pid);
-        container.wait_until("it is back", other, secs(10)).await.context(what)?;
-        bound(&container).await?;
-    }
+#[case::without_root(with_dashboard().user("10000:10000"))]
+#[case::read_only(with_dashboard().read_only().tmpfs("/run", ""))]
+#[case::both(with_dashboard().user("10000:10000").read_only().tmpfs("/run", ""))]
+async fn the_dashboard_serves_with_few_rights(#[case] builder: ContainerBuilder) -> Result<()> {
+    let container = start_dashboard(builder).await?;
+    let bearer = format!("Bearer {}", token(&container).await?);
+    ensure!(status_with(&container, ("Authorization", &bearer)).await? == 200);
+    let create = Request::post("/api/profiles").header("Authorization", &bearer).json(r#"{"name":"coder"}"#);
+    let created = container.http(PORT, &create).await?;
+    ensure!(created.status == 201, "{}", created.text());
+    let start = Request::post("/api/profiles/coder/start").header("Authorization", &bearer);
+    let started = container.http(PORT, &start).await?;
+    ensure!(started.status == 200 && started.text().contains(r#""state":"running""#), "{}", started.text());
+    let pid = slot(&container).await?.pid.context("it is up")?;
+    container.kill_process(pid, "KILL").await?;
+    let other = hermes_harness::probe::slot_pid_other_than(SLOT, pid);
+    container.wait_until("it is back", other, secs(10)).await?;
+    wait_until_bound(&container).await?;
     Ok(())
 }
 
 #[docker_test]
-async fn on_a_volume_that_takes_nothing_the_link_is_for_this_start_alone_and_works() -> Result<()> {
+async fn a_read_only_volume_gives_a_link_for_one_start() -> Result<()> {
     let volume = Volume::new().await?;
     Container::builder().volume(&volume, "/opt/data").run(["true"]).await?.success();
-    let container = serving(wanted().volume_read_only(&volume, "/opt/data")).await?;
+    let container = start_dashboard(with_dashboard().volume_read_only(&volume, "/opt/data")).await?;
     let warning = "dashboard: warning: the volume is read-only, so the link changes at each start";
     container.wait_until("it warns", log_says(warning), secs(10)).await?;
-    // That of this start, which may be in the log a moment after the port is bound.
+    // The link of a start may appear in the log a moment after the port is bound.
     let link_of_start = async |start: usize| -> Result<String> {
         let link = async |container: &Container| {
             let log = container.log().await?;
@@ -121,28 +112,29 @@ async fn on_a_volume_that_takes_nothing_the_link_is_for_this_start_alone_and_wor
         "{told}"
     );
     let first = link_of_start(1).await?;
-    let cookie = session_of(&container.http_get(PORT, path_of(&first)?, &[]).await?)?;
+    let cookie = session_of(&container.http_get(PORT, path_of_link(&first)?, &[]).await?)?;
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 200);
     container.restart().await?;
     container.ready().await?;
-    bound(&container).await?;
+    wait_until_bound(&container).await?;
     let second = link_of_start(2).await?;
     ensure!(second != first, "the link outlived its start");
-    ensure!(container.http_get(PORT, path_of(&first)?, &[]).await?.status == 401, "the old link lets in");
+    ensure!(
+        container.http_get(PORT, path_of_link(&first)?, &[]).await?.status == 401,
+        "the old link lets in"
+    );
     ensure!(status_with(&container, ("Cookie", &cookie)).await? == 401, "the login outlived its start");
-    session_of(&container.http_get(PORT, path_of(&second)?, &[]).await?)?;
+    session_of(&container.http_get(PORT, path_of_link(&second)?, &[]).await?)?;
     Ok(())
 }
 
 #[docker_test]
-async fn on_a_volume_of_another_container_it_shows_all_and_refuses_to_drive_saying_whose_it_is() -> Result<()>
-{
+async fn a_volume_held_by_another_container_can_only_be_viewed() -> Result<()> {
     let volume = Volume::new().await?;
-    let on =
-        |builder: hermes_harness::ContainerBuilder, name| builder.volume(&volume, "/opt/data").hostname(name);
+    let on = |builder: ContainerBuilder, name| builder.volume(&volume, "/opt/data").hostname(name);
     let first = on(Container::builder(), "first").cmd(["gateway", "run"]).start_ready().await?;
     first.wait_until("its gateway runs", slot_ready("gateway-default"), secs(10)).await?;
-    let second = serving(on(wanted(), "second")).await?;
+    let second = start_dashboard(on(with_dashboard(), "second")).await?;
     let token = token(&second).await?;
     let bearer = ("Authorization", &*format!("Bearer {token}"));
     for verb in ["start", "restart", "stop"] {
@@ -156,7 +148,7 @@ async fn on_a_volume_of_another_container_it_shows_all_and_refuses_to_drive_sayi
     ensure!(page.status == 200 && page.text().contains("belongs to the container"), "{}", page.text());
     first.wait_until("nothing happened to it", slot_ready("gateway-default"), secs(10)).await?;
 
-    // The other one ends, and what was refused is done.
+    // The other container ends, and the refused order succeeds.
     first.stop().await?;
     second.wait_until("it took over", slot_ready("gateway-default"), secs(20)).await?;
     let order = Request::post("/api/profiles/default/restart").header(bearer.0, bearer.1);

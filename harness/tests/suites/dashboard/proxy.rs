@@ -1,4 +1,4 @@
-//! Behind a reverse proxy: the recipe of `docs/dashboard.md`, run by a real nginx.
+//! The dashboard behind a reverse proxy: the recipe of `docs/dashboard.md`, run by a real nginx.
 
 mod nginx;
 
@@ -9,9 +9,9 @@ use hermes_harness::probe::Request;
 use hermes_harness::{Container, ContainerBuilder, docker_test};
 
 use self::nginx::{NAME, Nginx, block};
-use super::{PORT, link, path_of, serving, session_of, token, wanted};
+use super::{PORT, link, path_of_link, session_of, start_dashboard, token, with_dashboard};
 
-/// A browser's address; another's.
+/// The addresses of two browsers.
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
 const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3));
 
@@ -26,14 +26,14 @@ struct Site {
 
 impl Site {
     async fn start(trusts_the_proxy: bool) -> Result<Self> {
-        let site = Self::of(wanted(), trusts_the_proxy).await?;
+        let site = Self::of(with_dashboard(), trusts_the_proxy).await?;
         let token = token(&site.container).await?;
         Ok(Self { token, ..site })
     }
 
-    /// With a password, which is in the place of the token.
+    /// Starts a site with a password instead of the token.
     async fn with_password(trusts_the_proxy: bool) -> Result<Self> {
-        let builder = wanted().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD);
+        let builder = with_dashboard().env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD);
         let site = Self::of(builder, trusts_the_proxy).await?;
         Ok(Self { token: PASSWORD.to_owned(), ..site })
     }
@@ -50,12 +50,12 @@ impl Site {
         if trusts_the_proxy {
             builder = builder.env("HERMES_DASHBOARD_TRUSTED_PROXIES", &trusted()?);
         }
-        let container = serving(builder).await?;
+        let container = start_dashboard(builder).await?;
         let nginx = Nginx::in_front_of(container.published_port(PORT).await?).await?;
         Ok(Self { container, nginx, token: String::new() })
     }
 
-    /// A form of the page of this site.
+    /// Returns a form of a page of this site.
     fn form(&self, path: &str, fields: &[(&str, &str)]) -> Request {
         Request::post(path).header("Origin", &self.nginx.origin()).form(fields)
     }
@@ -71,7 +71,7 @@ impl Site {
     }
 }
 
-/// The variables of the command above the recipe.
+/// Returns the variables of the command above the recipe.
 fn variables() -> Result<Vec<(String, String)>> {
     let document = include_str!("../../../../docs/dashboard.md");
     let (_, section) = document.split_once("## Behind a reverse proxy").context("the section is there")?;
@@ -81,7 +81,7 @@ fn variables() -> Result<Vec<(String, String)>> {
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
-/// The networks that the document trusts. The engine here may have been told to use others of the private ones.
+/// Returns the networks that the document trusts, and the private networks that the engine here may use instead.
 fn trusted() -> Result<String> {
     let variables = variables()?;
     let named = variables.iter().find(|(name, _)| name == "HERMES_DASHBOARD_TRUSTED_PROXIES");
@@ -90,8 +90,7 @@ fn trusted() -> Result<String> {
 }
 
 #[docker_test]
-async fn the_recipe_logs_in_over_tls_with_a_cookie_for_that_path_and_links_that_begin_with_it() -> Result<()>
-{
+async fn the_recipe_serves_login_and_links_below_its_path() -> Result<()> {
     let site = Site::start(true).await?;
     let stranger = site.nginx.ask(HERE, &Request::get("/hermes/")).await?;
     ensure!(stranger.status == 303 && stranger.header("location") == Some("/hermes/login"), "{stranger:?}");
@@ -123,14 +122,14 @@ async fn the_recipe_logs_in_over_tls_with_a_cookie_for_that_path_and_links_that_
         let answer = site.nginx.ask(HERE, &Request::get(&asset)).await?;
         ensure!(answer.status == 200, "{asset}: {}", answer.status);
     }
-    // The link is for the path, too.
+    // The link contains the path as well.
     let link = link(&site.container).await?;
-    let opened = site.nginx.ask(HERE, &Request::get(path_of(&link)?)).await?;
+    let opened = site.nginx.ask(HERE, &Request::get(path_of_link(&link)?)).await?;
     session_of(&opened)?;
     Ok(())
 }
 
-/// Where a page leads, loads from, and sends to.
+/// Returns the targets of a page's links, resources and forms.
 fn links(page: &str) -> Vec<String> {
     let mut found = Vec::new();
     for attribute in [" href=\"", " src=\"", " action=\"", " formaction=\""] {
@@ -154,14 +153,14 @@ async fn events_arrive_through_the_proxy_when_they_happen() -> Result<()> {
             .json(&format!(r#"{{"name":"{name}"}}"#));
         let created = site.nginx.ask(HERE, &create).await?;
         ensure!(created.status == 201, "{}: {}", created.status, created.text());
-        // The answer is not at its end, and never will be.
+        // The answer never ends.
         stream.until(&format!("\"name\":\"{name}\"")).await?;
     }
     Ok(())
 }
 
 #[docker_test]
-async fn a_page_of_another_origin_changes_nothing_and_another_name_is_not_answered() -> Result<()> {
+async fn foreign_origins_and_host_names_are_refused() -> Result<()> {
     let site = Site::start(true).await?;
     let session = site.logged_in().await?;
     let page = site.nginx.ask(HERE, &Request::get("/hermes/").header("Cookie", &session)).await?.text();
@@ -188,7 +187,7 @@ async fn a_page_of_another_origin_changes_nothing_and_another_name_is_not_answer
 }
 
 #[docker_test]
-async fn failed_logins_count_for_the_address_behind_a_trusted_proxy_whatever_it_says_itself() -> Result<()> {
+async fn failed_logins_count_per_client_behind_a_trusted_proxy() -> Result<()> {
     let site = Site::with_password(true).await?;
     for attempt in 0..5 {
         let form = site
@@ -204,7 +203,7 @@ async fn failed_logins_count_for_the_address_behind_a_trusted_proxy_whatever_it_
 }
 
 #[docker_test]
-async fn behind_a_proxy_that_is_not_trusted_all_wait_together_and_no_cookie_is_secure() -> Result<()> {
+async fn clients_behind_an_untrusted_proxy_share_one_delay() -> Result<()> {
     let site = Site::with_password(false).await?;
     let entered = site.enter(HERE, &site.token).await?;
     session_of(&entered)?;
@@ -220,11 +219,11 @@ async fn behind_a_proxy_that_is_not_trusted_all_wait_together_and_no_cookie_is_s
 }
 
 #[docker_test]
-async fn a_client_with_a_port_is_no_proxy() -> Result<()> {
-    let builder = wanted()
+async fn the_port_of_a_forwarded_client_is_ignored() -> Result<()> {
+    let builder = with_dashboard()
         .env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", PASSWORD)
         .env("HERMES_DASHBOARD_TRUSTED_PROXIES", &trusted()?);
-    let container = serving(builder).await?;
+    let container = start_dashboard(builder).await?;
     let enter = async |header: &str, client: &str, password: &str| {
         let form = Request::post("/login").header(header, client);
         container.http(PORT, &form.form(&[("username", "hermes"), ("password", password)])).await
@@ -248,7 +247,7 @@ async fn a_client_with_a_port_is_no_proxy() -> Result<()> {
 
 #[docker_test]
 async fn an_explicit_default_port_is_the_same_site() -> Result<()> {
-    let container = serving(wanted()).await?;
+    let container = start_dashboard(with_dashboard()).await?;
     let token = token(&container).await?;
     let enter = async |headers: &[(&str, &str)]| {
         let form =
@@ -262,7 +261,7 @@ async fn an_explicit_default_port_is_the_same_site() -> Result<()> {
             .as_slice(),
         &[("Host", "localhost:443"), ("Origin", "https://localhost")],
         &[("Host", "localhost"), ("Origin", "http://localhost:80")],
-        // `Referrer-Policy: no-referrer` of a proxy.
+        // A proxy with `Referrer-Policy: no-referrer` causes this origin.
         &[("Host", "localhost"), ("Origin", "null"), ("Sec-Fetch-Site", "same-origin")],
     ] {
         ensure!(enter(headers).await? == 303, "{headers:?}");

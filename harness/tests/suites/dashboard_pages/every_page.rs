@@ -1,13 +1,13 @@
-//! Every page, for whoever sees little or has little room.
+//! Every page, for people with poor eyesight or a small screen.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
 
-use super::{Dash, must_be_calm, with_dashboard};
+use super::{Dash, check_no_complaints, with_dashboard};
 use crate::support::gateways::{PlantedProfiles as _, gateway_is};
 
 #[docker_test]
-async fn every_page_can_be_used_in_light_and_dark_on_a_phone_and_on_a_desk() -> Result<()> {
+async fn every_page_is_accessible_in_each_size_and_colour() -> Result<()> {
     let dash = Dash::of(
         with_dashboard()
             .profile("coder")
@@ -22,7 +22,7 @@ async fn every_page_can_be_used_in_light_and_dark_on_a_phone_and_on_a_desk() -> 
         .await?;
     let browser = Browser::builder().start().await?;
     let mut found = Vec::new();
-    look_at(&browser, &dash, &["/login", "/login?token=0000"], &mut found).await?;
+    collect_findings(&browser, &dash, &["/login", "/login?token=0000"], &mut found).await?;
     browser.new_console().await?;
     dash.enter(&browser).await?;
     let pages = [
@@ -37,15 +37,20 @@ async fn every_page_can_be_used_in_light_and_dark_on_a_phone_and_on_a_desk() -> 
         "/doctor",
         "/profiles/coder/delete",
     ];
-    look_at(&browser, &dash, &pages, &mut found).await?;
-    must_be_calm(&browser, "on all pages").await?;
-    look_at(&browser, &dash, &["/nowhere", "/profiles/nobody"], &mut found).await?;
+    collect_findings(&browser, &dash, &pages, &mut found).await?;
+    check_no_complaints(&browser, "on all pages").await?;
+    collect_findings(&browser, &dash, &["/nowhere", "/profiles/nobody"], &mut found).await?;
     ensure!(found.is_empty(), "{found:#?}");
     Ok(())
 }
 
-/// Looks at pages in each size and each colour; what makes them hard to use is added to `found`.
-async fn look_at(browser: &Browser, dash: &Dash, pages: &[&str], found: &mut Vec<String>) -> Result<()> {
+/// Opens pages in each size and each colour scheme, and adds the findings to `found`.
+async fn collect_findings(
+    browser: &Browser,
+    dash: &Dash,
+    pages: &[&str],
+    found: &mut Vec<String>,
+) -> Result<()> {
     for page in pages {
         browser.goto(&dash.url(page)).await?;
         browser.wait_for("main h1").await?;

@@ -4,20 +4,20 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
 use serde_json::json;
 
-use super::{Dash, must_be_calm, row_says};
+use super::{Dash, check_no_complaints, row_says};
 
-/// Whether a person sees where the focus is.
+/// A script that returns `true` if a person can see the focus.
 const SEEN: &str = "const style = getComputedStyle(document.activeElement); const box = document.activeElement.getBoundingClientRect(); \
     return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2 && box.width > 1 && box.left >= 0;";
 
-/// What has the focus: its tag and its name, as in `button Create`.
+/// Returns the focused element: its tag and its name, as in `button Create`.
 async fn focused(browser: &Browser) -> Result<String> {
     const NAME: &str = "const e = document.activeElement; return e ? (e.tagName.toLowerCase() + ' ' + \
         (e.getAttribute('aria-label') || e.innerText || e.name || e.id || '').trim()) : '';";
     Ok(browser.evaluate(NAME).await?)
 }
 
-/// Presses Tab until the focus is there; what had it on the way.
+/// Presses Tab until the element has the focus, and returns the elements on the way.
 async fn tab_to(browser: &Browser, wanted: &str) -> Result<Vec<String>> {
     let mut way = Vec::new();
     for _ in 0..40 {
@@ -59,11 +59,11 @@ async fn an_agent_is_created_and_started_with_the_keyboard_alone() -> Result<()>
     tab_to(&browser, "button Start typist").await?;
     browser.press("Space").await?;
     row_says(&browser, "typist", "running").await?;
-    // The row is another now, and whoever is in it stays there.
+    // The row was replaced, and the focus stays in it.
     let now = focused(&browser).await?;
     ensure!(now.ends_with(" typist"), "the focus went to {now:?}");
 
-    // On its own page, too.
+    // The agent's own page works in the same way.
     browser.goto(&dash.url("/profiles/typist")).await?;
     tab_to(&browser, "button Stop typist").await?;
     browser.press("Enter").await?;
@@ -77,5 +77,5 @@ async fn an_agent_is_created_and_started_with_the_keyboard_alone() -> Result<()>
     tab_to(&browser, "a Skip to the content").await?;
     browser.press("Enter").await?;
     ensure!(tab_to(&browser, "input q").await? == ["input q"]);
-    must_be_calm(&browser, "by keyboard").await
+    check_no_complaints(&browser, "by keyboard").await
 }

@@ -1,26 +1,27 @@
-//! One agent from its creation to its end, in a browser alone.
+//! One agent from its creation to its deletion, in the browser alone.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
 use serde_json::json;
 
-use super::{Dash, mark, must_be_calm, must_be_marked, must_complain_of, row, row_is_gone, row_says};
+use super::{
+    Dash, check_complaints, check_marked, check_no_complaints, mark, row, row_says, wait_until_row_is_gone,
+};
 
-/// How many lines of the log that is shown hold a word.
+/// Returns a script that counts the shown lines of the log with a word.
 fn lines_with(word: &str) -> String {
     format!(
         "[...document.querySelectorAll('#log span')].filter((line) => line.textContent.includes('{word}')).length"
     )
 }
 
-async fn log_comes_to_hold(browser: &Browser, word: &str, lines: u64) -> Result<()> {
+async fn wait_for_log_lines(browser: &Browser, word: &str, lines: u64) -> Result<()> {
     let script = format!("const n = {}; return n === {lines} || n;", lines_with(word));
     Ok(browser.wait_for_script(&format!("{lines} lines with {word:?} in the log"), &script).await?)
 }
 
 #[docker_test]
-async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_single_reload_or_complaint()
--> Result<()> {
+async fn an_agent_lives_and_ends_without_a_page_reload() -> Result<()> {
     let dash = Dash::up().await?;
     let browser = Browser::builder().start().await?;
     let link = dash.link_of_the_log().await?;
@@ -43,16 +44,16 @@ async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_singl
             "return document.querySelector('.summary').textContent.trim() === '2 agents, 1 running'",
         )
         .await?;
-    must_be_marked(&browser).await?;
-    must_be_calm(&browser, "on the overview").await?;
+    check_marked(&browser).await?;
+    check_no_complaints(&browser, "on the overview").await?;
 
     browser.click(&row("coder", "th a")).await?;
     browser.wait_for("h1[data-watch=coder] .state.good").await?;
     mark(&browser).await?;
-    log_comes_to_hold(&browser, "is ready", 1).await?;
-    // Somebody else restarts it.
+    wait_for_log_lines(&browser, "is ready", 1).await?;
+    // Another user restarts it.
     dash.sh("hermes -p coder gateway restart").await?;
-    log_comes_to_hold(&browser, "is ready", 2).await?;
+    wait_for_log_lines(&browser, "is ready", 2).await?;
 
     browser.click("#pause").await?;
     dash.sh("echo 'held back' >>/opt/data/logs/gateways/coder/current").await?;
@@ -64,8 +65,8 @@ async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_singl
         .await?;
     ensure!(browser.execute(&format!("return {}", lines_with("held back"))).await? == json!(0));
     browser.click("#pause").await?;
-    log_comes_to_hold(&browser, "held back", 1).await?;
-    must_be_marked(&browser).await?;
+    wait_for_log_lines(&browser, "held back", 1).await?;
+    check_marked(&browser).await?;
 
     browser.fill("#search", "is ready").await?;
     browser.click_text("Search").await?;
@@ -79,27 +80,27 @@ async fn an_agent_is_created_started_watched_stopped_and_deleted_without_a_singl
     ensure!(others == json!(0), "{others} lines do not hold it");
     browser.click_text("Show all").await?;
     browser.wait_for("#pause").await?;
-    log_comes_to_hold(&browser, "held back", 1).await?;
+    wait_for_log_lines(&browser, "held back", 1).await?;
 
     mark(&browser).await?;
     browser.click_text("Stop").await?;
     browser.wait_for("h1 .state.quiet").await?;
     browser.wait_for_text("coder is stopped.").await?;
     browser.wait_for("button[value=\"start:coder\"]").await?;
-    must_be_marked(&browser).await?;
-    must_be_calm(&browser, "on its page").await?;
+    check_marked(&browser).await?;
+    check_no_complaints(&browser, "on its page").await?;
 
     browser.click_text("Delete…").await?;
     browser.fill("#confirm", "code").await?;
     browser.click("form button.danger").await?;
     browser.wait_for_text("nothing was deleted").await?;
-    // Chromium names every answer that is a refusal.
-    must_complain_of(&browser, "after the wrong name", "422 (Unprocessable").await?;
+    // Chromium logs every refused request.
+    check_complaints(&browser, "after the wrong name", "422 (Unprocessable").await?;
     ensure!(dash.sh("ls /opt/data/profiles").await? == "coder");
     browser.fill("#confirm", "coder").await?;
     browser.click("form button.danger").await?;
     browser.wait_for_text("coder was deleted.").await?;
-    row_is_gone(&browser, "coder").await?;
+    wait_until_row_is_gone(&browser, "coder").await?;
     ensure!(dash.sh("ls /opt/data/profiles").await?.is_empty());
-    must_be_calm(&browser, "at the end").await
+    check_no_complaints(&browser, "at the end").await
 }

@@ -1,10 +1,10 @@
-//! Who may see anything, and for how long.
+//! Access to the pages, and its end.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
 use serde_json::json;
 
-use super::{Dash, must_be_calm, with_dashboard};
+use super::{Dash, check_no_complaints, with_dashboard};
 
 async fn with_password() -> Result<Dash> {
     let user = ("HERMES_DASHBOARD_BASIC_AUTH_USERNAME", "ada");
@@ -19,19 +19,18 @@ async fn log_in(browser: &Browser, password: &str) -> Result<()> {
     Ok(())
 }
 
-/// What only who is logged in may see.
+/// A script that counts the elements for logged-in users.
 const INSIDE: &str = "return document.querySelectorAll('#profiles, nav').length";
 
 #[docker_test]
-async fn a_wrong_password_is_told_and_who_has_logged_out_sees_nothing_any_more_by_the_back_button()
--> Result<()> {
+async fn a_wrong_password_and_a_logout_hide_everything() -> Result<()> {
     let dash = with_password().await?;
     let browser = Browser::builder().start().await?;
     browser.goto(&dash.url("/")).await?;
     browser.wait_for("#username").await?;
     ensure!(browser.execute(INSIDE).await? == json!(0));
     ensure!(browser.findings().await?.is_empty(), "{:#?}", browser.findings().await?);
-    must_be_calm(&browser, "at the door").await?;
+    check_no_complaints(&browser, "at the door").await?;
 
     log_in(&browser, "difference engin").await?;
     browser.wait_for_text("the name or the password is wrong").await?;
@@ -45,7 +44,7 @@ async fn a_wrong_password_is_told_and_who_has_logged_out_sees_nothing_any_more_b
     browser.wait_for(".boot").await?;
     browser.click_text("Log out").await?;
     browser.wait_for("#username").await?;
-    must_be_calm(&browser, "inside").await?;
+    check_no_complaints(&browser, "inside").await?;
     browser.back().await?;
     browser.wait_for("#username").await?;
     ensure!(browser.execute(INSIDE).await? == json!(0));
@@ -55,7 +54,7 @@ async fn a_wrong_password_is_told_and_who_has_logged_out_sees_nothing_any_more_b
 }
 
 #[docker_test]
-async fn logging_everybody_out_sends_an_open_page_to_the_login_within_seconds() -> Result<()> {
+async fn a_global_logout_sends_open_pages_to_the_login() -> Result<()> {
     let dash = with_password().await?;
     let browser = Browser::builder().start().await?;
     browser.goto(&dash.url("/login")).await?;
@@ -70,7 +69,7 @@ async fn logging_everybody_out_sends_an_open_page_to_the_login_within_seconds() 
 }
 
 #[docker_test]
-async fn a_link_that_is_not_valid_and_a_wrong_token_are_told_and_let_nobody_in() -> Result<()> {
+async fn an_invalid_link_and_a_wrong_token_are_refused() -> Result<()> {
     let dash = Dash::up().await?;
     let browser = Browser::builder().start().await?;
     browser.goto(&dash.url("/login?token=0000")).await?;

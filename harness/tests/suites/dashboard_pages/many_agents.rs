@@ -12,22 +12,22 @@ use crate::support::gateways::PlantedProfiles as _;
 const SHOWN: &str =
     "[...document.querySelectorAll('#profiles tbody tr')].filter((row) => !row.hidden).length";
 
-/// How long a letter takes to be followed, in milliseconds, with what the browser has to lay out anew.
+/// A script that returns the time to apply one letter, in milliseconds, including the new layout.
 const FILTER: &str = "const field = document.getElementById('q'); const began = performance.now(); \
     field.value = 'agent-7'; field.dispatchEvent(new Event('input', { bubbles: true })); document.body.offsetHeight; \
     return performance.now() - began;";
 
-// It measures times, so no other test may take the processors.
+// The test measures times, so no other test may use the processors.
 #[docker_test]
 #[serial(machine)]
 async fn a_thousand_agents_are_shown_found_and_watched_within_seconds() -> Result<()> {
     let plant = "for n in $(seq -w 0 998); do mkdir -m 700 agent-$n && echo 'You are a test.' >agent-$n/SOUL.md; done\n\
                  chown -R hermes:hermes .";
-    // A slot is a dozen files and FIFOs: in memory they cost nothing.
+    // A slot is a dozen files and FIFOs. In memory they are cheap.
     let dash = Dash::of(with_dashboard().tmpfs("/run", "exec,mode=755,size=512m").plant(plant)).await?;
     let browser = Browser::builder().start().await?;
     dash.enter(&browser).await?;
-    // The quickest of three: what else this machine does is not the page's affair.
+    // The quickest of three counts, because other work on this machine disturbs.
     let mut opened = Vec::new();
     for _ in 0..3 {
         let began = Instant::now();

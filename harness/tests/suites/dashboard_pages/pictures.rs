@@ -1,4 +1,4 @@
-//! The pictures of the README, made anew by each run; `HERMES_PICTURES=DIR` says where to put them.
+//! The pictures of the README, made by each run. `HERMES_PICTURES=DIR` sets their directory.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use hermes_harness::{Browser, docker_test, secs};
 use super::{Dash, row_says, with_dashboard};
 use crate::support::gateways::{PlantedProfiles as _, gateway_is};
 
-/// A picture of the README is to be loaded quickly.
+/// The largest size of a picture in bytes: a picture of the README has to load quickly.
 const LARGEST: usize = 130 * 1024;
 
 fn folder() -> PathBuf {
@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 }
 
 #[docker_test]
-async fn the_pictures_of_the_readme_show_what_there_is() -> Result<()> {
+async fn the_pictures_of_the_readme_can_be_made() -> Result<()> {
     let soul = "You write Rust, and you read what you wrote before you show it.\n";
     let config = "gateway:\n  port: 8701\n  restart:\n    max_crashes: 5\nmodel:\n  name: small\n  api_key: not-for-anybody\n";
     let dash = Dash::of(
@@ -34,10 +34,10 @@ async fn the_pictures_of_the_readme_show_what_there_is() -> Result<()> {
     dash.sh("hermes -p coder gateway start; hermes -p scout gateway start || :; hermes -p writer gateway start && hermes -p writer gateway stop").await?;
     dash.container.restart().await?;
     dash.container.ready().await?;
-    // The engine gives it another port.
+    // The engine assigns another port after a restart.
     let address = format!("http://127.0.0.1:{}", dash.container.published_port(9119).await?);
     let dash = Dash { address, ..dash };
-    dash.answers().await?;
+    dash.wait_until_answering().await?;
     for (agent, state) in [("coder", "running"), ("scout", "given-up"), ("writer", "stopped")] {
         dash.container.wait_until(format!("{agent} is {state}"), gateway_is(agent, state), secs(20)).await?;
     }
@@ -52,7 +52,7 @@ async fn the_pictures_of_the_readme_show_what_there_is() -> Result<()> {
             let measured = "return document.querySelector('tr[data-profile=coder] [data-label=CPU]').textContent.includes('%')";
             browser.wait_for_script("there is a figure of each kind", measured).await?;
         }
-        // Nothing that blinks: a picture that is made again is the same.
+        // No animation runs: a repeated picture is identical.
         browser
             .execute(
                 "document.getAnimations().forEach((one) => one.finish()); document.activeElement.blur();",

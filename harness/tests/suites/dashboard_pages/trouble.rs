@@ -1,14 +1,14 @@
-//! Agents in trouble, and logs that hold whatever somebody wrote.
+//! Agents with problems, and logs with hostile content.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test, secs};
 use serde_json::json;
 
-use super::{Dash, mark, must_be_calm, must_be_marked, row, row_says, with_dashboard};
+use super::{Dash, check_marked, check_no_complaints, mark, row, row_says, with_dashboard};
 use crate::support::gateways::PlantedProfiles as _;
 
 #[docker_test]
-async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_start_failed() -> Result<()> {
+async fn a_given_up_gateway_is_shown_with_its_error() -> Result<()> {
     let dash = Dash::of(with_dashboard().profile("scout").profile_file(
         "scout",
         "config.yaml",
@@ -26,13 +26,13 @@ async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_st
     let problem = browser.text(&row("scout", ".problem")).await?;
     ensure!(problem.contains("70000") && problem.contains("config.yaml"), "{problem}");
     browser.wait_for_script("the summary counts it", "return document.querySelector('.summary').textContent.trim() === '2 agents, 0 running, 1 in trouble'").await?;
-    must_be_marked(&browser).await?;
+    check_marked(&browser).await?;
     browser.click(&row("scout", "th a")).await?;
     browser.wait_for("h1 .state.bad").await?;
     ensure!(browser.text("#problem").await?.contains("70000"));
     ensure!(browser.text("#log").await?.contains("70000"));
 
-    // Mended, it runs, and the error is gone without a reload.
+    // After the correction it runs, and the error disappears without a reload.
     dash.sh("rm /opt/data/profiles/scout/config.yaml").await?;
     mark(&browser).await?;
     browser.click_text("Start").await?;
@@ -43,10 +43,10 @@ async fn a_gateway_that_was_given_up_is_shown_with_its_last_error_and_how_the_st
             "return document.getElementById('problem').childElementCount === 0",
         )
         .await?;
-    must_be_marked(&browser).await
+    check_marked(&browser).await
 }
 
-/// As `printf` takes it.
+/// Hostile lines as an argument of `printf`.
 const HOSTILE: &str = concat!(
     r"<script>window.pwned = 1</script><img src=x onerror=\042window.pwned = 1\042></pre><h1>mine</h1>\n",
     r"\033[31mred\033[0m \033]0;title\007after \033[2Jcleared\n",
@@ -56,7 +56,7 @@ const HOSTILE: &str = concat!(
 );
 
 #[docker_test]
-async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Result<()> {
+async fn logs_souls_and_settings_never_become_markup() -> Result<()> {
     let dash = Dash::up().await?;
     dash.sh("hermes profile create coder && hermes -p coder gateway start").await?;
     let script = format!("printf '{HOSTILE}' >>/opt/data/logs/gateways/coder/current");
@@ -69,23 +69,23 @@ async fn nothing_that_a_log_or_a_soul_or_a_setting_holds_becomes_markup() -> Res
     let browser = Browser::builder().start().await?;
     dash.enter(&browser).await?;
     browser.goto(&dash.url("/profiles/coder")).await?;
-    must_be_harmless(&browser, 1).await?;
-    // And once more, while it is followed.
+    check_escaped(&browser, 1).await?;
+    // The same lines arrive while the page follows the log.
     dash.sh(&script).await?;
-    must_be_harmless(&browser, 2).await?;
+    check_escaped(&browser, 2).await?;
     let soul = browser.execute("return document.getElementById('soul-text').value").await?;
     ensure!(soul == "</textarea><script>window.pwned = 1</script>", "{soul}");
     browser.wait_for_text("<b>word</b>").await?;
-    // What is searched for is shown, too.
+    // The page shows the search text as well.
     browser.fill("#search", "<script>window.pwned").await?;
     browser.click_text("Search").await?;
     browser.wait_for_text("2 lines contain “<script>window.pwned”").await?;
     ensure!(browser.execute("return window.pwned === undefined").await? == json!(true));
-    must_be_calm(&browser, "with hostile lines").await
+    check_no_complaints(&browser, "with hostile lines").await
 }
 
-/// All lines are there so many times, as text.
-async fn must_be_harmless(browser: &Browser, times: usize) -> Result<()> {
+/// Checks that the log shows all lines as text, each `times` times.
+async fn check_escaped(browser: &Browser, times: usize) -> Result<()> {
     let last =
         format!("return document.getElementById('log').textContent.split('reversed').length - 1 === {times}");
     browser.within(secs(10)).wait_for_script("the last hostile line", &last).await?;

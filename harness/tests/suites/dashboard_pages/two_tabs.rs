@@ -1,12 +1,12 @@
-//! Two pages that are open at one time.
+//! Two pages that are open at the same time.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
 
-use super::{Dash, row, row_is_gone, row_says};
+use super::{Dash, row, row_says, wait_until_row_is_gone};
 
 #[docker_test]
-async fn who_saves_second_sees_both_texts_and_overwrites_nothing() -> Result<()> {
+async fn a_second_save_shows_both_texts_and_overwrites_nothing() -> Result<()> {
     let dash = Dash::up().await?;
     dash.sh("hermes profile create coder").await?;
     let browser = Browser::builder().start().await?;
@@ -30,7 +30,7 @@ async fn who_saves_second_sees_both_texts_and_overwrites_nothing() -> Result<()>
     ensure!(now == "of the first tab", "{now}");
     ensure!(dash.sh("cat /opt/data/profiles/coder/SOUL.md").await? == "of the first tab");
 
-    // Whoever has seen both may save.
+    // After both texts were shown, a save succeeds.
     browser.fill("#soul-text", "of both").await?;
     browser.click_text("Save").await?;
     browser.wait_for_text("coder has its new SOUL.md").await?;
@@ -39,8 +39,7 @@ async fn who_saves_second_sees_both_texts_and_overwrites_nothing() -> Result<()>
 }
 
 #[docker_test]
-async fn an_agent_that_is_deleted_in_one_tab_vanishes_from_the_other_and_a_click_there_says_what_happened()
--> Result<()> {
+async fn a_deletion_in_one_tab_reaches_the_other_tab() -> Result<()> {
     let dash = Dash::up().await?;
     dash.sh("hermes profile create coder && hermes profile create stays").await?;
     let browser = Browser::builder().start().await?;
@@ -58,7 +57,7 @@ async fn an_agent_that_is_deleted_in_one_tab_vanishes_from_the_other_and_a_click
     browser.wait_for_text("coder was deleted.").await?;
 
     browser.show_tab(&overview).await?;
-    row_is_gone(&browser, "coder").await?;
+    wait_until_row_is_gone(&browser, "coder").await?;
     browser.wait_for(&row("stays", "button")).await?;
     browser.show_tab(&page).await?;
     browser.wait_for_text("coder was deleted.").await?;
@@ -66,7 +65,7 @@ async fn an_agent_that_is_deleted_in_one_tab_vanishes_from_the_other_and_a_click
     browser.wait_for("#told .banner.bad").await?;
     let told = browser.text("#told").await?;
     ensure!(told.contains("no such profile 'coder'"), "{told}");
-    // A deletion that comes too late says it, too.
+    // A late deletion reports the same.
     browser.show_tab(&third).await?;
     browser.goto(&dash.url("/profiles/coder/delete")).await?;
     browser.wait_for_text("It did not work").await?;

@@ -1,4 +1,4 @@
-//! The dashboard for whoever lets no script run: plain forms, and pages that say what was done.
+//! The dashboard without JavaScript: plain forms, and pages that report the result.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Browser, docker_test};
@@ -6,7 +6,7 @@ use hermes_harness::{Browser, docker_test};
 use super::{Dash, row};
 
 #[docker_test]
-async fn an_agent_is_created_started_stopped_and_deleted_without_any_script() -> Result<()> {
+async fn an_agent_lives_and_ends_without_javascript() -> Result<()> {
     let dash = Dash::up().await?;
     let browser = Browser::builder().without_javascript().start().await?;
     dash.enter(&browser).await?;
@@ -18,7 +18,7 @@ async fn an_agent_is_created_started_stopped_and_deleted_without_any_script() ->
     ensure!(browser.text(&row("coder", ".state")).await? == "running");
     browser.wait_for_text("2 agents, 1 running").await?;
 
-    // A name that is taken: a page that says so, and what to do.
+    // A taken name leads to a page with the error and a link.
     browser.fill("#new-name", "coder").await?;
     browser.click_text("Create").await?;
     browser.wait_for_text("It did not work").await?;
@@ -27,7 +27,7 @@ async fn an_agent_is_created_started_stopped_and_deleted_without_any_script() ->
 
     browser.fill("#q", "cod").await?;
     browser.click_text("Find").await?;
-    // The harness may look; the page may not.
+    // The harness may run scripts; the page may not.
     browser
         .wait_for_script("what is looked for is in the address", "return location.search === '?q=cod'")
         .await?;

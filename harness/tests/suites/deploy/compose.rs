@@ -1,4 +1,4 @@
-//! `deploy/compose.yaml` (and what it shares with that of the NAS): started with Compose, as `docs/deploy.md` says.
+//! `deploy/compose.yaml` (and the parts that it shares with the NAS file), started as `docs/deploy.md` describes.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::identity::{labels, unique_name};
@@ -8,15 +8,15 @@ use serde_json::json;
 
 use super::program::Program;
 use super::{
-    From, SECRETS, addition, folder, healthy, healthy_with_its_gateway, only_the_gateway_has_the_secret,
-    read, the_dashboard_asks_for_its_password,
+    From, SECRETS, check_dashboard_login, check_secret, folder, read, test_overrides,
+    wait_until_gateway_runs, wait_until_healthy,
 };
 use crate::support::gateways::gateway_is;
 
-/// A project of Compose's, in a folder of its own, as a user has it. It goes with the handle.
+/// A Compose project in its own folder, as a user has it. It goes with the handle.
 pub(super) struct Project {
     compose: Program,
-    /// Before the folder, since the containers have its files.
+    /// This field comes before the folder, since the containers use its files.
     things: Adopted,
     _folder: tempfile::TempDir,
 }
@@ -38,12 +38,12 @@ impl Project {
         }
         std::fs::copy(folder().join(file), directory.join("compose.yaml"))?;
         let labels = json!(labels(&format!("deploy::{file}")));
-        std::fs::write(directory.join("compose.override.yaml"), addition(&read(file)?, &labels))?;
+        std::fs::write(directory.join("compose.override.yaml"), test_overrides(&read(file)?, &labels))?;
 
         let name = unique_name("compose");
         let image = image_under_test(&connect().await?).await?;
         let things = Adopted::by_label("com.docker.compose.project", &name).await?;
-        // Port 0: one that is free.
+        // Port 0 selects a free port.
         let usual = [
             ("COMPOSE_PROJECT_NAME", &*name),
             ("HERMES_IMAGE", image),
@@ -60,7 +60,7 @@ impl Project {
         self.compose.call(words).await
     }
 
-    /// The only container.
+    /// Returns the only container.
     pub(super) async fn container(&self) -> Result<Container> {
         let mut containers = self.things.containers().await?;
         ensure!(containers.len() == 1, "not one container: {:?}", self.things.left().await?);
@@ -73,11 +73,10 @@ impl Project {
 }
 
 #[docker_test]
-async fn compose_starts_a_healthy_container_with_a_dashboard_on_the_loopback_alone_and_tells_no_secret()
--> Result<()> {
+async fn compose_starts_a_healthy_container_on_the_loopback() -> Result<()> {
     let project = Project::up("compose.yaml", &[]).await?;
     let container = project.container().await?;
-    healthy_with_its_gateway(&container).await?;
+    wait_until_gateway_runs(&container).await?;
     let health = container.http_get(8642, "/health", &[]).await?;
     ensure!(health.status == 200 && health.text().contains(r#""profile":"default""#), "{}", health.text());
     let ports = container.inspect().await?.network_settings.and_then(|settings| settings.ports);
@@ -85,27 +84,27 @@ async fn compose_starts_a_healthy_container_with_a_dashboard_on_the_loopback_alo
         ports.into_iter().flatten().filter_map(|(_, bindings)| bindings).flatten().collect();
     let addresses: Vec<_> = bindings.iter().map(|binding| binding.host_ip.as_deref()).collect();
     ensure!(addresses == [Some("127.0.0.1"); 2], "published: {bindings:?}");
-    the_dashboard_asks_for_its_password(&container, From::Outside).await?;
-    only_the_gateway_has_the_secret(&container).await
+    check_dashboard_login(&container, From::Outside).await?;
+    check_secret(&container).await
 }
 
 #[docker_test]
-async fn agents_outlive_a_restart_and_a_new_container_and_go_with_the_volume() -> Result<()> {
+async fn agents_survive_new_containers_and_go_with_the_volume() -> Result<()> {
     let project = Project::up("compose.yaml", &[]).await?;
     let container = project.container().await?;
-    healthy(&container).await?;
-    // As docs/deploy.md has it: through Compose.
+    wait_until_healthy(&container).await?;
+    // The command of docs/deploy.md, through Compose.
     let make_one = "hermes profile create coder && hermes -p coder gateway start";
     project.compose(&["exec", "-T", "hermes", "sh", "-c", make_one]).await?;
     let first = container.id().to_owned();
 
     project.compose(&["restart"]).await?;
-    is_back(&container).await?;
+    check_gateways_run(&container).await?;
 
     project.compose(&["up", "-d", "--force-recreate"]).await?;
     let container = project.container().await?;
     ensure!(container.id() != first, "it is the same container");
-    is_back(&container).await?;
+    check_gateways_run(&container).await?;
 
     project.compose(&["down", "-v"]).await?;
     let left = project.left().await?;
@@ -113,12 +112,12 @@ async fn agents_outlive_a_restart_and_a_new_container_and_go_with_the_volume() -
     Ok(())
 }
 
-/// Both gateways run, in this boot.
-async fn is_back(container: &Container) -> Result<()> {
+/// Checks that both gateways run in this boot.
+async fn check_gateways_run(container: &Container) -> Result<()> {
     container.ready().await?;
     for profile in ["default", "coder"] {
         let running = gateway_is(profile, "running");
         container.wait_until(format!("{profile} runs again"), running, secs(15)).await?;
     }
-    healthy(container).await
+    wait_until_healthy(container).await
 }

@@ -1,4 +1,4 @@
-//! `deploy/kubernetes/` against the types of Kubernetes's own API, and each file against the others.
+//! `deploy/kubernetes/` against the types of the Kubernetes API, and each file against the others.
 
 use std::collections::BTreeMap;
 
@@ -15,35 +15,35 @@ use serde_json::Value;
 use super::files::{AFTER_THE_SERVICES, is_secret};
 use super::{folder, read};
 
-/// A file of `deploy/kubernetes/` as its type; an error when it says something that the type does not know.
+/// Reads a file of `deploy/kubernetes/` as its type. Fails when the file has a field that the type does not know.
 pub(super) fn typed<T: DeserializeOwned + Serialize>(file: &str) -> Result<T> {
     let file = format!("kubernetes/{file}");
-    understood(&read(&file)?).with_context(|| format!("deploy/{file}"))
+    parse_strictly(&read(&file)?).with_context(|| format!("deploy/{file}"))
 }
 
-/// serde passes over what a type does not know; a misspelt field shows when what was understood is written back.
-fn understood<T: DeserializeOwned + Serialize>(said: &Value) -> Result<T> {
+/// Parses a value, and compares it with its serialized form: serde ignores unknown fields, such as misspelt ones.
+fn parse_strictly<T: DeserializeOwned + Serialize>(said: &Value) -> Result<T> {
     let typed: T = serde_json::from_value(said.clone())?;
     let mut lost = Vec::new();
-    note_lost(said, &serde_json::to_value(&typed)?, "", &mut lost);
+    collect_lost(said, &serde_json::to_value(&typed)?, "", &mut lost);
     ensure!(lost.is_empty(), "Kubernetes does not know, or reads otherwise:\n  {}", lost.join("\n  "));
     Ok(typed)
 }
 
-/// Notes what `said` has and `kept` has not, by its path.
-fn note_lost(said: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
+/// Collects the values of `said` that `kept` lacks, by their paths.
+fn collect_lost(said: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
     match (said, kept) {
         (Value::Object(said), Value::Object(kept)) => {
             for (name, value) in said {
                 match kept.get(name) {
-                    Some(kept) => note_lost(value, kept, &format!("{path}.{name}"), lost),
+                    Some(kept) => collect_lost(value, kept, &format!("{path}.{name}"), lost),
                     None => lost.push(format!("{path}.{name}: {value}")),
                 }
             }
         }
         (Value::Array(said), Value::Array(kept)) if said.len() == kept.len() => {
             for (index, (said, kept)) in said.iter().zip(kept).enumerate() {
-                note_lost(said, kept, &format!("{path}[{index}]"), lost);
+                collect_lost(said, kept, &format!("{path}[{index}]"), lost);
             }
         }
         _ if said == kept => {}
@@ -59,7 +59,7 @@ pub(super) fn pod_spec(set: &StatefulSet) -> Result<&PodSpec> {
     set.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).context("it has a pod")
 }
 
-/// The only container of the pod.
+/// Returns the only container of the pod.
 pub(super) fn container(pod: &PodSpec) -> Result<&Container> {
     match pod.containers.as_slice() {
         [container] if pod.init_containers.is_none() => Ok(container),
@@ -67,7 +67,7 @@ pub(super) fn container(pod: &PodSpec) -> Result<&Container> {
     }
 }
 
-/// The probes, by their names.
+/// Returns the probes with their names.
 pub(super) fn probes(container: &Container) -> Result<[(&'static str, &Probe); 3]> {
     Ok([
         ("startupProbe", container.startup_probe.as_ref().context("there is a startupProbe")?),
@@ -76,7 +76,7 @@ pub(super) fn probes(container: &Container) -> Result<[(&'static str, &Probe); 3
     ])
 }
 
-/// The number of a port that is named or numbered.
+/// Returns the number of a port that is given by name or number.
 pub(super) fn port_of(container: &Container, port: &IntOrString) -> Result<u16> {
     let ports = container.ports.iter().flatten();
     let number = match port {
@@ -90,14 +90,14 @@ pub(super) fn port_of(container: &Container, port: &IntOrString) -> Result<u16> 
     Ok(u16::try_from(number)?)
 }
 
-/// The variables that have a value in the file.
+/// Returns the variables that have a value in the file.
 pub(super) fn variables(container: &Container) -> BTreeMap<&str, &str> {
     let variables = container.env.iter().flatten();
     variables.filter_map(|variable| Some((&*variable.name, variable.value.as_deref()?))).collect()
 }
 
 #[docker_test]
-async fn kubernetes_understands_every_word_of_every_file() -> Result<()> {
+async fn kubernetes_knows_every_field_of_every_file() -> Result<()> {
     let mut kinds = Vec::new();
     for entry in std::fs::read_dir(folder().join("kubernetes"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -117,20 +117,20 @@ async fn kubernetes_understands_every_word_of_every_file() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_word_that_kubernetes_does_not_know_is_found_however_deep() -> Result<()> {
+async fn an_unknown_nested_field_is_found() -> Result<()> {
     let mut set = read("kubernetes/statefulset.yaml")?;
     let context = &mut set["spec"]["template"]["spec"]["containers"][0]["securityContext"];
     context["readOnlyRootFileSystem"] = context["readOnlyRootFilesystem"].take();
     let context = context.as_object_mut().context("a map")?;
     context.remove("readOnlyRootFilesystem");
-    let error = understood::<StatefulSet>(&set).expect_err("it is misspelt").to_string();
+    let error = parse_strictly::<StatefulSet>(&set).expect_err("it is misspelt").to_string();
     let path = ".spec.template.spec.containers[0].securityContext.readOnlyRootFileSystem: true";
     ensure!(error.ends_with(path), "{error}");
     Ok(())
 }
 
 #[docker_test]
-async fn selectors_names_and_ports_of_the_kubernetes_files_fit_each_other() -> Result<()> {
+async fn selectors_names_and_ports_of_the_kubernetes_files_match() -> Result<()> {
     let set = stateful_set()?;
     let spec = set.spec.as_ref().context("it has a spec")?;
     let labels = spec.template.metadata.as_ref().and_then(|meta| meta.labels.as_ref()).context("labels")?;
@@ -151,7 +151,7 @@ async fn selectors_names_and_ports_of_the_kubernetes_files_fit_each_other() -> R
     let container = container(pod_spec(&set)?)?;
     for port in service.ports.as_deref().context("it has ports")? {
         let target = port.target_port.as_ref().context("it has a target")?;
-        // Who resolves the name of a headless Service arrives at the pod, where only the pod's own ports are.
+        // The name of a headless Service resolves to the pod, which has only its own ports.
         ensure!(i32::from(port_of(container, target)?) == port.port, "not the container's port: {port:?}");
     }
 
@@ -165,7 +165,7 @@ async fn selectors_names_and_ports_of_the_kubernetes_files_fit_each_other() -> R
 }
 
 #[docker_test]
-async fn every_mount_of_the_pod_has_its_volume_and_every_volume_its_mount() -> Result<()> {
+async fn mounts_and_volumes_of_the_pod_match() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let claims = set.spec.as_ref().and_then(|spec| spec.volume_claim_templates.as_ref());
@@ -181,7 +181,7 @@ async fn every_mount_of_the_pod_has_its_volume_and_every_volume_its_mount() -> R
 }
 
 #[docker_test]
-async fn the_pods_secrets_are_files_with_the_keys_of_the_secret() -> Result<()> {
+async fn the_pod_reads_its_secrets_from_files() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let container = container(pod)?;
@@ -206,8 +206,7 @@ async fn the_pods_secrets_are_files_with_the_keys_of_the_secret() -> Result<()> 
 }
 
 #[docker_test]
-async fn no_probe_asks_after_every_agent_and_the_pod_is_given_the_time_that_its_stop_may_take() -> Result<()>
-{
+async fn no_probe_checks_all_agents_and_the_grace_period_suffices() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let container = container(pod)?;
@@ -227,7 +226,7 @@ async fn no_probe_asks_after_every_agent_and_the_pod_is_given_the_time_that_its_
 }
 
 #[docker_test]
-async fn the_pod_asks_for_no_right_that_it_does_not_need() -> Result<()> {
+async fn the_pod_asks_for_no_unneeded_right() -> Result<()> {
     let set = stateful_set()?;
     let pod = pod_spec(&set)?;
     let container = container(pod)?;

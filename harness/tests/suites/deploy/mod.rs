@@ -1,4 +1,4 @@
-//! The files in `deploy/`: each is started as its reader would start it, and does what it says.
+//! The files in `deploy/`: each is started as its reader would start it, and works as documented.
 
 mod compose;
 mod files;
@@ -19,21 +19,21 @@ use serde_json::{Value, json};
 use crate::support::driving::only_gateway;
 use crate::support::gateways::gateway_is;
 
-/// A secret as a user has it in a file, with the newline that an editor leaves.
+/// A secret file of a user, with the newline of an editor.
 const SECRET_FILE: &str = "sk-or-never-to-be-seen-0815\n";
 
-/// The same for the dashboard's password.
+/// The file with the dashboard's password, with the same newline.
 const PASSWORD_FILE: &str = "open-sesame-never-to-be-seen-4711\n";
-/// The secrets that the files name, with what the test puts into each.
+/// The secrets that the files name, with the content of the test.
 const SECRETS: [(&str, &str); 2] =
     [("dashboard_password", PASSWORD_FILE), ("openrouter_api_key", SECRET_FILE)];
 
-/// The folder of the files.
+/// Returns the folder of the files.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
 }
 
-/// A file of the folder, as its YAML says it.
+/// Reads a file of the folder as YAML.
 fn read(file: &str) -> Result<Value> {
     let path = folder().join(file);
     let text =
@@ -41,9 +41,9 @@ fn read(file: &str) -> Result<Value> {
     yaml_serde::from_str(&text).with_context(|| format!("deploy/{file} is no YAML"))
 }
 
-/// What the test adds to a Compose file: the harness's labels on all that is made, and a health check that is quick.
-/// JSON, which is YAML too.
-fn addition(file: &Value, labels: &Value) -> String {
+/// Returns the test's addition to a Compose file: the harness's labels on all objects, and a quick health check.
+/// It is JSON, which is also YAML.
+fn test_overrides(file: &Value, labels: &Value) -> String {
     let labelled = |section: &str| -> Value {
         let names = file[section].as_object().into_iter().flatten().map(|(name, _)| name.clone());
         names.map(|name| (name, json!({ "labels": labels }))).collect::<serde_json::Map<_, _>>().into()
@@ -63,8 +63,8 @@ fn addition(file: &Value, labels: &Value) -> String {
     addition.to_string()
 }
 
-/// Waits until the engine says that the container is healthy.
-async fn healthy(container: &Container) -> Result<()> {
+/// Waits until the engine reports the container as healthy.
+async fn wait_until_healthy(container: &Container) -> Result<()> {
     let is_healthy = async |container: &Container| {
         let health = container.state().await?.health;
         Ok(Look::holds(health.as_deref() == Some("healthy"), || format!("{health:?}")))
@@ -72,15 +72,15 @@ async fn healthy(container: &Container) -> Result<()> {
     Ok(container.wait_until("the container is healthy", is_healthy, secs(60)).await?)
 }
 
-/// Waits until it is, and its gateway runs: a container whose gateway has not come up yet is no ill one.
-async fn healthy_with_its_gateway(container: &Container) -> Result<()> {
-    healthy(container).await?;
+/// Waits until the container is healthy and its gateway runs. A healthy container may still start its gateway.
+async fn wait_until_gateway_runs(container: &Container) -> Result<()> {
+    wait_until_healthy(container).await?;
     container.wait_until("its gateway runs", gateway_is("default", "running"), secs(15)).await?;
     Ok(())
 }
 
-/// The gateway has the secret, without the newline of its file, and neither the engine nor the log tells it.
-async fn only_the_gateway_has_the_secret(container: &Container) -> Result<()> {
+/// Checks that the gateway has the secret without the newline of its file. Engine and log do not show it.
+async fn check_secret(container: &Container) -> Result<()> {
     let secret = SECRET_FILE.trim_end();
     let gateway = only_gateway(container).await?;
     let environ = container.read_own_environment(gateway.pid).await?;
@@ -102,17 +102,17 @@ async fn only_the_gateway_has_the_secret(container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Clone, Copy, Debug)]
 enum From {
-    /// From the host, through a published port.
+    /// The host, through a published port.
     Outside,
-    /// From the container, where no port is published.
+    /// The container, if no port is published.
     Inside,
 }
 
-/// The dashboard answers, and shows the agents to who has the password alone.
-async fn the_dashboard_asks_for_its_password(container: &Container, from: From) -> Result<()> {
+/// Checks that the dashboard shows the agents only with the right password.
+async fn check_dashboard_login(container: &Container, from: From) -> Result<()> {
     let pair = |password: &str| {
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("hermes:{password}"));
         format!("Basic {pair}")
@@ -120,7 +120,7 @@ async fn the_dashboard_asks_for_its_password(container: &Container, from: From) 
     let (right, wrong) = (pair(PASSWORD_FILE.trim_end()), pair("wrong"));
     for (who, status) in [(None, 401), (Some(&wrong), 401), (Some(&right), 200)] {
         let headers: Vec<_> = who.into_iter().map(|pair| ("Authorization", pair.as_str())).collect();
-        // Its slot cannot be asked in every container: where root has no rights it may not look at slots.
+        // The slot cannot be queried in every container: an unprivileged root may not read slots.
         let answers = async |container: &Container| {
             let answer = match from {
                 From::Outside => container.http_get(9119, "/api/profiles", &headers).await,
@@ -139,9 +139,9 @@ async fn the_dashboard_asks_for_its_password(container: &Container, from: From) 
     Ok(())
 }
 
-/// How the suites look at a process of the account's.
+/// Reads the environment of a process of the account.
 trait OwnEnvironment {
-    /// The variables of a process of `hermes`, as `hermes` itself can see them.
+    /// Returns the variables of a process of `hermes`, as `hermes` can read them.
     async fn read_own_environment(&self, pid: u32) -> Result<Vec<String>>;
 }
 

@@ -1,4 +1,4 @@
-//! `deploy/compose.nas.yaml`: a folder of the host, and an account of the host's in it.
+//! `deploy/compose.nas.yaml`: a folder of the host, and an account of the host for it.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -8,12 +8,10 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::docker_test;
 
 use super::compose::Project;
-use super::{
-    From, healthy_with_its_gateway, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password,
-};
+use super::{From, check_dashboard_login, check_secret, wait_until_gateway_runs};
 use crate::support::driving::only_gateway;
 
-/// What the set-up of the volume may not touch: whose it is, its mode, and when it was last changed in any way.
+/// Returns the facts that the set-up of the volume must not change: owner, mode, and time of the last change.
 fn facts(path: &Path) -> Result<(u32, u32, u32, i64, i64)> {
     let facts = metadata(path)?;
     Ok((facts.uid(), facts.gid(), facts.mode(), facts.ctime(), facts.ctime_nsec()))
@@ -24,14 +22,14 @@ fn metadata(path: &Path) -> Result<Metadata> {
 }
 
 #[docker_test]
-async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_their_files() -> Result<()> {
+async fn nas_agents_and_files_belong_to_puid_and_pgid() -> Result<()> {
     let shared = tempfile::tempdir()?;
     let data = shared.path().join("data");
     let (foreign, foreign_file) = (data.join("photos"), data.join("photos/holiday.jpg"));
     std::fs::create_dir_all(&foreign)?;
     std::fs::write(&foreign_file, "not an agent's")?;
     let before = (facts(&foreign)?, facts(&foreign_file)?);
-    // Ours, so that we can remove what it made; where we are root, that of Unraid's users.
+    // The test's own account, so that it can remove the files. Root uses the account of Unraid's users.
     let ours = metadata(&foreign)?;
     let account = if ours.uid() == 0 { (99, 100) } else { (ours.uid(), ours.gid()) };
 
@@ -43,7 +41,7 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let project = Project::up("compose.nas.yaml", &variables).await?;
     let container = project.container().await?;
-    healthy_with_its_gateway(&container).await?;
+    wait_until_gateway_runs(&container).await?;
 
     let gateway = only_gateway(&container).await?;
     ensure!(gateway.uid == account.0, "not {account:?}: {gateway:?}");
@@ -52,7 +50,7 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     {
         let found = metadata(&data.join(name))?;
         let owner = (found.uid(), found.gid());
-        // The engine made the directory itself: root's, and the group's to write.
+        // The engine created the directory: it belongs to root, and the group may write.
         let account = if name == "." { (0, account.1) } else { account };
         ensure!(
             owner == account,
@@ -63,8 +61,8 @@ async fn on_a_nas_the_agents_are_the_account_that_puid_and_pgid_name_and_so_are_
     let after = (facts(&foreign)?, facts(&foreign_file)?);
     ensure!(after == before, "what is not an agent's was touched: {before:?}, now {after:?}");
 
-    only_the_gateway_has_the_secret(&container).await?;
-    the_dashboard_asks_for_its_password(&container, From::Outside).await?;
+    check_secret(&container).await?;
+    check_dashboard_login(&container, From::Outside).await?;
 
     project.compose(&["down", "-v"]).await?;
     let left = project.left().await?;

@@ -1,4 +1,4 @@
-//! The pod of `deploy/kubernetes/`: with its security context, volumes, variables and command, but by Docker.
+//! The pod of `deploy/kubernetes/`, run by Docker with its security context, volumes, variables and command.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::process_table;
@@ -8,12 +8,12 @@ use predicates::str::contains;
 
 use super::kubernetes::{port_of, probes};
 use super::pod_builder::{EmptyDirs, Pod};
-use super::{From, only_the_gateway_has_the_secret, the_dashboard_asks_for_its_password};
+use super::{From, check_dashboard_login, check_secret};
 use crate::support::driving::{directory, hermes};
 use crate::support::gateways::gateway_is;
 
-/// What the kubelet would make of a probe now: nothing, or why it fails.
-async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
+/// Runs a probe as the kubelet would. Returns `None` if it succeeds, or the reason of its failure.
+async fn probe_failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
     if let Some(command) = probe.exec.as_ref().and_then(|exec| exec.command.as_deref()) {
         let outcome = pod.exec(command).await?.either_way();
         return Ok((outcome.exit_code() != 0).then(|| outcome.report("exit code 0")));
@@ -21,7 +21,7 @@ async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
     let http = probe.http_get.as_ref().context("not known how to reproduce this probe")?;
     let port = port_of(&pod.spec, &http.port)?;
     let path = http.path.as_deref().context("it has a path")?;
-    // From outside, as the kubelet asks.
+    // The request comes from outside, as from the kubelet.
     match pod.container.http_get(port, path, &[]).await {
         Ok(answer) if (200..400).contains(&answer.status) => Ok(None),
         Ok(answer) => Ok(Some(format!("status {}: {}", answer.status, answer.text()))),
@@ -29,11 +29,11 @@ async fn failure(pod: &Pod, probe: &Probe) -> Result<Option<String>> {
     }
 }
 
-/// Waits until the three probes succeed, in the order in which the kubelet asks.
-async fn probes_succeed(pod: &Pod) -> Result<()> {
+/// Waits until the three probes succeed, in the order of the kubelet.
+async fn wait_for_probes(pod: &Pod) -> Result<()> {
     for (name, probe) in probes(&pod.spec)? {
         let succeeds = async |_: &Container| {
-            let failure = failure(pod, probe).await?;
+            let failure = probe_failure(pod, probe).await?;
             Ok(Look::holds(failure.is_none(), || failure.unwrap_or_default()))
         };
         pod.container.wait_until(format!("{name} succeeds"), succeeds, secs(20)).await?;
@@ -41,11 +41,11 @@ async fn probes_succeed(pod: &Pod) -> Result<()> {
     Ok(())
 }
 
-/// The names of the probes that fail now.
-async fn failing(pod: &Pod) -> Result<Vec<&'static str>> {
+/// Returns the names of the probes that fail now.
+async fn failing_probes(pod: &Pod) -> Result<Vec<&'static str>> {
     let mut failing = Vec::new();
     for (name, probe) in probes(&pod.spec)? {
-        if failure(pod, probe).await?.is_some() {
+        if probe_failure(pod, probe).await?.is_some() {
             failing.push(name);
         }
     }
@@ -53,13 +53,13 @@ async fn failing(pod: &Pod) -> Result<Vec<&'static str>> {
 }
 
 #[docker_test]
-async fn the_pod_boots_without_root_rights_or_a_writable_root_and_its_probes_succeed() -> Result<()> {
+async fn the_pod_boots_unprivileged_on_a_read_only_root() -> Result<()> {
     let pod = Pod::start(EmptyDirs::Tmpfs).await?;
-    probes_succeed(&pod).await?;
+    wait_for_probes(&pod).await?;
     let boot = boot_of(&pod.container).await?;
     ensure!(boot.unprivileged, "{boot:?}");
     let processes = pod.container.processes().await?;
-    // The one of root's is this look.
+    // This look itself runs as root.
     let others = processes.iter().filter(|process| process.uid != 10000 && process.uid != 0).count();
     let gateways =
         processes.iter().filter(|process| process.argv.ends_with(&["gateway".into(), "run".into()]));
@@ -74,30 +74,25 @@ async fn the_pod_boots_without_root_rights_or_a_writable_root_and_its_probes_suc
 }
 
 #[docker_test]
-async fn the_secrets_of_the_pod_reach_gateway_and_dashboard_and_show_nowhere_else() -> Result<()> {
+async fn the_secrets_reach_only_the_gateway_and_the_dashboard() -> Result<()> {
     let pod = Pod::start(EmptyDirs::Tmpfs).await?;
-    probes_succeed(&pod).await?;
-    only_the_gateway_has_the_secret(&pod.container).await?;
-    the_dashboard_asks_for_its_password(&pod.container, From::Outside).await
+    wait_for_probes(&pod).await?;
+    check_secret(&pod.container).await?;
+    check_dashboard_login(&pod.container, From::Outside).await
 }
 
 #[docker_test]
-async fn a_restart_of_the_pods_container_brings_its_agents_back() -> Result<()> {
-    for empty_dirs in [EmptyDirs::Tmpfs, EmptyDirs::Kept] {
-        comes_back(empty_dirs).await.with_context(|| format!("{empty_dirs:?}"))?;
-    }
-    Ok(())
-}
-
-async fn comes_back(empty_dirs: EmptyDirs) -> Result<()> {
+#[case::empty_run(EmptyDirs::Tmpfs)]
+#[case::kept_run(EmptyDirs::Kept)]
+async fn a_restart_of_the_pods_container_brings_its_agents_back(#[case] empty_dirs: EmptyDirs) -> Result<()> {
     let pod = Pod::start(empty_dirs).await?;
-    probes_succeed(&pod).await?;
+    wait_for_probes(&pod).await?;
     pod.sh("hermes profile create coder && hermes -p coder gateway start").await?.success();
     let before = boot_of(&pod.container).await?;
     pod.container.restart().await?;
     let boot = boot_of(&pod.container).await?;
     ensure!(boot.supervisor != before.supervisor, "no new boot: {boot:?}");
-    probes_succeed(&pod).await?;
+    wait_for_probes(&pod).await?;
     for profile in ["default", "coder"] {
         let running = gateway_is(profile, "running");
         pod.container.wait_until(format!("{profile} runs again"), running, secs(15)).await?;
@@ -106,19 +101,19 @@ async fn comes_back(empty_dirs: EmptyDirs) -> Result<()> {
 }
 
 #[docker_test]
-async fn an_ill_agent_fails_no_probe_and_a_default_one_that_is_down_only_that_of_readiness() -> Result<()> {
+async fn only_a_stopped_default_gateway_fails_the_readiness_probe() -> Result<()> {
     let pod = Pod::start(EmptyDirs::Tmpfs).await?;
-    probes_succeed(&pod).await?;
+    wait_for_probes(&pod).await?;
     let break_it = format!("echo 'gateway: {{port: none}}' >{}/config.yaml", directory("ill"));
     pod.sh(&format!("hermes profile create ill && {break_it}")).await?.success();
     hermes(&pod.container, "-p ill gateway start").await?.code(1);
     hermes(&pod.container, "health").await?.code(1);
-    let with_an_ill_one = failing(&pod).await?;
+    let with_an_ill_one = failing_probes(&pod).await?;
     ensure!(with_an_ill_one.is_empty(), "an agent is ill, and this fails: {with_an_ill_one:?}");
 
     hermes(&pod.container, "gateway stop").await?.success();
-    let without_the_default_one = failing(&pod).await?;
+    let without_the_default_one = failing_probes(&pod).await?;
     ensure!(without_the_default_one == ["readinessProbe"], "it is down: {without_the_default_one:?}");
     hermes(&pod.container, "gateway start").await?.success();
-    probes_succeed(&pod).await
+    wait_for_probes(&pod).await
 }

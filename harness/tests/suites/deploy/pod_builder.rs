@@ -1,5 +1,5 @@
-//! The pod of `deploy/kubernetes/statefulset.yaml` as `docker run` would have it. Everything is taken from the file; what
-//! this module does not know how to reproduce is an error, never passed over.
+//! The pod of `deploy/kubernetes/statefulset.yaml` as `docker run` would start it. All values come from the file.
+//! A value that this module cannot reproduce is an error, and is never ignored.
 
 use anyhow::{Context, Result, bail, ensure};
 use bollard::models::{Mount, MountType, MountVolumeOptions};
@@ -10,16 +10,16 @@ use k8s_openapi::api::core::v1::{Container as PodContainer, PodSecurityContext, 
 use super::SECRETS;
 use super::kubernetes::{container, pod_spec, stateful_set};
 
-/// What stands for an `emptyDir` in memory.
+/// The replacement for an `emptyDir` in memory.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum EmptyDirs {
-    /// A tmpfs: in memory, too, but new at each start.
+    /// A tmpfs: in memory, but new at each start.
     Tmpfs,
-    /// A volume: as in a pod, what lies in it outlives a restart of the container.
+    /// A volume: its content outlives a restart of the container, as in a pod.
     Kept,
 }
 
-/// The pod, running. The volumes go after the container.
+/// The running pod. Its volumes go after the container.
 pub(super) struct Pod {
     pub(super) container: Container,
     pub(super) spec: PodContainer,
@@ -28,7 +28,7 @@ pub(super) struct Pod {
 }
 
 impl Pod {
-    /// Starts it.
+    /// Starts the pod.
     pub(super) async fn start(empty_dirs: EmptyDirs) -> Result<Self> {
         let set = stateful_set()?;
         let spec = container(pod_spec(&set)?)?.clone();
@@ -38,12 +38,12 @@ impl Pod {
         Ok(Self { container, spec, user, _volumes: volumes })
     }
 
-    /// A command as `kubectl exec`, and a probe, run it: as the user of the pod.
+    /// Runs a command like `kubectl exec` or a probe: as the user of the pod.
     pub(super) fn exec<'c>(&'c self, command: &[String]) -> ExecRequest<'c> {
         self.container.exec(command).user(&self.user)
     }
 
-    /// A script, in the same way.
+    /// Runs a script in the same way.
     pub(super) fn sh(&self, script: &str) -> ExecRequest<'_> {
         self.container.exec_sh(script).user(&self.user)
     }
@@ -60,7 +60,7 @@ async fn builder(set: &StatefulSet, empty_dirs: EmptyDirs) -> Result<(ContainerB
     let pod = pod_spec(set)?;
     let spec = container(pod)?;
     let name = set.metadata.name.as_deref().context("it has a name")?;
-    // The image's health check is Docker's; Kubernetes does not know it, and the builder leaves it out.
+    // Kubernetes does not know the image's health check, and the builder leaves it out.
     let mut builder = Container::builder().hostname(format!("{name}-0"));
     ensure!(spec.image.as_deref() == Some("hermes:dev"), "not the image that is tested: {:?}", spec.image);
     ensure!(spec.working_dir.is_none() && spec.env_from.is_none() && spec.lifecycle.is_none());
@@ -80,7 +80,7 @@ async fn builder(set: &StatefulSet, empty_dirs: EmptyDirs) -> Result<(ContainerB
     with_volumes(builder, set, u64::try_from(fs_group)?, empty_dirs).await
 }
 
-/// Users, groups, capabilities, and what else the two security contexts say.
+/// Applies users, groups, capabilities, and the rest of the two security contexts.
 fn with_rights(builder: ContainerBuilder, pod: &PodSpec) -> Result<ContainerBuilder> {
     let context = pod.security_context.clone().context("the pod has a security context")?;
     let known = PodSecurityContext {
@@ -88,16 +88,16 @@ fn with_rights(builder: ContainerBuilder, pod: &PodSpec) -> Result<ContainerBuil
         run_as_user: context.run_as_user,
         run_as_group: context.run_as_group,
         fs_group: context.fs_group,
-        // How the kubelet goes about it, not what comes of it.
+        // This is the kubelet's method. It does not change the result.
         fs_group_change_policy: context.fs_group_change_policy.clone(),
         seccomp_profile: context.seccomp_profile.clone(),
         ..PodSecurityContext::default()
     };
     ensure!(known == context, "not known how to reproduce: {context:?}");
-    // The kubelet refuses to start it otherwise.
+    // Otherwise the kubelet refuses to start it.
     ensure!(context.run_as_non_root != Some(true) || context.run_as_user != Some(0), "root, and not root");
     let profile = context.seccomp_profile.map(|profile| profile.type_);
-    // That of the engine, which it applies unless told otherwise.
+    // The engine applies its default profile unless told otherwise.
     ensure!(profile.as_deref() == Some("RuntimeDefault"), "not known how to reproduce: {profile:?}");
     let group = context.fs_group.context("fsGroup")?.to_string();
     let mut builder = builder.user(user(pod)?).group_add(&group);
@@ -126,7 +126,7 @@ fn with_rights(builder: ContainerBuilder, pod: &PodSpec) -> Result<ContainerBuil
     Ok(builder)
 }
 
-/// The mounts, each with what the cluster would have put there.
+/// Adds the mounts, each with the content that the cluster would provide.
 async fn with_volumes(
     mut builder: ContainerBuilder,
     set: &StatefulSet,
@@ -138,13 +138,13 @@ async fn with_volumes(
     let is_claim =
         |name: &str| claims.into_iter().flatten().any(|claim| claim.metadata.name.as_deref() == Some(name));
     let mut volumes = Vec::new();
-    // One that is never started: only files are put into its volumes.
+    // This container is never started. It only puts files into its volumes.
     let mut furnisher = Container::builder();
     for mount in container(pod)?.volume_mounts.iter().flatten() {
         let volume = pod.volumes.iter().flatten().find(|volume| volume.name == mount.name);
         let at = format!("/volumes/{}", mount.name);
         let fresh = if is_claim(&mount.name) {
-            // A file system that was made a moment ago, with its group as the kubelet sets it.
+            // A fresh file system, with its group as the kubelet sets it.
             furnisher = furnisher.directory(&at, 0o2775, (0, group)).directory(
                 &format!("{at}/lost+found"),
                 0o2770,
@@ -164,7 +164,7 @@ async fn with_volumes(
             Volume::new().await?
         } else if let Some(secret) = volume.and_then(|volume| volume.secret.as_ref()) {
             let mode = u32::try_from(secret.default_mode.context("it has a mode")?)?;
-            // As the kubelet lays it out, so that all files change at once.
+            // The kubelet uses this layout, so that all files change at once.
             let data = format!("{at}/..2026_11_25_21_00_00.1");
             furnisher = furnisher
                 .directory(&at, 0o2777, (0, group))
@@ -185,7 +185,7 @@ async fn with_volumes(
             source: Some(fresh.name().to_owned()),
             target: Some(mount.mount_path.clone()),
             read_only: mount.read_only,
-            // Docker fills an empty volume with what the image has there; Kubernetes does not.
+            // Docker fills an empty volume with the content of the image. Kubernetes does not.
             volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
             ..Mount::default()
         });

@@ -1,4 +1,4 @@
-//! The programs that a reader of `docs/deploy.md` types. Where one is missing, a test that needs it is not run.
+//! The programs that `docs/deploy.md` uses. A test that needs a missing one is not run.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -10,10 +10,10 @@ use hermes_harness::suite::not_run;
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-/// How long a call may take.
+/// The limit for a call.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A program, with the words that stand before all arguments.
+/// A program, with the words before all arguments.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     words: &'static [&'static str],
@@ -22,9 +22,9 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// `docker compose`, or `docker-compose` where that is what there is.
+    /// Finds `docker compose`, or else `docker-compose`.
     pub(crate) async fn compose() -> Result<Self> {
-        // Looked for once: each look starts a program that takes its time.
+        // The search runs once, since it starts slow programs.
         static WORDS: OnceCell<Option<&[&str]>> = OnceCell::const_new();
         let words = WORDS.get_or_init(async || {
             for words in [&["docker", "compose"] as &'static [&'static str], &["docker-compose"]] {
@@ -40,7 +40,7 @@ impl Program {
         }
     }
 
-    /// `docker`, which talks to the swarm that the engine is in.
+    /// Returns `docker`, which talks to the swarm of the engine.
     pub(crate) async fn docker_in_a_swarm() -> Result<Self> {
         let program = Self::new(&["docker"]);
         match program.try_call(["stack", "ls"]).await {
@@ -54,7 +54,7 @@ impl Program {
         Self { words, directory: std::env::temp_dir(), variables: Vec::new() }
     }
 
-    /// From now on in this directory, with this variable.
+    /// Sets the directory, and adds variables.
     pub(crate) fn within(mut self, directory: &Path, variables: &[(&str, &str)]) -> Self {
         directory.clone_into(&mut self.directory);
         let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -62,7 +62,7 @@ impl Program {
         self
     }
 
-    /// Runs it; what it said is the error when it fails.
+    /// Runs the program. Its output is the error when it fails.
     pub(crate) async fn call<S: AsRef<OsStr>>(
         &self,
         arguments: impl IntoIterator<Item = S>,
@@ -77,7 +77,7 @@ impl Program {
     async fn try_call<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Result<Called> {
         let mut command = Command::new(self.words[0]);
         command.args(&self.words[1..]).args(arguments).current_dir(&self.directory);
-        // Variables of the caller's that would change what is started.
+        // These variables of the caller would change the started services.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if ["COMPOSE_", "HERMES_", "PUID", "PGID"].iter().any(|start| text.starts_with(start)) {
@@ -99,6 +99,6 @@ struct Called {
     success: bool,
     status: String,
     line: String,
-    /// Both streams.
+    /// The text of both streams.
     output: String,
 }

@@ -1,4 +1,4 @@
-//! `deploy/swarm.yaml`: deployed into a swarm of one node, which the test makes and leaves.
+//! `deploy/swarm.yaml`: deployed into a swarm of one node. The test creates the swarm and leaves it.
 
 use anyhow::{Context, Result, ensure};
 use bollard::models::{LocalNodeState, SecretSpec};
@@ -9,12 +9,11 @@ use serde_json::json;
 
 use super::program::Program;
 use super::{
-    From, SECRETS, addition, folder, healthy_with_its_gateway, only_the_gateway_has_the_secret, read,
-    the_dashboard_asks_for_its_password,
+    From, SECRETS, check_dashboard_login, check_secret, folder, read, test_overrides, wait_until_gateway_runs,
 };
 use crate::support::driving::{answers_at_both_doors, directory, hermes};
 
-/// A stack. It goes with the handle, and the swarm before it: a task that is removed alone would be replaced.
+/// A stack. It goes with the handle, after its swarm: the swarm would replace a task that is removed alone.
 struct Stack {
     swarm: Swarm,
     things: Adopted,
@@ -40,10 +39,10 @@ impl Stack {
         }
         let folder_of_test = tempfile::tempdir()?;
         let added = folder_of_test.path().join("addition.yaml");
-        std::fs::write(&added, addition(&read(file)?, &json!(labels)))?;
+        std::fs::write(&added, test_overrides(&read(file)?, &json!(labels)))?;
 
         let name = unique_name("stack");
-        // By its ID: of an image with a name the engine would ask the registry.
+        // The image is given by its ID: the engine would look up a name in the registry.
         let image = image_under_test(swarm.docker()).await?;
         let docker = docker.within(folder_of_test.path(), &[("HERMES_IMAGE", image)]);
         let things = Adopted::by_label("com.docker.stack.namespace", &name).await?;
@@ -55,7 +54,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// The container of the only task, once it has been started.
+    /// Returns the container of the only task after its start.
     async fn container(&self) -> Result<Container> {
         let look = async || {
             let mut containers = self.things.containers().await?;
@@ -63,7 +62,7 @@ impl Stack {
                 (Some(container), true) => Ok(match container.state().await {
                     Ok(state) if state.running => Look::Value(container),
                     Ok(state) => Look::NotYet(format!("{state:?}; {}", self.tasks().await?)),
-                    // The swarm has given up that one, and makes another.
+                    // The swarm has given up this container, and creates another.
                     Err(error) if error.engine_status() == Some(404) => Look::NotYet(self.tasks().await?),
                     Err(error) => return Err(error.into()),
                 }),
@@ -74,7 +73,7 @@ impl Stack {
         Ok(wait_until("the container of the task", look, secs(60)).await?)
     }
 
-    /// What the swarm says of its tasks: state and error.
+    /// Returns the states and errors of the swarm's tasks.
     async fn tasks(&self) -> Result<String, bollard::errors::Error> {
         let tasks = self.swarm.docker().list_tasks(None).await?;
         let lines = tasks.into_iter().map(|task| {
@@ -84,8 +83,8 @@ impl Stack {
         Ok(format!("tasks: {}", lines.collect::<Vec<_>>().join("; ")))
     }
 
-    /// A port of a service is open on every node, and no container has it.
-    async fn publishes_nothing(&self) -> Result<()> {
+    /// Checks that no port is published. A port of a service is open on every node, and no container has it.
+    async fn check_no_published_port(&self) -> Result<()> {
         let services = self.swarm.docker().list_services(None).await?;
         let ports: Vec<_> =
             services.into_iter().filter_map(|service| service.endpoint?.ports).flatten().collect();
@@ -93,7 +92,7 @@ impl Stack {
         Ok(())
     }
 
-    /// `docker stack rm`, and what is left when the engine is done with it.
+    /// Runs `docker stack rm`, and returns the objects that remain afterwards.
     async fn remove(&self) -> Result<Vec<String>> {
         self.docker.call(["stack", "rm", &self.name]).await?;
         let done = async || {
@@ -108,15 +107,15 @@ impl Stack {
 
 #[docker_test]
 #[serial(swarm)]
-async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_trace() -> Result<()> {
+async fn a_stack_tolerates_a_broken_agent_and_leaves_nothing_behind() -> Result<()> {
     let stack = Stack::deploy("swarm.yaml").await?;
     let container = stack.container().await?;
-    healthy_with_its_gateway(&container).await?;
+    wait_until_gateway_runs(&container).await?;
     answers_at_both_doors(&container, "default", 8642).await?;
-    only_the_gateway_has_the_secret(&container).await?;
-    the_dashboard_asks_for_its_password(&container, From::Inside).await?;
-    stack.publishes_nothing().await?;
-    an_ill_agent_leaves_it_healthy(&container).await?;
+    check_secret(&container).await?;
+    check_dashboard_login(&container, From::Inside).await?;
+    stack.check_no_published_port().await?;
+    check_with_broken_agent(&container).await?;
 
     let left = stack.remove().await?;
     ensure!(left.len() == 1 && left[0].ends_with("_data"), "left by stack rm: {left:?}");
@@ -129,8 +128,8 @@ async fn a_stack_gets_healthy_is_not_ended_by_one_ill_agent_and_goes_without_a_t
     Ok(())
 }
 
-/// An agent that is given up is what `hermes health` tells, and what the check of the stack does not.
-async fn an_ill_agent_leaves_it_healthy(container: &Container) -> Result<()> {
+/// Checks that `hermes health` reports a given-up agent, and that the check of the stack succeeds.
+async fn check_with_broken_agent(container: &Container) -> Result<()> {
     hermes(container, "profile create ill").await?.success();
     let broken = format!("echo 'gateway: {{port: none}}' >{}/config.yaml", directory("ill"));
     container.exec_sh(&broken).await?.success();

@@ -1,4 +1,4 @@
-//! Each argument arrives as it was given: no shell looks at it on the way.
+//! Each argument reaches the program unchanged: no shell reads it.
 
 use anyhow::{Result, ensure};
 use hermes_harness::docker_test;
@@ -6,7 +6,7 @@ use predicates::str::contains;
 
 use super::words::run;
 
-/// Whatever a shell, execline or a parser of flags would change.
+/// Arguments that a shell, execline or a flag parser would change.
 const ODD_ARGUMENTS: [&str; 22] = [
     "",
     "two words",
@@ -33,7 +33,7 @@ const ODD_ARGUMENTS: [&str; 22] = [
 ];
 
 #[docker_test]
-async fn every_argument_arrives_as_it_was_given() -> Result<()> {
+async fn every_argument_arrives_unchanged() -> Result<()> {
     let mut command = vec!["printf", "%s\\0"];
     command.extend(ODD_ARGUMENTS);
     let output = run(&command).await?.success();
@@ -44,7 +44,7 @@ async fn every_argument_arrives_as_it_was_given() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_shell_gets_its_script_and_its_arguments_whole_however_long() -> Result<()> {
+async fn a_shell_gets_long_scripts_and_arguments_unchanged() -> Result<()> {
     // The kernel allows 128 KiB for one argument.
     let long = "x".repeat(120_000);
     let script = "printf '%s|' \"$#\" \"$0\" \"$1\" \"$2\" \"$3\" \"$4\" \"${#5}\"\n# a comment\nexit 5";
@@ -54,11 +54,11 @@ async fn a_shell_gets_its_script_and_its_arguments_whole_however_long() -> Resul
 }
 
 #[docker_test]
-async fn arguments_of_a_subcommand_arrive_whole_too() -> Result<()> {
+async fn arguments_of_a_subcommand_arrive_unchanged() -> Result<()> {
     let odd = "two  words\n$HOME";
     let refused = run(&["version", odd]).await?.code(2);
     refused.stdout_is("").stderr_matches(contains(format!("'{odd}'")));
-    // A flag behind the subcommand is the subcommand's.
+    // A flag after the subcommand belongs to the subcommand.
     run(&["version", "--no-such-flag"]).await?.code(2).stderr_matches(contains("--no-such-flag"));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The command's environment is the container's, byte for byte, and PATH is the operator's to ruin.
+//! The command gets the environment of the container unchanged. The operator may set any PATH.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::slot_up;
 use hermes_harness::{Container, ContainerBuilder, ImageBuilder, docker_test, secs};
 
-/// Names and values that something on the way might drop, cut, unquote or expand.
+/// Names and values that a process on the way could drop, cut, unquote or expand.
 const ODD_VARIABLES: [(&str, &str); 21] = [
     ("PLAIN", "value"),
     ("EMPTY", ""),
@@ -31,7 +31,7 @@ const ODD_VARIABLES: [(&str, &str); 21] = [
     ("BASH_FUNC_f%%", "() {  echo function\n}"),
 ];
 
-/// What `cat /proc/self/environ` printed.
+/// Parses the output of `cat /proc/self/environ`.
 fn variables(environ: &[u8]) -> Result<BTreeMap<String, String>> {
     let text = std::str::from_utf8(environ)?;
     let pair = |entry: &str| {
@@ -48,9 +48,9 @@ fn odd_container() -> ContainerBuilder {
 }
 
 #[docker_test]
-async fn the_environment_of_the_command_is_the_containers_byte_for_byte() -> Result<()> {
+async fn the_command_gets_the_environment_of_the_container_unchanged() -> Result<()> {
     let environ = ["cat", "/proc/self/environ"];
-    // What the engine gives a container, seen without /init.
+    // The environment that the engine gives a container, read without /init.
     let bypassed = odd_container().entrypoint(["/usr/bin/cat"]).run(["/proc/self/environ"]).await?.success();
     let mut expected = variables(bypassed.stdout_bytes())?;
     for (name, value) in ODD_VARIABLES {
@@ -77,25 +77,26 @@ async fn the_environment_of_the_command_is_the_containers_byte_for_byte() -> Res
 }
 
 #[docker_test]
-async fn the_image_boots_and_finds_programs_whatever_path_is() -> Result<()> {
-    for path in ["", "/nowhere", "relative::/tmp"] {
-        let container = Container::builder().env("PATH", path).cmd(["sleep", "9999"]).start_ready().await?;
-        container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
-        let processes = container.processes().await?;
-        let command = processes.iter().find(|process| process.argv == ["sleep", "9999"]);
-        let command = command.with_context(|| format!("PATH={path:?}: the command does not run"))?;
-        // What the operator set is what the command sees.
-        // As hermes: root in a container may not read it. By its path, since there may be no PATH.
-        let environ = format!("/proc/{}/environ", command.pid);
-        let environ = container.exec(["/usr/bin/cat", &environ]).await?.success();
-        let seen = variables(environ.stdout_bytes())?.remove("PATH");
-        ensure!(seen.as_deref() == Some(path), "PATH={path:?} became {seen:?}");
-    }
+#[case::empty("")]
+#[case::missing_directory("/nowhere")]
+#[case::relative_directory("relative::/tmp")]
+async fn the_image_boots_with_an_unusable_path(#[case] path: &str) -> Result<()> {
+    let container = Container::builder().env("PATH", path).cmd(["sleep", "9999"]).start_ready().await?;
+    container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
+    let processes = container.processes().await?;
+    let command = processes.iter().find(|process| process.argv == ["sleep", "9999"]);
+    let command = command.with_context(|| format!("PATH={path:?}: the command does not run"))?;
+    // The command sees the PATH of the operator. `cat` runs as hermes, since root in a container may not read the file.
+    // It runs by its own path, since PATH may name no directory.
+    let environ = format!("/proc/{}/environ", command.pid);
+    let environ = container.exec(["/usr/bin/cat", &environ]).await?.success();
+    let seen = variables(environ.stdout_bytes())?.remove("PATH");
+    ensure!(seen.as_deref() == Some(path), "PATH={path:?} became {seen:?}");
     Ok(())
 }
 
 #[docker_test]
-async fn path_decides_which_program_a_word_is() -> Result<()> {
+async fn the_command_is_looked_up_in_path() -> Result<()> {
     let image = ImageBuilder::new()
         // Neither of these is a program.
         .file("/first/answer", 0o644, "#!/bin/sh\necho first\n")
@@ -111,8 +112,8 @@ async fn path_decides_which_program_a_word_is() -> Result<()> {
 }
 
 #[docker_test]
-async fn root_runs_nothing_that_a_path_of_the_operator_points_to() -> Result<()> {
-    // Whatever a boot might look for by name, in a directory that hermes can write.
+async fn root_runs_no_program_from_the_path_of_the_operator() -> Result<()> {
+    // Names of programs that a boot could look for, in a directory that hermes can write.
     let trap = "#!/bin/sh\n/usr/bin/id -u >>/tmp/trapped\nexit 1\n";
     let mut image = ImageBuilder::new().directory("/trap", 0o755, (10000, 10000));
     let names = "sh cat sleep hermes init id mkdir rm chown env execlineb with-contenv foreground background if exec \
@@ -120,7 +121,7 @@ async fn root_runs_nothing_that_a_path_of_the_operator_points_to() -> Result<()>
     for name in names.split_whitespace() {
         image = image.owned_file(&format!("/trap/{name}"), 0o755, (10000, 10000), trap);
     }
-    // A script of root's that looks for programs by name, and says that it ran.
+    // Scripts of root that look for programs by name and leave a file at their end.
     for (name, shell) in [("50-plain", "/bin/sh"), ("51-contenv", "/command/with-contenv sh")] {
         let script = format!("#!{shell}\ncat /dev/null\nid\n/usr/bin/touch /tmp/ran.{name}\n");
         image = image.file(&format!("/etc/cont-init.d/{name}"), 0o755, script);

@@ -8,21 +8,27 @@ use predicates::str::contains;
 use super::words::run;
 
 #[docker_test]
-async fn the_exit_code_of_the_command_is_the_containers() -> Result<()> {
-    for code in [0, 1, 42, 255] {
-        run(&["sh", "-c", &format!("exit {code}")]).await?.code(code);
-    }
+#[case::success(0)]
+#[case::failure(1)]
+#[case::of_the_program(42)]
+#[case::largest(255)]
+async fn the_container_exits_with_the_code_of_the_command(#[case] code: i64) -> Result<()> {
+    run(&["sh", "-c", &format!("exit {code}")]).await?.code(code);
     Ok(())
 }
 
 #[docker_test]
-async fn a_command_that_a_signal_killed_is_128_and_its_number() -> Result<()> {
-    // The last one is a real-time signal, which has no name.
-    for (signal, code) in
-        [("INT", 130), ("ABRT", 134), ("KILL", 137), ("SEGV", 139), ("TERM", 143), ("64", 192)]
-    {
-        run(&["sh", "-c", &format!("kill -{signal} $$")]).await?.code(code);
-    }
+#[case::int("INT", 130)]
+#[case::abrt("ABRT", 134)]
+#[case::kill("KILL", 137)]
+#[case::segv("SEGV", 139)]
+#[case::term("TERM", 143)]
+#[case::real_time_signal_without_a_name("64", 192)]
+async fn a_killed_command_exits_with_128_plus_the_signal_number(
+    #[case] signal: &str,
+    #[case] code: i64,
+) -> Result<()> {
+    run(&["sh", "-c", &format!("kill -{signal} $$")]).await?.code(code);
     Ok(())
 }
 
@@ -42,7 +48,7 @@ const OTHER_MACHINE: [u8; 64] = {
 };
 
 #[docker_test]
-async fn a_path_that_cannot_be_run_ends_as_in_a_shell() -> Result<()> {
+async fn an_unusable_program_path_exits_with_126_or_127() -> Result<()> {
     let image = ImageBuilder::new()
         .file("/try/not-executable", 0o644, "#!/bin/sh\nexit 0\n")
         .file("/try/no-interpreter", 0o755, "#!/no/such/interpreter\n")
@@ -65,7 +71,7 @@ async fn a_path_that_cannot_be_run_ends_as_in_a_shell() -> Result<()> {
 }
 
 #[docker_test]
-async fn errors_of_hermes_have_the_exit_codes_of_hermes() -> Result<()> {
+async fn the_container_exits_with_the_code_of_hermes() -> Result<()> {
     run(&["boot", "--svg", "/no/such/directory/x.svg"]).await?.code(73).stderr_matches(contains("error: "));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Who the command runs as, and that there is no way back to root.
+//! The account and the rights of the command. The command cannot become root again.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, ImageBuilder, Output, docker_test};
@@ -13,7 +13,7 @@ fn status_line(status: &Output, name: &str) -> String {
 }
 
 #[docker_test]
-async fn the_command_runs_as_hermes_with_no_way_back_to_root_and_with_clean_signals() -> Result<()> {
+async fn the_command_runs_as_hermes_without_capabilities_or_blocked_signals() -> Result<()> {
     let status = run(&["cat", "/proc/self/status"]).await?.success();
     // Real, effective, saved and file system IDs.
     for name in ["Uid", "Gid"] {
@@ -47,14 +47,14 @@ async fn the_command_has_the_supplementary_groups_of_the_account() -> Result<()>
 
 #[docker_test]
 async fn the_home_of_the_command_is_the_data_directory() -> Result<()> {
-    // Writable, too, with nothing mounted there by the operator.
+    // The operator mounts no volume there, and the directory is writable all the same.
     let script = "echo $HOME $HERMES_HOME; cd /; cd; pwd; echo text >~/written && cat ~/written";
     run(&["sh", "-c", script]).await?.success().stdout_is("/opt/data /opt/data\n/opt/data\ntext");
     Ok(())
 }
 
 #[docker_test]
-async fn the_command_has_the_limits_and_the_umask_of_the_container() -> Result<()> {
+async fn the_command_keeps_the_limits_and_umask_of_the_container() -> Result<()> {
     let container = || Container::builder().ulimit("nofile", 1024, 4096).ulimit("core", 0, 0);
     let script = "cat /proc/self/limits; umask; nice";
     let bypassed = container().entrypoint(["/bin/sh"]).run(["-c", script]).await?.success();

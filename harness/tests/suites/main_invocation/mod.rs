@@ -1,5 +1,5 @@
-//! What stands behind the image in `docker run IMAGE …`, and that nothing of it is lost on the way to the program
-//! (`contract.md` §2).
+//! The meaning of the words after the image in `docker run IMAGE …`. They reach the program unchanged (`contract.md`
+//! §2).
 
 mod arguments;
 mod environment;

@@ -1,4 +1,4 @@
-//! The rows of the table: what a word, a flag, or nothing at all behind the image means.
+//! The meaning of a word, a flag, or no argument after the image.
 
 use std::time::Instant;
 
@@ -8,13 +8,13 @@ use hermes_harness::{Container, Look, Outcome, docker_test, secs};
 use predicates::prelude::*;
 use predicates::str::{contains, starts_with};
 
-/// `docker run IMAGE ARGUMENTS…`, to the end, with no wish but these.
+/// Runs `docker run IMAGE ARGUMENTS…` to its end, without other options.
 pub(super) async fn run(arguments: &[&str]) -> Result<Outcome> {
     Ok(Container::builder().run(arguments.iter().copied()).await?)
 }
 
 #[docker_test]
-async fn with_no_command_it_says_what_it_supervises_and_stays_up_until_it_is_stopped() -> Result<()> {
+async fn without_a_command_it_lists_services_and_runs_until_stopped() -> Result<()> {
     let container = Container::builder().cmd(Vec::<String>::new()).start_ready().await?;
     let said = async |container: &Container| {
         let (stdout, _) = container.logs().await?;
@@ -38,7 +38,7 @@ async fn with_no_command_it_says_what_it_supervises_and_stays_up_until_it_is_sto
 }
 
 #[docker_test]
-async fn a_word_that_is_no_program_is_a_subcommand_of_hermes() -> Result<()> {
+async fn a_word_without_a_program_is_a_subcommand_of_hermes() -> Result<()> {
     let json = run(&["version", "--json"]).await?.success().stdout();
     let json: serde_json::Value = serde_json::from_str(&json).with_context(|| json.clone())?;
     ensure!(json["version"].is_string() && json["install_method"] == "docker", "{json}");
@@ -50,24 +50,30 @@ async fn a_word_that_is_no_program_is_a_subcommand_of_hermes() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_leading_dash_is_a_flag_of_hermes_and_never_one_of_init_or_a_shell() -> Result<()> {
+async fn the_version_flag_prints_the_version() -> Result<()> {
     let version = run(&["--version"]).await?.success();
     version.stdout_matches(predicate::str::is_match(r"^hermes \d+\.\d+\.\d+[^\n]*\n$")?);
-    // What sh, s6-svscan or execline would take for themselves.
-    for flags in [&["-c", "echo taken"][..], &["-t", "5"], &["--no-such-flag"]] {
-        let refused = run(flags).await?.code(2);
-        refused.stdout_is("").stderr_matches(contains(flags[0]));
-    }
+    Ok(())
+}
+
+/// A shell, `s6-svscan` or execline would accept these flags.
+#[docker_test]
+#[case::of_a_shell(&["-c", "echo taken"])]
+#[case::of_s6_svscan(&["-t", "5"])]
+#[case::of_no_program(&["--no-such-flag"])]
+async fn arguments_with_a_leading_dash_are_flags_of_hermes(#[case] flags: &[&str]) -> Result<()> {
+    let refused = run(flags).await?.code(2);
+    refused.stdout_is("").stderr_matches(contains(flags[0]));
     Ok(())
 }
 
 #[docker_test]
-async fn a_program_that_exists_is_run_as_itself_and_nothing_stands_between() -> Result<()> {
+async fn a_program_runs_without_a_process_between_it_and_init() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     let one_program = async |container: &Container| {
         let processes = container.processes().await?;
         let parent = |pid: u32| processes.iter().find(|process| process.pid == pid);
-        // The slot main-hermes may sleep, too: that one's parent is s6-supervise.
+        // The slot main-hermes may sleep too. The parent of that process is s6-supervise.
         let found = processes.iter().find(|process| {
             process.argv == ["sleep", "infinity"]
                 && parent(process.ppid).is_some_and(|parent| parent.comm != "s6-supervise")
@@ -79,7 +85,7 @@ async fn a_program_that_exists_is_run_as_itself_and_nothing_stands_between() -> 
     let table = process_table(&processes);
     ensure!((program.uid, program.gid) == (10000, 10000), "not hermes:\n{table}");
     ensure!(program.pgid.unsigned_abs() == program.pid, "no process group of its own:\n{table}");
-    // Services of the account have s6-supervise above them.
+    // The services of the account run below s6-supervise.
     let is_service = |process: &Process| {
         let parent = processes.iter().find(|parent| parent.pid == process.ppid);
         parent.is_some_and(|parent| parent.comm == "s6-supervise")
@@ -93,14 +99,14 @@ async fn a_program_that_exists_is_run_as_itself_and_nothing_stands_between() -> 
 }
 
 #[docker_test]
-async fn hermes_and_a_shell_can_be_named_as_any_program() -> Result<()> {
+async fn the_command_may_be_hermes_or_a_shell() -> Result<()> {
     run(&["hermes", "--version"]).await?.success().stdout_matches(starts_with("hermes "));
     run(&["bash", "-c", "id -un; echo $0", "name"]).await?.success().stdout_is("hermes\nname");
     Ok(())
 }
 
 #[docker_test]
-async fn the_command_runs_in_the_directory_that_workdir_names() -> Result<()> {
+async fn the_command_runs_in_the_working_directory() -> Result<()> {
     run(&["pwd"]).await?.success().stdout_is("/opt/data");
     let spaced = Container::builder().workdir("/srv/two words").run(["/bin/pwd"]).await?.success();
     spaced.stdout_is("/srv/two words");
@@ -110,9 +116,9 @@ async fn the_command_runs_in_the_directory_that_workdir_names() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_container_ends_when_its_command_does_whatever_that_left_running() -> Result<()> {
+async fn the_container_ends_with_its_command_despite_background_processes() -> Result<()> {
     let script = "sleep 1001 & setsid sleep 1002 & (trap '' HUP; exec sleep 1003) & exit 7";
-    // Longer than the limit: nobody waits for the end of what is told to end and does.
+    // The grace times exceed the limit below. So the test fails if the stop waits for processes that have ended.
     let builder =
         Container::builder().env("S6_SERVICES_GRACETIME", "40000").env("S6_KILL_GRACETIME", "40000");
     let ended = builder.run(["sh", "-c", script]).await?.code(7);

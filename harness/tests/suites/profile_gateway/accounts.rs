@@ -1,4 +1,5 @@
-//! Whoever gives the orders: everything is the account `hermes`'s, and no gateway is root's.
+//! Every file belongs to the account `hermes`, and no gateway runs as root. The user of the command makes no
+//! difference.
 
 use anyhow::{Result, ensure};
 use hermes_harness::probe::process_table;
@@ -6,8 +7,8 @@ use hermes_harness::{Container, Look, docker_test, secs};
 
 use crate::support::driving::{gateway_processes, hermes, look, ready_pid, up};
 
-/// Makes a profile, and gives it every order that there is; all `as_root`, as `docker exec` alone does it, or as hermes.
-async fn drive(container: &Container, profile: &str, as_root: bool) -> Result<()> {
+/// Creates a profile and runs every gateway command on it: `as_root`, as a plain `docker exec` does, or as hermes.
+async fn run_all_orders(container: &Container, profile: &str, as_root: bool) -> Result<()> {
     for words in [
         format!("profile create {profile}"),
         format!("-p {profile} gateway start"),
@@ -22,7 +23,7 @@ async fn drive(container: &Container, profile: &str, as_root: bool) -> Result<()
     Ok(())
 }
 
-/// Names, owners and modes of what belongs to a profile: its directory, its slot, its log.
+/// Returns names, owners and modes of the directory, the slot and the log of a profile.
 async fn belongings(container: &Container, profile: &str) -> Result<String> {
     let find = format!(
         "cd /opt/data && find profiles/{profile} logs/gateways/{profile} /run/service/gateway-{profile} \
@@ -33,11 +34,11 @@ async fn belongings(container: &Container, profile: &str) -> Result<String> {
 }
 
 #[docker_test]
-async fn orders_of_root_leave_what_orders_of_hermes_leave() -> Result<()> {
+async fn orders_of_root_and_hermes_create_the_same_files() -> Result<()> {
     let container = up().await?;
-    // Root is the first: what is made once for all is made by it.
-    drive(&container, "of-root", true).await?;
-    drive(&container, "of-hermes", false).await?;
+    // Root comes first, so root creates the shared directories.
+    run_all_orders(&container, "of-root", true).await?;
+    run_all_orders(&container, "of-hermes", false).await?;
     hermes(&container, "gateway restart --all").as_root().await?.success();
     let strangers =
         look(&container, "find /opt/data /run/service -mindepth 1 ! -user hermes ! -name .ownership").await?;
@@ -45,27 +46,28 @@ async fn orders_of_root_leave_what_orders_of_hermes_leave() -> Result<()> {
     let (root, hermes_s) =
         (belongings(&container, "of-root").await?, belongings(&container, "of-hermes").await?);
     ensure!(root == hermes_s && root.contains("gateway.sock"), "as root:\n{root}\nas hermes:\n{hermes_s}");
-    // And each can do everything with what the other one made.
+    // Root and hermes can each delete the profile of the other.
     hermes(&container, "profile delete of-root --yes").await?.success();
     hermes(&container, "profile delete of-hermes --yes").as_root().await?.success();
     Ok(())
 }
 
-/// The UIDs (real, effective, saved, file system) and the capabilities of a process, as the kernel has them.
+/// Returns the UIDs (real, effective, saved, file system) and the capabilities of a process, as the kernel reports
+/// them.
 async fn credentials(container: &Container, pid: u32) -> Result<String> {
     look(container, &format!("grep -E '^(Uid|Gid|CapEff|CapPrm):' /proc/{pid}/status | tr -s '\\t\\n' ' '"))
         .await
 }
 
 #[docker_test]
-async fn no_gateway_runs_as_root_even_where_commands_of_root_stay_root_s() -> Result<()> {
+async fn no_gateway_runs_as_root_even_if_commands_do() -> Result<()> {
     let container = Container::builder()
         .env("HERMES_DOCKER_EXEC_AS_ROOT", "1")
         .cmd(["gateway", "run", "--no-supervise"])
         .start_ready()
         .await?;
-    // As hermes: what root makes here is root's, as it was asked for.
-    drive(&container, "supervised", false).await?;
+    // These commands run as hermes. With the variable, root would create files of root.
+    run_all_orders(&container, "supervised", false).await?;
     hermes(&container, "profile create by-hand").await?.success();
     let by_hand = "exec setsid hermes -p by-hand gateway run --no-supervise >/tmp/by-hand 2>&1 </dev/null &";
     container.exec_sh(by_hand).as_root().await?.success();
@@ -91,7 +93,7 @@ async fn no_gateway_runs_as_root_even_where_commands_of_root_stay_root_s() -> Re
 }
 
 #[docker_test]
-async fn commands_that_stay_root_s_take_nothing_away_from_hermes() -> Result<()> {
+async fn files_of_commands_that_stay_root_remain_usable_by_hermes() -> Result<()> {
     let container = up().await?;
     for words in ["profile create of-root", "gateway start"] {
         hermes(&container, words).as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1").await?.success();

@@ -1,4 +1,4 @@
-//! `--all`: every gateway with one order.
+//! `--all`: one command for every gateway.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test, secs};
@@ -9,7 +9,7 @@ use crate::support::driving::{
     gateway_processes, hermes, must_be_down_for_good, ready_pid, state, up_with, wanted_and_said,
 };
 
-/// The default one first, then by name.
+/// The order of the output: first the default profile, then by name.
 const ALL: [&str; 4] = ["default", "alpha", "beta", "gamma"];
 
 async fn pids(container: &Container) -> Result<Vec<u32>> {
@@ -20,8 +20,8 @@ async fn pids(container: &Container) -> Result<Vec<u32>> {
     Ok(pids)
 }
 
-/// What `words` shows as a table and, with `--json`, as an array: one line and one entry for each, in this order.
-async fn shows_all(container: &Container, words: &str, state: &str) -> Result<()> {
+/// Checks the output of `words`, as a table and with `--json`: one line and one entry for each profile, in this order.
+async fn assert_lists_all(container: &Container, words: &str, state: &str) -> Result<()> {
     let table = hermes(container, words).await?.success();
     let shown: Vec<_> = table
         .stdout()
@@ -42,7 +42,7 @@ async fn shows_all(container: &Container, words: &str, state: &str) -> Result<()
 }
 
 #[docker_test]
-async fn all_gateways_are_started_shown_restarted_and_stopped_with_one_order() -> Result<()> {
+async fn one_order_starts_lists_restarts_and_stops_all_gateways() -> Result<()> {
     let container = up_with(&ALL[1..]).await?;
     let started = hermes(&container, "gateway start --all").await?.success();
     ensure!(started.took() < secs(10), "{:?}", started.took());
@@ -51,8 +51,8 @@ async fn all_gateways_are_started_shown_restarted_and_stopped_with_one_order() -
         started.stdout_matches(contains(format!("gateway '{profile}' is ready")));
         ensure!(wanted_and_said(&container, profile).await? == ("running".into(), "running".into()));
     }
-    shows_all(&container, "gateway status --all", "running").await?;
-    shows_all(&container, "gateway list", "running").await?;
+    assert_lists_all(&container, "gateway status --all", "running").await?;
+    assert_lists_all(&container, "gateway list", "running").await?;
 
     hermes(&container, "gateway restart --all").await?.success();
     let after = pids(&container).await?;
@@ -65,12 +65,12 @@ async fn all_gateways_are_started_shown_restarted_and_stopped_with_one_order() -
         ensure!(wanted_and_said(&container, profile).await? == ("stopped".into(), "stopped".into()));
     }
     ensure!(gateway_processes(&container).await?.is_empty());
-    shows_all(&container, "gateway status --all", "stopped").await?;
+    assert_lists_all(&container, "gateway status --all", "stopped").await?;
     Ok(())
 }
 
 #[docker_test]
-async fn one_gateway_that_cannot_start_is_told_and_does_not_keep_the_others_down() -> Result<()> {
+async fn a_gateway_that_cannot_start_does_not_stop_the_others() -> Result<()> {
     let container = up_with(&["broken", "coder"]).await?;
     container.exec_sh("echo 'gateway: [' >/opt/data/profiles/broken/config.yaml").await?.success();
     let failed = hermes(&container, "gateway start --all").await?.code(1);
@@ -87,7 +87,7 @@ async fn one_gateway_that_cannot_start_is_told_and_does_not_keep_the_others_down
 }
 
 #[docker_test]
-async fn one_profile_and_all_of_them_cannot_both_be_meant() -> Result<()> {
+async fn a_profile_and_all_exclude_each_other() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     for words in
         ["gateway start --all -p coder", "-p coder gateway start --all", "-p coder gateway status --all"]

@@ -1,4 +1,5 @@
-//! A gateway that cannot start: the command fails soon and says why, the intent is kept, and nobody tries again and again.
+//! A gateway that cannot start: the command fails soon with the reason, the desired state stays, and s6 does not
+//! retry.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Output, docker_test, secs};
@@ -9,10 +10,10 @@ use crate::support::driving::{
     up_with, wanted_and_said,
 };
 
-/// What all have in common that cannot run with their configuration; `why` is in the message.
-async fn does_not_come_up(container: &Container, profile: &str, verb: &str, why: &[&str]) -> Result<()> {
+/// Checks that a gateway with an unusable configuration does not start. The message contains each text of `why`.
+async fn assert_start_fails(container: &Container, profile: &str, verb: &str, why: &[&str]) -> Result<()> {
     let failed = hermes(container, &format!("-p {profile} gateway {verb}")).await?.code(1);
-    must_be_told(&failed, profile, why)?;
+    assert_failure_message(&failed, profile, why)?;
     let slot = slot(container, profile).await?;
     ensure!(!slot.up && !slot.wanted_up && slot.exit_code == Some(78), "it is tried again: {slot}");
     let intent = wanted_and_said(container, profile).await?;
@@ -24,8 +25,8 @@ async fn does_not_come_up(container: &Container, profile: &str, verb: &str, why:
     Ok(())
 }
 
-fn must_be_told(failed: &Output, profile: &str, why: &[&str]) -> Result<()> {
-    // Not the 30 seconds of a gateway that is never ready.
+fn assert_failure_message(failed: &Output, profile: &str, why: &[&str]) -> Result<()> {
+    // The command must not wait 30 seconds, the limit for a gateway that is never ready.
     ensure!(failed.took() < secs(10), "{}", failed.report("an answer that comes soon"));
     failed
         .stderr_matches(contains(format!("error: the gateway '{profile}' does not come up")))
@@ -45,27 +46,26 @@ async fn configure(container: &Container, profile: &str, yaml: &str) -> Result<(
     Ok(())
 }
 
-/// How often the profile's gateway was tried, by its log.
+/// Counts the starts of the gateway of the profile in its log.
 async fn tries(container: &Container, profile: &str) -> Result<usize> {
     let log = container.read_file(&format!("/opt/data/logs/gateways/{profile}/current")).await?;
     Ok(String::from_utf8_lossy(&log).matches("error: the gateway does not run").count())
 }
 
 #[docker_test]
-async fn a_broken_configuration_is_told_with_its_place_and_the_gateway_starts_when_it_is_mended() -> Result<()>
-{
+async fn a_gateway_reports_a_broken_configuration_and_starts_once_corrected() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let port = port(&container, "coder").await?;
     configure(&container, "coder", "gateway:\n  port: [\n").await?;
     let why = ["parse /opt/data/profiles/coder/config.yaml", "line 3, column 1"];
-    does_not_come_up(&container, "coder", "start", &why).await?;
+    assert_start_fails(&container, "coder", "start", &why).await?;
     ensure!(tries(&container, "coder").await? == 1, "tried more than once");
-    // Broken as it is: it is the owner's.
+    // The file belongs to its owner, so the start does not change it.
     let file = container.read_file("/opt/data/profiles/coder/config.yaml").await?;
     ensure!(file == b"gateway:\n  port: [\n", "the file was changed");
 
     configure(&container, "coder", "gateway:\n  port: many\n").await?;
-    does_not_come_up(&container, "coder", "start", &["gateway.port", "many"]).await?;
+    assert_start_fails(&container, "coder", "start", &["gateway.port", "many"]).await?;
     ensure!(tries(&container, "coder").await? == 2, "tried more than once");
 
     configure(&container, "coder", &format!("gateway:\n  port: {port}\n")).await?;
@@ -73,7 +73,7 @@ async fn a_broken_configuration_is_told_with_its_place_and_the_gateway_starts_wh
     answers_at_both_doors(&container, "coder", port).await?;
     let status = status(&container, "coder").await?;
     ensure!(status["state"] == "running" && status["problem"].is_null(), "{status}");
-    // What was given up is forgotten: a stop and a start as ever.
+    // The gateway forgets that it was given up: stop and start work again.
     hermes(&container, "-p coder gateway stop").await?.success();
     must_be_down_for_good(&container, "coder").await?;
     hermes(&container, "-p coder gateway start").await?.success();
@@ -81,41 +81,41 @@ async fn a_broken_configuration_is_told_with_its_place_and_the_gateway_starts_wh
 }
 
 #[docker_test]
-async fn a_restart_with_a_broken_configuration_says_why_as_a_start_does() -> Result<()> {
+async fn a_restart_reports_a_broken_configuration() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     hermes(&container, "-p coder gateway start").await?.success();
     configure(&container, "coder", "gateway:\n  port: [\n").await?;
     let why = ["parse /opt/data/profiles/coder/config.yaml"];
-    does_not_come_up(&container, "coder", "restart", &why).await?;
-    // Down by now.
-    does_not_come_up(&container, "coder", "restart", &why).await
+    assert_start_fails(&container, "coder", "restart", &why).await?;
+    // The gateway is down by now.
+    assert_start_fails(&container, "coder", "restart", &why).await
 }
 
 #[docker_test]
-async fn a_port_that_is_taken_is_told_with_who_has_it_and_another_port() -> Result<()> {
+async fn a_port_in_use_is_reported_with_its_holder() -> Result<()> {
     let container = up_with(&["first", "second"]).await?;
     hermes(&container, "-p first gateway start").await?.success();
     let taken = port(&container, "first").await?;
     let pid = ready_pid(&container, "first").await?;
     configure(&container, "second", &format!("gateway:\n  port: {taken}\n")).await?;
     let why = format!("127.0.0.1:{taken}: the port is taken; the profile 'first' is configured with it too");
-    does_not_come_up(&container, "second", "start", &[&why]).await?;
+    assert_start_fails(&container, "second", "start", &[&why]).await?;
     ensure!(ready_pid(&container, "first").await? == pid, "the one that had the port first has it no more");
 
-    // A process that is no gateway has it.
+    // A process other than a gateway holds the port.
     let listener =
         "my $l = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1:9799', ReuseAddr => 1) or die;
         open STDOUT, '>', '/dev/null'; fork and exit; sleep 600";
     container.exec(["perl", "-MIO::Socket::INET", "-e", listener]).await?.success();
     configure(&container, "second", "gateway:\n  port: 9799\n").await?;
     let failed = hermes(&container, "-p second gateway start").await?.code(1);
-    must_be_told(
+    assert_failure_message(
         &failed,
         "second",
         &["127.0.0.1:9799: the port is taken", "-p second config set gateway.port"],
     )?;
 
-    // A new profile gets none that another one holds.
+    // A new profile gets a free port.
     create(&container, &["third"]).await?;
     let third = port(&container, "third").await?;
     ensure!(![taken, 9799].contains(&third), "port {third}");

@@ -1,4 +1,4 @@
-//! What cannot be done here: nothing is installed in a container, and nothing is driven where no s6 runs.
+//! Commands that a container does not support, and commands that need s6.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
@@ -8,7 +8,7 @@ use predicates::str::contains;
 use crate::support::driving::{hermes, up, up_with};
 
 #[docker_test]
-async fn install_and_uninstall_say_that_profiles_are_made_and_deleted_instead() -> Result<()> {
+async fn install_and_uninstall_name_profile_create_and_delete() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     for verb in ["install", "uninstall"] {
         let refused = hermes(&container, &format!("-p coder gateway {verb}")).await?.code(69);
@@ -23,8 +23,7 @@ async fn install_and_uninstall_say_that_profiles_are_made_and_deleted_instead() 
 }
 
 #[docker_test]
-async fn the_default_profile_which_always_is_there_is_not_told_to_be_made_instead_of_installed() -> Result<()>
-{
+async fn install_of_the_default_profile_suggests_no_profile_create() -> Result<()> {
     let container = up().await?;
     for verb in ["install", "uninstall"] {
         let refused = hermes(&container, &format!("gateway {verb}")).await?.code(69);
@@ -37,7 +36,7 @@ async fn the_default_profile_which_always_is_there_is_not_told_to_be_made_instea
 }
 
 #[docker_test]
-async fn without_s6_start_stop_and_restart_explain_themselves_and_leave_nothing_behind() -> Result<()> {
+async fn without_s6_gateway_commands_fail_with_a_hint() -> Result<()> {
     let refused = Container::builder().entrypoint(["hermes"]).run(["gateway", "start"]).await?.code(69);
     refused
         .stdout_is("")
@@ -47,7 +46,7 @@ async fn without_s6_start_stop_and_restart_explain_themselves_and_leave_nothing_
     let script = "for verb in start stop restart 'start --all'; do hermes gateway $verb; echo $?; done
         ls /opt/data/gateway_state.json 2>&1";
     let all = Container::builder().entrypoint(["sh", "-c"]).run([script]).await?.failure();
-    // With --all each gateway's failure is told, and then how many there were.
+    // With --all the command reports each failure, and then the number of failures.
     all.stdout_is(
         "69\n69\n69\n1\nls: cannot access '/opt/data/gateway_state.json': No such file or directory",
     );

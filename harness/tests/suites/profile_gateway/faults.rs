@@ -1,4 +1,4 @@
-//! What goes wrong while a profile is made: all of it is there, or nothing.
+//! Faults during the creation of a profile. A profile exists completely or not at all.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, Outcome, docker_test};
@@ -8,10 +8,10 @@ use crate::support::driving::{
     hermes, look, must_be_down_for_good, ready_pid, slot, slots_with_hidden_ones, up, up_with,
 };
 
-/// What is there without any profile but the default one.
+/// The slots of a container that has only the default profile.
 const NO_PROFILES: &str = "dashboard gateway-default main-hermes volume-lease";
 
-async fn nothing_is_half_made(container: &Container) -> Result<()> {
+async fn assert_no_profile_left(container: &Container) -> Result<()> {
     let slots = slots_with_hidden_ones(container).await?;
     ensure!(slots == NO_PROFILES, "slots: {slots}");
     let profiles = look(container, "ls -A --ignore=.lock /opt/data/profiles 2>/dev/null || true").await?;
@@ -25,9 +25,9 @@ async fn nothing_is_half_made(container: &Container) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_profile_whose_gateway_cannot_be_registered_is_not_made_and_the_command_says_why() -> Result<()> {
+async fn a_profile_is_not_created_if_its_registration_fails() -> Result<()> {
     let container = up().await?;
-    // Root takes away what the account may write, and gives it back.
+    // Root removes a right of the account, and restores it later.
     let breaks = [
         ("chown root:root /run/service", "chown hermes:hermes /run/service", "/run/service/."),
         (
@@ -36,20 +36,20 @@ async fn a_profile_whose_gateway_cannot_be_registered_is_not_made_and_the_comman
             "s6-svscanctl",
         ),
     ];
-    for (break_it, mend_it, culprit) in breaks {
+    for (damage, repair, culprit) in breaks {
         let life = async {
-            look(&container, break_it).await?;
+            look(&container, damage).await?;
             let failed = hermes(&container, "profile create coder").await?.failure();
-            look(&container, mend_it).await?;
+            look(&container, repair).await?;
             failed
                 .stdout_is("")
                 .stderr_matches(contains("failed to register the gateway 'coder'"))
                 .stderr_matches(contains(culprit))
                 .stderr_matches(predicates::str::is_match("(?m)^caused by: ")?);
             ensure!(!failed.stderr().contains("panicked"), "{}", failed.report("no backtrace"));
-            nothing_is_half_made(&container).await
+            assert_no_profile_left(&container).await
         };
-        life.await.with_context(|| break_it.to_owned())?;
+        life.await.with_context(|| damage.to_owned())?;
     }
     hermes(&container, "profile create coder").await?.success();
     hermes(&container, "-p coder gateway start").await?.success();
@@ -57,7 +57,7 @@ async fn a_profile_whose_gateway_cannot_be_registered_is_not_made_and_the_comman
 }
 
 #[docker_test]
-async fn of_two_that_make_one_profile_at_once_one_wins_and_the_profile_is_whole() -> Result<()> {
+async fn one_of_two_simultaneous_creations_of_a_profile_succeeds() -> Result<()> {
     let container = up().await?;
     for round in 0..4 {
         let create = async || hermes(&container, "profile create coder").await;
@@ -74,13 +74,13 @@ async fn of_two_that_make_one_profile_at_once_one_wins_and_the_profile_is_whole(
         );
         hermes(&container, "-p coder gateway start").await?.success();
         hermes(&container, "profile delete coder --yes").await?.success();
-        nothing_is_half_made(&container).await?;
+        assert_no_profile_left(&container).await?;
     }
     Ok(())
 }
 
 #[docker_test]
-async fn two_orders_for_one_gateway_at_once_are_both_carried_out() -> Result<()> {
+async fn simultaneous_orders_for_one_gateway_both_succeed() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let start = async || hermes(&container, "-p coder gateway start").await;
     let (one, other) = tokio::join!(start(), start());
@@ -97,17 +97,17 @@ async fn two_orders_for_one_gateway_at_once_are_both_carried_out() -> Result<()>
         one.report("one success"),
         other.report("or this")
     );
-    nothing_is_half_made(&container).await
+    assert_no_profile_left(&container).await
 }
 
 #[docker_test]
-async fn a_directory_that_was_copied_into_profiles_can_be_started_as_if_it_had_been_made() -> Result<()> {
+async fn a_copied_profile_directory_can_be_started() -> Result<()> {
     let container = up().await?;
     let copy = "mkdir -p /opt/data/profiles/copied && echo 'You are.' >/opt/data/profiles/copied/SOUL.md";
     container.exec_sh(copy).await?.success();
     let status = hermes(&container, "-p copied gateway status").await?.success();
     status.stdout_matches(contains("unsupervised"));
-    // What nobody supervises is down.
+    // A stop of an unsupervised gateway succeeds.
     hermes(&container, "-p copied gateway stop").await?.success();
 
     hermes(&container, "-p copied gateway start").await?.success();
@@ -117,5 +117,5 @@ async fn a_directory_that_was_copied_into_profiles_can_be_started_as_if_it_had_b
     hermes(&container, "-p copied gateway stop").await?.success();
     must_be_down_for_good(&container, "copied").await?;
     hermes(&container, "profile delete copied --yes").await?.success();
-    nothing_is_half_made(&container).await
+    assert_no_profile_left(&container).await
 }

@@ -1,4 +1,4 @@
-//! create, start, stop, restart, delete.
+//! The commands create, start, stop, restart and delete.
 
 use anyhow::{Result, ensure};
 use hermes_harness::probe::{process_table, slot_down, slot_ready};
@@ -11,7 +11,7 @@ use crate::support::driving::{
 };
 
 #[docker_test]
-async fn a_new_profile_has_a_slot_that_is_down_with_its_logger_and_a_port_of_its_own() -> Result<()> {
+async fn a_new_profile_has_a_stopped_slot_and_a_port() -> Result<()> {
     let container = up().await?;
     let created = hermes(&container, "profile create coder").await?.success();
     created.stdout_matches(contains("hermes -p coder gateway start"));
@@ -38,12 +38,11 @@ async fn a_new_profile_has_a_slot_that_is_down_with_its_logger_and_a_port_of_its
 }
 
 #[docker_test]
-async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and_it_stays_down() -> Result<()>
-{
+async fn start_waits_for_readiness_and_stop_for_the_end() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let port = port(&container, "coder").await?;
 
-    // At once: nothing is waited for.
+    // The check follows in the same script, so it does not wait.
     let look = "/command/s6-svstat -o up,ready /run/service/gateway-coder";
     let started = container.exec_sh(&format!("hermes -p coder gateway start && {look}")).await?.success();
     started.stdout_matches(contains("\ntrue true\n"));
@@ -58,7 +57,7 @@ async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and
     ensure!(String::from_utf8(pid_file)?.trim() == pid.to_string());
     ensure!(slot(&container, "coder").await?.normally_up, "it would not come up again");
 
-    // It runs already: nothing is done to it.
+    // A start of a running gateway changes nothing.
     hermes(&container, "-p coder gateway start").await?.success();
     ensure!(ready_pid(&container, "coder").await? == pid, "another process");
 
@@ -75,7 +74,7 @@ async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and
     }
     hermes(&container, "-p coder gateway stop").await?.success();
 
-    // A rescan is what brings up a slot that should be.
+    // A rescan starts every slot whose desired state is up.
     container.exec(["/command/s6-svscanctl", "-a", "/run/service"]).await?.success();
     must_be_down_for_good(&container, "coder").await?;
     container.restart().await?;
@@ -86,9 +85,9 @@ async fn a_start_returns_when_the_gateway_answers_and_a_stop_when_it_is_down_and
 }
 
 #[docker_test]
-async fn a_restart_makes_another_process_and_starts_what_was_stopped() -> Result<()> {
+async fn a_restart_replaces_the_process_or_starts_a_stopped_gateway() -> Result<()> {
     let container = up_with(&["coder"]).await?;
-    // Stopped.
+    // The gateway is stopped here.
     hermes(&container, "-p coder gateway restart").await?.success();
     let first = ready_pid(&container, "coder").await?;
     let logger = container.slot("/run/service/gateway-coder/log").await?.expect("it is registered");
@@ -101,13 +100,13 @@ async fn a_restart_makes_another_process_and_starts_what_was_stopped() -> Result
     ensure!(wanted_and_said(&container, "coder").await? == ("running".into(), "running".into()));
     let status = status(&container, "coder").await?;
     ensure!(status["pid"] == second && status["restarts"] == 0, "an order is no crash: {status}");
-    // Whoever waited for the restart has a gateway that answers.
+    // The gateway answers when the restart returns.
     answers_at_both_doors(&container, "coder", port(&container, "coder").await?).await?;
     Ok(())
 }
 
 #[docker_test]
-async fn the_profile_is_named_before_or_after_the_verb_and_is_the_default_one_else() -> Result<()> {
+async fn the_profile_flag_may_stand_before_or_after_the_verb() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     for words in ["-p coder gateway status", "gateway status -p coder", "gateway -p coder status"] {
         hermes(&container, words).await?.success().stdout_matches(contains("coder"));
@@ -119,7 +118,7 @@ async fn the_profile_is_named_before_or_after_the_verb_and_is_the_default_one_el
 
     hermes(&container, "gateway start").await?.success().stdout_matches(contains("'default' is ready"));
     answers_at_both_doors(&container, "default", 8642).await?;
-    // The default one is started without -p, the others with it.
+    // The gateway of the default profile starts without -p, the others with it.
     let argv: Vec<_> = gateway_processes(&container).await?.into_iter().map(|gateway| gateway.argv).collect();
     for expected in [vec!["gateway", "run"], vec!["-p", "coder", "gateway", "run"]] {
         ensure!(argv.iter().any(|argv| argv[1..] == expected[..]), "{expected:?} in {argv:?}");
@@ -128,13 +127,13 @@ async fn the_profile_is_named_before_or_after_the_verb_and_is_the_default_one_el
 }
 
 #[docker_test]
-async fn without_waiting_an_order_is_given_and_the_intent_is_written() -> Result<()> {
+async fn no_wait_records_the_desired_state_and_returns() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let ordered = hermes(&container, "-p coder gateway start --no-wait").await?.success();
     ordered.stdout_is("gateway 'coder': ordered");
     ensure!(state(&container, "coder").await?["desired_state"] == "running");
     ensure!(slot(&container, "coder").await?.wanted_up);
-    // Waits for what was ordered.
+    // This start waits for the end of the first one.
     hermes(&container, "-p coder gateway start").await?.success();
     hermes(&container, "-p coder gateway stop --no-wait").await?.success();
     ensure!(state(&container, "coder").await?["desired_state"] == "stopped");
@@ -144,12 +143,12 @@ async fn without_waiting_an_order_is_given_and_the_intent_is_written() -> Result
 }
 
 #[docker_test]
-async fn an_order_is_waited_for_as_long_as_it_may_take_and_holds_beyond_that() -> Result<()> {
+async fn an_order_still_holds_after_its_timeout() -> Result<()> {
     let container = up_with(&["coder"]).await?;
     let supervisors = container.processes_named("s6-supervise").await?;
     let supervisor = supervisors.iter().find(|process| process.argv == ["s6-supervise", "gateway-coder"]);
     let supervisor = supervisor.expect("it is registered").pid;
-    // Who carries out the orders does so later.
+    // A stopped supervisor carries out its orders later.
     container.kill_process(supervisor, "STOP").await?;
     let late = hermes(&container, "-p coder gateway start --timeout 0.5").await?.code(75);
     late.stderr_matches(contains("error: the gateway 'coder' is not ready after 500ms"));
@@ -171,7 +170,7 @@ async fn an_order_is_waited_for_as_long_as_it_may_take_and_holds_beyond_that() -
 }
 
 #[docker_test]
-async fn a_deleted_profile_leaves_no_process_no_slot_and_no_file_and_can_be_made_again() -> Result<()> {
+async fn a_deleted_profile_leaves_nothing_and_can_be_created_again() -> Result<()> {
     let container = up_with(&["coder", "other"]).await?;
     for profile in ["coder", "other"] {
         hermes(&container, &format!("-p {profile} gateway start")).await?.success();
@@ -211,7 +210,7 @@ async fn a_deleted_profile_leaves_no_process_no_slot_and_no_file_and_can_be_made
 }
 
 #[docker_test]
-async fn the_log_of_a_gateway_can_be_read_the_moment_that_it_was_first_started() -> Result<()> {
+async fn the_log_is_readable_right_after_the_first_start() -> Result<()> {
     let container = up().await?;
     for number in 0..5 {
         let script = format!(

@@ -1,4 +1,5 @@
-//! Profiles and their gateways under s6, from the creation to the deletion, driven by `hermes` alone (`contract.md` §4, §5).
+//! Profiles and their gateways under s6, from creation to deletion. The tests use only `hermes` (`contract.md` §4,
+//! §5).
 
 mod accounts;
 mod all;

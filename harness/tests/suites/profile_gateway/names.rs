@@ -1,4 +1,4 @@
-//! Names: which are refused and how, and what is said of one that nobody has.
+//! Refused names, and messages about profiles that do not exist.
 
 use anyhow::{Result, ensure};
 use hermes_harness::docker_test;
@@ -9,12 +9,12 @@ use crate::support::driving::{
     create, hermes, must_be_down_for_good, ready_pid, slots_with_hidden_ones, up, wanted_and_said,
 };
 
-/// The rule that every refusal tells.
+/// The rule that every refusal contains.
 const RULE: &str =
     "it starts with a-z or 0-9, goes on with a-z, 0-9, '_' or '-', and has at most 243 characters";
 
 #[docker_test]
-async fn a_name_that_breaks_a_rule_is_refused_with_the_rule_and_nothing_is_made() -> Result<()> {
+async fn invalid_names_are_refused_with_the_rule() -> Result<()> {
     let container = up().await?;
     let (too_long, way_too_long) = ("a".repeat(244), "a".repeat(300));
     let refused = [
@@ -60,7 +60,7 @@ async fn a_name_that_breaks_a_rule_is_refused_with_the_rule_and_nothing_is_made(
 }
 
 #[docker_test]
-async fn the_longest_name_that_s6_takes_is_one_and_its_gateway_runs() -> Result<()> {
+async fn a_gateway_runs_with_the_longest_name() -> Result<()> {
     let container = up().await?;
     let longest = format!("0{}", "a-_".repeat(81))[..243].to_owned();
     create(&container, &[&longest]).await?;
@@ -76,9 +76,9 @@ async fn the_longest_name_that_s6_takes_is_one_and_its_gateway_runs() -> Result<
 }
 
 #[docker_test]
-async fn whoever_asks_for_a_profile_that_nobody_made_is_told_how_to_make_it() -> Result<()> {
+async fn a_missing_profile_is_reported_with_a_hint() -> Result<()> {
     let container = up().await?;
-    // No profile: nothing says that it is one.
+    // This directory has no marks of a profile.
     container
         .exec_sh("mkdir -p /opt/data/profiles/stray && echo x >/opt/data/profiles/stray/notes")
         .await?
@@ -96,7 +96,7 @@ async fn whoever_asks_for_a_profile_that_nobody_made_is_told_how_to_make_it() ->
     ensure!(container.file("/opt/data/profiles/nosuch").await?.is_none(), "asking made it");
     let left = container.exec(["ls", "-A", "/opt/data/profiles/stray"]).await?.success();
     left.stdout_is("notes");
-    // What lies there is not taken over, and not removed.
+    // The command neither adopts nor removes the existing directory.
     let taken = hermes(&container, "profile create stray").await?.code(1);
     taken.stderr_matches(contains("/opt/data/profiles/stray is there already, and is no profile"));
     let left = container.exec(["ls", "-A", "/opt/data/profiles/stray"]).await?.success();

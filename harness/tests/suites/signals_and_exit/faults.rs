@@ -1,10 +1,10 @@
-//! What `/init` starts is killed under it, and the container still ends in order, or goes on.
+//! Tests kill the processes that `/init` starts. The container still stops in order, or continues.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table, slot_pid_other_than, slot_up};
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
+use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, assert_order, timed_stop};
 use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
@@ -26,11 +26,11 @@ async fn a_killed_booter_still_leaves_an_orderly_stop() -> Result<()> {
     let log = container.log().await?;
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
     ensure!(code != 0 && code != 137, "exit code {code}:\n{log}");
-    in_this_order(&log, "polite: SIGTERM", FINISHED)
+    assert_order(&log, "polite: SIGTERM", FINISHED)
 }
 
 #[docker_test]
-async fn a_killed_user_tree_comes_back_with_its_services() -> Result<()> {
+async fn a_killed_user_tree_restarts_with_its_services() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     for round in 1..=2 {
@@ -72,7 +72,7 @@ async fn a_killed_user_tree_comes_back_with_its_services() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_killed_service_is_back_with_another_process() -> Result<()> {
+async fn a_killed_service_restarts() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).system_service("system-polite", POLITE);
     let container = builder.cmd(["sleep", "infinity"]).start_ready().await?;
     for name in ["polite", "/run/s6/scandir/system-polite"] {

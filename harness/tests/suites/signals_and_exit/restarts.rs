@@ -1,4 +1,4 @@
-//! A container that ended comes back as if it were new: `/run` of a plain container outlives `docker restart`.
+//! An ended container starts again as if it were new. `/run` of a plain container outlives `docker restart`.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, log_says, process_table, slot_up};
@@ -40,7 +40,7 @@ async fn a_container_that_was_killed_during_its_boot_starts_again() -> Result<()
 }
 
 #[docker_test]
-async fn five_restarts_in_a_row_are_five_whole_boots() -> Result<()> {
+async fn five_restarts_give_five_complete_boots() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
     let container =
         builder.cmd(["sh", "-c", "echo 'the command runs'; exec sleep infinity"]).start_ready().await?;
@@ -77,7 +77,7 @@ async fn five_restarts_in_a_row_are_five_whole_boots() -> Result<()> {
     Ok(())
 }
 
-/// Leaves what the next boot has to clear, whatever it is and whoever owns it.
+/// Leaves files of several kinds and owners for the next boot to clear.
 const LITTER_AS_ROOT: &str = "
     cd /run/s6 && echo old >container_environment/OLD_VARIABLE && mkdir -p litter/deep && echo x >litter/deep/file
     ln -s /opt/data/precious link-to-precious; mkfifo fifo; chown -R 1234:1234 litter
@@ -95,7 +95,7 @@ const LITTER_AS_HERMES: &str = "
     mv main-hermes/event main-hermes/was-event && mkdir unreadable && chmod 000 unreadable";
 
 #[docker_test]
-async fn what_an_earlier_boot_left_in_run_is_cleared() -> Result<()> {
+async fn a_boot_clears_the_remains_of_earlier_boots_in_run() -> Result<()> {
     let builder = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
     let container = builder.start_ready().await?;
     let look = "ls -A -I '.leftover-*' /run/service /run/s6 /run/s6/container_environment /run/s6/scandir; ls -A /run/s6-rc 2>/dev/null";
@@ -116,13 +116,13 @@ async fn what_an_earlier_boot_left_in_run_is_cleared() -> Result<()> {
 }
 
 #[docker_test]
-async fn whatever_lies_in_place_of_the_runtime_directories_is_replaced() -> Result<()> {
+async fn a_boot_replaces_wrong_runtime_directories() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     container.exec_sh("mkdir /opt/data/precious; echo keep >/opt/data/precious/file").await?.success();
     let commands =
         ["echo x >", "ln -s /opt/data/precious", "ln -s /nowhere", "mkfifo", "mkdir -m 0", "ln -s /etc"];
     for command in commands {
-        // Stopped first: what lives there makes files while they are removed.
+        // All processes stop first, since they would create files during the removal.
         let replace = format!(
             "kill -STOP -1 && cd /run && rm -rf service s6 s6-rc && \
              for name in service s6 s6-rc; do {command} /run/$name || exit; done"

@@ -1,64 +1,58 @@
-//! A stop that is asked for: by a signal, by `docker stop`, by root in the container.
+//! Requests to stop: a signal, `docker stop`, or root in the container.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use futures_util::future::try_join_all;
 use hermes_harness::probe::log_says;
 use hermes_harness::{Container, docker_test, secs};
 use predicates::str::contains;
 
-use super::{TELLS_SIGNALS, WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
+use super::{TELLS_SIGNALS, WELL_INSIDE_DOCKERS_TEN_SECONDS, assert_order, timed_stop};
 use crate::support::driving::is_healthy;
 use crate::support::own_services::{DEAF, FINISH, FINISHED, OwnServices, POLITE};
 
 #[docker_test]
-async fn each_stop_signal_ends_a_plain_command_by_sigterm_and_runs_cont_finish() -> Result<()> {
-    try_join_all(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"].map(async |signal| {
-        let builder = Container::builder().finish_script("50-tell", FINISH).cmd(["sleep", "infinity"]);
-        let container = builder.start_ready().await?;
-        let started = Instant::now();
-        container.kill(signal).await?;
-        let code = container.wait_exit(secs(10)).await?;
-        ensure!(code == 143, "{signal}: exit code {code}, expected 143");
-        ensure!(
-            started.elapsed() < WELL_INSIDE_DOCKERS_TEN_SECONDS,
-            "{signal}: took {:?}",
-            started.elapsed()
-        );
-        let log = container.log().await?;
-        ensure!(log.contains(FINISHED), "{signal}: cont-finish.d did not run:\n{log}");
-        Ok(())
-    }))
-    .await
-    .map(|_| ())
+#[case::sigterm("SIGTERM")]
+#[case::sigint("SIGINT")]
+#[case::sighup("SIGHUP")]
+#[case::sigquit("SIGQUIT")]
+async fn each_stop_signal_ends_the_command_and_runs_cont_finish(#[case] signal: &str) -> Result<()> {
+    let builder = Container::builder().finish_script("50-tell", FINISH).cmd(["sleep", "infinity"]);
+    let container = builder.start_ready().await?;
+    let started = Instant::now();
+    container.kill(signal).await?;
+    let code = container.wait_exit(secs(10)).await?;
+    ensure!(code == 143, "{signal}: exit code {code}, expected 143");
+    ensure!(started.elapsed() < WELL_INSIDE_DOCKERS_TEN_SECONDS, "{signal}: took {:?}", started.elapsed());
+    let log = container.log().await?;
+    ensure!(log.contains(FINISHED), "{signal}: cont-finish.d did not run:\n{log}");
+    Ok(())
 }
 
 #[docker_test]
-async fn each_stop_signal_reaches_the_command_as_one_sigterm_and_its_own_exit_code_is_the_containers()
--> Result<()> {
-    try_join_all(["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"].map(async |signal| {
-        let container = Container::builder().cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
-        container.wait_until("its traps are set", log_says("trapped"), secs(10)).await?;
-        container.kill(signal).await?;
-        let code = container.wait_exit(secs(10)).await?;
-        ensure!(code == 7, "{signal}: exit code {code}, expected the command's own 7");
-        let (stdout, _) = container.logs().await?;
-        ensure!(stdout == "trapped\ngot TERM\n", "{signal}: the command saw\n{stdout}");
-        Ok(())
-    }))
-    .await
-    .map(|_| ())
+#[case::sigterm("SIGTERM")]
+#[case::sigint("SIGINT")]
+#[case::sighup("SIGHUP")]
+#[case::sigquit("SIGQUIT")]
+async fn each_stop_signal_reaches_the_command_as_one_sigterm(#[case] signal: &str) -> Result<()> {
+    let container = Container::builder().cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
+    container.wait_until("its traps are set", log_says("trapped"), secs(10)).await?;
+    container.kill(signal).await?;
+    let code = container.wait_exit(secs(10)).await?;
+    ensure!(code == 7, "{signal}: exit code {code}, expected the command's own 7");
+    let (stdout, _) = container.logs().await?;
+    ensure!(stdout == "trapped\ngot TERM\n", "{signal}: the command saw\n{stdout}");
+    Ok(())
 }
 
 #[docker_test]
-async fn a_signal_that_asks_for_no_stop_stops_nothing() -> Result<()> {
+async fn other_signals_do_not_stop_the_container() -> Result<()> {
     let container = Container::builder().cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
     container.wait_until("its traps are set", log_says("trapped"), secs(10)).await?;
     for signal in ["SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGPIPE", "SIGCHLD", "SIGALRM"] {
         container.kill(signal).await?;
     }
-    // A look at the boot takes a round through the container: whatever the signals did is done then.
+    // This check needs a round trip through the container. Any effect of the signals happens before its end.
     container.ready().await?;
     is_healthy(&container).await?;
     timed_stop(&container).await?;
@@ -68,8 +62,8 @@ async fn a_signal_that_asks_for_no_stop_stops_nothing() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_second_sigterm_cuts_nothing_short() -> Result<()> {
-    // It goes on until the other signals are sent, however long that takes.
+async fn a_second_sigterm_does_not_shorten_the_stop() -> Result<()> {
+    // The trap runs until the test has sent the other signals, for any time.
     let command = "sleep infinity & child=$!
         trap 'echo told; trap \"echo again\" TERM; until [ -e /tmp/go ]; do sleep 0.1; done; kill $child; exit 5' TERM
         echo trapped; wait";
@@ -92,7 +86,7 @@ async fn a_second_sigterm_cuts_nothing_short() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_command_that_ignores_sigterm_is_killed_when_its_grace_time_is_over() -> Result<()> {
+async fn a_deaf_command_is_killed_after_its_grace_time() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH);
     let container =
         builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
@@ -107,7 +101,7 @@ async fn a_command_that_ignores_sigterm_is_killed_when_its_grace_time_is_over() 
 }
 
 #[docker_test]
-async fn a_service_that_ignores_sigterm_is_killed_and_the_rest_stops_in_order() -> Result<()> {
+async fn a_deaf_service_is_killed_and_the_others_stop_orderly() -> Result<()> {
     let builder = Container::builder()
         .finish_script("50-tell", FINISH)
         .user_service("deaf", DEAF)
@@ -122,13 +116,13 @@ async fn a_service_that_ignores_sigterm_is_killed_and_the_rest_stops_in_order() 
     ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{log}");
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
     for said in ["got TERM", "polite: SIGTERM", "deaf: SIGTERM, so what"] {
-        in_this_order(&log, said, FINISHED)?;
+        assert_order(&log, said, FINISHED)?;
     }
     Ok(())
 }
 
 #[docker_test]
-async fn the_grace_times_are_those_that_were_asked_for() -> Result<()> {
+async fn the_grace_times_of_the_environment_apply() -> Result<()> {
     let deaf_orphan = "(trap '' TERM; echo orphan; exec sleep infinity) & trap '' TERM; sleep infinity";
     let deaf = async |grace: &str| -> Result<Container> {
         let builder = Container::builder()
@@ -142,8 +136,8 @@ async fn the_grace_times_are_those_that_were_asked_for() -> Result<()> {
         }
         Ok(container)
     };
-    // A deaf command takes one grace time, a deaf orphan one more. Both stop at once, so that what the machine needs is no
-    // difference between them.
+    // A deaf command takes one grace time, and a deaf orphan takes one more. Both containers stop at the same time, so
+    // a slow machine slows both.
     let (short, long) = (deaf("300").await?, deaf("6000").await?);
     let stop = async |container: &Container| -> Result<Duration> {
         let started = Instant::now();
@@ -155,14 +149,15 @@ async fn the_grace_times_are_those_that_were_asked_for() -> Result<()> {
     };
     let (short, long) = tokio::try_join!(stop(&short), stop(&long))?;
     ensure!(long > secs(11), "took {long:?}, expected little more than 12 s");
-    // With the default of three seconds, six.
+    // The default of three seconds would give six.
     ensure!(short + secs(8) < long, "took {short:?}, expected little more than 600 ms");
     Ok(())
 }
 
 #[docker_test]
-async fn an_idle_container_stops_at_once_whatever_its_grace_times_are() -> Result<()> {
-    // Whichever of them was waited for, Docker would have to kill it. What a stop takes otherwise is the benchmark's affair.
+async fn long_grace_times_do_not_delay_an_idle_stop() -> Result<()> {
+    // If the stop waited for any of them, Docker would have to kill the container. The benchmark measures the rest of
+    // a stop.
     let times = ["S6_SERVICES_GRACETIME", "S6_KILL_GRACETIME", "HERMES_FINISH_GRACETIME"];
     let builder = times.iter().fold(Container::builder(), |builder, name| builder.env(name, "60000"));
     let builder = builder.finish_script("50-tell", FINISH).user_service("polite", POLITE);
@@ -172,11 +167,11 @@ async fn an_idle_container_stops_at_once_whatever_its_grace_times_are() -> Resul
     let code = container.wait_exit(secs(10)).await?;
     let log = container.log().await?;
     ensure!(code == 143, "exit code {code}, expected 143 (137: Docker had to kill it):\n{log}");
-    in_this_order(&log, "polite: SIGTERM", FINISHED)
+    assert_order(&log, "polite: SIGTERM", FINISHED)
 }
 
 #[docker_test]
-async fn a_stop_that_docker_cuts_short_is_no_obstacle_to_the_next_start() -> Result<()> {
+async fn a_container_starts_after_docker_killed_it_during_a_stop() -> Result<()> {
     let builder = Container::builder().user_service("deaf", DEAF);
     let container =
         builder.cmd(["sh", "-c", "trap '' TERM; echo deaf; sleep infinity"]).start_ready().await?;
@@ -190,34 +185,30 @@ async fn a_stop_that_docker_cuts_short_is_no_obstacle_to_the_next_start() -> Res
 }
 
 #[docker_test]
-async fn a_stop_during_the_boot_is_obeyed_at_once() -> Result<()> {
-    let slow = "#!/bin/sh\necho 'slow: begins'\nsleep 60\necho 'slow: goes on'\n";
-    let deaf = "#!/bin/sh\ntrap '' TERM\necho 'deaf: begins'\nsleep 60\necho 'deaf: goes on'\n";
-    try_join_all([("slow", slow), ("deaf", deaf)].map(async |(name, script)| {
-        let builder = Container::builder()
-            .init_script("10-wait", script)
-            .init_script("20-never", "#!/bin/sh\necho 'never: begins'\n")
-            .finish_script("50-tell", FINISH)
-            .user_service("polite", POLITE);
-        let container = builder.cmd(["echo", "the command runs"]).start().await?;
-        let begins = format!("{name}: begins");
-        container.wait_until("the script runs", log_says(&begins), secs(20)).await?;
-        let took = timed_stop(&container).await?;
-        let code = container.wait_exit(secs(10)).await?;
-        let log = container.log().await?;
-        ensure!(code == 143, "{name}: exit code {code}, expected 143:\n{log}");
-        ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "{name}: took {took:?}:\n{log}");
-        for text in ["goes on", "never: begins", "the command runs", "polite: up"] {
-            ensure!(!log.contains(text), "{name}: {text:?} after the stop:\n{log}");
-        }
-        in_this_order(&log, &begins, FINISHED)
-    }))
-    .await
-    .map(|_| ())
+#[case::slow_script("#!/bin/sh\necho 'script: begins'\nsleep 60\necho 'script: goes on'\n")]
+#[case::deaf_script("#!/bin/sh\ntrap '' TERM\necho 'script: begins'\nsleep 60\necho 'script: goes on'\n")]
+async fn a_stop_ends_a_boot_at_once(#[case] script: &str) -> Result<()> {
+    let builder = Container::builder()
+        .init_script("10-wait", script)
+        .init_script("20-never", "#!/bin/sh\necho 'never: begins'\n")
+        .finish_script("50-tell", FINISH)
+        .user_service("polite", POLITE);
+    let container = builder.cmd(["echo", "the command runs"]).start().await?;
+    let begins = "script: begins";
+    container.wait_until("the script runs", log_says(begins), secs(20)).await?;
+    let took = timed_stop(&container).await?;
+    let code = container.wait_exit(secs(10)).await?;
+    let log = container.log().await?;
+    ensure!(code == 143, "exit code {code}, expected 143:\n{log}");
+    ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
+    for text in ["goes on", "never: begins", "the command runs", "polite: up"] {
+        ensure!(!log.contains(text), "{text:?} after the stop:\n{log}");
+    }
+    assert_order(&log, begins, FINISHED)
 }
 
 #[docker_test]
-async fn a_stop_while_a_service_is_not_ready_yet_is_obeyed_at_once() -> Result<()> {
+async fn a_stop_does_not_wait_for_an_unready_service() -> Result<()> {
     let builder = Container::builder()
         .env("S6_CMD_WAIT_FOR_SERVICES_MAXTIME", "0")
         .user_service("never-ready", POLITE)
@@ -231,11 +222,11 @@ async fn a_stop_while_a_service_is_not_ready_yet_is_obeyed_at_once() -> Result<(
     ensure!(code == 143, "exit code {code}, expected 143:\n{log}");
     ensure!(took < WELL_INSIDE_DOCKERS_TEN_SECONDS, "took {took:?}:\n{log}");
     ensure!(!log.contains("the command runs"), "{log}");
-    in_this_order(&log, "polite: SIGTERM", FINISHED)
+    assert_order(&log, "polite: SIGTERM", FINISHED)
 }
 
 #[docker_test]
-async fn cont_finish_runs_as_root_when_every_service_is_down_and_the_command_is_gone() -> Result<()> {
+async fn cont_finish_runs_as_root_after_all_services_are_down() -> Result<()> {
     let slow_to_stop = "#!/bin/sh\n\
         sleep infinity & child=$!\n\
         trap 'kill $child; sleep 0.7; echo \"service: down\"; exit 0' TERM\n\
@@ -256,9 +247,9 @@ async fn cont_finish_runs_as_root_when_every_service_is_down_and_the_command_is_
     container.stop().await?;
     let log = container.log().await?;
     let finish = "finish as root with 0";
-    in_this_order(&log, "\nservice: down", finish)?;
-    in_this_order(&log, "system service: down", finish)?;
-    in_this_order(&log, finish, "last finish")?;
+    assert_order(&log, "\nservice: down", finish)?;
+    assert_order(&log, "system service: down", finish)?;
+    assert_order(&log, finish, "last finish")?;
     ensure!(log.contains("20-fails exited 3"), "a finish script that fails is not named:\n{log}");
     ensure!(container.wait_exit(secs(10)).await? == 143, "exit code {}", container.state().await?.exit_code);
     Ok(())
@@ -276,7 +267,7 @@ async fn a_finish_script_that_hangs_does_not_hold_the_stop() -> Result<()> {
 }
 
 #[docker_test]
-async fn root_halts_the_container_from_inside_and_hermes_may_not() -> Result<()> {
+async fn only_root_can_halt_the_container_from_inside() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
     let container = builder.cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
     for text in ["trapped", "polite: up"] {
@@ -285,27 +276,27 @@ async fn root_halts_the_container_from_inside_and_hermes_may_not() -> Result<()>
     let refused = container.exec(["/run/s6/basedir/bin/halt"]).await?.failure();
     refused.stderr_matches(contains("only root"));
     container.exec(["hermes", "health"]).await?.success();
-    // Root, since that is who may.
+    // Only root may do this.
     container.exec(["/run/s6/basedir/bin/halt"]).as_root().await?.either_way();
     let code = container.wait_exit(secs(10)).await?;
     let log = container.log().await?;
     ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{log}");
-    in_this_order(&log, "polite: SIGTERM", FINISHED)
+    assert_order(&log, "polite: SIGTERM", FINISHED)
 }
 
 #[docker_test]
-async fn the_end_of_the_root_tree_ends_the_container_in_order() -> Result<()> {
+async fn the_end_of_the_root_tree_stops_the_container_orderly() -> Result<()> {
     let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
     let container = builder.cmd(["bash", "-c", TELLS_SIGNALS]).start_ready().await?;
     for text in ["trapped", "polite: up"] {
         container.wait_until("its traps are set", log_says(text), secs(10)).await?;
     }
-    // Root's tree; `hermes` cannot even look into it.
+    // This tree belongs to root. `hermes` cannot read it.
     container.exec(["/command/s6-svscanctl", "-t", "/run/s6/scandir"]).await?.failure();
     container.exec(["/command/s6-svscanctl", "-t", "/run/s6/scandir"]).as_root().await?.either_way();
     let code = container.wait_exit(secs(10)).await?;
     let log = container.log().await?;
     ensure!(code == 7, "exit code {code}, expected the command's own 7:\n{log}");
-    in_this_order(&log, "polite: SIGTERM", FINISHED)?;
-    in_this_order(&log, "got TERM", FINISHED)
+    assert_order(&log, "polite: SIGTERM", FINISHED)?;
+    assert_order(&log, "got TERM", FINISHED)
 }

@@ -1,4 +1,4 @@
-//! The command ends by itself, and the container with it.
+//! The end of the command ends the container.
 
 use std::time::{Duration, Instant};
 
@@ -6,51 +6,53 @@ use anyhow::{Result, ensure};
 use hermes_harness::probe::log_says;
 use hermes_harness::{Container, Look, docker_test, secs};
 
-use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, in_this_order, timed_stop};
+use super::{WELL_INSIDE_DOCKERS_TEN_SECONDS, assert_order, timed_stop};
 use crate::support::own_services::{FINISH, FINISHED, OwnServices, POLITE};
 
-/// Whether a container with `/init` in it takes no longer than is a matter of the engine and of a busy machine, measured on
-/// the same container without: both the shortest of several, taken in turn.
-fn is_at_once(whole: Duration, bypassed: Duration) -> bool {
+/// Returns true if `/init` adds little more than the delays of the engine and of a busy machine. Both values are the
+/// shortest of several measurements in turn: `whole` with `/init`, `bypassed` without.
+fn is_fast(whole: Duration, bypassed: Duration) -> bool {
     whole < bypassed * 2 + Duration::from_millis(900)
 }
 
-/// How often each is measured.
+/// The number of measurements of each kind.
 const TURNS: usize = 3;
 
 #[docker_test]
-async fn the_end_of_the_command_stops_the_services_in_order_and_keeps_its_exit_code() -> Result<()> {
-    for (end, expected) in [("exit 0", 0), ("exit 42", 42), ("kill -KILL $$", 137)] {
-        let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
-        let container =
-            builder.cmd(["sh", "-c", &format!("until [ -e /tmp/go ]; do sleep 0.05; done; {end}")]);
-        let container = container.start_ready().await?;
-        container.wait_until("the service's trap is set", log_says("polite: up"), secs(10)).await?;
-        container.exec(["touch", "/tmp/go"]).await?.success();
-        let code = container.wait_exit(secs(10)).await?;
-        let log = container.log().await?;
-        ensure!(code == expected, "{end}: exit code {code}, expected {expected}:\n{log}");
-        in_this_order(&log, "polite: SIGTERM", FINISHED)?;
-    }
-    Ok(())
+#[case::success("exit 0", 0)]
+#[case::failure("exit 42", 42)]
+#[case::killed("kill -KILL $$", 137)]
+async fn the_end_of_the_command_stops_the_services_first(
+    #[case] end: &str,
+    #[case] expected: i64,
+) -> Result<()> {
+    let builder = Container::builder().finish_script("50-tell", FINISH).user_service("polite", POLITE);
+    let container = builder.cmd(["sh", "-c", &format!("until [ -e /tmp/go ]; do sleep 0.05; done; {end}")]);
+    let container = container.start_ready().await?;
+    container.wait_until("the service's trap is set", log_says("polite: up"), secs(10)).await?;
+    container.exec(["touch", "/tmp/go"]).await?.success();
+    let code = container.wait_exit(secs(10)).await?;
+    let log = container.log().await?;
+    ensure!(code == expected, "{end}: exit code {code}, expected {expected}:\n{log}");
+    assert_order(&log, "polite: SIGTERM", FINISHED)
 }
 
 #[docker_test]
-async fn a_container_is_gone_as_soon_as_its_command_is() -> Result<()> {
+async fn a_container_ends_at_once_with_its_command() -> Result<()> {
     let [mut bypassed, mut whole] = [Duration::MAX; 2];
     for _ in 0..TURNS {
         let reference = Container::builder().entrypoint(["/bin/true"]).run(Vec::<String>::new()).await?;
         bypassed = bypassed.min(reference.success().took());
         whole = whole.min(Container::builder().run(["true"]).await?.success().took());
     }
-    ensure!(is_at_once(whole, bypassed), "boot, `true` and stop took {whole:?}; without /init {bypassed:?}");
+    ensure!(is_fast(whole, bypassed), "boot, `true` and stop took {whole:?}; without /init {bypassed:?}");
     Ok(())
 }
 
 #[docker_test]
 async fn an_idle_container_stops_at_once() -> Result<()> {
     let [mut bypassed, mut whole] = [Duration::MAX; 2];
-    // `sleep` as PID 1 would not hear SIGTERM.
+    // `sleep` as PID 1 would ignore SIGTERM.
     let reference = Container::builder().entrypoint(["sleep", "infinity"]).init().start().await?;
     let container = Container::builder().user_service("polite", POLITE).cmd(["sleep", "infinity"]);
     let container = container.start().await?;
@@ -68,18 +70,18 @@ async fn an_idle_container_stops_at_once() -> Result<()> {
         bypassed = bypassed.min(timed_stop(&reference).await?);
         whole = whole.min(timed_stop(&container).await?);
     }
-    ensure!(is_at_once(whole, bypassed), "docker stop took {whole:?}; without /init {bypassed:?}");
+    ensure!(is_fast(whole, bypassed), "docker stop took {whole:?}; without /init {bypassed:?}");
     Ok(())
 }
 
 #[docker_test]
-async fn what_the_command_left_running_gets_sigterm_and_is_waited_for() -> Result<()> {
+async fn orphans_of_the_command_get_sigterm_and_time_to_end() -> Result<()> {
     let orphan = "trap 'sleep 0.3; echo \"orphan: done\"; exit 0' TERM; echo 'orphan: up'; while :; do sleep 0.1; done";
     let command = format!(
         "setsid sh -c '{}' & until [ -e /tmp/go ]; do sleep 0.05; done; exit 4",
         orphan.replace('\'', r"'\''")
     );
-    // Were it not seen to have ended, the container would be there for twenty seconds more.
+    // If nobody noticed its end, the container would stay for twenty more seconds.
     let builder = Container::builder().env("S6_KILL_GRACETIME", "20000");
     let container = builder.cmd(["sh", "-c", &command]).start_ready().await?;
     container.wait_until("the orphan is up", log_says("orphan: up"), secs(10)).await?;
@@ -92,7 +94,7 @@ async fn what_the_command_left_running_gets_sigterm_and_is_waited_for() -> Resul
 }
 
 #[docker_test]
-async fn what_ignores_sigterm_is_killed_when_the_command_has_ended() -> Result<()> {
+async fn a_deaf_orphan_is_killed_after_the_command_ends() -> Result<()> {
     let command = "setsid sh -c 'trap \"\" TERM; echo deaf: up; exec sleep infinity' &
         until [ -e /tmp/go ]; do sleep 0.05; done; exit 4";
     let builder = Container::builder().env("S6_KILL_GRACETIME", "400").finish_script("50-tell", FINISH);

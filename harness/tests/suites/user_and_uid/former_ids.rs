@@ -1,4 +1,4 @@
-//! A volume from when the account had other IDs.
+//! A volume from a time at which the account had other IDs.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Volume, docker_test, secs};
@@ -7,14 +7,14 @@ use crate::support::driving::look;
 use crate::support::gateways::{create_and_start, gateway_is, gateways};
 use crate::support::setting_up::{idle, on_volume, said};
 
-/// In directories that both use: some of the account's, some of others', in each other.
+/// Creates files of the account and of other users, nested, in directories that both use.
 const SHARED: &str = "for name in sessions memories workspace skills home plans backups hooks; do
         mkdir -p /opt/data/$name/d/alice/d; cd /opt/data/$name; echo x >own; echo x >d/own; echo x >d/alice/file
         echo x >d/alice/d/own; echo x >of-group; echo x >of-root; ln -s /etc/shadow link; mkfifo fifo; ln own hard
         chown -Rh 10000:10000 .; chown 1234:1234 d/alice d/alice/file; chown 10000:100 of-group; chown 0:0 of-root
     done; echo x >/opt/data/photo.jpg; chown 1234:10000 /opt/data/photo.jpg";
 
-/// Whose they are, with these names for the account and its group.
+/// Returns the expected owners, for these IDs of the account.
 fn expected(uid: u32, gid: u32) -> Vec<String> {
     let account = format!("{uid}:{gid}");
     let mut lines = Vec::new();
@@ -28,7 +28,7 @@ fn expected(uid: u32, gid: u32) -> Vec<String> {
             ("/d/alice/file", "1234:1234"),
             ("/d/own", &account),
             ("/fifo", &account),
-            // It has a second name, which may be anywhere.
+            // This file has a second name, which may be in any directory.
             ("/hard", "10000:10000"),
             ("/link", "10000:10000"),
             ("/of-group", &account),
@@ -41,7 +41,7 @@ fn expected(uid: u32, gid: u32) -> Vec<String> {
     lines
 }
 
-/// Whose the things in those directories are.
+/// Returns the owners of the files in those directories.
 async fn seen(container: &Container) -> Result<Vec<String>> {
     let script =
         "cd /opt/data; find sessions memories workspace skills home plans backups hooks -printf '%p %U:%G\\n'
@@ -50,7 +50,7 @@ async fn seen(container: &Container) -> Result<Vec<String>> {
 }
 
 #[docker_test]
-async fn what_the_account_had_goes_along_to_its_new_ids_and_what_others_have_stays() -> Result<()> {
+async fn a_remap_changes_only_the_files_of_the_account() -> Result<()> {
     let volume = Volume::new().await?;
     let container = idle().volume(&volume, "/opt/data").start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
@@ -71,7 +71,7 @@ async fn what_the_account_had_goes_along_to_its_new_ids_and_what_others_have_sta
     ensure!(coder.desired_state.as_deref() == Some("running"), "{coder:?}");
     create_and_start(&container, &["writer"]).await?;
     ensure!(gateways(&container).await?.len() == 3);
-    // And the next boots have nothing to do.
+    // The next boots have no work left.
     let words = said(&container).await?;
     container.restart().await?;
     container.ready().await?;
@@ -81,12 +81,12 @@ async fn what_the_account_had_goes_along_to_its_new_ids_and_what_others_have_sta
 }
 
 #[docker_test]
-async fn a_boot_that_was_interrupted_after_the_remap_is_made_up_for_by_the_next_one() -> Result<()> {
+async fn a_boot_completes_an_interrupted_remap() -> Result<()> {
     let volume = Volume::new().await?;
     let builder = || idle().volume(&volume, "/opt/data");
     drop(builder().start_ready().await?);
     on_volume(&volume, &SHARED.replace("/opt/data", "/volume")).await?;
-    // The account has its new IDs already, and the volume is still its former ones'.
+    // The account has its new IDs, but the volume still has the former ones.
     let script =
         "#!/bin/sh\ngroupmod -g 1000 hermes && usermod -u 1000 -d /nonexistent/hermes-remap hermes\n";
     let container = {

@@ -1,4 +1,4 @@
-//! Where the account cannot be changed.
+//! Containers that cannot change the IDs of the account.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Volume, docker_test};
@@ -7,7 +7,7 @@ use crate::support::driving::create;
 use crate::support::setting_up::{has_said, idle, on_volume, owners, said, until_said};
 
 #[docker_test]
-async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_on() -> Result<()> {
+async fn a_remap_on_a_read_only_root_is_reported() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, "mkdir -p profiles/old; echo x >profiles/old/SOUL.md; chown -R 1000:1000 .").await?;
     let builder = idle().read_only().tmpfs("/run", "").volume(&volume, "/opt/data");
@@ -26,7 +26,7 @@ async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_
         owners == ["profiles/coder 10000:10000 755", "profiles/old/SOUL.md 10000:10000 644"],
         "{owners:?}"
     );
-    // One of the ways out that it names.
+    // The hint names this way out.
     drop(container);
     let builder = idle().read_only().tmpfs("/run", "").user("10000:10000").volume(&volume, "/opt/data");
     let container = builder.start_ready().await?;
@@ -35,12 +35,12 @@ async fn on_a_read_only_root_a_remap_is_told_to_be_impossible_and_the_boot_goes_
 }
 
 #[docker_test]
-async fn where_a_tool_of_the_system_fails_its_words_are_told_and_the_boot_goes_on() -> Result<()> {
-    // As from a package that is half removed.
+async fn a_failed_usermod_is_reported_and_the_boot_continues() -> Result<()> {
+    // A package that is half removed gives such an error.
     let fails = "#!/bin/sh\necho \"usermod: cannot lock /etc/passwd; try again later.\" >&2\nexit 1\n";
     let container = idle().file("/usr/sbin/usermod", 0o755, fails).env("PUID", "1000").start_ready().await?;
     let expected =
-        "the account stays 10000:10000: /usr/sbin/usermod -o -u 1000 -d /nonexistent/hermes-remap hermes";
+        "the account stays 10000:10000: failed to run /usr/sbin/usermod -o -u 1000 -d /nonexistent/hermes-remap hermes";
     let why = "usermod: cannot lock /etc/passwd; try again later.";
     let is_told =
         |words: &[String]| words.len() == 1 && words[0].starts_with(expected) && words[0].contains(why);

@@ -1,4 +1,4 @@
-//! What is no ID, and who can change none: said, and the boot goes on with the account as it is.
+//! Invalid IDs, and containers that cannot change any ID. The boot reports them and keeps the account.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
@@ -7,7 +7,7 @@ use crate::support::driving::create;
 use crate::support::setting_up::{has_said, idle, owners, says, set_up};
 
 #[docker_test]
-async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default() -> Result<()> {
+async fn invalid_ids_are_refused_and_the_account_keeps_its_id() -> Result<()> {
     let container = idle().env("PUID", "0").env("PGID", "abc").start_ready().await?;
     let expected = [
         r#"PUID="0" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#,
@@ -52,14 +52,15 @@ async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default(
     ];
     for value in table {
         for name in ["HERMES_UID", "HERMES_GID", "PUID", "PGID"] {
-            // The other two are what counts for the other ID; of one ID Hermes's own variable comes first.
+            // The empty PUID and PGID hide those of the container, so only `name` sets an ID. For each ID, the
+            // variable of Hermes takes precedence.
             let boot = set_up(&container).env("PUID", "").env("PGID", "").env(name, value).await?.success();
             let mut words: Vec<_> = boot.stderr().lines().map(str::to_owned).collect();
             words.retain(|line| !line.ends_with("is empty and taken as not set"));
             let expected = format!("hermes-setup: {}", refused(name, value));
             ensure!(words == [expected.as_str()], "{}", boot.report(&expected));
             if value != "0" {
-                // The rest of the table is the same in each variable.
+                // The variables share the other rows of the table.
                 break;
             }
         }
@@ -70,13 +71,13 @@ async fn what_is_no_id_is_refused_by_name_and_the_boot_goes_on_with_the_default(
 }
 
 #[docker_test]
-async fn an_empty_id_is_none_and_says_so() -> Result<()> {
+async fn an_empty_id_is_ignored_with_a_message() -> Result<()> {
     let container = idle().start_ready().await?;
     for name in ["HERMES_UID", "HERMES_GID", "PUID", "PGID"] {
         let boot = set_up(&container).env(name, "").await?.success();
         says(&boot, &[&format!("{name} is empty and taken as not set")])?;
     }
-    // Hermes's own that is nonsense is not made up for by the other one.
+    // PUID does not replace an invalid HERMES_UID.
     let boot = set_up(&container).env("HERMES_UID", "x").env("PUID", "1000").await?.success();
     let line = r#"HERMES_UID="x" is refused: an ID is a whole number from 1 to 65534; the account keeps the one it has"#;
     says(&boot, &[line])?;
@@ -85,14 +86,13 @@ async fn an_empty_id_is_none_and_says_so() -> Result<()> {
 }
 
 #[docker_test]
-async fn without_root_no_id_can_be_given_which_is_told() -> Result<()> {
-    for name in ["HERMES_GID", "PUID"] {
-        let outcome =
-            Container::builder().user("10000:10000").env(name, "1000").run(["id", "-u"]).await?.success();
-        outcome.stdout_is("10000");
-        let line = "HERMES_UID, HERMES_GID, PUID and PGID need a container that starts as root: this one runs as 10000:10000 \
-            (--user); leave --user out, or leave them out";
-        says(&outcome, &[line])?;
-    }
-    Ok(())
+#[case::hermes_gid("HERMES_GID")]
+#[case::puid("PUID")]
+async fn without_root_ids_are_refused_with_a_message(#[case] name: &str) -> Result<()> {
+    let outcome =
+        Container::builder().user("10000:10000").env(name, "1000").run(["id", "-u"]).await?.success();
+    outcome.stdout_is("10000");
+    let line = "HERMES_UID, HERMES_GID, PUID and PGID need a container that starts as root: this one runs as 10000:10000 \
+        (--user); leave --user out, or leave them out";
+    says(&outcome, &[line])
 }

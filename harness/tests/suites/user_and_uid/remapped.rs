@@ -1,4 +1,4 @@
-//! An account with other IDs: everything works as it does with its own, from the first boot on.
+//! An account with other IDs: everything works from the first boot on.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{log_says, process_table};
@@ -8,11 +8,11 @@ use crate::support::driving::look;
 use crate::support::gateways::{create_and_start, gateway_is, gateways, hermes};
 use crate::support::setting_up::said;
 
-/// Writes to the standard streams by their names, which only who owns them can.
+/// A command that opens the standard streams by name. Only their owner can do that.
 const COMMAND: &str = "id -u >/dev/stdout; echo to-stderr >/dev/stderr; exec sleep infinity";
 
-/// A life with these IDs: the command, a profile, a gateway, logs, `docker exec` in all its ways, twice.
-async fn lives_as(builder: ContainerBuilder, uid: u32, gid: u32) -> Result<()> {
+/// Checks two boots with these IDs: the command, a profile, a gateway, logs, and `docker exec`.
+async fn assert_lifecycle(builder: ContainerBuilder, uid: u32, gid: u32) -> Result<()> {
     let container = builder.cmd(["sh", "-c", COMMAND]).start_ready().await?;
     let id = format!("{uid} {gid} {gid}");
     for boot in 1..=2 {
@@ -23,7 +23,7 @@ async fn lives_as(builder: ContainerBuilder, uid: u32, gid: u32) -> Result<()> {
             Ok(Look::holds(holds, || format!("stdout\n{stdout}stderr\n{stderr}")))
         };
         container.wait_until(format!("the command speaks in boot {boot}"), spoke, secs(10)).await?;
-        // By name, by number, and as root, which `hermes` leaves.
+        // `docker exec` runs as the account by name, by number, and as root, which `hermes` leaves.
         let script =
             "echo $(id -u) $(id -g) $(id -G); : >/opt/data/workspace/by-exec; rm /opt/data/workspace/by-exec";
         container.exec_sh(script).await?.success().stdout_is(&id);
@@ -41,7 +41,7 @@ async fn lives_as(builder: ContainerBuilder, uid: u32, gid: u32) -> Result<()> {
             .wait_until("its log", log_says("gateway-coder: gateway 'coder' is ready"), secs(10))
             .await?;
         container.exec(["hermes", "health"]).await?.success();
-        is_the_accounts(&container, uid, gid).await?;
+        assert_owned_by_account(&container, uid, gid).await?;
         if boot == 1 {
             container.restart().await?;
             container.ready().await?;
@@ -52,8 +52,8 @@ async fn lives_as(builder: ContainerBuilder, uid: u32, gid: u32) -> Result<()> {
     Ok(())
 }
 
-/// Nobody but root and the account runs anything, and everything on the volume is the account's.
-async fn is_the_accounts(container: &Container, uid: u32, gid: u32) -> Result<()> {
+/// Checks that only root and the account run processes, and that the account owns the volume.
+async fn assert_owned_by_account(container: &Container, uid: u32, gid: u32) -> Result<()> {
     let processes = container.processes().await?;
     let table = process_table(&processes);
     ensure!(processes.iter().all(|process| process.uid == 0 || process.uid == uid), "{table}");
@@ -74,17 +74,17 @@ async fn is_the_accounts(container: &Container, uid: u32, gid: u32) -> Result<()
 }
 
 #[docker_test]
-async fn with_puid_and_pgid_1000_everything_works_from_the_first_boot_on() -> Result<()> {
-    lives_as(Container::builder().env("PUID", "1000").env("PGID", "1000"), 1000, 1000).await
+async fn the_container_works_with_puid_and_pgid_1000() -> Result<()> {
+    assert_lifecycle(Container::builder().env("PUID", "1000").env("PGID", "1000"), 1000, 1000).await
 }
 
 #[docker_test]
-async fn with_the_ids_of_a_nas_99_and_100_a_group_that_another_has_everything_works() -> Result<()> {
-    lives_as(Container::builder().env("PUID", "99").env("PGID", "100"), 99, 100).await
+async fn the_container_works_with_a_group_id_in_use() -> Result<()> {
+    assert_lifecycle(Container::builder().env("PUID", "99").env("PGID", "100"), 99, 100).await
 }
 
 #[docker_test]
-async fn hermes_own_variables_come_before_those_of_a_nas() -> Result<()> {
+async fn hermes_uid_and_gid_take_precedence_over_puid_and_pgid() -> Result<()> {
     let builder = Container::builder().env("PUID", "1000").env("PGID", "1000");
     let output = builder.env("HERMES_UID", "1234").env("HERMES_GID", "65534").run(["id"]).await?.success();
     output.stdout_is("uid=1234(hermes) gid=65534(nogroup) groups=65534(nogroup)");
@@ -100,7 +100,7 @@ async fn hermes_own_variables_come_before_those_of_a_nas() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_terminal_is_the_remapped_accounts_too() -> Result<()> {
+async fn a_terminal_belongs_to_the_remapped_account() -> Result<()> {
     let builder = Container::builder().env("PUID", "1000").env("PGID", "1000").cmd(["bash", "--norc"]);
     let (_container, mut terminal): (Container, Terminal) = builder.open_terminal(80, 24).await?;
     terminal.wait_for("$ ", secs(20)).await?;

@@ -1,4 +1,4 @@
-//! A disk without room: nothing is half written, and no gateway goes down for it.
+//! A full disk: no file is half written, and no gateway stops.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, Volume, docker_test, secs};
@@ -8,9 +8,9 @@ use crate::support::gateways::{
     create_and_start, directory, gateway, gateway_is, gateway_other_than, hermes, state_file,
 };
 
-/// A container with a small volume that outlives its restarts: it is kept by another one, since what lies on a tmpfs is
-/// gone when nobody mounts it.
-async fn with_little_room() -> Result<(Container, Container)> {
+/// Starts a container with a small volume that outlives its restarts. The second container keeps the volume mounted,
+/// since an unmounted tmpfs loses its files.
+async fn small_container() -> Result<(Container, Container)> {
     let volume = Volume::small(1 << 20).await?;
     let keeper = Container::builder().volume(&volume, "/kept").entrypoint(["sleep", "infinity"]).user("root");
     let keeper = keeper.start().await?;
@@ -23,8 +23,8 @@ async fn with_little_room() -> Result<(Container, Container)> {
 const ROOM: &str = "/opt/data/.filled-by-the-harness";
 
 #[docker_test]
-async fn with_no_room_an_order_is_refused_and_the_state_file_is_as_it_was() -> Result<()> {
-    let (container, _keeper) = with_little_room().await?;
+async fn a_full_disk_fails_orders_and_keeps_state_files() -> Result<()> {
+    let (container, _keeper) = small_container().await?;
     create_and_start(&container, &["coder", "runs"]).await?;
     hermes(&container, "coder", &["gateway", "stop"]).await?.success();
     let look = "sha256sum gateway_state.json; ls -A";
@@ -40,7 +40,8 @@ async fn with_no_room_an_order_is_refused_and_the_state_file_is_as_it_was() -> R
     in_coder().await?.success().stdout_is(before.trim_end());
     let down = gateway(&container, "coder").await?;
     ensure!((down.state.as_str(), down.desired_state.as_deref()) == ("stopped", Some("stopped")), "{down:?}");
-    // Nor can the wish that a gateway be down be written; it may be what fills the disk, and is stopped all the same.
+    // The stop cannot record its desired state. It stops the gateway all the same, since the gateway may be filling
+    // the disk.
     hermes(&container, "runs", &["gateway", "stop"])
         .await?
         .code(73)
@@ -58,8 +59,8 @@ async fn with_no_room_an_order_is_refused_and_the_state_file_is_as_it_was() -> R
 }
 
 #[docker_test]
-async fn with_no_room_gateways_come_back_after_a_crash_and_after_a_restart() -> Result<()> {
-    let (container, _keeper) = with_little_room().await?;
+async fn gateways_restart_on_a_full_disk() -> Result<()> {
+    let (container, _keeper) = small_container().await?;
     create_and_start(&container, &["coder", "idle"]).await?;
     hermes(&container, "idle", &["gateway", "stop"]).await?.success();
     container.fill("/opt/data").await?;
@@ -80,12 +81,12 @@ async fn with_no_room_gateways_come_back_after_a_crash_and_after_a_restart() -> 
 }
 
 #[docker_test]
-async fn with_no_room_the_keeper_of_the_lease_stays_and_tells_so_once() -> Result<()> {
-    let (container, _keeper) = with_little_room().await?;
+async fn the_lease_keeper_survives_a_full_disk() -> Result<()> {
+    let (container, _keeper) = small_container().await?;
     container.fill("/opt/data").await?;
     container.restart().await?;
     container.ready().await?;
-    // One that ended and began anew each second would be down, or young, at every look.
+    // A keeper that restarts each second would be down or young at every check.
     let stays = async |container: &Container| {
         let slot = container.slot("volume-lease").await?;
         let stays = slot.as_ref().is_some_and(|slot| slot.up && slot.seconds >= 3);

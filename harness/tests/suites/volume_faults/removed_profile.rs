@@ -1,4 +1,4 @@
-//! The directory of a profile is removed by hand while its gateway runs.
+//! A user removes the directory of a profile while its gateway runs.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::log_says;
@@ -9,8 +9,8 @@ use crate::support::gateways::{
     PROFILES, create_and_start, gateway, gateways, hermes, no_process_of, state_file,
 };
 
-/// Nothing is left of a profile in the container.
-async fn is_gone(container: &Container, profile: &str) -> Result<()> {
+/// Checks that the container has no process, no slot and no directory of a profile.
+async fn assert_removed(container: &Container, profile: &str) -> Result<()> {
     no_process_of(container, profile).await?;
     for left in [format!("/run/service/gateway-{profile}"), format!("{PROFILES}/{profile}")] {
         ensure!(container.file(&left).await?.is_none(), "{left} is left");
@@ -19,7 +19,7 @@ async fn is_gone(container: &Container, profile: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result<()> {
+async fn a_gateway_of_a_removed_profile_is_given_up() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["removed"]).await?;
     let pid = gateway(&container, "removed").await?.pid.context("it is up")?;
@@ -40,7 +40,7 @@ async fn a_gateway_whose_profile_was_removed_is_tried_no_second_time() -> Result
 }
 
 #[docker_test]
-async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_is_left() -> Result<()> {
+async fn delete_and_restart_clear_the_remains_of_a_removed_profile() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["killed", "deleted", "restarted", "other"]).await?;
     let before = gateways(&container).await?;
@@ -55,25 +55,25 @@ async fn a_profile_that_was_removed_is_known_to_nobody_and_a_delete_clears_what_
     start.stderr_matches(contains("no such gateway 'killed'"));
     ensure!(container.file(&format!("{PROFILES}/killed")).await?.is_none(), "somebody made its directory");
 
-    // A delete clears what is left of one that died, and of one that has not noticed yet.
+    // A delete clears the remains of a dead gateway, and of one that still runs.
     container.kill_process(pid("killed")?, "KILL").await?;
     ensure!(container.slot("gateway-deleted").await?.is_some_and(|slot| slot.up));
     for profile in ["killed", "deleted"] {
         container.exec(["hermes", "profile", "delete", profile, "--yes"]).await?.success();
-        is_gone(&container, profile).await?;
+        assert_removed(&container, profile).await?;
     }
 
-    // After a restart nobody remembers it.
+    // After a restart no trace of the profile is left.
     container.restart().await?;
     container.ready().await?;
-    is_gone(&container, "restarted").await?;
+    assert_removed(&container, "restarted").await?;
     let listed: Vec<_> = gateways(&container).await?.into_iter().map(|gateway| gateway.profile).collect();
     ensure!(listed == ["default", "other"], "{listed:?}");
     Ok(())
 }
 
 #[docker_test]
-async fn a_new_profile_with_the_name_of_a_removed_one_has_a_gateway_of_its_own() -> Result<()> {
+async fn a_recreated_profile_gets_a_new_gateway() -> Result<()> {
     let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
     create_and_start(&container, &["again"]).await?;
     let old = gateway(&container, "again").await?;

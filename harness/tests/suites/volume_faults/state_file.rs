@@ -1,5 +1,5 @@
-//! Whatever lies where a state file should: the boot takes it for nothing, a start replaces what was read and refuses
-//! what could not be.
+//! Unusable state files. The boot ignores them. A start replaces a file that it can read, and refuses a file that it
+//! cannot read.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, docker_test, secs};
@@ -8,7 +8,7 @@ use crate::support::gateways::{
     PROFILES, PlantedProfiles, gateway, gateway_is, gateways, hermes, last_boot, state_file,
 };
 
-/// A profile, and what makes its `gateway_state.json`. The bytes can be read, and tell nothing.
+/// A profile and the script that creates its `gateway_state.json`. The file is readable and has no state.
 const REPLACED: [(&str, &str); 10] = [
     ("array", "echo '[]'"),
     ("empty", ":"),
@@ -25,8 +25,8 @@ const REPLACED: [(&str, &str); 10] = [
     ("whole-and-more", r#"echo '{"desired_state":"running"} x'"#),
 ];
 
-/// A profile, what makes its state file, and a word of what is told of it. Nobody knows what it means, so nobody writes
-/// over it.
+/// A profile, the script that creates its state file, and a word of the message. The meaning of the file is unknown,
+/// so no command replaces it.
 const REFUSED: [(&str, &str, &str); 6] = [
     ("directory", "mkdir gateway_state.json", "directory"),
     ("fifo", "mkfifo gateway_state.json", "FIFO"),
@@ -44,7 +44,7 @@ const REFUSED: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// A volume with all of these, booted; a healthy neighbour is among them.
+/// Boots a container on a volume with all of these profiles and a healthy neighbour.
 async fn booted() -> Result<Container> {
     let mut script = "echo '{\"desired_state\":\"running\"}' >elsewhere.json\n".to_owned();
     let replaced = REPLACED.iter().map(|(name, make)| (*name, format!("{{ {make}; }} >gateway_state.json")));
@@ -62,7 +62,7 @@ async fn booted() -> Result<Container> {
 }
 
 #[docker_test]
-async fn a_boot_takes_whatever_is_no_state_file_for_nothing_and_says_what_is_wrong() -> Result<()> {
+async fn a_boot_ignores_unusable_state_files_and_reports_them() -> Result<()> {
     let container = booted().await?;
     let mut names: Vec<_> = REPLACED.iter().map(|(name, _)| *name).collect();
     names.extend(REFUSED.iter().map(|(name, ..)| *name));
@@ -94,8 +94,7 @@ async fn a_boot_takes_whatever_is_no_state_file_for_nothing_and_says_what_is_wro
 }
 
 #[docker_test]
-async fn a_start_replaces_a_state_file_that_tells_nothing_and_refuses_to_write_over_what_it_cannot_read()
--> Result<()> {
+async fn a_start_replaces_only_state_files_that_it_can_read() -> Result<()> {
     let container = booted().await?;
     for (name, _) in REPLACED {
         let start = hermes(&container, name, &["gateway", "start"]).await?.success();
@@ -108,7 +107,7 @@ async fn a_start_replaces_a_state_file_that_tells_nothing_and_refuses_to_write_o
     let looks = "for p in */; do stat -c '%n %F %u %a %i' $p/gateway_state.json; done; cat elsewhere.json";
     let before = container.exec_sh(looks).workdir(PROFILES).await?.success().stdout();
     for (name, _, word) in REFUSED {
-        // A start, a stop: whatever would have to write down what is wanted.
+        // A start and a stop both have to record the desired state.
         for order in ["start", "stop"] {
             let refused = hermes(&container, name, &["gateway", order]).await?.failure();
             let told = refused.stderr();
@@ -121,18 +120,18 @@ async fn a_start_replaces_a_state_file_that_tells_nothing_and_refuses_to_write_o
     }
     let after = container.exec_sh(looks).workdir(PROFILES).await?.success().stdout();
     ensure!(before == after, "before\n{before}after\n{after}");
-    // What the hint says is what mends it.
-    let mend = "mv gateway_state.json gateway_state.json.broken";
-    container.exec_sh(mend).workdir(format!("{PROFILES}/directory")).await?.success();
+    // The command of the hint solves the problem.
+    let repair = "mv gateway_state.json gateway_state.json.broken";
+    container.exec_sh(repair).workdir(format!("{PROFILES}/directory")).await?.success();
     hermes(&container, "directory", &["gateway", "start"]).await?.success();
-    // Unknown fields are somebody's.
+    // Unknown fields stay in the file.
     let neighbour = state_file(&container, "neighbour").await?;
     ensure!(neighbour["odd"][1]["kept"] == "ä", "{neighbour}");
     Ok(())
 }
 
 #[docker_test]
-async fn a_state_file_that_cannot_be_read_is_a_matter_of_permissions() -> Result<()> {
+async fn an_unreadable_state_file_fails_with_77() -> Result<()> {
     let plant = "echo '{}' >coder/gateway_state.json; chmod 600 coder/gateway_state.json; chown root:root coder/gateway_state.json";
     let builder = Container::builder().cmd(["sleep", "infinity"]).profile("coder").plant(plant);
     let container = builder.start_ready().await?;

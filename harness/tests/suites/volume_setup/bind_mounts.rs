@@ -1,4 +1,4 @@
-//! A directory of the host, with other people's files in it.
+//! A directory of the host that contains files of other users.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use hermes_harness::{Container, docker_test};
 use crate::support::gateways::{create_and_start, gateway};
 use crate::support::setting_up::{EVERYTHING, LeftBehind, idle, owners, said, set_up, until_said};
 
-/// A directory of the host, made and looked at through containers: so it takes no root here.
+/// A directory of the host. Containers create and read its files, so the test needs no root.
 struct Bound(tempfile::TempDir);
 
 impl Bound {
@@ -20,7 +20,7 @@ impl Bound {
         self.0.path()
     }
 
-    /// Runs a script as root in the directory; what it printed.
+    /// Runs a script as root in the directory, and returns its output.
     async fn run(&self, script: &str) -> Result<String> {
         let builder = Container::builder().bind(self.path(), "/bound").workdir("/bound").user("root");
         let builder = builder.entrypoint(["bash", "-euc", script]);
@@ -28,7 +28,7 @@ impl Bound {
     }
 }
 
-/// What others have there, some of it under names that Hermes has elsewhere: with owners, modes and times of all kinds.
+/// Creates files of other users, with many owners, modes and times. Some have names that Hermes uses elsewhere.
 const OTHERS: &str = r#"chown 1000:1000 .; chmod 755 .
     mkdir -p Photos/2001 workspace/src sessions/mine backups 'a b' skills .git/objects; umask 077
     head -c 300000 /dev/urandom >Photos/2001/summer.jpg; echo x >'a b/c d'; : >empty; echo x >.bashrc
@@ -42,13 +42,12 @@ const OTHERS: &str = r#"chown 1000:1000 .; chmod 755 .
         -exec touch -d '2001-02-03 04:05:06.789' {} +; touch -d '1969-01-01' empty
     touch -h -d '2002-03-04 05:06:07.8' shadow pictures"#;
 
-/// The directories that Hermes uses, too, are its own; what others have in them is theirs.
+/// The directories that Hermes also uses belong to Hermes. The files of others in them stay theirs.
 const THEIRS: &str = "everything Photos workspace/* sessions/* backups/* 'a b' skills/* .git .bashrc empty config.yaml.bak two names \
     pipe shadow pictures state.dbx odd*";
 
 #[docker_test]
-async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_were_byte_for_byte()
--> Result<()> {
+async fn a_bind_mount_keeps_the_files_of_other_users() -> Result<()> {
     let bound = Bound::new()?;
     bound.run(OTHERS).await?;
     let everything = format!("{EVERYTHING} {THEIRS}");
@@ -78,7 +77,7 @@ async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_we
     let owners = owners(&container, "/opt/data", &own).await?;
     ensure!(owners.len() == own.len(), "{owners:#?}");
     ensure!(owners.iter().all(|line| line.contains(" 1000:1000 ")), "{owners:#?}");
-    // Root made some of the directories, and the account may have renamed them.
+    // Root created some of the directories, and the account may have renamed them.
     let words = said(&container).await?;
     let line = " (and 3 more) belongs to 0:0 and stays so; to give it to the account: docker exec -u root CONTAINER chown -hR \
         hermes:hermes /opt/data/";
@@ -89,12 +88,12 @@ async fn in_a_bind_mount_hermes_files_are_the_accounts_and_others_are_as_they_we
 }
 
 #[docker_test]
-async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_is_told() -> Result<()> {
+async fn single_mounted_files_work_and_a_missing_one_is_reported() -> Result<()> {
     let bound = Bound::new()?;
     bound.run("umask 022; echo 'gateway: {port: 9321}' >config.yaml; chown 1234:1234 config.yaml").await?;
     let container = idle()
         .bind_read_only(bound.path().join("config.yaml"), "/opt/data/config.yaml")
-        // The engine makes a directory of what is not there.
+        // The engine creates a directory in place of a missing file.
         .bind(bound.path().join("auth.json"), "/opt/data/auth.json")
         .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
         .start_ready()
@@ -111,8 +110,7 @@ async fn files_that_are_mounted_one_by_one_can_be_used_and_one_that_is_missing_i
 }
 
 #[docker_test]
-async fn a_file_that_is_mounted_into_a_profile_stays_the_hosts_at_the_first_boot_and_at_warm_ones()
--> Result<()> {
+async fn a_file_mounted_into_a_profile_keeps_its_owner() -> Result<()> {
     let bound = Bound::new()?;
     bound
         .run("umask 022; echo '# mine' >config.yaml; echo A=b >.env; chown 1234:1234 config.yaml .env")

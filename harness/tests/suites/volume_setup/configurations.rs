@@ -7,10 +7,10 @@ use crate::support::driving::look;
 use crate::support::gateways::PROFILES;
 use crate::support::setting_up::{LeftBehind, idle, on_volume, said, says, set_up, until_said};
 
-/// As somebody wrote it, with what no Hermes of today knows.
+/// A configuration that a user wrote, with keys that this release does not know.
 const OLD: &str = "# mine\ngateway:\n  port: 9321 # chosen\nunknown: {kept: [1, ä]}\n";
 
-/// Plants it for the default profile and for one with a name.
+/// Creates it for the default profile and for a named one.
 fn plant() -> String {
     format!(
         "mkdir -p profiles/coder; echo x >profiles/coder/SOUL.md; cat >config.yaml <<'END'\n{OLD}END\n\
@@ -18,7 +18,7 @@ fn plant() -> String {
     )
 }
 
-/// The backups beside a configuration: the content of each.
+/// Returns the contents of the backups beside a configuration.
 async fn backups(container: &Container, directory: &str) -> Result<Vec<String>> {
     let names = look(container, &format!("ls {directory}/config.yaml.*.bak 2>/dev/null || true")).await?;
     let mut contents = Vec::new();
@@ -31,7 +31,7 @@ async fn backups(container: &Container, directory: &str) -> Result<Vec<String>> 
 }
 
 #[docker_test]
-async fn an_old_configuration_gets_its_version_and_a_backup_and_keeps_every_word() -> Result<()> {
+async fn an_old_configuration_is_migrated_with_a_backup() -> Result<()> {
     let container = idle().left_behind(&plant()).start_ready().await?;
     for directory in ["/opt/data", &format!("{PROFILES}/coder")] {
         let text = String::from_utf8(container.read_file(&format!("{directory}/config.yaml")).await?)?;
@@ -54,14 +54,14 @@ async fn an_old_configuration_gets_its_version_and_a_backup_and_keeps_every_word
 }
 
 #[docker_test]
-async fn a_migration_can_be_skipped_and_what_cannot_be_migrated_is_told_and_stops_nothing() -> Result<()> {
+async fn a_migration_can_be_skipped_and_its_failure_is_reported() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, &format!("{}; chown 10000 .", plant())).await?;
     let container =
         idle().volume(&volume, "/opt/data").env("HERMES_SKIP_CONFIG_MIGRATION", "1").start_ready().await?;
     ensure!(container.read_file("/opt/data/config.yaml").await? == OLD.as_bytes(), "it was migrated");
     ensure!(said(&container).await?.is_empty(), "{:#?}", said(&container).await?);
-    // Anything else than yes is no.
+    // A value other than "yes" does not skip the migration.
     let rows = [
         (
             "chmod 400 config.yaml",

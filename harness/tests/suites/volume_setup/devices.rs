@@ -1,4 +1,4 @@
-//! The groups of devices that the operator hands in with `--device`.
+//! The groups of devices that the operator passes with `--device`.
 
 use anyhow::{Result, ensure};
 use bollard::models::DeviceMapping;
@@ -8,11 +8,11 @@ use hermes_harness::{Container, ContainerBuilder, docker_test};
 use crate::support::driving::look;
 use crate::support::setting_up::{idle, said};
 
-/// Nodes of the host with the groups of its own, each a second `/dev/null`.
+/// Device nodes of the host with given groups. Each is a second `/dev/null`.
 struct Nodes(tempfile::TempDir);
 
 impl Nodes {
-    /// Makes one for each name and group, 0660, in a container: so it takes no root here.
+    /// Creates one node with mode 0660 for each name and group. A container does it, so the test needs no root.
     async fn of_groups(nodes: &[(&str, u32)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let make = |(name, gid): &(&str, u32)| {
@@ -24,8 +24,8 @@ impl Nodes {
         Ok(Self(folder))
     }
 
-    /// Hands one in as `docker run --device` does.
-    fn handed_in(&self, builder: ContainerBuilder, name: &str, path: &str) -> ContainerBuilder {
+    /// Passes a node as `docker run --device` does.
+    fn with_device(&self, builder: ContainerBuilder, name: &str, path: &str) -> ContainerBuilder {
         let device = DeviceMapping {
             path_on_host: Some(self.0.path().join(name).display().to_string()),
             path_in_container: Some(path.to_owned()),
@@ -36,7 +36,7 @@ impl Nodes {
 }
 
 #[docker_test]
-async fn a_device_is_usable_and_no_group_gives_more() -> Result<()> {
+async fn a_device_is_usable_without_further_rights() -> Result<()> {
     let nodes = [("render", 4242), ("video", 44), ("disk", 6), ("kmem", 15), ("shadow", 42), ("roots", 0)];
     let made = Nodes::of_groups(&nodes).await?;
     let mut builder = idle().env("PUID", "1000").env("PGID", "1000");
@@ -48,11 +48,11 @@ async fn a_device_is_usable_and_no_group_gives_more() -> Result<()> {
         ("shadow", "/dev/odd"),
         ("roots", "/dev/of-root"),
     ] {
-        builder = made.handed_in(builder, name, path);
+        builder = made.with_device(builder, name, path);
     }
     let container = builder.start_ready().await?;
     for boot in ["first", "second"] {
-        // What `docker exec` starts, and what runs since the boot.
+        // The check covers `docker exec` and the processes that run since the boot.
         let groups = container.exec(["id", "-G", "hermes"]).await?.success().text();
         ensure!(groups == "1000 44 4242", "{boot} boot: {groups}");
         let command = container.processes().await?;
@@ -75,7 +75,7 @@ async fn a_device_is_usable_and_no_group_gives_more() -> Result<()> {
 async fn a_privileged_container_joins_no_group_of_the_hosts_devices() -> Result<()> {
     let made = Nodes::of_groups(&[("render", 4242)]).await?;
     let privileged = idle().tune(|_, host| host.privileged = Some(true));
-    let started = made.handed_in(privileged, "render", "/dev/dri/renderD128").start_ready().await;
+    let started = made.with_device(privileged, "render", "/dev/dri/renderD128").start_ready().await;
     let container = match started {
         Err(error) if chain_of(&error).contains("unable to apply caps") => {
             return Err(not_run("this engine starts no privileged container").into());

@@ -1,4 +1,4 @@
-//! The group of a mounted Docker socket is the account's, in whatever it runs.
+//! Every process of the account has the group of a mounted Docker socket.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
@@ -13,14 +13,14 @@ use crate::support::gateways::create_and_start;
 use crate::support::own_services::OwnServices;
 use crate::support::setting_up::{has_said, idle, said, says, set_up};
 
-/// A socket of the host's that answers, 0660, of a group.
+/// A socket of the host that accepts connections, with mode 0660 and a given group.
 struct Socket {
     folder: tempfile::TempDir,
     _listener: UnixListener,
 }
 
 impl Socket {
-    /// Where the test is not root, a container gives it away.
+    /// Creates the socket. A container changes its group if the test does not run as root.
     async fn of_group(gid: u32) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a directory for a socket")?;
         let path = folder.path().join("docker.sock");
@@ -39,12 +39,12 @@ impl Socket {
     }
 }
 
-/// Connects, and says so.
+/// Connects and prints the result.
 const CONNECT: &str = r#"perl -MIO::Socket::UNIX -e 'print IO::Socket::UNIX->new(Peer => "/var/run/docker.sock")
     ? "connected\n" : "refused: $!\n"'"#;
 
 #[docker_test]
-async fn the_group_of_the_docker_socket_reaches_the_command_services_gateways_and_execs() -> Result<()> {
+async fn every_process_has_the_group_of_the_docker_socket() -> Result<()> {
     let socket = Socket::of_group(4242).await?;
     let service = format!("#!/bin/sh\necho \"service: $(id -G) $({CONNECT})\"\nexec sleep infinity\n");
     let command = format!("echo \"command: $(id -G) $({CONNECT})\"; exec sleep infinity");
@@ -86,27 +86,22 @@ async fn the_group_of_the_docker_socket_reaches_the_command_services_gateways_an
 }
 
 #[docker_test]
-async fn a_socket_of_a_group_that_has_a_name_or_of_roots_group_is_reached_too() -> Result<()> {
-    for (gid, groups) in [(0, "10000 0"), (100, "10000 100")] {
-        let socket = Socket::of_group(gid).await?;
-        let builder = Container::builder().bind(socket.path(), "/var/run/docker.sock");
-        let output = builder
-            .run(["sh", "-c", &format!("id -G; {CONNECT}; touch /run/s6/x /etc/x /opt/hermes/x")])
-            .await?;
-        let output = output.failure();
-        output.stdout_is(&format!("{groups}\nconnected"));
-        // What is root's stays so for its group, too.
-        ensure!(
-            output.stderr().matches("Permission denied").count() == 3,
-            "{}",
-            output.report("three refusals")
-        );
-    }
+#[case::group_of_root(0, "10000 0")]
+#[case::named_group(100, "10000 100")]
+async fn a_socket_of_an_existing_group_is_usable(#[case] gid: u32, #[case] groups: &str) -> Result<()> {
+    let socket = Socket::of_group(gid).await?;
+    let builder = Container::builder().bind(socket.path(), "/var/run/docker.sock");
+    let output =
+        builder.run(["sh", "-c", &format!("id -G; {CONNECT}; touch /run/s6/x /etc/x /opt/hermes/x")]).await?;
+    let output = output.failure();
+    output.stdout_is(&format!("{groups}\nconnected"));
+    // The group gives no access to the files of root.
+    ensure!(output.stderr().matches("Permission denied").count() == 3, "{}", output.report("three refusals"));
     Ok(())
 }
 
 #[docker_test]
-async fn a_socket_that_the_account_could_have_put_there_gives_no_group() -> Result<()> {
+async fn a_socket_from_the_account_gives_no_group() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = r#"perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "/run/of-root.sock", Listen => 1)'
         chown root:shadow /run/of-root.sock; chmod 777 /run/of-root.sock; mkdir -p /opt/data/sub
@@ -127,14 +122,14 @@ async fn a_socket_that_the_account_could_have_put_there_gives_no_group() -> Resu
     }
     set_up(&container).env("DOCKER_HOST", "tcp://127.0.0.1:1").await?.success();
     container.exec(["id", "-G"]).await?.success().stdout_is("10000");
-    // The very same, where only root can put something.
+    // The same socket in a directory of root gives its group.
     set_up(&container).env("DOCKER_HOST", "unix:///run/of-root.sock").await?.success();
     container.exec(["id", "-Gn"]).await?.success().stdout_is("hermes shadow");
     Ok(())
 }
 
 #[docker_test]
-async fn on_a_read_only_root_the_group_is_told_to_be_impossible() -> Result<()> {
+async fn the_socket_group_on_a_read_only_root_is_reported() -> Result<()> {
     let socket = Socket::of_group(4242).await?;
     let builder = idle().read_only().tmpfs("/run", "").bind(socket.path(), "/var/run/docker.sock");
     let container = builder.start_ready().await?;

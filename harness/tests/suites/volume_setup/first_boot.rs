@@ -1,4 +1,4 @@
-//! What a first boot puts on the volume, and what a later one leaves as it is.
+//! Files that a first boot creates on the volume, and that a later boot does not change.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, docker_test, secs};
@@ -8,7 +8,7 @@ use crate::support::gateways::{gateway_is, hermes};
 use crate::support::own_services::OwnServices;
 use crate::support::setting_up::{LeftBehind, has_said, idle, owners, said, says, set_up};
 
-/// Each directory that Hermes uses, and what it is seeded with.
+/// The directories and the seeded files of a new volume.
 const MADE: [&str; 21] = [
     ". 0:10000 1775",
     ".env 10000:10000 600",
@@ -33,18 +33,18 @@ const MADE: [&str; 21] = [
     "workspace 10000:10000 755",
 ];
 
-/// Compares a seed with what the image has it from.
+/// Compares each seeded file with its template in the image.
 const LIKE_THE_TEMPLATE: &str =
     "for name in .env config.yaml SOUL.md; do cmp /opt/hermes/docker/seed/$name $name || exit; done";
 
 #[docker_test]
-async fn a_first_boot_makes_directories_and_seeds_and_a_second_one_changes_and_says_nothing() -> Result<()> {
+async fn a_first_boot_seeds_and_a_second_changes_nothing() -> Result<()> {
     let container = idle().start_ready().await?;
     let names = MADE.map(|line| line.split(' ').next().unwrap_or_default());
     let made = owners(&container, "/opt/data", &names).await?;
     ensure!(made == MADE, "{made:#?}");
     container.exec_sh(LIKE_THE_TEMPLATE).workdir("/opt/data").await?.success();
-    // Each of them is somebody's from now on, and may be removed.
+    // Each file belongs to the user from now on, and the user may remove it.
     container
         .exec_sh("echo mine >SOUL.md; chmod 640 SOUL.md; rm .env; rmdir skins")
         .workdir("/opt/data")
@@ -61,14 +61,14 @@ async fn a_first_boot_makes_directories_and_seeds_and_a_second_one_changes_and_s
 }
 
 #[docker_test]
-async fn a_seed_goes_over_nothing_that_is_there_whatever_it_is() -> Result<()> {
+async fn a_seed_never_replaces_an_existing_file() -> Result<()> {
     let script = "printf 'gateway: {port: 9001} # mine' >config.yaml; chmod 640 config.yaml
         : >.env; mkdir /srv/elsewhere; ln -s /srv/elsewhere/SOUL.md SOUL.md; echo '{}' >auth.json
         chown 10000:10000 config.yaml .env auth.json; chown -h 10000:10000 SOUL.md; chown 10000 /srv/elsewhere";
     let container = idle()
         .left_behind(script)
         .env("HERMES_AUTH_JSON_BOOTSTRAP", r#"{"token":"seeded"}"#)
-        // What the configuration lacks is another matter.
+        // Another test covers the migration of the configuration.
         .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
         .start_ready()
         .await?;
@@ -100,7 +100,7 @@ async fn files_with_secrets_are_closed_to_others_at_each_boot() -> Result<()> {
     let closed = files.map(|name| format!("{name} 10000:10000 600"));
     let seen = owners(&container, "/opt/data", &files).await?;
     ensure!(seen == closed, "{seen:?}");
-    // One that is closed further stays so.
+    // A file with a stricter mode keeps it.
     container
         .exec_sh("chmod 640 .env profiles/coder/.env; chmod 400 auth.json")
         .workdir("/opt/data")
@@ -114,7 +114,7 @@ async fn files_with_secrets_are_closed_to_others_at_each_boot() -> Result<()> {
 }
 
 #[docker_test]
-async fn auth_json_is_seeded_from_its_variable_at_a_first_boot_only() -> Result<()> {
+async fn only_a_first_boot_seeds_auth_json() -> Result<()> {
     let secret = r#"{"tokens": {"a": "s3cret-of-auth"}}"#;
     let container = idle().env("HERMES_AUTH_JSON_BOOTSTRAP", secret).start_ready().await?;
     let file = "/opt/data/auth.json";
@@ -143,8 +143,7 @@ async fn auth_json_is_seeded_from_its_variable_at_a_first_boot_only() -> Result<
 }
 
 #[docker_test]
-async fn only_the_word_running_seeds_the_state_of_the_default_gateway_and_only_at_a_first_boot() -> Result<()>
-{
+async fn only_the_word_running_seeds_the_default_gateway() -> Result<()> {
     let name = "HERMES_GATEWAY_BOOTSTRAP_STATE";
     let container = idle().env(name, "running").start_ready().await?;
     container.wait_until("it runs", gateway_is("default", "running"), secs(10)).await?;
@@ -157,7 +156,7 @@ async fn only_the_word_running_seeds_the_state_of_the_default_gateway_and_only_a
     says(&set_up(&container).await?.success(), &[])?;
     ensure!(container.file("/opt/data/gateway_state.json").await?.is_none(), "it was seeded a second time");
 
-    // First boots of other homes.
+    // Each value gets the first boot of another home.
     let rows = ["Running", "RUNNING", " running", "running ", "stopped", "true", "1", "", "running\n"];
     for (number, value) in rows.iter().enumerate() {
         let home = format!("/srv/{number}");
@@ -167,7 +166,7 @@ async fn only_the_word_running_seeds_the_state_of_the_default_gateway_and_only_a
         look(&container, "cd /srv; ls -d */profiles | wc -l; ls -d */gateway_state.json 2>/dev/null || true")
             .await?;
     ensure!(seen == rows.len().to_string(), "first boots, and whom they seeded a state: {seen}");
-    // A state that is there is somebody's.
+    // An existing state stays.
     let script = r#"mkdir /srv/old; echo '{"desired_state":"stopped"}' >/srv/old/gateway_state.json"#;
     container.exec_sh(script).as_root().await?.success();
     set_up(&container).env("HERMES_HOME", "/srv/old").env(name, "running").await?.success();
@@ -179,7 +178,7 @@ async fn only_the_word_running_seeds_the_state_of_the_default_gateway_and_only_a
 }
 
 #[docker_test]
-async fn commands_during_the_first_boot_wait_and_cost_no_seed() -> Result<()> {
+async fn commands_during_the_first_boot_wait_for_the_seeds() -> Result<()> {
     let container = idle()
         .init_script("00-slow", "#!/bin/sh\nuntil [ -e /tmp/asked ]; do sleep 0.05; done\n")
         .env("HERMES_AUTH_JSON_BOOTSTRAP", "{}")
@@ -191,7 +190,7 @@ async fn commands_during_the_first_boot_wait_and_cost_no_seed() -> Result<()> {
         Ok(Look::holds(found == "yes", || "nothing supervises yet".to_owned()))
     };
     container.wait_until("the boot is under way", booting, secs(10)).await?;
-    // The command says that it waits, and only then the boot goes on.
+    // The boot continues only after the command has reported that it waits.
     let script =
         "hermes profile create coder 2>/tmp/said & until grep -q waiting /tmp/said; do sleep 0.05; done
         : >/tmp/asked; wait $!";
@@ -205,7 +204,7 @@ async fn commands_during_the_first_boot_wait_and_cost_no_seed() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_profile_before_the_first_boot_costs_no_seed() -> Result<()> {
+async fn a_profile_before_the_first_boot_prevents_no_seed() -> Result<()> {
     let container =
         idle().left_behind("mkdir -p profiles/coder; echo x >profiles/coder/SOUL.md").start_ready().await?;
     container.exec_sh(LIKE_THE_TEMPLATE).workdir("/opt/data").await?.success();

@@ -1,4 +1,4 @@
-//! `HERMES_HOME` elsewhere, and where it cannot be.
+//! `HERMES_HOME` in other directories, and in directories that are refused.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{docker_test, secs};
@@ -8,7 +8,7 @@ use crate::support::gateways::{create_and_start, gateway_is};
 use crate::support::setting_up::{EVERYTHING, idle, owners, said, says, set_up};
 
 #[docker_test]
-async fn a_home_that_only_root_can_make_is_made_with_the_way_to_it_and_works() -> Result<()> {
+async fn a_home_in_a_directory_of_root_is_created() -> Result<()> {
     let home = "/srv/my agents/deep/hermes home";
     let container =
         idle().env("HERMES_HOME", home).env("PUID", "1000").env("PGID", "1000").start_ready().await?;
@@ -46,7 +46,7 @@ async fn a_home_below_another_home_is_shared_with_the_account() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_home_that_cannot_be_one_is_refused_by_name_and_nothing_is_touched() -> Result<()> {
+async fn an_unusable_home_is_refused_and_stays_untouched() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "mkdir -p /srv/real/data /opt/data/way; ln -s real /srv/link; ln -s real/data /srv/data; echo x >/srv/file
         ln -s /srv/real /opt/data/way/planted; chown -h hermes /opt/data/way/planted; ln -s /etc /srv/etc";

@@ -1,4 +1,5 @@
-//! Whose is what: all of it where everything is Hermes's, what has Hermes's names at the top, and nothing else.
+//! Owners on the volume. The set-up hands over whole directories of Hermes, and files with names of Hermes at the top,
+//! and no other file.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Volume, docker_test};
@@ -7,7 +8,7 @@ use crate::support::driving::look;
 use crate::support::gateways::{create_and_start, hermes};
 use crate::support::setting_up::{EVERYTHING, has_said, idle, on_volume, owners, says, set_up, until_said};
 
-/// Root's, at each place where Hermes has something: made by a `docker exec` as root, or by a restored backup.
+/// Creates files of root at each place that Hermes uses. `docker exec` as root or a restored backup does the same.
 const OF_ROOT: &str = "umask 022
     mkdir -p profiles/coder/a/b cron/jobs pairing/x platforms/pairing/y logs/gateways/coder sessions/s workspace/w
     for file in profiles/coder/SOUL.md profiles/coder/a/b/c cron/jobs/j pairing/x/p platforms/pairing/y/p \
@@ -19,7 +20,7 @@ const OF_ROOT: &str = "umask 022
         lease.lock .config.yaml.12-0.tmp .ownership SOUL.md
     do : >$file; done";
 
-/// What is handed over of it, and what stays.
+/// The paths that the set-up hands over, followed by the paths that it does not.
 const ARE_HERMES: [&str; 43] = [
     ".config.yaml.12-0.tmp",
     ".env",
@@ -79,11 +80,11 @@ const ARE_NOT: [&str; 10] = [
 ];
 
 #[docker_test]
-async fn what_is_hermes_own_is_handed_over_and_nothing_else() -> Result<()> {
+async fn the_set_up_hands_over_only_files_of_hermes() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, OF_ROOT).await?;
     let container = idle().volume(&volume, "/srv/data").start_ready().await?;
-    // In a container that runs already: nothing else of the boot has a hand in it.
+    // The container runs already, so no other part of the boot changes owners.
     set_up(&container)
         .env("HERMES_HOME", "/srv/data")
         .env("HERMES_SKIP_CONFIG_MIGRATION", "1")
@@ -107,7 +108,7 @@ async fn what_is_hermes_own_is_handed_over_and_nothing_else() -> Result<()> {
 async fn gateways_can_use_repaired_public_files_of_root() -> Result<()> {
     let container = idle().start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
-    // As an operator with `docker exec` and an editor does.
+    // An operator does this with `docker exec` and an editor.
     let by_hand = "umask 022; cd profiles/coder; mkdir -p way/to; cp config.yaml config.new; mv config.new config.yaml
         chmod 644 config.yaml; rm gateway_state.json; echo '{\"desired_state\":\"running\"}' >gateway_state.json
         echo A=b >.env; echo x >/opt/data/SOUL.md";
@@ -123,7 +124,7 @@ async fn gateways_can_use_repaired_public_files_of_root() -> Result<()> {
 }
 
 #[docker_test]
-async fn private_files_of_root_stay_and_the_told_mend_works() -> Result<()> {
+async fn private_files_of_root_stay_and_the_hint_works() -> Result<()> {
     let container = idle().start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     let by_hand = "umask 077; cd profiles/coder; mkdir deep; echo x >deep/file";
@@ -140,7 +141,7 @@ async fn private_files_of_root_stay_and_the_told_mend_works() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_link_where_everything_is_hermes_leads_nowhere_and_is_named() -> Result<()> {
+async fn links_of_root_are_refused_by_name() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "mkdir -p /srv/precious/sub; echo x >/srv/precious/file; echo x >/srv/precious/sub/file
         echo x >precious; mkdir -p profiles/coder cron
@@ -161,7 +162,7 @@ async fn a_link_where_everything_is_hermes_leads_nowhere_and_is_named() -> Resul
     ];
     says(&boot, &expected)?;
     ensure!(look(&container, &everything).await? == before, "something was changed through a link");
-    // A thousand of them say no more than some.
+    // A thousand links give no more lines than a few.
     let many = "perl -e 'symlink \"/etc/shadow\", \"cron/$_\" for 1..1000'";
     container.exec_sh(many).as_root().workdir("/opt/data").await?.success();
     let boot = set_up(&container).await?.success();
@@ -176,7 +177,7 @@ async fn a_link_where_everything_is_hermes_leads_nowhere_and_is_named() -> Resul
 }
 
 #[docker_test]
-async fn what_is_mounted_inside_stays_whose_it_is_at_each_boot() -> Result<()> {
+async fn mounts_inside_the_volume_keep_their_owner() -> Result<()> {
     let somebodys = Volume::new().await?;
     let fresh = Volume::new().await?;
     let script = "mkdir d; echo x >d/f; echo x >file; chown -R 1234:1234 .";

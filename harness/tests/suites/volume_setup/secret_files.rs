@@ -1,4 +1,4 @@
-//! `NAME_FILE`: secrets that are mounted as files, which root alone can read.
+//! `NAME_FILE`: secrets in mounted files that only root can read.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::slot_ready;
@@ -9,16 +9,15 @@ use crate::support::gateways::create_and_start;
 use crate::support::own_services::OwnServices;
 use crate::support::setting_up::{idle, on_volume, owners, said, says, set_up};
 
-/// What must be seen nowhere but where it is used.
+/// The secret. It must appear only in the processes that use it.
 const VALUE: &str = "s3cret-Value='\"$x\" with all kinds";
 
-/// Compares what a process has with the value, without showing it.
+/// Compares the variable of a process with the value, without printing it.
 const HAS_IT: &str =
     r#"[ "$CODER_API_KEY" = "$(cat /etc/expected)" ] && echo "$0 has it" || echo "$0 has it not""#;
 
 #[docker_test]
-async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_is_shown_nowhere() -> Result<()>
-{
+async fn a_secret_file_reaches_every_process_and_no_output() -> Result<()> {
     let secrets = Volume::new().await?;
     let script = format!(
         "cat >key <<'END'\n{VALUE}\nEND\nchmod 400 key; chmod 700 .; echo '{{\"token\":\"s3cret-Value\"}}' >auth"
@@ -40,7 +39,7 @@ async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_i
         .await?;
     create_and_start(&container, &["coder"]).await?;
     for boot in 0..2 {
-        // Both in each boot, and nobody who has it not.
+        // The command and the service must have it in each boot.
         let all_have_it = async |container: &Container| {
             let log = container.log().await?;
             let have = ["command", "service"].map(|who| log.matches(&format!("{who} has it\n")).count());
@@ -50,7 +49,7 @@ async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_i
         container.wait_until("coder is ready", slot_ready("gateway-coder"), secs(10)).await?;
         let pid = ready_pid(&container, "coder").await?;
         let script = format!("tr '\\0' '\\n' </proc/{pid}/environ | sed -n 's/^CODER_API_KEY=//p'");
-        // As the account: root may not look without a capability of its own.
+        // The check runs as the account, since root may not read the environment of another user.
         container.exec_sh(&script).await?.success().stdout_is(VALUE);
         if boot == 0 {
             container.restart().await?;
@@ -75,7 +74,7 @@ async fn a_secret_in_a_file_of_roots_reaches_command_services_and_gateways_and_i
 }
 
 #[docker_test]
-async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is_shown() -> Result<()> {
+async fn an_unusable_secret_file_is_reported_without_its_content() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "mkdir /srv/s; cd /srv/s; echo s3cret >good; : >empty; echo >newline; printf 's3cret\\0s3cret' >nul
         head -c 200000 /dev/zero | tr '\\0' s >long; mkdir directory; mkfifo fifo; ln -s /opt/data/planted link
@@ -83,7 +82,7 @@ async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is
         cd /opt/data; ln -s /etc/shadow planted; ln -s /etc ..; echo x >own; chown -h hermes planted own; true";
     look(&container, plant).await?;
     container.exec_sh("ln -s /etc etc; ln -s /srv/s/good good").workdir("/opt/data").await?.success();
-    let mend = "mount it, readable for root, in a directory that only root can write";
+    let hint = "mount it, readable for root, in a directory that only root can write";
     let others = "other users than root can change a directory on its path";
     let rows = [
         ("/nowhere", "No such file or directory (os error 2)"),
@@ -103,26 +102,26 @@ async fn a_secret_that_cannot_be_taken_is_told_by_its_variable_and_no_content_is
     ];
     for (path, why) in rows {
         let boot = set_up(&container).env("BOT_TOKEN_FILE", path).await?.success();
-        let line = format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from {path}: {why}; {mend}");
+        let line = format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from {path}: {why}; {hint}");
         says(&boot, &[&line]).context(path)?;
         ensure!(
             container.file("/run/s6/container_environment/BOT_TOKEN").await?.is_none(),
             "{path} was taken"
         );
     }
-    // What a link of root's leads to, in a place of the account's.
+    // A link of root that leads to a directory of the account.
     let linked = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/link").await?.success();
-    says(&linked, &[&format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from /srv/s/link: {others}; {mend}")])
+    says(&linked, &[&format!("BOT_TOKEN_FILE: failed to read BOT_TOKEN from /srv/s/link: {others}; {hint}")])
         .context("it leads through the account's own directory")?;
     let both = set_up(&container).env("BOT_TOKEN_FILE", "/srv/s/good").env("BOT_TOKEN", "x").await?.success();
     says(&both, &["BOT_TOKEN_FILE: BOT_TOKEN is also set and takes precedence; set only one of the two"])?;
-    // A path that is no secret's, and an empty one, are nobody's business.
+    // An empty path is ignored, and so is a variable whose name is not that of a secret.
     let none = set_up(&container).env("BOT_TOKEN_FILE", "").env("LOG_FILE", "/nowhere").await?.success();
     says(&none, &[])
 }
 
 #[docker_test]
-async fn without_root_a_secret_is_read_with_the_rights_of_who_runs_the_container() -> Result<()> {
+async fn without_root_only_readable_secret_files_are_used() -> Result<()> {
     let secrets = Volume::new().await?;
     on_volume(&secrets, "echo s3cret-1 >open; echo s3cret-2 >closed; chmod 444 open; chmod 400 closed")
         .await?;

@@ -1,4 +1,4 @@
-//! A volume on which something cannot be done: one line that names the path and the mend, and the boot goes on.
+//! A volume that does not allow everything. The boot prints one line with the path and a hint, and continues.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Volume, docker_test};
@@ -9,12 +9,12 @@ use crate::support::gateways::create_and_start;
 use crate::support::own_services::OwnServices;
 use crate::support::setting_up::{SET_UP, has_said, idle, on_volume, says, set_up};
 
-/// Runs what follows as root without the capability to give files away: what a rootless engine, a NAS with `root_squash`
-/// and SMB come to. A whole container without it `/init` refuses.
+/// Runs a command as root without the capability to change owners. This resembles a rootless engine, a NAS with
+/// `root_squash`, and SMB. `/init` refuses a container that lacks the capability completely.
 const WITHOUT_CHOWN: [&str; 3] = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown"];
 
 #[docker_test]
-async fn a_read_only_volume_is_one_line_and_the_command_runs() -> Result<()> {
+async fn a_read_only_volume_gives_one_line() -> Result<()> {
     let volume = Volume::new().await?;
     on_volume(&volume, "mkdir -p profiles/coder; echo x >profiles/coder/SOUL.md").await?;
     let builder = Container::builder().volume_read_only(&volume, "/opt/data").env("PUID", "1000");
@@ -35,7 +35,7 @@ async fn a_read_only_volume_is_one_line_and_the_command_runs() -> Result<()> {
 }
 
 #[docker_test]
-async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is() -> Result<()> {
+async fn a_boot_continues_if_owners_cannot_be_changed() -> Result<()> {
     let volume = Volume::new().await?;
     let script = "chmod 777 .; mkdir -p profiles/coder cron; chmod 777 profiles profiles/coder cron
         for file in profiles/coder/SOUL.md profiles/coder/.env config.yaml; do echo '# x' >$file; chmod 666 $file; done
@@ -54,9 +54,9 @@ async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is()
         "failed to close /opt/data/profiles/coder/.env to others: Operation not permitted; set its mode to 600 at the source of the mount",
     ];
     has_said(&container, &expected).await?;
-    // What it can it does all the same.
+    // The boot does everything else.
     create_and_start(&container, &["writer"]).await?;
-    // The mend is one.
+    // The hint solves the problem.
     drop(container);
     let container = idle().volume(&volume, "/opt/data").env("PUID", "1234").env("PGID", "1235");
     let container = container.env("HERMES_SKIP_CONFIG_MIGRATION", "1").start_ready().await?;
@@ -66,9 +66,9 @@ async fn where_owners_cannot_be_changed_the_boot_goes_on_and_tells_whose_it_is()
 }
 
 #[docker_test]
-async fn on_a_full_disk_the_boot_goes_on_says_what_it_lacks_and_leaves_nothing_half_made() -> Result<()> {
+async fn a_boot_on_a_full_disk_leaves_nothing_half_made() -> Result<()> {
     let volume = Volume::small(256 << 10).await?;
-    // Kept by a container that mounts it all the time: it is a tmpfs.
+    // The volume is a tmpfs, so this container keeps it mounted.
     let container = idle().volume(&volume, "/srv/small").start_ready().await?;
     container.fill("/srv/small").await?;
     let boot = set_up(&container).env("HERMES_HOME", "/srv/small").await?.success();
@@ -79,12 +79,12 @@ async fn on_a_full_disk_the_boot_goes_on_says_what_it_lacks_and_leaves_nothing_h
     ensure!(
         boot.stderr().lines().all(|line| line.ends_with(full)),
         "{}",
-        boot.report("the mend on each line")
+        boot.report("the hint on each line")
     );
     let files = "find /srv/small -type f ! -name .filled-by-the-harness";
     let left = look(&container, files).await?;
     ensure!(left.is_empty(), "half made: {left}");
-    // With room it is a first boot again.
+    // With free space the next boot is a first boot again.
     look(&container, "rm /srv/small/.filled-by-the-harness").await?;
     says(&set_up(&container).env("HERMES_HOME", "/srv/small").await?.success(), &[])?;
     let made = look(
@@ -94,7 +94,7 @@ async fn on_a_full_disk_the_boot_goes_on_says_what_it_lacks_and_leaves_nothing_h
     .await?;
     ensure!(made.lines().count() == 4, "{made}");
 
-    // What is there stays whole where it cannot be written anew.
+    // A file stays whole if the set-up cannot write its new version.
     container.exec_sh("echo PRECIOUS=1 >/srv/small/.env; chmod 644 /srv/small/.env").await?.success();
     container.fill("/srv/small").await?;
     set_up(&container).env("HERMES_HOME", "/srv/small").await?.success();
@@ -108,23 +108,22 @@ async fn on_a_full_disk_the_boot_goes_on_says_what_it_lacks_and_leaves_nothing_h
 }
 
 #[docker_test]
-async fn a_directory_that_the_account_cannot_write_is_told_once_for_all_that_is_not_made_there() -> Result<()>
-{
+async fn a_directory_without_write_access_is_reported_briefly() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "mkdir /srv/data; chown 1234:1234 /srv/data; chmod 755 /srv/data";
     look(&container, plant).await?;
     let command = [&["env", "HERMES_HOME=/srv/data"], &WITHOUT_CHOWN[..], &SET_UP[..]].concat();
     let boot = container.exec(command).as_root().await?.success();
-    let mend = "Permission denied; the account may not write there: set PUID and PGID to the owner of the volume, or change \
+    let hint = "Permission denied; the account may not write there: set PUID and PGID to the owner of the volume, or change \
         its owner";
     let expected = [
         "failed to give /srv/data to 10000:10000: Operation not permitted; where a volume's owner cannot be changed (NFS \
             with root_squash, SMB, a rootless engine), set PUID and PGID to its owner: PUID=1234 PGID=1234"
             .to_owned(),
-        format!("failed to create /srv/data/.env: {mend}"),
-        format!("failed to create /srv/data/config.yaml: {mend}"),
-        format!("failed to create /srv/data/SOUL.md: {mend}"),
-        format!("failed to create /srv/data/backups (and 14 more): {mend}"),
+        format!("failed to create /srv/data/.env: {hint}"),
+        format!("failed to create /srv/data/config.yaml: {hint}"),
+        format!("failed to create /srv/data/SOUL.md: {hint}"),
+        format!("failed to create /srv/data/backups (and 14 more): {hint}"),
     ];
     says(&boot, &expected.each_ref().map(String::as_str))
 }

@@ -1,4 +1,4 @@
-//! A boot looks at every file of Hermes's own, whatever an earlier boot saw, and is quick about it.
+//! A boot checks every file of Hermes within its time, independent of earlier boots.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use hermes_harness::{Boot, Container, Volume, boot_of, docker_test, secs};
 use crate::support::driving::look;
 use crate::support::setting_up::{idle, owners, says, set_up};
 
-/// So many files, in directories of a thousand.
+/// Creates many files, in several directories.
 const MANY: &str = r#"use strict; my ($directories, $files) = @ARGV;
     chdir "/opt/data/profiles" or die; mkdir "coder"; mkdir "coder/sessions";
     for my $d (1..$directories) {
@@ -16,14 +16,14 @@ const MANY: &str = r#"use strict; my ($directories, $files) = @ARGV;
         for my $f (1..$files) { open my $file, ">", "$directory/$f" or die }
     }"#;
 
-/// Makes them, as `hermes`.
+/// Creates them as `hermes`.
 async fn make(container: &Container, directories: u32, files: u32) -> Result<()> {
     let command = ["perl", "-e", MANY, &directories.to_string(), &files.to_string()];
     container.exec(command).await?.success();
     Ok(())
 }
 
-/// How long the set-up took.
+/// Returns the duration of the set-up.
 fn phase(boot: &Boot) -> Result<Duration> {
     let phase = boot.phases.iter().find(|phase| phase.name == "cont-init.d/01-hermes-setup");
     Ok(Duration::from_micros(phase.context("the set-up is a phase")?.duration_us))
@@ -31,11 +31,11 @@ fn phase(boot: &Boot) -> Result<Duration> {
 
 #[docker_test]
 async fn a_boot_checks_a_hundred_thousand_files_within_its_time() -> Result<()> {
-    // In memory, where they are made and removed in no time.
+    // The volume is in memory, for fast creation and removal.
     let volume = Volume::small(64 << 20).await?;
     let container = idle().volume(&volume, "/opt/data").start_ready().await?;
     make(&container, 100, 1000).await?;
-    // A change of owner leaves no trace in a directory.
+    // A change of owner does not change the time of the directory.
     look(&container, "chown root:root /opt/data/profiles/coder/sessions/7/7").await?;
     let again = idle().volume(&volume, "/opt/data").start().await?;
     let took = phase(&boot_of(&again).await?)?;
@@ -46,7 +46,7 @@ async fn a_boot_checks_a_hundred_thousand_files_within_its_time() -> Result<()> 
 }
 
 #[docker_test]
-async fn no_bytes_in_the_boots_record_change_its_effect() -> Result<()> {
+async fn a_corrupt_ownership_record_does_not_change_a_boot() -> Result<()> {
     let container = idle().start_ready().await?;
     make(&container, 3, 3).await?;
     let rows = [
@@ -58,7 +58,7 @@ async fn no_bytes_in_the_boots_record_change_its_effect() -> Result<()> {
         "mkdir .ownership; echo x >.ownership/x",
     ];
     for row in rows {
-        // Root's file in the way would not be the account's to replace.
+        // The account could not replace a record of root.
         let plant = format!(
             "cd /opt/data; rm -rf .ownership; {row}; chown -hR hermes:hermes .ownership; cd profiles/coder/sessions
             rm -f 2/new; echo x >2/new"
@@ -71,7 +71,7 @@ async fn no_bytes_in_the_boots_record_change_its_effect() -> Result<()> {
         let strange = look(&container, "find /opt/data/profiles ! -user hermes").await?;
         ensure!(strange.is_empty(), "{row}: {strange}");
     }
-    // Through a link nothing is read, and what it leads to is not written.
+    // The set-up neither reads nor writes through a link.
     let script =
         "rm -rf .ownership; ln -s /srv/record .ownership; cat /etc/group >/srv/record; chmod 666 /srv/record";
     container.exec_sh(script).as_root().workdir("/opt/data").await?.success();

@@ -1,4 +1,5 @@
-//! A symlink, a directory, a file where something else belongs: each is named, with the mend, and left alone.
+//! A symlink, a directory or a file in place of another kind. The set-up names each with a hint, and does not touch
+//! it.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
@@ -6,10 +7,10 @@ use hermes_harness::{Container, docker_test};
 use crate::support::driving::look;
 use crate::support::setting_up::{EVERYTHING, LeftBehind, has_said, idle, says, set_up};
 
-/// A thing that is wrong at a place: what makes it, and what is said of it.
+/// A fault at a path: the script that creates it, and its message.
 type Wrong = (&'static str, &'static str);
 
-/// Where a file belongs.
+/// Faults in place of a file.
 const NO_FILES: [Wrong; 3] = [
     (
         "ln -s /srv/precious/NAME NAME",
@@ -26,7 +27,7 @@ const NO_FILES: [Wrong; 3] = [
     ),
 ];
 
-/// Where a directory belongs.
+/// Faults in place of a directory.
 const NO_DIRECTORIES: [Wrong; 3] = [
     (
         "ln -s /srv/precious/NAME NAME",
@@ -42,15 +43,15 @@ const NO_DIRECTORIES: [Wrong; 3] = [
 const FILES: [&str; 5] = ["auth.json", "gateway_state.json", "config.yaml", ".env", "SOUL.md"];
 const DIRECTORIES: [&str; 5] = ["home", "logs", "cron", "platforms", "profiles"];
 
-/// Where the links lead to, made by root with everything that a set-up looks for.
+/// Creates the targets of the links, as root, with everything that a set-up looks for.
 const PRECIOUS: &str = "mkdir -p /srv/precious; cd /srv/precious; umask 022
     for name in auth.json gateway_state.json config.yaml .env SOUL.md; do echo '{}' >$name; done
     mkdir -p home logs/gateways cron/x platforms/pairing profiles/coder; echo x >profiles/coder/.env
     echo x >cron/x/file; echo x >platforms/pairing/file; cd /opt/data";
 
-/// A container with these wrong things at these places, whoever they are of: a set-up says of each what is wrong, and
-/// leaves it alone.
-async fn are_told(rows: [Wrong; 3], names: &[&str]) -> Result<()> {
+/// Creates these faults at these paths, once for each owner. Checks that a set-up reports each fault and changes no
+/// file.
+async fn assert_wrong_things_reported(rows: [Wrong; 3], names: &[&str]) -> Result<()> {
     let container = idle().start_ready().await?;
     let everything = format!("{EVERYTHING} everything /srv/precious");
     look(&container, PRECIOUS).await?;
@@ -61,7 +62,7 @@ async fn are_told(rows: [Wrong; 3], names: &[&str]) -> Result<()> {
         for name in names {
             plants += &format!("; rm -rf {name}; {}", of(name, plant));
         }
-        // Whose it is makes no difference.
+        // The owner makes no difference.
         for owner in ["root", "hermes"] {
             let chown =
                 names.iter().map(|name| format!("chown -h {owner} /opt/data/{name}")).collect::<Vec<_>>();
@@ -80,17 +81,17 @@ async fn are_told(rows: [Wrong; 3], names: &[&str]) -> Result<()> {
 }
 
 #[docker_test]
-async fn a_symlink_or_a_directory_where_a_file_belongs_is_refused_by_name() -> Result<()> {
-    are_told(NO_FILES, &FILES).await
+async fn wrong_things_in_place_of_files_are_refused() -> Result<()> {
+    assert_wrong_things_reported(NO_FILES, &FILES).await
 }
 
 #[docker_test]
-async fn a_symlink_or_a_file_where_a_directory_belongs_is_refused_by_name() -> Result<()> {
-    are_told(NO_DIRECTORIES, &DIRECTORIES).await
+async fn wrong_things_in_place_of_directories_are_refused() -> Result<()> {
+    assert_wrong_things_reported(NO_DIRECTORIES, &DIRECTORIES).await
 }
 
 #[docker_test]
-async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Result<()> {
+async fn a_boot_reports_each_wrong_thing_once() -> Result<()> {
     let plant = "chown 1000:1000 .; mkdir config.yaml; ln -s /etc/shadow .env; ln -s /etc/shadow auth.json
         echo x >sessions; ln -s /etc pairing; ln -s /etc/skel cron";
     let container = idle()
@@ -118,7 +119,7 @@ async fn a_boot_on_a_volume_of_wrong_things_comes_up_and_says_each_once() -> Res
 }
 
 #[docker_test]
-async fn what_is_no_file_and_no_directory_is_never_waited_for() -> Result<()> {
+async fn the_set_up_never_waits_for_a_fifo() -> Result<()> {
     let container: Container = idle().start_ready().await?;
     let plant =
         "cd /opt/data; rm -f .env config.yaml; for name in .env auth.json config.yaml state.db active_profile

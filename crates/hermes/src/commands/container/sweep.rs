@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use hermes_os::removal;
 
@@ -12,13 +13,16 @@ use hermes_operations::Report;
 const PLACES: [&str; 3] = ["/run", "/run/service", "/run/s6"];
 const PUT_AWAY: &str = ".leftover-";
 
+/// The time for one leftover. No process waits for the sweep.
+const LIMIT: Duration = Duration::from_secs(60 * 60);
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(_arguments: &Arguments) -> Result<ExitCode, Report> {
     for leftover in leftovers() {
         // A leftover does no harm. Root removes an emptied directory in /run at the next boot.
-        let _ = removal::remove(&leftover, removal::A_MINUTE);
+        let _ = removal::remove(&leftover, LIMIT);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! A real nginx with the recipe of `docs/dashboard.md`, and who asks it, over TLS.
+//! A real nginx with the recipe of `docs/dashboard.md`, and its clients over TLS.
 
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The name in the recipe.
 pub(super) const NAME: &str = "agents.example.org";
-/// What the recipe says, and what is put in its place.
+/// The values of the recipe that the test replaces.
 const LISTEN: &str = "listen 443 ssl http2;";
 const CERTIFICATE: &str = "/etc/ssl/agents.crt";
 const KEY: &str = "/etc/ssl/agents.key";
 const UPSTREAM: &str = "http://127.0.0.1:9119;";
 
-/// The document's only block of this language.
+/// Returns the document's only block of this language.
 pub(super) fn block(language: &str) -> Result<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dashboard.md");
     let text = std::fs::read_to_string(&path)?;
@@ -29,7 +29,7 @@ pub(super) fn block(language: &str) -> Result<String> {
     Ok(block.to_owned())
 }
 
-/// An nginx of the test's own. It ends with the handle.
+/// An nginx of one test. It ends with the handle.
 pub(super) struct Nginx {
     process: Child,
     folder: tempfile::TempDir,
@@ -37,7 +37,7 @@ pub(super) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it, in front of a dashboard at this port of the host.
+    /// Starts nginx in front of a dashboard at this port of the host.
     pub(super) async fn in_front_of(upstream: u16) -> Result<Self> {
         let nginx = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"].map(PathBuf::from);
         let nginx = nginx.into_iter().find(|path| path.exists());
@@ -89,7 +89,7 @@ impl Nginx {
         Ok(nginx)
     }
 
-    /// What a browser calls this site.
+    /// Returns the origin of this site in a browser.
     pub(super) fn origin(&self) -> String {
         format!("https://{}", self.host())
     }
@@ -98,14 +98,14 @@ impl Nginx {
         format!("{NAME}:{}", self.port)
     }
 
-    /// Asks, as this address of the loopback, and reads the answer to its end.
+    /// Sends a request from this address of the loopback, and reads the whole answer.
     pub(super) async fn ask(&self, from: IpAddr, request: &Request) -> Result<Response> {
         let mut asking = self.open(from, request).await?;
         let answer = asking.all().await?;
         Response::parse(&answer).with_context(|| format!("no answer: {}", String::from_utf8_lossy(&answer)))
     }
 
-    /// Asks, and leaves the answer to be read as it comes.
+    /// Sends a request, and leaves the answer to be read as it arrives.
     pub(super) async fn open(&self, from: IpAddr, request: &Request) -> Result<Asking> {
         let mut client = tokio::process::Command::new("openssl")
             .args([
@@ -135,7 +135,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // SIGTERM: the master takes its workers along, which a SIGKILL would leave.
+        // SIGTERM ends the master and its workers. SIGKILL would leave the workers.
         let master = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap_or_default());
         if nix::sys::signal::kill(master, nix::sys::signal::Signal::SIGTERM).is_ok() {
             let _ = self.process.wait();
@@ -143,14 +143,14 @@ impl Drop for Nginx {
     }
 }
 
-/// A connection whose answer is still coming.
+/// A connection whose answer still arrives.
 pub(super) struct Asking {
     client: tokio::process::Child,
     seen: Vec<u8>,
 }
 
 impl Asking {
-    /// Reads until the answer so far holds these words; the answer so far.
+    /// Reads until the answer contains these words, and returns the answer so far.
     pub(super) async fn until(&mut self, words: &str) -> Result<String> {
         let reading = async {
             loop {
@@ -177,7 +177,7 @@ impl Asking {
     }
 }
 
-/// One that signs itself, for the name of the recipe.
+/// Creates a self-signed certificate for the name of the recipe.
 fn make_certificate(certificate: &Path, key: &Path) -> Result<()> {
     let made = Command::new("openssl")
         .args([
