@@ -32,10 +32,10 @@ pub(crate) fn down() -> ServiceStatus {
 
 /// The status of a gateway that is ready.
 pub(crate) fn running() -> ServiceStatus {
-    ServiceStatus { up: true, ready: true, wanted_up: true, ..down() }
+    ServiceStatus { up: true, ready: true, desired_up: true, ..down() }
 }
 
 /// The status of a gateway that ended by itself.
 pub(crate) fn crashed() -> ServiceStatus {
-    ServiceStatus { wanted_up: true, restarts: 1, ..down() }
+    ServiceStatus { desired_up: true, restarts: 1, ..down() }
 }

@@ -37,13 +37,13 @@ impl Supervised {
     /// Returns `true` if it is up or not wanted up, and in no crash loop.
     pub fn is_well(&self) -> bool {
         let is_failing = self.gave_up.is_some() || self.is_in_a_crash_loop() || self.is_missing();
-        !is_failing && (self.comes_back || self.state.is_some_and(|state| state.up || !state.wanted_up))
+        !is_failing && (self.comes_back || self.state.is_some_and(|state| state.up || !state.desired_up))
     }
 
     /// Returns `true` if a service that starts by itself is down, and nobody starts it. A gateway that is down was stopped, or given up.
     pub fn is_missing(&self) -> bool {
         !self.is_gateway()
-            && self.state.is_some_and(|state| !state.up && !state.wanted_up && state.normally_up)
+            && self.state.is_some_and(|state| !state.up && !state.desired_up && state.normally_up)
     }
 
     fn is_gateway(&self) -> bool {
@@ -53,7 +53,7 @@ impl Supervised {
     /// It crashed, and has not become ready since.
     fn is_in_a_crash_loop(&self) -> bool {
         self.restarts.is_some_and(|restarts| restarts > 0)
-            && self.state.is_some_and(|state| state.wanted_up && !state.ready)
+            && self.state.is_some_and(|state| state.desired_up && !state.ready)
     }
 
     /// A word for its state.
@@ -67,7 +67,7 @@ impl Supervised {
             Some(state) if state.up && !state.ready && self.is_gateway() => "starting",
             Some(state) if state.up => "running",
             Some(_) if self.comes_back => "starting",
-            Some(state) if state.wanted_up => "crashed",
+            Some(state) if state.desired_up => "crashed",
             Some(_) => "stopped",
         }
     }
@@ -168,9 +168,9 @@ fn look_at(slot: Slot, now: SystemTime) -> Option<Supervised> {
 mod tests {
     use super::*;
 
-    fn slot(up: bool, wanted_up: bool, ready: bool, restarts: u64, gave_up: Option<&str>) -> Supervised {
+    fn slot(up: bool, desired_up: bool, ready: bool, restarts: u64, gave_up: Option<&str>) -> Supervised {
         let state =
-            SlotState { up, wanted_up, normally_up: true, ready, pid: None, since: Duration::from_secs(1) };
+            SlotState { up, desired_up, normally_up: true, ready, pid: None, since: Duration::from_secs(1) };
         Supervised {
             name: "gateway-coder".into(),
             state: Some(state),

@@ -56,8 +56,8 @@ impl Condition {
             (true, false) if status.restarts > 0 => Self::Crashed,
             (true, false) => Self::Starting,
             (false, _) if status.comes_back => Self::Starting,
-            // This includes a gateway that is being given up. It counts as given up when `wanted_up` ends.
-            (false, _) if status.wanted_up => Self::Crashed,
+            // This includes a gateway that is being given up. It counts as given up when `desired_up` ends.
+            (false, _) if status.desired_up => Self::Crashed,
             (false, _) if status.gave_up.is_some() => Self::GivenUp,
             (false, _) => Self::Stopped,
         }
@@ -73,8 +73,8 @@ impl Condition {
 mod tests {
     use super::*;
 
-    fn status(up: bool, ready: bool, wanted_up: bool) -> ServiceStatus {
-        ServiceStatus { up, ready, wanted_up, ..ServiceStatus::default() }
+    fn status(up: bool, ready: bool, desired_up: bool) -> ServiceStatus {
+        ServiceStatus { up, ready, desired_up, ..ServiceStatus::default() }
     }
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(of(status(false, false, false), running), Condition::Stopped);
         let given_up = ServiceStatus { gave_up: Some("it crashed".into()), ..status(false, false, false) };
         assert_eq!(of(given_up.clone(), running), Condition::GivenUp);
-        assert_eq!(of(ServiceStatus { wanted_up: true, ..given_up }, running), Condition::Crashed);
+        assert_eq!(of(ServiceStatus { desired_up: true, ..given_up }, running), Condition::Crashed);
         let comes_back = ServiceStatus { comes_back: true, ..status(false, false, true) };
         assert_eq!(of(comes_back, running), Condition::Starting);
     }

@@ -59,7 +59,7 @@ impl FakeManager {
             return Err(ServiceError::GaveUp { profile: profile.clone(), reason });
         }
         *status = if up {
-            ServiceStatus { up, ready: true, wanted_up: true, pid: Some(NO_PROCESS), ..down() }
+            ServiceStatus { up, ready: true, desired_up: true, pid: Some(NO_PROCESS), ..down() }
         } else {
             down()
         };

@@ -37,7 +37,7 @@ pub struct ServiceStatus {
     /// The gateway reported readiness. Equals `up` if the service manager cannot know.
     pub ready: bool,
     /// The service manager is to run the gateway.
-    pub wanted_up: bool,
+    pub desired_up: bool,
     /// The PID of the running process.
     pub pid: Option<u32>,
     /// The time since the last start or stop, if known. In seconds in JSON.

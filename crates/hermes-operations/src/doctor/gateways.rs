@@ -19,7 +19,7 @@ pub(super) fn check(operations: &Operations, profiles: &Profiles) -> Vec<Finding
             let path = operations.home().gateway_state(name);
             findings.push(Finding::broken(
                 format!("the state file {} is unusable: {}", path.display(), chain(unusable)),
-                format!("remove it and say again what is wanted: hermes {}gateway start", selecting(name)),
+                format!("remove it and set the desired state again: hermes {}gateway start", selecting(name)),
             ));
         }
         let wanted = match &read {
@@ -79,7 +79,7 @@ fn of_status(
     if let Some(reason) = &status.gave_up {
         return Some(Finding::broken(format!("the gateway '{name}' is given up: {reason}"), look));
     }
-    if status.restarts > 0 && status.wanted_up && !status.ready {
+    if status.restarts > 0 && status.desired_up && !status.ready {
         let what = format!("the gateway '{name}' crashes: it was started again {} times", status.restarts);
         return Some(Finding::broken(what, look));
     }
@@ -88,7 +88,7 @@ fn of_status(
             format!("the gateway '{name}' has crashed and was started again, {} times", status.restarts);
         return Some(Finding::warning(what, format!("read why: hermes {selecting}logs")));
     }
-    (wanted && !status.wanted_up).then(|| {
+    (wanted && !status.desired_up).then(|| {
         Finding::broken(
             format!("the gateway '{name}' is to run, and is down"),
             format!("hermes {selecting}gateway start"),
@@ -101,8 +101,8 @@ mod tests {
     use super::super::finding::Severity;
     use super::*;
 
-    fn status(wanted_up: bool, ready: bool, restarts: u64) -> ServiceStatus {
-        ServiceStatus { up: ready, ready, wanted_up, restarts, ..ServiceStatus::default() }
+    fn status(desired_up: bool, ready: bool, restarts: u64) -> ServiceStatus {
+        ServiceStatus { up: ready, ready, desired_up, restarts, ..ServiceStatus::default() }
     }
 
     fn severity(status: Option<&ServiceStatus>, wanted: bool) -> Option<Severity> {

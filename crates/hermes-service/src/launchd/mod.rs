@@ -310,7 +310,7 @@ impl ServiceManager for Launchd {
         Ok(Some(ServiceStatus {
             up: pid.is_some(),
             ready: pid.is_some_and(|pid| reports_ready(&self.home, profile, pid)),
-            wanted_up: state.as_ref().is_some_and(AgentState::is_wanted_up),
+            desired_up: state.as_ref().is_some_and(AgentState::is_wanted_up),
             pid,
             // launchd does not report a time, and never gives up.
             since: None,

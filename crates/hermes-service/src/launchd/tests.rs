@@ -260,11 +260,11 @@ fn a_missing_installation_is_its_own_error() {
 fn the_status_joins_launchd_and_the_gateway() {
     let machine = Machine::new().installed();
     let down = machine.launchd.status(&machine.coder).unwrap().unwrap();
-    assert!(!down.up && !down.ready && !down.wanted_up);
+    assert!(!down.up && !down.ready && !down.desired_up);
 
     let machine = machine.printed([prints(RUNNING)]).gateway_says("running", 4711);
     let up = machine.launchd.status(&machine.coder).unwrap().unwrap();
-    assert!(up.up && up.ready && up.wanted_up);
+    assert!(up.up && up.ready && up.desired_up);
     assert_eq!((up.pid, up.restarts), (Some(4711), 2));
     assert!(machine.launchd.is_running(&machine.coder).unwrap());
 }

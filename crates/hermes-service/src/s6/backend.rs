@@ -225,7 +225,7 @@ impl S6 {
         waiting::until(limit, PROCESS_POLL, || {
             let found = match self.state(profile) {
                 Ok(Some(state)) if state.ready && state.pid != former => Ok(()),
-                Ok(Some(state)) if !state.up && !state.wanted_up => match self.crashes(profile).gave_up {
+                Ok(Some(state)) if !state.up && !state.desired_up => match self.crashes(profile).gave_up {
                     Some(reason) => Err(ServiceError::GaveUp { profile: profile.clone(), reason }),
                     None => return false,
                 },

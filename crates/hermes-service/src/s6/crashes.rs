@@ -162,7 +162,7 @@ impl Crashes {
     /// Returns `true` if a gateway in that state is about to start without a crash: `finish` runs, or s6
     /// waits for its second.
     pub fn comes_back(&self, state: &SlotState) -> bool {
-        !state.up && state.wanted_up && !self.has_failed()
+        !state.up && state.desired_up && !self.has_failed()
     }
 
     /// Returns the time since each restart of the last hour, oldest first.
@@ -178,16 +178,16 @@ impl Crashes {
         self.restarted_at.drain(..from);
     }
 
-    /// Records an end at `now` and decides. `wanted_up` is `true` if s6 would restart the gateway.
+    /// Records an end at `now` and decides. `desired_up` is `true` if s6 would restart the gateway.
     pub fn ended(
         &mut self,
         ending: Ending,
-        wanted_up: bool,
+        desired_up: bool,
         policy: &RestartPolicy,
         now: Duration,
     ) -> Verdict {
         // A gateway exits 0 only on request. SIGTERM ends one that does not listen for it yet.
-        if !wanted_up || matches!(ending, Ending::Code(0) | Ending::Signal(SIGTERM)) {
+        if !desired_up || matches!(ending, Ending::Code(0) | Ending::Signal(SIGTERM)) {
             return Verdict::Requested;
         }
         if ending == Ending::Code(EX_CONFIG) {

@@ -18,7 +18,7 @@ impl ServiceManager for S6 {
         self.wait_until_registered(profile)?;
         match self.state(profile)? {
             // The process was told to end. The start means the next one.
-            Some(state) if state.up && !state.wanted_up => {
+            Some(state) if state.up && !state.desired_up => {
                 return self.order_another("start", profile, &["-U"], state.pid, wait);
             }
             Some(state) if state.ready => {}
@@ -59,7 +59,7 @@ impl ServiceManager for S6 {
         Ok(Some(ServiceStatus {
             up: state.up,
             ready: state.ready,
-            wanted_up: state.wanted_up,
+            desired_up: state.desired_up,
             pid: state.pid,
             since: Some(state.since),
             restarts: crashes.restarts,

@@ -19,7 +19,7 @@ pub struct SlotState {
     /// The process runs.
     pub up: bool,
     /// s6 is to run the process, by an order or its own decision.
-    pub wanted_up: bool,
+    pub desired_up: bool,
     /// The slot has no `down` file, so it starts by itself.
     pub normally_up: bool,
     /// The process reported readiness. Stays `false` for a process that cannot report it.
@@ -70,7 +70,7 @@ const TAI64_EPOCH: u64 = 1 << 62;
 const LENGTHS: [usize; 2] = [35, 43];
 
 const FINISHING: u8 = 1 << 1;
-const WANTED_UP: u8 = 1 << 2;
+const DESIRED_UP: u8 = 1 << 2;
 const READY: u8 = 1 << 3;
 
 /// Reads the state of the slot in `directory`.
@@ -146,7 +146,7 @@ fn parse(bytes: &[u8], normally_up: bool, now: SystemTime) -> Option<SlotState> 
     let since = now.duration_since(UNIX_EPOCH + Duration::from_secs(changed)).unwrap_or_default();
     Some(SlotState {
         up,
-        wanted_up: flags & WANTED_UP != 0,
+        desired_up: flags & DESIRED_UP != 0,
         normally_up,
         ready: up && flags & READY != 0,
         pid: up.then_some(pid),
@@ -179,7 +179,7 @@ mod tests {
         let up = parse(&bytes(UP), true, later()).unwrap();
         let expected = SlotState {
             up: true,
-            wanted_up: true,
+            desired_up: true,
             normally_up: true,
             ready: false,
             pid: Some(12),
@@ -190,7 +190,7 @@ mod tests {
         down.extend([0x0f, 0x08]);
         let expected = SlotState {
             up: false,
-            wanted_up: false,
+            desired_up: false,
             normally_up: false,
             ready: false,
             pid: None,
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn a_running_finish_script_is_not_the_service() {
         let mut finishing = bytes(UP);
-        *finishing.last_mut().unwrap() = FINISHING | WANTED_UP;
+        *finishing.last_mut().unwrap() = FINISHING | DESIRED_UP;
         let state = parse(&finishing, true, later()).unwrap();
-        assert!(!state.up && state.wanted_up && state.pid.is_none());
+        assert!(!state.up && state.desired_up && state.pid.is_none());
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl UnitState {
         ServiceStatus {
             up,
             ready: self.pid.is_some_and(reports_ready),
-            wanted_up: matches!(&*self.active, "active" | "activating" | "reloading" | "refreshing"),
+            desired_up: matches!(&*self.active, "active" | "activating" | "reloading" | "refreshing"),
             pid: self.pid,
             since: moment.map(|moment| now.saturating_sub(moment)),
             restarts: self.restarts,
@@ -197,7 +197,7 @@ SubState=dead
         let up = ServiceStatus {
             up: true,
             ready: true,
-            wanted_up: true,
+            desired_up: true,
             pid: Some(4711),
             since: Some(Duration::from_secs(39)),
             restarts: 2,
@@ -214,14 +214,14 @@ SubState=dead
     #[test]
     fn a_stopped_unit_is_down_and_not_given_up() {
         let down = status(STOPPED);
-        assert!(!down.up && !down.ready && !down.wanted_up);
+        assert!(!down.up && !down.ready && !down.desired_up);
         assert_eq!((down.pid, down.since, down.gave_up), (None, Some(Duration::from_secs(10)), None));
     }
 
     #[test]
     fn a_stopping_unit_is_up_and_not_desired() {
         let ending = status(&with(RUNNING, &[("ActiveState", "deactivating"), ("SubState", "stop-sigterm")]));
-        assert!(ending.up && !ending.wanted_up);
+        assert!(ending.up && !ending.desired_up);
     }
 
     #[test]
@@ -231,7 +231,7 @@ SubState=dead
         assert!(waiting.waits_for_restart());
         assert_eq!(waiting.why_down(), None);
         let waiting = status(&text);
-        assert!(!waiting.up && waiting.wanted_up);
+        assert!(!waiting.up && waiting.desired_up);
         assert_eq!(waiting.gave_up, None);
     }
 

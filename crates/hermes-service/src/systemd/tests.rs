@@ -249,7 +249,7 @@ fn a_missing_installation_is_its_own_error() {
 fn the_status_joins_systemd_and_the_gateway() {
     let machine = Machine::new().shown([RUNNING]).gateway_says("degraded", 4711);
     let status = machine.systemd.status(&machine.coder).unwrap().unwrap();
-    assert!(status.up && status.ready && status.wanted_up);
+    assert!(status.up && status.ready && status.desired_up);
     assert_eq!((status.pid, status.restarts, status.gave_up), (Some(4711), 2, None));
     assert!(machine.systemd.is_running(&machine.coder).unwrap());
 }

@@ -29,7 +29,7 @@ fn an_unregistered_gateway_leaves_no_trace() {
     tree.s6.register_profile_gateway(&coder()).unwrap();
     assert_eq!(tree.s6.list_profile_gateways().unwrap(), [coder()]);
     let status = tree.s6.status(&coder()).unwrap().unwrap();
-    assert!(!status.up && !status.wanted_up, "{status:?}");
+    assert!(!status.up && !status.desired_up, "{status:?}");
     tree.s6.register_profile_gateway(&coder()).unwrap();
     assert_eq!(tree.supervisors(), 2, "the slot and its logger");
 
@@ -49,7 +49,7 @@ fn start_waits_for_readiness_and_stop_for_the_end() {
     tree.s6.register_profile_gateway(&coder()).unwrap();
     tree.s6.start(&coder(), SOON).unwrap();
     let first = tree.s6.status(&coder()).unwrap().unwrap();
-    assert!(first.up && first.ready && first.wanted_up, "{first:?}");
+    assert!(first.up && first.ready && first.desired_up, "{first:?}");
     assert!(!tree.s6.slot(&coder()).join("down").exists(), "a tree that comes back brings it up");
     tree.s6.start(&coder(), SOON).unwrap();
     assert_eq!(tree.s6.status(&coder()).unwrap().unwrap().pid, first.pid, "one that runs is left alone");
@@ -61,7 +61,7 @@ fn start_waits_for_readiness_and_stop_for_the_end() {
     for _ in 0..2 {
         tree.s6.stop(&coder(), SOON).unwrap();
         let down = tree.s6.status(&coder()).unwrap().unwrap();
-        assert!(!down.up && !down.wanted_up, "{down:?}");
+        assert!(!down.up && !down.desired_up, "{down:?}");
     }
     assert!(tree.s6.slot(&coder()).join("down").exists());
     assert!(!tree.s6.is_running(&coder()).unwrap());
@@ -85,7 +85,7 @@ fn the_status_agrees_with_s6_svstat() {
         let status = tree.s6.status(&coder()).unwrap().unwrap();
         let pid = status.pid.map_or(-1, i64::from);
         assert!(status.since.unwrap() < Duration::from_secs(30), "{status:?}");
-        format!("{} {} {} {pid}", status.up, status.ready, status.wanted_up)
+        format!("{} {} {} {pid}", status.up, status.ready, status.desired_up)
     };
     assert_eq!(ours(), svstat());
     tree.s6.start(&coder(), SOON).unwrap();

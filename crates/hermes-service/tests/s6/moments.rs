@@ -30,7 +30,7 @@ fn a_stop_before_supervision_takes_effect() {
     tree.supervise();
     stop.join().unwrap().unwrap();
     let status = tree.s6.status(&coder()).unwrap().unwrap();
-    assert!(!status.up && !status.wanted_up, "{status:?}");
+    assert!(!status.up && !status.desired_up, "{status:?}");
 }
 
 #[test]
@@ -56,14 +56,14 @@ fn a_start_during_a_stop_waits_for_the_new_process() {
     tree.s6.start(&coder(), SOON).unwrap();
     let former = tree.s6.status(&coder()).unwrap().unwrap();
     tree.s6.stop(&coder(), Wait::No).unwrap();
-    let ending = || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.up && !status.wanted_up);
+    let ending = || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.up && !status.desired_up);
     until("it ends", ending);
     let s6 = tree.s6.clone();
     let start = thread::spawn(move || {
         s6.start(&coder(), SOON).unwrap();
         s6.status(&coder()).unwrap().unwrap()
     });
-    let wanted = || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.wanted_up);
+    let wanted = || tree.s6.status(&coder()).unwrap().is_some_and(|status| status.desired_up);
     until("it is told to come up again", || wanted() || start.is_finished());
     fs::write(tree.folder.path().join("end"), "").unwrap();
     let started = start.join().unwrap();

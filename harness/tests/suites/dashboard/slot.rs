@@ -60,7 +60,7 @@ async fn the_slot_is_up_if_the_variable_is_true(#[case] value: &str) -> Result<(
     let said = look(&container, "/command/s6-svstat /run/service/dashboard").await?;
     ensure!(said.starts_with("up ") && said.contains("ready"), "{said}");
     let status = hermes(&container, "dashboard status").await?.success();
-    ensure!(status.stdout().contains("slot: ready"), "{}", status.report("ready"));
+    ensure!(status.stdout().contains("slot: running"), "{}", status.report("running"));
     Ok(())
 }
 
@@ -82,7 +82,7 @@ async fn the_status_is_booting_during_the_boot() -> Result<()> {
     container.exec(["touch", "/tmp/go-on"]).await?.success();
     wait_until_bound(&container).await?;
     let status = hermes(&container, "dashboard status").await?.success();
-    ensure!(status.stdout().contains("slot: ready"), "{}", status.report("ready"));
+    ensure!(status.stdout().contains("slot: running"), "{}", status.report("running"));
     Ok(())
 }
 

@@ -39,8 +39,7 @@ async fn a_failed_usermod_is_reported_and_the_boot_continues() -> Result<()> {
     // A package that is half removed gives such an error.
     let fails = "#!/bin/sh\necho \"usermod: cannot lock /etc/passwd; try again later.\" >&2\nexit 1\n";
     let container = idle().file("/usr/sbin/usermod", 0o755, fails).env("PUID", "1000").start_ready().await?;
-    let expected =
-        "the account stays 10000:10000: failed to run /usr/sbin/usermod -o -u 1000 -d /nonexistent/hermes-remap hermes";
+    let expected = "the account stays 10000:10000: failed to run /usr/sbin/usermod -o -u 1000 -d /nonexistent/hermes-remap hermes";
     let why = "usermod: cannot lock /etc/passwd; try again later.";
     let is_told =
         |words: &[String]| words.len() == 1 && words[0].starts_with(expected) && words[0].contains(why);

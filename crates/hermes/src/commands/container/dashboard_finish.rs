@@ -29,11 +29,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
         return Ok(ExitCode::from(PERMANENT_FAILURE));
     }
     let slot = Path::new(SCANDIR).join(&arguments.slot);
-    let wanted_up = s6::slot_state(&slot, SystemTime::now()).is_ok_and(|state| state.wanted_up);
+    let desired_up = s6::slot_state(&slot, SystemTime::now()).is_ok_and(|state| state.desired_up);
     let policy = policy();
     let mut crashes = Crashes::load(&slot).unwrap_or_default();
     let ending = Ending::of_finish(arguments.code, arguments.signal);
-    let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
+    let verdict = crashes.ended(ending, desired_up, &policy, Crashes::now());
     if verdict != Verdict::Requested
         && let Err(error) = crashes.save(&slot)
     {

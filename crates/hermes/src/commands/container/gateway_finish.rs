@@ -32,10 +32,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = profile_of(&arguments.slot)?;
     let s6 = S6::of_the_image(context.home.clone());
     let ending = Ending::of_finish(arguments.code, arguments.signal);
-    let wanted_up = s6.status(&profile)?.is_some_and(|status| status.wanted_up);
+    let desired_up = s6.status(&profile)?.is_some_and(|status| status.desired_up);
     let policy = policy(context, &profile);
     let mut crashes = s6.crashes(&profile);
-    let verdict = crashes.ended(ending, wanted_up, &policy, Crashes::now());
+    let verdict = crashes.ended(ending, desired_up, &policy, Crashes::now());
     if let Verdict::GivenUp { reason } = &verdict {
         crashes.last_words = Some(format!(
             "gateway '{profile}' is given up: {reason}; correct that, then: hermes {}gateway start",

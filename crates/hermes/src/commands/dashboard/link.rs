@@ -100,7 +100,7 @@ fn while_it_starts<T, E>(
 fn is_starting() -> bool {
     in_our_image()
         && is_wanted()
-        && supervised::dashboard().is_none_or(|slot| !slot.ready && (slot.up || slot.wanted_up))
+        && supervised::dashboard().is_none_or(|slot| !slot.ready && (slot.up || slot.desired_up))
 }
 
 fn no_token() -> Report {

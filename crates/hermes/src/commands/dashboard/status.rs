@@ -23,7 +23,7 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Serialize)]
 struct Status {
-    /// `ready`, `up`, `down`, `booting`; nothing where no s6 supervises.
+    /// `running`, `starting`, `stopped` or `booting`; `None` if no s6 supervises.
     slot: Option<&'static str>,
     /// Its last record.
     record: Option<Record>,
@@ -32,7 +32,7 @@ struct Status {
 impl Status {
     /// Returns the record of a failed start; `None` if the dashboard is up or starts again.
     fn failed(&self) -> Option<&Record> {
-        let is_down = matches!(self.slot, None | Some("down"));
+        let is_down = matches!(self.slot, None | Some("stopped"));
         self.record
             .as_ref()
             .filter(|record| is_down && record.dashboard_state == DashboardState::StartupFailed)
@@ -43,9 +43,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let booting = !supervised::boot_is_complete();
     let word = match supervised::dashboard() {
         _ if !supervised::s6_runs() => None,
-        Some(state) if state.ready => Some("ready"),
-        Some(state) if state.up => Some("up"),
-        Some(_) => Some("down"),
+        Some(state) if state.ready => Some("running"),
+        Some(state) if state.up => Some("starting"),
+        Some(_) => Some("stopped"),
         None => booting.then_some("booting"),
     };
     let status = Status { slot: word, record: Record::load(&context.home) };
@@ -80,7 +80,7 @@ mod tests {
             };
             Status { slot, record: Some(record) }.failed().is_some()
         };
-        assert!(failed(None) && failed(Some("down")));
-        assert!(!failed(Some("booting")) && !failed(Some("up")) && !failed(Some("ready")));
+        assert!(failed(None) && failed(Some("stopped")));
+        assert!(!failed(Some("booting")) && !failed(Some("starting")) && !failed(Some("running")));
     }
 }

@@ -93,7 +93,7 @@ fn lines(profile: &Profile) -> Vec<(&'static str, String)> {
         ("active", presence(profile.active)),
         ("directory", profile.directory.clone()),
         ("port", gateway.port.map_or_else(dash, |port| port.to_string())),
-        ("wanted", gateway.desired_state.map_or_else(dash, |state| state.to_string())),
+        ("desired", gateway.desired_state.map_or_else(dash, |state| state.to_string())),
         ("state", state),
         ("SOUL.md", presence(profile.files.soul)),
         ("config", presence(profile.files.config)),
