@@ -50,7 +50,11 @@ async fn check_failed_start(builder: ContainerBuilder, cause: &str, hint: &str) 
 
     // The dashboard is enabled, and not up.
     let health = hermes(&container, "health").await?.code(1);
-    ensure!(health.stdout().contains("dashboard: desired running, is given-up"), "{}", health.report("the dashboard by name"));
+    ensure!(
+        health.stdout().contains("dashboard: desired running, is given-up"),
+        "{}",
+        health.report("the dashboard by name")
+    );
 
     // The container and its gateways go on.
     container
