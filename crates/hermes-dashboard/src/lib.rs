@@ -30,7 +30,7 @@ mod sse;
 
 pub use auth::{Password, TokenError, end_all_sessions, hash_password, new_token, token_of};
 pub use error::DashboardError;
-pub use run::{Options, failed_to_start, run};
+pub use run::{Options, record_failed_start, run};
 pub use settings::{Credential, PASSWORD, PASSWORD_HASH, Settings, SettingsError, Sources};
 
 #[cfg(test)]

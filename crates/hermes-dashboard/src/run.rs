@@ -45,21 +45,19 @@ pub struct Options {
 pub fn run(options: Options) -> Result<(), DashboardError> {
     let home = options.operations.home().clone();
     let ended = hermes_server::block_on(serve(options)).map_err(DashboardError::Start)?;
-    ended.map_err(|error| failed_to_start(&home, error))
+    ended.inspect_err(|error| record_failed_start(&home, chain(error)))
 }
 
-/// Records the error of a start and returns it. Records nothing if another dashboard runs on this volume.
-pub fn failed_to_start(home: &Home, error: DashboardError) -> DashboardError {
+/// Records the reason of a failed start on the volume, unless another dashboard runs there.
+pub fn record_failed_start(home: &Home, reason: String) {
     let runs = Record::load(home).is_some_and(|record| {
         record.dashboard_state == DashboardState::Running
             && record.pid != std::process::id()
             && Usage::of(record.pid).is_some()
     });
-    if runs {
-        return error;
+    if !runs {
+        save_record(home, &Record::new(DashboardState::StartupFailed, None, Some(reason)));
     }
-    save_record(home, &Record::new(DashboardState::StartupFailed, None, Some(chain(&error))));
-    error
 }
 
 async fn serve(options: Options) -> Result<(), DashboardError> {

@@ -38,23 +38,23 @@ const NOTE_MAX: u64 = 64 * 1024;
 
 /// The place of the note.
 #[derive(Clone, Debug)]
-pub struct NoteFile {
+pub(crate) struct NoteFile {
     path: PathBuf,
 }
 
 impl NoteFile {
     /// The note in this directory.
-    pub fn in_directory(directory: &Path) -> Self {
+    pub(crate) fn in_directory(directory: &Path) -> Self {
         Self { path: directory.join(".lease.json") }
     }
 
     /// The note of this container.
-    pub fn of_this_container() -> Self {
+    pub(crate) fn of_this_container() -> Self {
         Self::in_directory(Path::new(SCANDIR))
     }
 
     /// Reads the note; `None` before reconciliation, and if nothing reconciles.
-    pub fn read(&self) -> Option<LeaseNote> {
+    pub(crate) fn read(&self) -> Option<LeaseNote> {
         let bytes = whole_file::read(&self.path, NOTE_MAX).ok()??;
         serde_json::from_slice(&bytes).ok()
     }
@@ -63,7 +63,7 @@ impl NoteFile {
     ///
     /// # Errors
     /// The scan directory is missing, or takes no file.
-    pub fn write(&self, note: &LeaseNote) -> Result<(), Report> {
+    pub(crate) fn write(&self, note: &LeaseNote) -> Result<(), Report> {
         Ok(whole_file::write_for_now(&self.path, serde_json::json!(note).to_string().as_bytes(), 0o644)?)
     }
 }
@@ -77,7 +77,7 @@ impl LeaseNote {
     /// Writes it as the note of this container.
     ///
     /// # Errors
-    /// As [`NoteFile::write`].
+    /// The scan directory is missing, or takes no file.
     pub fn write(&self) -> Result<(), Report> {
         NoteFile::of_this_container().write(self)
     }
@@ -132,7 +132,7 @@ pub fn wait_until_ours(progress: &dyn Progress) {
 ///
 /// # Errors
 /// It does.
-pub fn must_be_ours() -> Result<(), Report> {
+pub(crate) fn must_be_ours() -> Result<(), Report> {
     match LeaseNote::read().and_then(|note| note.other) {
         Some(other) => Err(other.refusal()),
         None => Ok(()),

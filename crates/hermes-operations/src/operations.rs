@@ -28,6 +28,14 @@ pub struct Supervisor {
     pub volume_belongs_to: Option<String>,
 }
 
+/// Checks that the profile exists.
+///
+/// # Errors
+/// It does not, or the volume cannot be read.
+pub fn must_exist(home: &Home, profile: &ProfileName) -> Result<(), Report> {
+    if home.has_profile(profile)? { Ok(()) } else { Err(no_such_gateway(profile)) }
+}
+
 impl Operations {
     /// The operations on `home`, with `manager` as the service manager. They are silent.
     pub fn new(home: Home, manager: Arc<dyn ServiceManager>) -> Self {
@@ -53,14 +61,6 @@ impl Operations {
     /// Takes the lines of the operations.
     pub fn progress(&self) -> &dyn Progress {
         self.progress.as_ref()
-    }
-
-    /// Checks that the profile exists.
-    ///
-    /// # Errors
-    /// It does not, or the volume cannot be read.
-    pub fn must_exist(&self, profile: &ProfileName) -> Result<(), Report> {
-        if self.home.has_profile(profile)? { Ok(()) } else { Err(no_such_gateway(profile)) }
     }
 
     /// Returns the service manager in words, and the holder of the volume.

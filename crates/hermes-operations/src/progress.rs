@@ -16,7 +16,7 @@ pub trait Progress: Send + Sync {
 
 /// Drops all lines.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Silent;
+pub(crate) struct Silent;
 
 impl Progress for Silent {
     fn say(&self, _line: &str) {}

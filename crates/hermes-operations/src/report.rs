@@ -6,8 +6,8 @@ use std::error::Error;
 
 use serde::Serialize;
 
-pub use from_errors::{MOUNT_READ_WRITE, hint_for, is_read_only, no_such_gateway, selecting};
-pub(crate) use from_errors::{must_not_be_mounted, occupied};
+pub use from_errors::{MOUNT_READ_WRITE, hint_for, is_read_only, selecting};
+pub(crate) use from_errors::{must_not_be_mounted, no_such_gateway, occupied};
 
 /// The kind of a failure. The program maps it to an exit code, the dashboard to an HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -106,6 +106,11 @@ impl Report {
     #[must_use]
     pub fn log(self, lines: Vec<String>) -> Self {
         Self { log: lines, ..self }
+    }
+
+    /// Returns the event and its causes on one line.
+    pub fn one_line(&self) -> String {
+        std::iter::once(&self.what).chain(&self.causes).map(String::as_str).collect::<Vec<_>>().join(": ")
     }
 
     /// Returns the lines that a person reads: `error: …`, `caused by: …`, `log: …`, `hint: …`.

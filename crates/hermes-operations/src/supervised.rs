@@ -62,7 +62,6 @@ impl Supervised {
             None => "unsupervised",
             Some(_) if self.gave_up.is_some() => "given-up",
             Some(_) if self.is_in_a_crash_loop() => "crashed",
-            Some(_) if self.is_missing() => "stopped",
             // Only a gateway always notifies readiness; another slot may never do.
             Some(state) if state.up && !state.ready && self.is_gateway() => "starting",
             Some(state) if state.up => "running",
@@ -95,7 +94,7 @@ pub fn dashboard() -> Option<SlotState> {
 }
 
 /// Returns the path of the dashboard's slot.
-pub fn dashboard_slot() -> PathBuf {
+pub(crate) fn dashboard_slot() -> PathBuf {
     Path::new(s6::SCANDIR).join(DASHBOARD)
 }
 

@@ -33,11 +33,13 @@ pub fn finish_password(variables: &mut Variables, notices: &mut Notices) {
     let Some(hashing) = variables.hashing.take() else { return };
     let hash = hashing.and_then(Hashing::finish);
     let value = OsString::from(hash.as_deref().unwrap_or(NO_HASH));
-    let stored = store(HASH, &value).map_err(|error| format!("failed to store its hash: {error}"));
-    if let Err(why) = hash.and(stored) {
+    let hash = hash.map_err(|why| format!("failed to hash the password: {why}"));
+    let stored =
+        store(HASH, &value).map_err(|error| format!("failed to store the hash of the password: {error}"));
+    if let Err(what) = hash.and(stored) {
         notices.add(Notice::SecretFile {
             name: DASHBOARD_PASSWORD.to_owned(),
-            what: format!("failed to hash the password: {why}"),
+            what,
             hint: "the dashboard does not start without its hash; set another password, then restart the container",
         });
     }

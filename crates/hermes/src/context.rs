@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hermes_core::profile::active as active_profile;
 use hermes_core::{Home, ProfileName};
-use hermes_operations::{Operations, Report, ReportKind, no_such_gateway, supervised};
+use hermes_operations::{Operations, Report, ReportKind, must_exist, supervised};
 use hermes_service::ServiceManager;
 use hermes_service::detect::{Probe, in_our_image};
 use hermes_service::launchd::Launchd;
@@ -47,14 +47,8 @@ impl Context {
     /// Returns the same profile, which must exist.
     pub(crate) fn existing_profile(&self) -> Result<ProfileName, Report> {
         let profile = self.profile()?;
-        self.must_exist(&profile)?;
+        must_exist(&self.home, &profile)?;
         Ok(profile)
-    }
-
-    /// # Errors
-    /// There is no such profile.
-    pub(crate) fn must_exist(&self, profile: &ProfileName) -> Result<(), Report> {
-        if self.home.has_profile(profile)? { Ok(()) } else { Err(no_such_gateway(profile)) }
     }
 
     /// Returns s6 if it supervises here.

@@ -27,8 +27,8 @@ pub(crate) enum Needs {
     Root,
 }
 
-/// The time before the first thread. Only `main` makes one, and it goes to no other thread. Only with it can the process leave root:
-/// that changes the environment, and the credentials of one thread. A verb runs when it is used up.
+/// The time before the first thread. Only `main` makes one, and it goes to no other thread. Only with it can the process leave root,
+/// which changes the environment and the credentials of one thread. The set-up of the boot gets it; every other verb runs without it.
 pub(crate) struct Startup {
     _of_this_thread: PhantomData<*const ()>,
 }
@@ -98,7 +98,8 @@ impl Startup {
         let taken = WITHHELD.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
         for (name, _) in TAKEN.get_or_init(|| taken.collect()) {
             #[expect(unsafe_code, reason = "std::env::remove_var")]
-            // SAFETY: a `Startup` exists only while no other thread does.
+            // SAFETY: no other thread exists: the one `Startup` stays on the main thread, which calls this before a verb starts a
+            // thread.
             unsafe {
                 std::env::remove_var(name);
             }
@@ -110,7 +111,8 @@ impl Startup {
         let made_up = |home: &OsStr| home.is_empty() || home == "/root" || home == "/";
         if std::env::var_os("HOME").is_none_or(|home| made_up(&home)) {
             #[expect(unsafe_code, reason = "std::env::set_var")]
-            // SAFETY: a `Startup` exists only while no other thread does.
+            // SAFETY: no other thread exists: the one `Startup` stays on the main thread, which calls this before a verb starts a
+            // thread.
             unsafe {
                 std::env::set_var("HOME", home);
             }

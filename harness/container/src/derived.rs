@@ -13,12 +13,11 @@ use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::StreamExt;
 
 use crate::cleanup::Doomed;
-use crate::engine::connect;
 use crate::error::{Error, Result};
 use crate::identity::{keep_is_on, label_keys, labels, say_kept, unique_name};
 use crate::image_under_test::image_under_test;
 use crate::layer::Layer;
-use crate::scope::{Scope, let_go};
+use crate::scope::{Maker, Scope, let_go};
 
 /// An image to be: files, variables, and whatever else a Dockerfile can say.
 #[derive(Debug, Clone, Default)]
@@ -84,28 +83,23 @@ impl ImageBuilder {
 
     /// Builds it.
     pub async fn build(self) -> Result<DerivedImage> {
-        let scope = Scope::current();
-        let docker = match &scope {
-            Some(scope) => scope.docker().clone(),
-            None => connect().await?,
-        };
+        let maker = Maker::current().await?;
         let base = match &self.base {
             Some(base) => base.clone(),
-            None => image_under_test(&docker).await?.to_owned(),
+            None => image_under_test(&maker.docker).await?.to_owned(),
         };
-        let purpose = scope.as_ref().map_or("adhoc", |scope| scope.test());
-        let name = unique_name(purpose);
+        let name = unique_name(maker.test());
         let operation = format!("build image {name} from {base}");
-        let context = self.context(&base, &name, purpose).map_err(Error::file(operation.clone()))?;
+        let context = self.context(&base, &name, maker.test()).map_err(Error::file(operation.clone()))?;
         let options = BuildImageOptionsBuilder::new().t(&name).nocache(true).rm(true).forcerm(true).build();
         let body = bollard::body_full(context.into());
-        let mut steps = std::pin::pin!(docker.build_image(options, None, Some(body)));
+        let mut steps = std::pin::pin!(maker.docker.build_image(options, None, Some(body)));
         while let Some(step) = steps.next().await {
             step.map_err(Error::engine(operation.clone()))?;
         }
-        let built = docker.inspect_image(&name).await.map_err(Error::engine(operation))?;
+        let built = maker.docker.inspect_image(&name).await.map_err(Error::engine(operation))?;
         let id = built.id.unwrap_or(name);
-        Ok(DerivedImage { inner: Arc::new(Inner { id, scope }) })
+        Ok(DerivedImage { inner: Arc::new(Inner { id, scope: maker.scope }) })
     }
 
     /// The build context: the Dockerfile, and the files as one layer that ADD unpacks with their owners and modes.

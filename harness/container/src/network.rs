@@ -6,10 +6,9 @@ use std::sync::Arc;
 use bollard::models::NetworkCreateRequest;
 
 use crate::cleanup::Doomed;
-use crate::engine::connect;
 use crate::error::{Error, Result};
 use crate::identity::{keep_is_on, labels, unique_name};
-use crate::scope::{Scope, let_go};
+use crate::scope::{Maker, Scope, let_go};
 
 /// A network. It lives as long as its handle, and as long as any container that was put on it when it was made.
 #[derive(Debug, Clone)]
@@ -26,21 +25,20 @@ struct Inner {
 impl Network {
     /// A bridge network on which containers find each other by name.
     pub async fn new() -> Result<Self> {
-        let scope = Scope::current();
-        let docker = match &scope {
-            Some(scope) => scope.docker().clone(),
-            None => connect().await?,
-        };
-        let purpose = scope.as_ref().map_or("adhoc", |scope| scope.test());
-        let name = unique_name(purpose);
+        let maker = Maker::current().await?;
+        let name = unique_name(maker.test());
         let request = NetworkCreateRequest {
             name: name.clone(),
             driver: Some("bridge".to_owned()),
-            labels: Some(labels(purpose)),
+            labels: Some(labels(maker.test())),
             ..NetworkCreateRequest::default()
         };
-        docker.create_network(request).await.map_err(Error::engine(format!("create network {name}")))?;
-        Ok(Self { inner: Arc::new(Inner { name, scope }) })
+        maker
+            .docker
+            .create_network(request)
+            .await
+            .map_err(Error::engine(format!("create network {name}")))?;
+        Ok(Self { inner: Arc::new(Inner { name, scope: maker.scope }) })
     }
 
     /// The network's name.

@@ -15,6 +15,8 @@ use bollard::Docker;
 
 use crate::cleanup::{Doomed, remove_now};
 use crate::container::Suspect;
+use crate::engine::connect;
+use crate::error::Result;
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
@@ -51,6 +53,37 @@ struct State {
 impl std::fmt::Debug for Scope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Scope").field("test", &self.test).finish_non_exhaustive()
+    }
+}
+
+/// The maker of an object in the engine: the test that runs on this thread, or a program without a test.
+pub(crate) struct Maker {
+    /// The scope of the test.
+    pub(crate) scope: Option<Arc<Scope>>,
+    /// The connection of the test, or a new one.
+    pub(crate) docker: Docker,
+}
+
+impl Maker {
+    /// Returns the maker on this thread.
+    pub(crate) async fn current() -> Result<Self> {
+        Self::over(None).await
+    }
+
+    /// Returns the maker on this thread, with this connection if there is one.
+    pub(crate) async fn over(docker: Option<Docker>) -> Result<Self> {
+        let scope = Scope::current();
+        let docker = match (docker, &scope) {
+            (Some(docker), _) => docker,
+            (None, Some(scope)) => scope.docker().clone(),
+            (None, None) => connect().await?,
+        };
+        Ok(Self { scope, docker })
+    }
+
+    /// Returns the name of the test, for names and labels.
+    pub(crate) fn test(&self) -> &str {
+        self.scope.as_ref().map_or("adhoc", |scope| scope.test())
     }
 }
 

@@ -14,11 +14,10 @@ use bollard::query_parameters::{
 };
 
 use crate::cleanup::{Doomed, remove};
-use crate::engine::connect;
 use crate::error::{Error, Result, status_of};
 use crate::identity::{Owner, keep_is_on, label_keys, labels, say_kept};
 use crate::reaper::engine_is_local;
-use crate::scope::{Scope, let_go};
+use crate::scope::{Maker, Scope, let_go};
 use crate::suite::not_run;
 use crate::wait::{Look, Looked, wait_until};
 
@@ -52,17 +51,13 @@ impl Swarm {
     /// Where it is in one already, or does not become one, the error is that of a test that
     /// [cannot run here](not_run).
     pub async fn init() -> Result<Self> {
-        let scope = Scope::current();
-        let docker = match &scope {
-            Some(scope) => scope.docker().clone(),
-            None => connect().await?,
-        };
-        let test = scope.as_ref().map_or("adhoc", |scope| scope.test());
-        let try_it = async || match labels_of_swarm(&docker).await? {
-            None => make(&docker, test).await,
-            Some(labels) => look_at_other(&docker, &labels).await,
+        let maker = Maker::current().await?;
+        let try_it = async || match labels_of_swarm(&maker.docker).await? {
+            None => make(&maker.docker, maker.test()).await,
+            Some(labels) => look_at_other(&maker.docker, &labels).await,
         };
         let made_bridge = wait_until("an engine that is in no swarm", try_it, OTHERS).await?;
+        let Maker { docker, scope } = maker;
         let swarm = Self { docker, scope, made_bridge, left: false };
         // It comes a moment later, on its own, and would come after the swarm was left, too.
         let look = async || match swarm.docker.inspect_network(BRIDGE, None).await {

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bollard::models::VolumeCreateRequest;
 
 use crate::cleanup::Doomed;
-use crate::engine::connect;
 use crate::error::{Error, Result};
 use crate::identity::{keep_is_on, labels, say_kept, unique_name};
-use crate::scope::{Scope, let_go};
+use crate::scope::{Maker, Scope, let_go};
 
 /// A volume. It lives as long as its handle, and as long as any container that mounts it.
 #[derive(Debug, Clone)]
@@ -42,22 +41,17 @@ impl Volume {
     }
 
     async fn with_options(driver_opts: HashMap<String, String>) -> Result<Self> {
-        let scope = Scope::current();
-        let docker = match &scope {
-            Some(scope) => scope.docker().clone(),
-            None => connect().await?,
-        };
-        let purpose = scope.as_ref().map_or("adhoc", |scope| scope.test());
-        let name = unique_name(purpose);
+        let maker = Maker::current().await?;
+        let name = unique_name(maker.test());
         let request = VolumeCreateRequest {
             name: Some(name.clone()),
             driver: Some("local".to_owned()),
             driver_opts: Some(driver_opts),
-            labels: Some(labels(purpose)),
+            labels: Some(labels(maker.test())),
             ..VolumeCreateRequest::default()
         };
-        docker.create_volume(request).await.map_err(Error::engine(format!("create volume {name}")))?;
-        Ok(Self { inner: Arc::new(Inner { name, scope }) })
+        maker.docker.create_volume(request).await.map_err(Error::engine(format!("create volume {name}")))?;
+        Ok(Self { inner: Arc::new(Inner { name, scope: maker.scope }) })
     }
 
     /// The volume's name.

@@ -11,7 +11,7 @@ use hermes_core::{ProfileName, config};
 use hermes_os::file_system;
 
 use crate::archive::{Left, Source};
-use crate::operations::Operations;
+use crate::operations::{Operations, must_exist};
 use crate::report::{Report, ReportKind};
 
 /// An export of one profile.
@@ -28,7 +28,7 @@ impl Operations {
     /// # Errors
     /// There is no such profile.
     pub fn export(&self, name: &ProfileName, with_secrets: bool) -> Result<Export, Report> {
-        self.must_exist(name)?;
+        must_exist(self.home(), name)?;
         let directory = self.home().profile_directory(name);
         Ok(Export { name: name.clone(), directory, with_secrets })
     }

@@ -8,7 +8,7 @@ use hermes_core::{DesiredState, ProfileDirectories, ProfileName, StateFile, Stat
 use hermes_os::removal;
 
 use crate::foreground;
-use crate::operations::Operations;
+use crate::operations::{Operations, must_exist};
 use crate::report::{Report, ReportKind, must_not_be_mounted};
 
 /// The state of a gateway before the rename.
@@ -26,7 +26,7 @@ impl Operations {
     /// # Errors
     /// The old profile does not exist, the new one does, or a step failed. What was done is undone.
     pub fn rename(&self, old: &ProfileName, new: &ProfileName) -> Result<(), Report> {
-        self.must_exist(old)?;
+        must_exist(self.home(), old)?;
         self.must_be_free(new)?;
         self.move_profile(old, new)?;
         if active_profile::read(self.home()).is_ok_and(|active| active == *old) {

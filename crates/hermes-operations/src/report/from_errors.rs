@@ -25,19 +25,19 @@ pub fn selecting(profile: &ProfileName) -> String {
 }
 
 /// The report of a profile that does not exist.
-pub fn no_such_gateway(profile: &ProfileName) -> Report {
+pub(crate) fn no_such_gateway(profile: &ProfileName) -> Report {
     Report::new(ReportKind::NotFound, format!("no such gateway '{profile}'"))
         .hint(format!("create it: hermes profile create {profile}"))
 }
 
 /// Splits an error into its own words and its cause.
-fn told(kind: ReportKind, error: &(dyn Error + 'static)) -> Report {
+fn of_error(kind: ReportKind, error: &(dyn Error + 'static)) -> Report {
     let read_only = is_read_only(error);
-    let told = Report::new(if read_only { ReportKind::CannotWrite } else { kind }, error.to_string());
-    let told = if read_only { told.hint(MOUNT_READ_WRITE) } else { told };
+    let report = Report::new(if read_only { ReportKind::CannotWrite } else { kind }, error.to_string());
+    let report = if read_only { report.hint(MOUNT_READ_WRITE) } else { report };
     match error.source() {
-        Some(cause) => told.because(cause),
-        None => told,
+        Some(cause) => report.because(cause),
+        None => report,
     }
 }
 
@@ -137,7 +137,7 @@ impl From<HomeError> for Report {
                 } else {
                     ReportKind::Failed
                 };
-                told(kind, &error).hint("profiles/ must be a directory that the account hermes can read")
+                of_error(kind, &error).hint("profiles/ must be a directory that the account hermes can read")
             }
         }
     }
@@ -150,7 +150,7 @@ impl From<DirectoriesError> for Report {
             DirectoriesError::Occupied { path } => occupied(&path),
             error => {
                 let kind = kind_of(error.io_kind());
-                told(kind, &error).hint(hint_for(kind, &error))
+                of_error(kind, &error).hint(hint_for(kind, &error))
             }
         }
     }
@@ -184,21 +184,21 @@ impl From<StateFileError> for Report {
             }
             _ => hint_for(kind, &error).to_owned(),
         };
-        told(kind, &error).hint(hint)
+        of_error(kind, &error).hint(hint)
     }
 }
 
 impl From<WriteError> for Report {
     fn from(error: WriteError) -> Self {
         let kind = kind_of(error.io_kind());
-        told(kind, &error).hint(hint_for(kind, &error))
+        of_error(kind, &error).hint(hint_for(kind, &error))
     }
 }
 
 impl From<ReadError> for Report {
     fn from(error: ReadError) -> Self {
         let denied = error.io_kind() == Some(io::ErrorKind::PermissionDenied);
-        told(if denied { ReportKind::NoPermission } else { ReportKind::Failed }, &error)
+        of_error(if denied { ReportKind::NoPermission } else { ReportKind::Failed }, &error)
     }
 }
 
@@ -207,23 +207,23 @@ impl From<ConfigFileError> for Report {
         match &error {
             ConfigFileError::Lock { source, .. } => {
                 let kind = kind_of(Some(source.kind()));
-                told(kind, &error).hint(hint_for(kind, &error))
+                of_error(kind, &error).hint(hint_for(kind, &error))
             }
             ConfigFileError::Write { source, .. } => {
                 let kind = kind_of(source.io_kind());
-                told(kind, &error).hint(hint_for(kind, &error))
+                of_error(kind, &error).hint(hint_for(kind, &error))
             }
-            ConfigFileError::Parse { path, .. } => told(ReportKind::Configuration, &error)
+            ConfigFileError::Parse { path, .. } => of_error(ReportKind::Configuration, &error)
                 .hint(format!("correct that line in {}; the file was not touched", path.display())),
-            ConfigFileError::Read(_) => told(ReportKind::Configuration, &error),
-            ConfigFileError::Set { .. } => told(ReportKind::Failed, &error),
+            ConfigFileError::Read(_) => of_error(ReportKind::Configuration, &error),
+            ConfigFileError::Set { .. } => of_error(ReportKind::Failed, &error),
         }
     }
 }
 
 impl From<SettingsError> for Report {
     fn from(error: SettingsError) -> Self {
-        told(ReportKind::Configuration, &error).hint(error.hint())
+        of_error(ReportKind::Configuration, &error).hint(error.hint())
     }
 }
 
@@ -235,13 +235,13 @@ impl From<GatewayConfigError> for Report {
 
 impl From<DotEnvError> for Report {
     fn from(error: DotEnvError) -> Self {
-        told(ReportKind::Configuration, &error)
+        of_error(ReportKind::Configuration, &error)
     }
 }
 
 impl From<ActiveProfileError> for Report {
     fn from(error: ActiveProfileError) -> Self {
-        told(ReportKind::Configuration, &error)
+        of_error(ReportKind::Configuration, &error)
             .hint("name the profile with -p, or choose one: hermes profile use NAME")
     }
 }
@@ -276,8 +276,8 @@ impl From<ServiceError> for Report {
             | ServiceError::NoUserDirectory { .. }
             | ServiceError::Path { .. }
             | ServiceError::Unexpected { .. }
-            | ServiceError::List { .. } => told(ReportKind::Failed, &error),
-            ServiceError::Write { source, .. } => told(kind_of(source.io_kind()), &error),
+            | ServiceError::List { .. } => of_error(ReportKind::Failed, &error),
+            ServiceError::Write { source, .. } => of_error(kind_of(source.io_kind()), &error),
         }
     }
 }
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_read_only_volume_is_told_with_its_own_mend_and_code() {
+    fn a_read_only_volume_has_its_own_hint_and_kind() {
         let read_only = || io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
         let write = WriteError::Write { path: "/opt/data/x".into(), source: read_only() };
         let service = ServiceError::Write {
@@ -296,8 +296,8 @@ mod tests {
             source: write,
         };
         assert!(is_read_only(&service));
-        let told = Report::from(service);
-        assert_eq!(told.kind, ReportKind::CannotWrite);
+        let report = Report::from(service);
+        assert_eq!(report.kind, ReportKind::CannotWrite);
         let full = WriteError::Write { path: "/x".into(), source: io::ErrorKind::StorageFull.into() };
         assert!(!is_read_only(&full));
         assert!(hint_for(ReportKind::CannotWrite, &full).contains("has room"));

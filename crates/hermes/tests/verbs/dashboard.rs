@@ -67,6 +67,27 @@ fn free_port() -> String {
 }
 
 #[test]
+fn a_start_without_a_service_manager_is_recorded() {
+    let volume = Volume::new();
+    std::fs::create_dir_all(volume.path("runtime/systemd")).unwrap();
+    // Without HOME, the directory of systemd's units is unknown.
+    let output = Command::new(env!("CARGO_BIN_EXE_hermes"))
+        .env_clear()
+        .env("HERMES_HOME", volume.path(""))
+        .env("XDG_RUNTIME_DIR", volume.path("runtime"))
+        .arg("dashboard")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let record = std::fs::read_to_string(volume.path("dashboard/state.json")).expect(&said);
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["dashboard_state"], "startup_failed");
+    let reason = record["exit_reason"].as_str().unwrap();
+    assert!(said.contains(reason) && reason.contains("systemd"), "{reason:?} in {said}");
+}
+
+#[test]
 fn the_link_opens_it_and_a_logout_of_all_closes_it_again() {
     let volume = Volume::new();
     volume.hermes(["dashboard", "link"]).assert().code(1).stderr(contains("has never run on this volume"));

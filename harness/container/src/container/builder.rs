@@ -15,14 +15,13 @@ use bollard::query_parameters::CreateContainerOptionsBuilder;
 
 use super::Container;
 use crate::derived::DerivedImage;
-use crate::engine::connect;
 use crate::error::{Error, Result, status_of};
 use crate::identity::{labels, unique_name};
 use crate::image_under_test::image_under_test;
 use crate::layer::Layer;
 use crate::network::Network;
 use crate::product::{Layout, product};
-use crate::scope::Scope;
+use crate::scope::Maker;
 use crate::volume::Volume;
 
 /// A container to be. Whatever is not said is the image's own default, the stop signal included; but the health check,
@@ -357,27 +356,22 @@ impl ContainerBuilder {
 
     /// Makes the container without starting it.
     pub async fn create(self) -> Result<Container> {
-        let scope = Scope::current();
-        let docker = match (self.docker, &scope) {
-            (Some(docker), _) => docker,
-            (None, Some(scope)) => scope.docker().clone(),
-            (None, None) => connect().await?,
-        };
+        let maker = Maker::over(self.docker).await?;
         let image = match self.image {
             Some(image) => image,
-            None => image_under_test(&docker).await?.to_owned(),
+            None => image_under_test(&maker.docker).await?.to_owned(),
         };
-        let purpose = scope.as_ref().map_or("adhoc", |scope| scope.test());
-        let name = unique_name(purpose);
+        let name = unique_name(maker.test());
         let mut body = self.body;
         let mut all_labels: HashMap<String, String> = body.labels.take().unwrap_or_default();
-        all_labels.extend(labels(purpose));
+        all_labels.extend(labels(maker.test()));
         body.labels = Some(all_labels);
         body.image = Some(image.clone());
         // It would stand in some of the lists of processes that tests compare, and not in others.
         body.healthcheck.get_or_insert_with(no_health_check);
         body.host_config = Some(self.host);
         let options = CreateContainerOptionsBuilder::new().name(&name).build();
+        let Maker { docker, scope } = maker;
         let created =
             docker.create_container(Some(options), body).await.map_err(|error| match status_of(&error) {
                 Some(404) if error.to_string().contains("No such image") => {

@@ -3,14 +3,15 @@
 use std::os::fd::OwnedFd;
 use std::process::{Command, ExitCode, Stdio};
 
+use hermes_core::chain;
 use hermes_dashboard::Options;
+use hermes_operations::{Report, ReportKind};
 
 use super::settings;
 use crate::build::Build;
 use crate::context::Context;
 use crate::failures;
 use crate::output::note;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args, Default)]
 #[group(skip)]
@@ -39,10 +40,11 @@ pub(crate) fn serve_slot(context: &Context, ready: Option<OwnedFd>) -> Result<Ex
 }
 
 fn serve(context: &Context, arguments: &Arguments, ready: Option<OwnedFd>) -> Result<ExitCode, Report> {
-    let operations = context.operations()?;
+    let record = |reason| hermes_dashboard::record_failed_start(&context.home, reason);
+    let operations = context.operations().inspect_err(|report| record(report.one_line()))?;
     let build = Build::of_this_program();
     let settings = settings::resolve(context, arguments.host.clone(), arguments.port)
-        .map_err(|error| hermes_dashboard::failed_to_start(&context.home, error));
+        .inspect_err(|error| record(chain(error)));
     let served = settings.and_then(|settings| {
         hermes_dashboard::run(Options {
             operations,

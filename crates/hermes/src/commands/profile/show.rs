@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::output::{self, say};
 use hermes_operations::Gateway;
-use hermes_operations::Report;
+use hermes_operations::{Report, must_exist};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -50,7 +50,7 @@ struct Files {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let name = match &arguments.name {
         Some(name) => {
-            context.must_exist(name)?;
+            must_exist(&context.home, name)?;
             name.clone()
         }
         None => context.existing_profile()?,

@@ -7,7 +7,7 @@ use hermes_core::profile::active as active_profile;
 
 use crate::context::Context;
 use crate::output::say;
-use hermes_operations::Report;
+use hermes_operations::{Report, must_exist};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
   hermes profile use default   back to the profile at the root of HERMES_HOME";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    context.must_exist(&arguments.name)?;
+    must_exist(&context.home, &arguments.name)?;
     active_profile::write(&context.home, &arguments.name)?;
     say!("the active profile is now '{}'", arguments.name);
     Ok(ExitCode::SUCCESS)
