@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hermes_core::ProfileName;
+use hermes_operations::{Report, ReportKind, Verb, Wait};
 use hermes_os::printable::printable;
 
 use crate::board::{Profile, Snapshot};
 use crate::refresh;
 use crate::site::{Site, no_such_profile, profile_named};
-use hermes_operations::{Report, ReportKind, Verb, Wait};
 
 /// The time that a click waits for its gateway, as the commands do.
 const TIMEOUT: Wait = Wait::AtMost(Duration::from_secs(30));

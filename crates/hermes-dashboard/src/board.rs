@@ -9,10 +9,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use hermes_operations::{Gateway, Report};
 use tokio::sync::{Mutex as AsyncMutex, Notify, watch};
 
 use crate::process_usage::Usage;
-use hermes_operations::{Gateway, Report};
 
 pub(crate) use row::{Profile, RowView, mebibytes};
 

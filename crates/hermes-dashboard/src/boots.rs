@@ -7,11 +7,11 @@ use hermes_core::boot::log as boot_log;
 use hermes_core::boot::log::Entry;
 use hermes_core::boot::record as boot_record;
 use hermes_core::boot::record::{BOOT_JSON, BootRecord};
+use hermes_operations::{Report, ReportKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::site::Site;
-use hermes_operations::{Report, ReportKind};
 
 /// A boot of a container that had this volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]

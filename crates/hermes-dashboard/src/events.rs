@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use futures_util::{future, stream};
+use hermes_operations::Report;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
@@ -19,7 +20,6 @@ use crate::follow_log::{Follower, LogEvent};
 use crate::refusal::Refusal;
 use crate::site::{Identity, Site};
 use crate::sse::{self, event, event_with_id};
-use hermes_operations::Report;
 
 /// The interval of the check that the reader is still logged in.
 const AUTHORIZATION_INTERVAL: Duration = Duration::from_secs(2);

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use hermes_operations::Condition;
+use hermes_operations::{Condition, Gateway};
 use hermes_service::ServiceStatus;
-
-use hermes_operations::Gateway;
 
 /// A gateway that is down.
 pub(crate) fn gateway(profile: &str) -> Gateway {

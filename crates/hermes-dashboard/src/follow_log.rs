@@ -13,6 +13,7 @@ use hermes_core::ProfileName;
 use hermes_core::gateway::log as gateway_log;
 use hermes_core::gateway::log::Followed;
 use hermes_core::secrets::Secrets;
+use hermes_operations::Report;
 use serde::Serialize;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -23,7 +24,6 @@ use crate::profile_files::{LINES, secrets_of, shown_line, unreadable};
 use crate::refusal::Refusal;
 use crate::site::{Identity, Site, profile_named};
 use crate::sse::{self, event};
-use hermes_operations::Report;
 
 /// The part of a log that is read for one event, in bytes.
 const PIECE: u64 = 32 * 1024;

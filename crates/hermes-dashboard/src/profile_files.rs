@@ -7,6 +7,7 @@ use hermes_core::config::{self, ConfigFileError};
 use hermes_core::gateway::log as gateway_log;
 use hermes_core::secrets::{Secrets, is_secret_name, mask_json};
 use hermes_core::{ProfileName, chain};
+use hermes_operations::{Report, ReportKind};
 use hermes_os::printable::printable;
 use hermes_os::whole_file;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,6 @@ use utoipa::ToSchema;
 
 use crate::auth::of_text;
 use crate::site::Site;
-use hermes_operations::{Report, ReportKind};
 
 /// The longest `SOUL.md` that can be changed here, in bytes.
 const SOUL_MAX: u64 = 512 * 1024;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hermes_operations::Report;
+
 use crate::board::Snapshot;
 use crate::site::Site;
-use hermes_operations::Report;
 
 /// The shortest interval between two refreshes while a page is open.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -7,10 +7,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use hermes_operations::{Report, ReportKind};
 
 use crate::frame::{Frame, html};
 use crate::site::{Identity, Site};
-use hermes_operations::{Report, ReportKind};
 
 #[derive(Template)]
 #[template(path = "failure.html")]

@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use hermes_core::{Home, chain};
+use hermes_operations::Operations;
+use hermes_operations::dashboard_record::{DashboardState, Record};
 use hermes_server::StopRequests;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -19,8 +21,6 @@ use crate::routes;
 use crate::say::{say, warn};
 use crate::settings::Settings;
 use crate::site::{Parts, Site};
-use hermes_operations::Operations;
-use hermes_operations::dashboard_record::{DashboardState, Record};
 
 /// The options of the dashboard.
 pub struct Options {

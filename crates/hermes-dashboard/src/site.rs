@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 
 use hermes_core::{Home, ProfileName};
+use hermes_operations::{Operations, Report, ReportKind};
 use tokio::sync::Semaphore;
 
 use crate::auth::{Attempts, Credentials, Gate, Queue, Session, Sessions};
 use crate::board::Board;
 use crate::settings::Settings;
-use hermes_operations::{Operations, Report, ReportKind};
 
 /// The maximum number of event streams. Each needs a connection and a task.
 pub(crate) const STREAMS_MAX: usize = 1024;

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hermes_core::ObservedState;
-use hermes_core::chain;
+use hermes_core::{ObservedState, chain};
 use hermes_server::{Listener, StopRequests};
 use tokio::sync::oneshot;
 use tokio::time::{self, MissedTickBehavior};

@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use hermes_core::Home;
 use hermes_core::lease::{Holder, Lease, Obstacle, VolumeLease};
-use hermes_os::waiting;
-use hermes_os::whole_file;
+use hermes_os::{waiting, whole_file};
 use hermes_service::s6::SCANDIR;
 use serde::{Deserialize, Serialize};
 

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hermes_core::ProfileName;
+use hermes_os::tool::ToolError;
 use hermes_os::whole_file::WriteError;
 
 use crate::kind::Kind;
 use crate::s6::{SlotError, StatusError};
-use hermes_os::tool::ToolError;
 
 /// The reason why an operation on a gateway failed.
 #[derive(Debug, thiserror::Error)]

@@ -10,12 +10,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use hermes_os::file_kind;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::profile::name::ProfileName;
 use crate::timestamp;
-use hermes_os::file_kind;
 
 pub use entry::{Entry, READ_MAX, read, read_newest};
 

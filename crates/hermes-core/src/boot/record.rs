@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use hermes_os::whole_file::{self, ReadError, WriteError};
 use serde::{Deserialize, Serialize};
 
 use crate::home::Home;
-use hermes_os::whole_file::{self, ReadError, WriteError};
 
 /// The path to which `/init` writes the record.
 pub const BOOT_JSON: &str = "/run/s6/boot.json";

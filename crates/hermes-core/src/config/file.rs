@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::yaml::{Config, SetError, SyntaxError};
-
 use hermes_os::lock_file::LockFile;
 use hermes_os::whole_file::{self, ReadError, WriteError};
+
+use super::yaml::{Config, SetError, SyntaxError};
 
 /// The longest configuration that is read, in bytes.
 pub const CONFIG_FILE_MAX: u64 = 1024 * 1024;

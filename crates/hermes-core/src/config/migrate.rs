@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use hermes_os::whole_file::{self, WriteError};
+
 use super::file::{self, ConfigFileError};
 use super::version::{Version, VersionError, is_surely_current};
 use super::yaml::{Config, SetError};
 use crate::timestamp;
-use hermes_os::whole_file::{self, WriteError};
 
 /// The result of a migration.
 #[derive(Clone, Debug, PartialEq, Eq)]

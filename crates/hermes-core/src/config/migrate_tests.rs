@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hermes_os::whole_file::{ReadError, WriteError};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::migrate::{STEPS, Step, migrate_by};
 use super::version::is_surely_current;
 use super::*;
-use hermes_os::whole_file::{ReadError, WriteError};
 
 const FROM_PYTHON: &str = include_str!("../../testdata/hermes-agent-0.19-config.yaml");
 

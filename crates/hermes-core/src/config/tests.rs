@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use hermes_os::whole_file::WriteError;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use hermes_os::whole_file::WriteError;
 
 const FROM_PYTHON: &str = include_str!("../../testdata/hermes-agent-0.19-config.yaml");
 

@@ -3,9 +3,10 @@
 
 use std::path::PathBuf;
 
+use hermes_os::whole_file::{self, ReadError, WriteError};
+
 use crate::home::Home;
 use crate::profile::name::{ProfileName, ProfileNameError};
-use hermes_os::whole_file::{self, ReadError, WriteError};
 
 /// The longest file that is read, in bytes. It has room for a name and the line ends of an editor.
 const LIMIT: u64 = 4096;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hermes_operations::Report;
 
 use crate::boots::{self, Boot};
 use crate::refusal::Refusal;
 use crate::site::Site;
-use hermes_operations::Report;
 
 /// Lists the last boots with their actions on the profiles. The boot of this container comes first.
 #[utoipa::path(get, operation_id = "boots", path = "/api/boots", tag = "container", responses((status = 200, body = Vec<Boot>)))]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use hermes_operations::Report;
+use hermes_operations::doctor::Finding;
 
 use crate::refusal::Refusal;
 use crate::site::Site;
-use hermes_operations::Report;
-use hermes_operations::doctor::Finding;
 
 /// Lists the problems and their hints, as `hermes doctor` does.
 #[utoipa::path(get, operation_id = "doctor", path = "/api/doctor", tag = "container", responses((status = 200, body = Vec<Finding>)))]

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
+use hermes_operations::{Report, Supervisor};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::refusal::Refusal;
 use crate::site::Site;
-use hermes_operations::{Report, Supervisor};
 
 /// The dashboard's own facts and the container's.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use hermes_operations::Report;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::profile_files::{self, LINES, LogLines};
 use crate::refusal::Refusal;
 use crate::site::{Site, profile_named};
-use hermes_operations::Report;
 
 /// The query of a log.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use hermes_core::ProfileName;
+use hermes_operations::{Report, ReportKind, Verb};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,7 +17,6 @@ use crate::profile_files::{self, Setting};
 use crate::refresh;
 use crate::refusal::Refusal;
 use crate::site::{Site, profile_named};
-use hermes_operations::{Report, ReportKind, Verb};
 
 /// All profiles.
 #[derive(Serialize, ToSchema)]

@@ -6,12 +6,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hermes_operations::Report;
 
 use crate::api::payload::{Payload, payload};
 use crate::profile_files::{self, Soul, SoulChange, SoulChanged};
 use crate::refusal::Refusal;
 use crate::site::{Site, profile_named};
-use hermes_operations::Report;
 
 /// Shows `SOUL.md`.
 #[utoipa::path(get, operation_id = "showSoul", path = "/api/profiles/{name}/soul", params(("name" = String, Path)), tag = "profiles", responses(

@@ -7,13 +7,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hermes_operations::{Report, ReportKind};
+
 use super::attempts::{Client, Turn, Way};
 use super::credentials::InForce;
 use super::password::digest_of;
 use super::queue::Place;
 use super::{Gate, Verifier, equal};
 use crate::site::Site;
-use hermes_operations::{Report, ReportKind};
 
 /// The credential in a request.
 pub(crate) enum Given {

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
+use hermes_operations::{Report, ReportKind};
 use hermes_server::HostError;
 
 use super::admission::{Given, admits};
@@ -19,7 +20,6 @@ use super::forwarded::{client_behind, says_https};
 use super::{cookie, equal};
 use crate::refusal::{Refusal, is_api, refuse};
 use crate::site::{Identity, Peer, Site};
-use hermes_operations::{Report, ReportKind};
 
 /// The longest body of a request, in bytes: a `SOUL.md` and its encoding.
 pub(crate) const BODY_MAX: usize = 1024 * 1024;

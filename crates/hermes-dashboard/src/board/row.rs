@@ -4,14 +4,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
 use hermes_core::timestamp;
-use hermes_operations::Condition;
+use hermes_operations::{Condition, Gateway};
 use hermes_os::printable::printable;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::process_usage::Usage;
 use crate::span::span;
-use hermes_operations::Gateway;
 
 /// The time range of the sparkline and of one of its bars, in seconds.
 const HOUR: u64 = 3600;

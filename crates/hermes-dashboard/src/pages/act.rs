@@ -2,12 +2,12 @@
 
 use axum::Form;
 use axum::response::{IntoResponse, Redirect, Response};
+use hermes_operations::{Report, ReportKind, Verb};
 use serde::Deserialize;
 
 use super::{Refused, Visitor};
 use crate::actions;
 use crate::site::profile_named;
-use hermes_operations::{Report, ReportKind, Verb};
 
 /// The value of a button: a verb and a profile, as in `start:coder`.
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::Path;
 use axum::response::Response;
+use hermes_operations::{Report, ReportKind};
 use serde::Deserialize;
 
 use super::{Refused, Visitor, act};
@@ -11,7 +12,6 @@ use crate::actions;
 use crate::frame::{Frame, html};
 use crate::refusal;
 use crate::site::profile_named;
-use hermes_operations::{Report, ReportKind};
 
 /// The name once more.
 #[derive(Debug, Deserialize)]

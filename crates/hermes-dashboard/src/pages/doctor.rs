@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::response::Response;
+use hermes_operations::doctor::Finding;
 
 use super::{Refused, Visitor};
 use crate::api::doctor;
 use crate::frame::{Frame, html};
-use hermes_operations::doctor::Finding;
 
 #[derive(Template)]
 #[template(path = "doctor.html")]

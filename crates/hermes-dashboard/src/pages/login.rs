@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest as _, Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use hermes_operations::{Report, ReportKind};
 use serde::Deserialize;
 
 use super::Visitor;
@@ -19,7 +20,6 @@ use crate::auth::{Gate, Way, guard};
 use crate::frame::{Frame, html};
 use crate::refusal;
 use crate::site::Site;
-use hermes_operations::{Report, ReportKind};
 
 /// The query of the link in the log.
 #[derive(Debug, Default, Deserialize)]

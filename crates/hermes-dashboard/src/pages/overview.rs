@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
+use hermes_operations::Report;
 use serde::Deserialize;
 
 use super::{Refused, Visitor};
@@ -12,7 +13,6 @@ use crate::frame::{Frame, html};
 use crate::pages::act::Done;
 use crate::refresh;
 use crate::span::span;
-use hermes_operations::Report;
 
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]

@@ -6,6 +6,7 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::response::Response;
 use hermes_core::ProfileName;
+use hermes_operations::Report;
 use serde::Deserialize;
 
 use super::act::{self, Done};
@@ -15,7 +16,6 @@ use crate::board::{Profile, RowView};
 use crate::frame::{Frame, html};
 use crate::profile_files::{self, LINES, LogLines, Setting, Soul, SoulChange, SoulChanged};
 use crate::site::profile_named;
-use hermes_operations::Report;
 
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]

@@ -5,10 +5,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-use hermes_core::ProfileName;
-use hermes_core::chain;
 use hermes_core::config::GatewayConfig;
 use hermes_core::gateway::settings::{SettingsError, settings_of};
+use hermes_core::{ProfileName, chain};
 
 use super::finding::Finding;
 use crate::environment::environment;

@@ -13,6 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use hermes_core::{Home, ProfileName};
+use hermes_os::tool::{DEADLINE, Tool, ToolError, on_path};
 use hermes_os::whole_file;
 
 use self::print::AgentState;
@@ -20,7 +21,6 @@ use crate::error::ServiceError;
 use crate::kind::Kind;
 use crate::manager::readiness::{Check, Deadline, reports_ready};
 use crate::manager::{ServiceManager, ServiceStatus, Wait};
-use hermes_os::tool::{DEADLINE, Tool, ToolError, on_path};
 
 /// The permission bits of an agent. It holds no secret. launchd refuses a file that others can write.
 const AGENT_MODE: u32 = 0o644;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use hermes_core::{Home, ProfileName};
+use hermes_os::tool::{Tool, ToolError};
 use hermes_os::waiting;
 use hermes_os::whole_file::{self, WriteError};
 
@@ -14,7 +15,6 @@ use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
 use super::status::{StatusError, exists, is_fully_supervised, is_scanned, slot_state};
 use crate::error::ServiceError;
 use crate::manager::Wait;
-use hermes_os::tool::{Tool, ToolError};
 
 /// The directory of s6's programs in the image, independent of `PATH`.
 const TOOLS: &str = "/command";

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hermes_core::{BootAction, ProfileName};
 use hermes_os::lock_file;
+use hermes_os::tool::ToolError;
 
 use super::backend::S6;
 use super::poll::wait_until;
@@ -12,7 +13,6 @@ use super::slot::SlotError;
 use super::status::{is_fully_supervised, is_supervised};
 use crate::error::ServiceError;
 use crate::manager::Wait;
-use hermes_os::tool::ToolError;
 
 /// The time in which `s6-svscan` must start or end the supervision of a slot. It needs milliseconds; more
 /// than a second under heavy load.

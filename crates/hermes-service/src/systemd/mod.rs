@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hermes_core::{Home, ProfileName};
+use hermes_os::tool::{Tool, ToolError, on_path};
 use hermes_os::whole_file;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -22,7 +23,6 @@ use crate::error::ServiceError;
 use crate::kind::Kind;
 use crate::manager::readiness::{Check, Deadline, reports_ready};
 use crate::manager::{ServiceManager, ServiceStatus, Wait};
-use hermes_os::tool::{Tool, ToolError, on_path};
 
 /// The permission bits of a unit. It holds no secret.
 const UNIT_MODE: u32 = 0o644;

@@ -8,11 +8,10 @@ use std::process::ExitCode;
 
 use hermes_core::boot::record as boot_record;
 use hermes_core::boot::record::{BOOT_JSON, BootRecord, Phase, milliseconds};
+use hermes_operations::{Report, ReportKind, hint_for};
 
 use crate::context::Context;
 use crate::output::{self, say};
-use hermes_operations::hint_for;
-use hermes_operations::{Report, ReportKind};
 
 /// The width of the bars of the table.
 const BAR: usize = 40;

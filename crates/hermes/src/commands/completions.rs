@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Command;
 use clap_complete::{Shell, generate};
+use hermes_operations::Report;
 
 use crate::output;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

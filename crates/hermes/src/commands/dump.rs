@@ -13,17 +13,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use hermes_core::config::dot_env;
+use hermes_core::gateway::log as gateway_log;
 use hermes_core::profile::active as active_profile;
+use hermes_core::secrets::Secrets;
 use hermes_core::{Home, ProfileName, StateFile, StateRead, chain, config, timestamp};
+use hermes_operations::{Gateway, Report};
 use hermes_service::none::NoServiceManager;
 
 use crate::build::Build;
 use crate::context::Context;
 use crate::output;
-use hermes_core::gateway::log as gateway_log;
-use hermes_core::secrets::Secrets;
-use hermes_operations::Gateway;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

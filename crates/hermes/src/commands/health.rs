@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use hermes_operations::Report;
+use hermes_operations::supervised::{self, Supervised};
 use serde::Serialize;
 
 use crate::output::{self, say};
-use hermes_operations::Report;
-use hermes_operations::supervised::{self, Supervised};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

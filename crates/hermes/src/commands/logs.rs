@@ -9,13 +9,12 @@ use hermes_core::ProfileName;
 use hermes_core::boot::log as boot_log;
 use hermes_core::gateway::log as gateway_log;
 use hermes_core::gateway::log::{Followed, Tail};
+use hermes_operations::{Report, ReportKind, selecting};
 use hermes_os::waiting;
 use hermes_service::ServiceManager as _;
 
 use crate::context::Context;
 use crate::output;
-use hermes_operations::selecting;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use hermes_operations::{Report, ReportKind};
 use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use nix::unistd::{AccessFlags, access};
@@ -15,7 +16,6 @@ use nix::unistd::{AccessFlags, access};
 use crate::cli;
 use crate::output::say;
 use crate::privileges::Startup;
-use hermes_operations::{Report, ReportKind};
 
 /// The directories of programs that `PATH` does not name.
 const DEFAULT_PATH: &str = "/opt/hermes/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use hermes_operations::{Report, supervised};
+
 use crate::build::Build;
 use crate::output::say;
-use hermes_operations::Report;
-use hermes_operations::supervised;
 
 pub(crate) fn run() -> Result<ExitCode, Report> {
     supervised::must_be_the_account()?;

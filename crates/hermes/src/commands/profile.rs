@@ -12,12 +12,11 @@ mod use_;
 use std::process::ExitCode;
 
 use clap::Subcommand;
+use hermes_operations::{Report, boot_wait};
 
 use crate::context::Context;
 use crate::output::Printer;
 use crate::privileges::Needs;
-use hermes_operations::Report;
-use hermes_operations::boot_wait;
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]

@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
+use hermes_operations::{Gateway, Report};
 use hermes_service::Kind;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::gateway_table;
 use crate::output::{self, say};
-use hermes_operations::Gateway;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

@@ -6,15 +6,15 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use hermes_os::file_kind;
+use hermes_os::lock_file::LockFile;
+use hermes_os::whole_file::{self, WriteError};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::{DesiredState, GatewayState, Observation};
 use crate::home::Home;
 use crate::profile::name::ProfileName;
-use hermes_os::file_kind;
-use hermes_os::lock_file::LockFile;
-use hermes_os::whole_file::{self, WriteError};
 
 /// The longest state file that is read, in bytes. A usual one has about 300.
 pub const STATE_FILE_MAX: usize = 1024 * 1024;

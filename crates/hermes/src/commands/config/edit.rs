@@ -7,11 +7,11 @@ use std::process::{self, Command, ExitCode};
 
 use hermes_core::ProfileName;
 use hermes_core::config::{self, ConfigFileError};
+use hermes_operations::{Report, ReportKind};
 use hermes_os::whole_file;
 
 use crate::context::Context;
 use crate::output::{self, note, say};
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

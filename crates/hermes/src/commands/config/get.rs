@@ -3,13 +3,12 @@
 use std::process::ExitCode;
 
 use hermes_core::config::{self, Key};
+use hermes_core::secrets;
+use hermes_operations::{Report, ReportKind, selecting};
 use serde_json::Value;
 
 use crate::context::Context;
 use crate::output;
-use hermes_core::secrets;
-use hermes_operations::selecting;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use hermes_core::config::{self, Config};
+use hermes_core::secrets;
+use hermes_operations::Report;
 
 use crate::context::Context;
 use crate::output::{self, say};
-use hermes_core::secrets;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

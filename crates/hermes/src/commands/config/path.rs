@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use hermes_operations::Report;
+
 use crate::context::Context;
 use crate::output::say;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use hermes_core::config::{self, CURRENT_VERSION, Config, GatewayConfig, Key, Version};
+use hermes_operations::{Report, selecting};
 
 use crate::context::Context;
 use crate::output::{note, say};
-use hermes_operations::Report;
-use hermes_operations::selecting;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use hermes_core::config::{self, Key};
+use hermes_operations::{Report, ReportKind, selecting};
 
 use crate::context::Context;
 use crate::output::say;
-use hermes_operations::selecting;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

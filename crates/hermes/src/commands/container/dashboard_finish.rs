@@ -4,13 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
+use hermes_operations::Report;
 use hermes_service::s6::{self, Crashes, Ending, SCANDIR, Verdict};
 
 use super::dashboard_run::{NOT_WANTED, policy};
 use super::gateway_finish::PERMANENT_FAILURE;
 use crate::exit_code::Print as _;
 use crate::output::say;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

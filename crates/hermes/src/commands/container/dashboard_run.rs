@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hermes_core::config::RestartPolicy;
+use hermes_operations::Report;
 use hermes_service::s6::{Crashes, SCANDIR};
 
 use super::gateway_run::wait_after_a_crash;
 use crate::commands::dashboard;
 use crate::context::Context;
 use crate::output::say;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

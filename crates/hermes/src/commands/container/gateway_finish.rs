@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use hermes_operations::{Report, selecting};
 use hermes_service::ServiceManager;
 use hermes_service::s6::{Crashes, Ending, S6, Verdict};
 
@@ -9,8 +10,6 @@ use super::gateway_run::{policy, profile_of};
 use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::say;
-use hermes_operations::Report;
-use hermes_operations::selecting;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

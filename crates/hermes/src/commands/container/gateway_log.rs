@@ -9,10 +9,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use hermes_operations::{Report, ReportKind};
+
 use super::gateway_run::profile_of;
 use crate::context::Context;
 use crate::exit_code::Print as _;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

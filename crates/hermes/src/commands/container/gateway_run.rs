@@ -8,13 +8,12 @@ use hermes_account::withheld::DASHBOARD_LOGIN;
 use hermes_core::ProfileName;
 use hermes_core::config::{self, RestartPolicy};
 use hermes_core::gateway::settings::settings_of;
+use hermes_operations::{Report, ReportKind, environment};
 use hermes_service::s6::{Crashes, S6};
 
 use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::say;
-use hermes_operations::environment;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use hermes_core::lease::Acquire;
+use hermes_operations::lease_note::{self, LeaseNote, OtherHolder};
+use hermes_operations::{Report, ReportKind, hint_for, is_read_only};
 use hermes_service::reconcile::{MayStart, reconcile};
 use hermes_service::s6::{IMAGE_PARTS, SCANDIR};
 
@@ -13,9 +15,6 @@ use crate::cli;
 use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::note;
-use hermes_operations::lease_note::{self, LeaseNote, OtherHolder};
-use hermes_operations::{Report, ReportKind};
-use hermes_operations::{hint_for, is_read_only};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use hermes_operations::Report;
 use hermes_setup::{Notices, Variables, finish_password, populate, prepare};
 
 use crate::context::Context;
 use crate::privileges::Startup;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

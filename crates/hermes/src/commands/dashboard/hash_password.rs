@@ -3,8 +3,9 @@
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
-use crate::output::{self, say};
 use hermes_operations::{Report, ReportKind};
+
+use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hermes_dashboard::{Credential, DashboardError, SettingsError, TokenError};
 use hermes_operations::dashboard_record::Record;
+use hermes_operations::{Report, ReportKind, supervised};
 use hermes_os::waiting;
 use hermes_service::detect::in_our_image;
 
@@ -12,8 +13,6 @@ use super::settings::{self, is_wanted};
 use crate::context::Context;
 use crate::failures;
 use crate::output::{self, say};
-use hermes_operations::supervised;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use hermes_operations::{Report, ReportKind, hint_for};
+
 use super::link;
 use crate::context::Context;
 use crate::output::{note, say};
-use hermes_operations::hint_for;
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use hermes_operations::dashboard_record::{DashboardState, Record};
+use hermes_operations::{Report, supervised};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::output::{self, say};
-use hermes_operations::Report;
-use hermes_operations::supervised;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use hermes_core::{ProfileName, is_truthy};
 use hermes_gateway::Options;
+use hermes_operations::{Report, ReportKind, environment, lease_note, selecting};
 use hermes_service::Wait;
 
 use crate::commands::container::SUPERVISED_CHILD;
 use crate::context::Context;
 use crate::failures;
 use crate::output::{Printer, note};
-use hermes_operations::{Report, ReportKind, environment, lease_note, selecting};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

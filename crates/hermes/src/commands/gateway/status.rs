@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use hermes_operations::Report;
+
 use crate::context::Context;
 use crate::gateway_table;
 use crate::output;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:

@@ -4,10 +4,10 @@ use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
 use hermes_core::ProfileName;
+use hermes_operations::{Report, ReportKind};
 
 use crate::context::Context;
 use crate::output::{self, note, say};
-use hermes_operations::{Report, ReportKind};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

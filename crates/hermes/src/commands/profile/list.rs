@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use hermes_core::profile::active as active_profile;
+use hermes_operations::Report;
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::output::{self, note};
 use crate::table;
-use hermes_operations::Report;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

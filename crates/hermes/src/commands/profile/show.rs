@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use hermes_core::ProfileName;
 use hermes_core::profile::active as active_profile;
+use hermes_operations::{Gateway, Report, must_exist};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::output::{self, say};
-use hermes_operations::Gateway;
-use hermes_operations::{Report, must_exist};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use hermes_core::ProfileName;
 use hermes_core::profile::active as active_profile;
+use hermes_operations::{Report, must_exist};
 
 use crate::context::Context;
 use crate::output::say;
-use hermes_operations::{Report, must_exist};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
