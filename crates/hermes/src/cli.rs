@@ -20,16 +20,16 @@ use crate::privileges::{Needs, Startup};
 
 /// Runs personal AI agents under supervision.
 ///
-/// Without a command: says what is supervised here, in which state it is, and
-/// what to try next.
+/// Without a command, it lists the supervised services with their states, and
+/// the next commands to try.
 #[derive(Parser)]
 #[command(name = "hermes", disable_version_flag = true, after_help = EXAMPLES)]
 struct Arguments {
-    /// Prints the version and the git revision.
+    /// Print the version and the git revision.
     #[arg(short = 'V', long)]
     version: bool,
 
-    /// The profile that is meant, before or after the command; without it the active one (`hermes profile use`).
+    /// Use this profile instead of the active one (see `hermes profile use`).
     #[arg(short, long, global = true, value_name = "NAME", value_parser = ProfileName::new)]
     profile: Option<ProfileName>,
 
@@ -38,42 +38,42 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes                          what is supervised here
-  hermes profile create coder     a new agent, with a gateway of its own
-  hermes -p coder gateway start   starts that gateway, now and after every restart
-  hermes -p coder logs -f         what it prints
-  hermes config edit              the active profile's configuration
-  hermes health --json            whether everything that should be up is up, for a program
-  hermes dump                     what a bug report should hold, without secrets";
+  hermes                          list the supervised services
+  hermes profile create coder     create an agent with its own gateway
+  hermes -p coder gateway start   start that gateway, now and after each restart
+  hermes -p coder logs -f         follow its log
+  hermes config edit              edit the active profile's configuration
+  hermes health --json            check the services, for a program
+  hermes dump                     print the facts for a bug report, without secrets";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows where the time of this container's boot went.
+    /// Show the duration of each phase of this container's boot.
     Boot(boot::Arguments),
-    /// Prints what a shell sources to complete the words of hermes.
+    /// Print a completion script for a shell.
     Completions(completions::Arguments),
-    /// Reads and changes a profile's configuration.
+    /// Read and change a profile's configuration.
     Config(config::Arguments),
-    /// Runs the verbs of the image's own scripts.
+    /// Run a command of the image's own scripts.
     #[command(hide = true)]
     Container(container::Arguments),
-    /// Serves a web page that shows agents and steers them.
+    /// Serve a web page that shows and controls agents.
     Dashboard(dashboard::Arguments),
-    /// Says what is wrong here and how to correct it: exit code 1 if anything is broken.
+    /// Find faults and print a hint for each; exit code 1 if anything is broken.
     Doctor(doctor::Arguments),
-    /// Prints what a bug report should hold, with secrets masked.
+    /// Print the facts for a bug report; secrets are masked.
     Dump(dump::Arguments),
-    /// Starts, stops and shows gateways: the long-running processes of the profiles.
+    /// Start, stop and list gateways, the long-running processes of the profiles.
     Gateway(gateway::Arguments),
-    /// Says whether everything that should be up is up: exit code 0 or 1.
+    /// Check that all services are in their desired state; exit code 0 or 1.
     Health(health::Arguments),
-    /// Prints the last lines of a gateway's log, and what comes after them.
+    /// Print the last lines of a gateway's log, or follow it.
     Logs(logs::Arguments),
-    /// Makes, shows and removes profiles: agents, each with a gateway of its own.
+    /// Create, show and delete profiles, which are agents with a gateway each.
     Profile(profile::Arguments),
-    /// Shows who runs gateways here, and how each of them is.
+    /// Show the service manager and the state of each gateway.
     Status(status::Arguments),
-    /// Prints version, git revision and install method.
+    /// Print version, git revision and install method.
     Version(version::Arguments),
 }
 

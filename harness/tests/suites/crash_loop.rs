@@ -160,7 +160,7 @@ async fn crash_until_long_delay(container: &Container, profile: &str) -> Result<
     Ok(())
 }
 
-/// Returns the time that an order reports, as in `gateway 'x' is down (0.3 s)`. It excludes the time of the engine.
+/// Returns the time that an order reports, as in `gateway 'x' is stopped (0.3 s)`. It excludes the time of the engine.
 fn reported_seconds(order: &Output) -> Result<f64> {
     let text = order.text();
     let time = text.rsplit_once('(').and_then(|(_, time)| time.strip_suffix(" s)")?.parse().ok());

@@ -19,24 +19,24 @@ const BAR: usize = 40;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints the record as it is.
+    /// Print the record as JSON.
     #[arg(long, conflicts_with = "svg")]
     json: bool,
 
-    /// The last boots that the volume keeps, oldest first.
+    /// Show the last boots that the volume keeps, oldest first.
     #[arg(long, conflicts_with = "svg")]
     history: bool,
 
-    /// Draws the boot as a picture into FILE.
+    /// Write a picture of the boot to FILE.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes boot                  each phase, with a bar
-  hermes boot --svg boot.svg   as a picture
-  hermes boot --history        the last 20 boots of this volume
-  hermes boot --json           for a program";
+  hermes boot                  show each phase with a bar
+  hermes boot --svg boot.svg   write a picture
+  hermes boot --history        show the last 20 boots of this volume
+  hermes boot --json           print JSON for a program";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     if arguments.history {

@@ -11,14 +11,14 @@ use crate::output;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// For which shell.
+    /// The shell.
     shell: For,
 }
 
 const EXAMPLES: &str = "Examples:
-  source <(hermes completions bash)                                      this bash
-  hermes completions zsh >~/.zfunc/_hermes                               every zsh, with ~/.zfunc in fpath
-  hermes completions fish >~/.config/fish/completions/hermes.fish        every fish";
+  source <(hermes completions bash)                                      complete in this bash
+  hermes completions zsh >~/.zfunc/_hermes                               complete in each zsh with ~/.zfunc in fpath
+  hermes completions fish >~/.config/fish/completions/hermes.fish        complete in each fish";
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum For {

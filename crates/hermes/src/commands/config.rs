@@ -24,24 +24,24 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes config list                         what the active profile's config.yaml says, secrets masked
-  hermes -p coder config get gateway.port    one value
+  hermes config list                         list the active profile's values, secrets masked
+  hermes -p coder config get gateway.port    print one value
   hermes -p coder config set gateway.port 9300
-  hermes config edit                         in $EDITOR; a file with an error never replaces a good one";
+  hermes config edit                         edit in $EDITOR; a file with an error is not saved";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Opens the configuration in an editor.
+    /// Open the configuration in an editor.
     Edit(edit::Arguments),
-    /// Prints one value.
+    /// Print one value.
     Get(get::Arguments),
-    /// Prints every value; secrets as '***'.
+    /// Print all values; secrets are '***'.
     List(list::Arguments),
-    /// Prints where the file is, whether or not it is there.
+    /// Print the path of the file, which need not exist.
     Path(path::Arguments),
-    /// Sets one value; comments and all other values stay as they are.
+    /// Set one value; comments and other values do not change.
     Set(set::Arguments),
-    /// Removes one value; comments and all other values stay as they are.
+    /// Remove one value; comments and other values do not change.
     Unset(unset::Arguments),
 }
 

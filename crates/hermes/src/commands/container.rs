@@ -37,23 +37,23 @@ impl Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Settles the account and puts the volume in order (/etc/cont-init.d/01-hermes-setup).
+    /// Set up the account and the volume (/etc/cont-init.d/01-hermes-setup).
     Setup(setup::Arguments),
-    /// Gives every profile its slot (/etc/cont-init.d/02-reconcile-profiles).
+    /// Make the slot of each profile (/etc/cont-init.d/02-reconcile-profiles).
     Reconcile(reconcile::Arguments),
-    /// Is the dashboard, where it is wanted (the `run` of its slot).
+    /// Become the dashboard, if it is enabled (the `run` of its slot).
     DashboardRun(dashboard_run::Arguments),
-    /// Judges how the dashboard ended (its slot's `finish`).
+    /// Decide if the dashboard starts again (the `finish` of its slot).
     DashboardFinish(dashboard_finish::Arguments),
-    /// Becomes the gateway of a slot (its `run`).
+    /// Become the gateway of a slot (its `run`).
     GatewayRun(gateway_run::Arguments),
-    /// Judges how a gateway ended (its slot's `finish`).
+    /// Decide if a gateway starts again (the `finish` of its slot).
     GatewayFinish(gateway_finish::Arguments),
-    /// Keeps the volume this container's (the service `volume-lease`).
+    /// Keep the lease of the volume (the service `volume-lease`).
     KeepLease(keep_lease::Arguments),
-    /// Becomes the logger of a slot (its `log/run`).
+    /// Become the logger of a slot (its `log/run`).
     GatewayLog(gateway_log::Arguments),
-    /// Removes what the boot put away, while the container runs.
+    /// Remove the leftovers of earlier boots, while the container runs.
     Sweep(sweep::Arguments),
 }
 

@@ -29,11 +29,11 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes dashboard --open                       serves it on this machine and opens it in a browser
+  hermes dashboard --open                       serve on this machine and open a browser
   docker run -d -e HERMES_DASHBOARD=1 -p 127.0.0.1:9119:9119 -v agents:/opt/data IMAGE
-                                                supervised, in a container
-  docker exec CONTAINER hermes dashboard link   the link that logs in, where no password is configured
-  hermes dashboard logout --all                 ends every session";
+                                                run supervised in a container
+  docker exec CONTAINER hermes dashboard link   print the login link, if no password is configured
+  hermes dashboard logout --all                 end all sessions";
 
 impl Arguments {
     /// Returns the user that the verb needs: the page makes and drives the account's files.
@@ -44,13 +44,13 @@ impl Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Prints the link that logs in, where no password is configured.
+    /// Print the login link, if no password is configured.
     Link(link::Arguments),
-    /// Ends sessions.
+    /// End sessions.
     Logout(logout::Arguments),
-    /// Reads a password and prints what belongs into dashboard.password_hash of config.yaml.
+    /// Read a password and print its hash for dashboard.password_hash in config.yaml.
     HashPassword(hash_password::Arguments),
-    /// Says whether the supervised dashboard runs, and where.
+    /// Show the state and the address of the supervised dashboard.
     Status(status::Arguments),
 }
 

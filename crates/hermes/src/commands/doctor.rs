@@ -11,10 +11,10 @@ use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  hermes doctor           what is wrong, and how to correct it; exit code 1 if anything is broken
-  hermes doctor --json    the same for a program")]
+  hermes doctor           print each fault and its hint
+  hermes doctor --json    print JSON for a program")]
 pub(crate) struct Arguments {
-    /// Prints one JSON object: broken, findings.
+    /// Print one JSON object: broken, findings.
     #[arg(long)]
     json: bool,
 }

@@ -29,8 +29,8 @@ use crate::output;
 pub(crate) struct Arguments {}
 
 const EXAMPLES: &str = "Examples:
-  hermes dump                                  to read it
-  docker exec CONTAINER hermes dump >bug.txt   to send it along; secrets are masked";
+  hermes dump                                  print the facts
+  docker exec CONTAINER hermes dump >bug.txt   write them to a file; secrets are masked";
 
 /// How many lines of the boots' log are shown.
 const BOOT_LINES: usize = 20;

@@ -27,28 +27,28 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes gateway start                 starts the default profile's gateway, and waits until it is ready
-  hermes -p coder gateway restart      stops and starts the gateway of the profile 'coder'
-  hermes gateway stop --all            stops every gateway; they stay down after a restart of the container
-  hermes gateway list --json           every gateway, for a program";
+  hermes gateway start                 start the active profile's gateway
+  hermes -p coder gateway restart      restart the gateway of 'coder'
+  hermes gateway stop --all            stop all gateways
+  hermes gateway list --json           list all gateways, for a program";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts the gateway, now and after every restart of the container.
+    /// Start the gateway, now and after each restart of the container.
     Start(start::Arguments),
-    /// Stops the gateway; it stays down until it is started again.
+    /// Stop the gateway, also after each restart of the container.
     Stop(stop::Arguments),
-    /// Stops the gateway and starts it again.
+    /// Stop the gateway and start it again.
     Restart(restart::Arguments),
-    /// Shows what is wanted of the gateway and how it is.
+    /// Show the desired state and the state of the gateway.
     Status(status::Arguments),
-    /// Lists the gateways of all profiles.
+    /// List the gateways of all profiles.
     List(list::Arguments),
-    /// Makes the host's service manager know the gateway (systemd, launchd; not in a container).
+    /// Register the gateway with systemd or launchd of the host (not in a container).
     Install(install::Arguments),
-    /// Takes back what install did.
+    /// Remove the registration of `install`.
     Uninstall(uninstall::Arguments),
-    /// Runs the gateway: under supervision where there is one, else in the foreground.
+    /// Run the gateway under supervision if there is one, else in the foreground.
     Run(run::Arguments),
 }
 

@@ -11,14 +11,14 @@ use crate::output::{self, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints one JSON object: healthy, booting, tree_runs, slots.
+    /// Print one JSON object: healthy, booting, tree_runs, slots.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes health          what is not as it should be
-  hermes health --json   for a program";
+  hermes health          print each service that is not in its desired state
+  hermes health --json   print JSON for a program";
 
 #[derive(Serialize)]
 struct Health {

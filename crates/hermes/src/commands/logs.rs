@@ -19,24 +19,24 @@ use crate::output;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Goes on with what is printed from now on, until Ctrl-C.
+    /// Follow the log until Ctrl-C.
     #[arg(short, long)]
     follow: bool,
 
-    /// How many lines at most.
+    /// The number of lines at most.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     lines: usize,
 
-    /// What the boots of the container did with the profiles.
+    /// Show the actions of the boots for each profile instead.
     #[arg(long, conflicts_with_all = ["follow", "profile"])]
     boot: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes logs                     the last lines of the active profile's gateway
-  hermes -p coder logs -f         and what it prints from now on
-  hermes -p coder logs -n 10000   all that is kept, older files included
-  hermes logs --boot              what was started at the last boots";
+  hermes logs                     print the last lines of the active profile's gateway
+  hermes -p coder logs -f         follow the log of 'coder'
+  hermes -p coder logs -n 10000   print more lines, from older files too
+  hermes logs --boot              show which gateways the last boots started";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let result = if arguments.boot { boot(context, arguments) } else { gateway(context, arguments) };

@@ -26,30 +26,30 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile create coder         a new profile; its gateway is registered, and down
-  hermes profile use coder            the profile that is meant when -p names none
-  hermes profile show coder           where it lies, and how its gateway is
-  hermes profile list --json          every profile, for a program
-  hermes profile export coder         a copy of it, in one file
-  hermes profile delete coder --yes   stops its gateway and removes all that it has";
+  hermes profile create coder         create a profile; its gateway is stopped
+  hermes profile use coder            make 'coder' the active profile
+  hermes profile show coder           show its directory and its gateway
+  hermes profile list --json          list all profiles, for a program
+  hermes profile export coder         write an archive of it
+  hermes profile delete coder --yes   delete it with all its files";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes a profile and registers its gateway.
+    /// Create a profile and register its gateway.
     Create(create::Arguments),
-    /// Stops a profile's gateway and removes the profile with everything in it.
+    /// Stop a profile's gateway and delete the profile with all its files.
     Delete(delete::Arguments),
-    /// Writes a profile into a file, without its secrets.
+    /// Write a profile to an archive, without its secrets.
     Export(export::Arguments),
-    /// Makes a profile of what `export` wrote.
+    /// Create a profile from an archive of `export`.
     Import(import::Arguments),
-    /// Lists the profiles.
+    /// List the profiles.
     List(list::Arguments),
-    /// Gives a profile another name; all that it has goes with it.
+    /// Rename a profile with all its files.
     Rename(rename::Arguments),
-    /// Shows where a profile lies, what it has, and how its gateway is.
+    /// Show the directory, the settings and the gateway of a profile.
     Show(show::Arguments),
-    /// Makes a profile the one that is meant when none is named.
+    /// Make a profile the active one, which commands use without `-p`.
     Use(use_::Arguments),
 }
 

@@ -12,10 +12,10 @@ use crate::output::{self, say};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  hermes status           who runs gateways here, and how each of them is
-  hermes status --json    the same for a program: {manager, home, volume, gateways}")]
+  hermes status           show the service manager and all gateways
+  hermes status --json    print JSON for a program")]
 pub(crate) struct Arguments {
-    /// Prints one JSON object: manager, home, volume, gateways.
+    /// Print one JSON object: manager, home, volume, gateways.
     #[arg(long)]
     json: bool,
 }

@@ -10,14 +10,14 @@ use crate::output::{self, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints one JSON object: version, revision, install_method.
+    /// Print one JSON object: version, revision, install_method.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes version          what a bug report begins with
-  hermes version --json   for a program";
+  hermes version          print the version
+  hermes version --json   print JSON for a program";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Report> {
     let build = Build::of_this_program();

@@ -48,7 +48,7 @@ async fn one_order_starts_lists_restarts_and_stops_all_gateways() -> Result<()> 
     ensure!(started.took() < secs(10), "{:?}", started.took());
     let before = pids(&container).await?;
     for profile in ALL {
-        started.stdout_matches(contains(format!("gateway '{profile}' is ready")));
+        started.stdout_matches(contains(format!("gateway '{profile}' is running")));
         ensure!(wanted_and_said(&container, profile).await? == ("running".into(), "running".into()));
     }
     assert_lists_all(&container, "gateway status --all", "running").await?;
@@ -75,8 +75,8 @@ async fn a_gateway_that_cannot_start_does_not_stop_the_others() -> Result<()> {
     container.exec_sh("echo 'gateway: [' >/opt/data/profiles/broken/config.yaml").await?.success();
     let failed = hermes(&container, "gateway start --all").await?.code(1);
     failed
-        .stdout_matches(contains("gateway 'default' is ready"))
-        .stdout_matches(contains("gateway 'coder' is ready"))
+        .stdout_matches(contains("gateway 'default' is running"))
+        .stdout_matches(contains("gateway 'coder' is running"))
         .stderr_matches(contains("the gateway 'broken' does not come up"))
         .stderr_matches(contains("1 of 3 gateways failed"));
     ensure!(failed.took() < secs(10), "{:?}", failed.took());

@@ -48,7 +48,7 @@ async fn start_waits_for_readiness_and_stop_for_the_end() -> Result<()> {
     started.stdout_matches(contains("\ntrue true\n"));
     let pid = ready_pid(&container, "coder").await?;
     answers_at_both_doors(&container, "coder", port).await?;
-    started.stdout_matches(contains("gateway 'coder' is ready"));
+    started.stdout_matches(contains("gateway 'coder' is running"));
     ensure!(only_gateway(&container).await?.pid == pid);
     let seen = state(&container, "coder").await?;
     ensure!(seen["desired_state"] == "running" && seen["gateway_state"] == "running", "{seen}");
@@ -64,7 +64,7 @@ async fn start_waits_for_readiness_and_stop_for_the_end() -> Result<()> {
     let stopped = container.exec_sh(&format!("hermes -p coder gateway stop && {look}")).await?.success();
     stopped.stdout_matches(contains("\nfalse false\n"));
     must_be_down_for_good(&container, "coder").await?;
-    stopped.stdout_matches(contains("gateway 'coder' is down"));
+    stopped.stdout_matches(contains("gateway 'coder' is stopped"));
     ensure!(!slot(&container, "coder").await?.normally_up, "it would come up again");
     ensure!(!container.listens_on(port).await?, "something listens on {port}");
     ensure!(gateway_processes(&container).await?.is_empty());
@@ -116,7 +116,7 @@ async fn the_profile_flag_may_stand_before_or_after_the_verb() -> Result<()> {
     }
     must_be_down_for_good(&container, "default").await?;
 
-    hermes(&container, "gateway start").await?.success().stdout_matches(contains("'default' is ready"));
+    hermes(&container, "gateway start").await?.success().stdout_matches(contains("'default' is running"));
     answers_at_both_doors(&container, "default", 8642).await?;
     // The gateway of the default profile starts without -p, the others with it.
     let argv: Vec<_> = gateway_processes(&container).await?.into_iter().map(|gateway| gateway.argv).collect();

@@ -18,7 +18,7 @@ use crate::output::{self, note, say};
 pub(crate) struct Arguments {}
 
 const EXAMPLES: &str = "Examples:
-  hermes config edit                            in $VISUAL, $EDITOR, nano or vi
+  hermes config edit                            edit in $VISUAL, $EDITOR, nano or vi
   EDITOR='code --wait' hermes -p coder config edit";
 
 /// The editors that are tried if no variable names one.

@@ -13,18 +13,18 @@ use crate::output;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The names on the way to the value, with dots between them.
+    /// The key of the value: names with dots between them.
     key: Key,
 
-    /// Prints the value as JSON.
+    /// Print the value as JSON.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes config get gateway.port       a value
-  hermes config get gateway            all below a name, as JSON; secrets as '***'
-  hermes config get 'a.\"b.c\"'          a name that has a dot in it";
+  hermes config get gateway.port       print a value
+  hermes config get gateway            print all values below a name as JSON; secrets are '***'
+  hermes config get 'a.\"b.c\"'          quote a name that contains a dot";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;

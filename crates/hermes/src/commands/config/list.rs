@@ -12,14 +12,14 @@ use crate::output::{self, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints all of it as one JSON value; secrets are '***' there too.
+    /// Print one JSON value; secrets are '***'.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes config list                  one line for each value
-  hermes -p coder config list --json  the same, for a program";
+  hermes config list                  print one line for each value
+  hermes -p coder config list --json  print JSON for a program";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;

@@ -11,10 +11,10 @@ use crate::output::{note, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The names on the way to the value, with dots between them; what leads there is made.
+    /// The key of the value: names with dots between them; missing parents are created.
     key: Key,
 
-    /// The value; what reads as a number or a boolean is set as one.
+    /// The value; text such as 1 or true is set as a number or a boolean.
     #[arg(allow_hyphen_values = true)]
     value: String,
 }

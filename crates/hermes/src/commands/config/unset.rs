@@ -11,12 +11,12 @@ use crate::output::say;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The names on the way to the value, with dots between them.
+    /// The key of the value: names with dots between them.
     key: Key,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes config unset dashboard.password_hash   the dashboard asks for its token again
+  hermes config unset dashboard.password_hash   log in to the dashboard with its token again
   hermes -p coder config unset gateway.drain_timeout";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {

@@ -17,13 +17,13 @@ use crate::output::{self, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints one JSON object: link.
+    /// Print one JSON object: link.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  docker exec CONTAINER hermes dashboard link   open it in a browser; from elsewhere with that machine's name";
+  docker exec CONTAINER hermes dashboard link   print the link for a browser on this machine";
 
 /// How long a dashboard that starts may take to make its token; a boot with thousands of profiles comes before it.
 const STARTS: Duration = Duration::from_secs(10);

@@ -11,18 +11,18 @@ use crate::output::{note, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Every session of this volume's dashboard.
+    /// End all sessions of this volume's dashboard.
     #[arg(long, required = true)]
     all: bool,
 
-    /// Makes another token, too, and prints its link. Links with the old token log nobody in any more.
+    /// Make a new token and print its link. Links with the old token become invalid.
     #[arg(long)]
     new_token: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes dashboard logout --all               every browser has to log in again
-  hermes dashboard logout --all --new-token   and the link in the log is no longer valid";
+  hermes dashboard logout --all               make every browser log in again
+  hermes dashboard logout --all --new-token   also make old login links invalid";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let cannot = |error: &(dyn std::error::Error + 'static)| {

@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
 
-    /// Opens it in this machine's browser.
+    /// Open the page in this machine's browser.
     #[arg(long)]
     open: bool,
 }

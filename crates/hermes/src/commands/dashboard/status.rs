@@ -12,13 +12,13 @@ use crate::output::{self, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints one JSON object: slot, record.
+    /// Print one JSON object: slot, record.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  docker exec CONTAINER hermes dashboard status   exit code 0 if it is up and bound, or down as it is meant to be";
+  docker exec CONTAINER hermes dashboard status   print both; exit code 1 after a failed start";
 
 #[derive(Serialize)]
 struct Status {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use hermes_core::{ProfileName, config};
-use hermes_operations::{Report, ReportKind, Verb};
+use hermes_operations::{Condition, Report, ReportKind, Verb};
 use hermes_service::Wait;
 
 use crate::context::Context;
@@ -14,15 +14,15 @@ use crate::output::say;
 #[derive(clap::Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// Every profile, the default one first.
+    /// All profiles, the default one first.
     #[arg(long)]
     all: bool,
 
-    /// How long to wait at most, such as 30s or 2m.
+    /// The longest time to wait, such as 30s or 2m.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time_of)]
     timeout: Duration,
 
-    /// Returns when the order is given, without waiting for what comes of it.
+    /// Return after the order, without waiting for its result.
     #[arg(long, conflicts_with = "timeout")]
     no_wait: bool,
 }
@@ -45,13 +45,13 @@ pub(crate) fn run(
     context: &Context,
     arguments: &Arguments,
     verb: Verb,
-    done: &str,
+    done: Condition,
 ) -> Result<ExitCode, Report> {
     let operations = context.operations()?;
     let wait = arguments.wait();
     let say_done = |profile: &ProfileName, took: Duration| match wait {
         Wait::No => say!("gateway '{profile}': ordered"),
-        Wait::AtMost(_) => say!("gateway '{profile}' is {done} ({:.1} s)", took.as_secs_f64()),
+        Wait::AtMost(_) => say!("gateway '{profile}' is {} ({:.1} s)", done.word(), took.as_secs_f64()),
     };
     if !arguments.all {
         let profile = context.existing_profile()?;
@@ -71,7 +71,7 @@ pub(crate) fn run(
         0 => Ok(ExitCode::SUCCESS),
         failed => Err(Report::new(
             ReportKind::Failed,
-            format!("{failed} of {} gateways failed; the others are {done}", all.count),
+            format!("{failed} of {} gateways failed; the others are {}", all.count, done.word()),
         )),
     }
 }

@@ -13,7 +13,7 @@ use crate::output;
   hermes gateway list
   hermes gateway list --json")]
 pub(crate) struct Arguments {
-    /// Prints a JSON array.
+    /// Print a JSON array.
     #[arg(long)]
     json: bool,
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hermes_operations::{Report, Verb};
+use hermes_operations::{Condition, Report, Verb};
 
 use super::each;
 use crate::context::Context;
@@ -17,5 +17,5 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    each::run(context, &arguments.each, Verb::Restart, "ready")
+    each::run(context, &arguments.each, Verb::Restart, Condition::Running)
 }

@@ -16,10 +16,10 @@ use crate::output::{Printer, note};
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  docker run -d -v hermes:/opt/data IMAGE gateway run    the default gateway, supervised
-  hermes -p coder gateway run --no-supervise             in the foreground, until Ctrl-C")]
+  docker run -d -v hermes:/opt/data IMAGE gateway run    run the default gateway, supervised
+  hermes -p coder gateway run --no-supervise             run in the foreground, until Ctrl-C")]
 pub(crate) struct Arguments {
-    /// Runs it in the foreground, even where a supervisor could (HERMES_GATEWAY_NO_SUPERVISE=1 does the same).
+    /// Run in the foreground even if a supervisor runs (HERMES_GATEWAY_NO_SUPERVISE=1 does the same).
     #[arg(long)]
     no_supervise: bool,
 }

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use hermes_operations::{Report, Verb};
+use hermes_operations::{Condition, Report, Verb};
 
 use super::each;
 use crate::context::Context;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  hermes gateway start                    the active profile's gateway; returns when it is ready
+  hermes gateway start                    start the active profile's gateway, and wait until it is running
   hermes -p coder gateway start --no-wait
   hermes gateway start --all --timeout 2m")]
 pub(crate) struct Arguments {
@@ -18,5 +18,5 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    each::run(context, &arguments.each, Verb::Start, "ready")
+    each::run(context, &arguments.each, Verb::Start, Condition::Running)
 }

@@ -13,11 +13,11 @@ use crate::output;
   hermes -p coder gateway status
   hermes gateway status --all --json")]
 pub(crate) struct Arguments {
-    /// Every profile, the default one first.
+    /// All profiles, the default one first.
     #[arg(long)]
     all: bool,
 
-    /// Prints JSON: an object for one gateway, an array with --all.
+    /// Print JSON: an object for one gateway, an array with --all.
     #[arg(long)]
     json: bool,
 }

@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile create coder     makes the profile 'coder'
-  hermes -p coder gateway start   starts its gateway";
+  hermes profile create coder     create the profile 'coder'
+  hermes -p coder gateway start   start its gateway";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let name = &arguments.name;

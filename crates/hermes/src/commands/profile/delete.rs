@@ -16,15 +16,15 @@ pub(crate) struct Arguments {
     #[arg(value_parser = ProfileName::for_new_profile)]
     name: ProfileName,
 
-    /// Does it without asking: everything that the profile has is gone.
+    /// Delete without a question.
     #[arg(long)]
     yes: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile export coder         keeps a copy first
-  hermes profile delete coder         asks on a terminal, then deletes
-  hermes profile delete coder --yes   deletes without asking";
+  hermes profile export coder         write an archive first
+  hermes profile delete coder         ask on the terminal, then delete
+  hermes profile delete coder --yes   delete without a question";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let name = &arguments.name;

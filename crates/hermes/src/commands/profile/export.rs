@@ -20,22 +20,22 @@ pub(crate) struct Arguments {
     #[arg(value_parser = ProfileName::new)]
     name: ProfileName,
 
-    /// Where to; '-' is the standard output. Without it NAME-DATE.tar.gz in this directory.
+    /// The archive; '-' is the standard output. The default is NAME-DATE.tar.gz in this directory.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Takes .env and auth.json along: who has the file then has the keys.
+    /// Include .env and auth.json; keep the archive as safe as the keys.
     #[arg(long)]
     with_secrets: bool,
 
-    /// Replaces a file that is there.
+    /// Replace an existing file.
     #[arg(long)]
     force: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile export coder                  coder-<date>.tar.gz in this directory, without secrets
-  hermes profile export coder -o - >copy.tgz   to the standard output
+  hermes profile export coder                  write coder-<date>.tar.gz in this directory
+  hermes profile export coder -o - >copy.tgz   write to the standard output
   docker exec CONTAINER hermes profile export coder -o - | ssh other 'cat >coder.tgz'";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {

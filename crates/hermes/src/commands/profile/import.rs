@@ -12,17 +12,17 @@ use crate::output::say;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// A tar.gz that `hermes profile export` wrote.
+    /// An archive of `hermes profile export`.
     file: PathBuf,
 
-    /// What the profile is to be called; without it as the folder in the archive.
+    /// The name of the profile. The default is the name of the folder in the archive.
     #[arg(long, value_name = "NAME", value_parser = ProfileName::for_new_profile)]
     name: Option<ProfileName>,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile import coder-2026-11-24.tar.gz                  the profile 'coder', its gateway down
-  hermes profile import coder-2026-11-24.tar.gz --name builder   under another name";
+  hermes profile import coder-2026-11-24.tar.gz                  create the profile 'coder'
+  hermes profile import coder-2026-11-24.tar.gz --name builder   create it with another name";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let name = context.operations()?.import(&arguments.file, arguments.name.as_ref())?;

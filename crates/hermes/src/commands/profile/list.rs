@@ -13,14 +13,14 @@ use crate::table;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Prints a JSON array.
+    /// Print a JSON array.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile list          the active one has a star
-  hermes profile list --json   for a program";
+  hermes profile list          list the profiles; a star marks the active one
+  hermes profile list --json   print JSON for a program";
 
 #[derive(Serialize)]
 struct Profile {

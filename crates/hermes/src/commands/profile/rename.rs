@@ -11,18 +11,17 @@ use crate::output::say;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The profile; `default` is the root of HERMES_HOME and keeps its name.
+    /// The profile. `default` is the root of HERMES_HOME and cannot be renamed.
     #[arg(value_parser = ProfileName::for_new_profile)]
     old: ProfileName,
 
-    /// What it is to be called.
+    /// The new name.
     #[arg(value_parser = ProfileName::for_new_profile)]
     new: ProfileName,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile rename coder builder   its gateway is stopped, and started again if it is wanted
-                                        running; its port stays";
+  hermes profile rename coder builder   rename it and keep its port; a running gateway starts again";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let (old, new) = (&arguments.old, &arguments.new);

@@ -14,18 +14,18 @@ use crate::output::{self, say};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The profile; without it the one that `-p` names, else the active one.
+    /// The profile. The default is that of `-p`, else the active one.
     #[arg(value_parser = ProfileName::new)]
     name: Option<ProfileName>,
 
-    /// Prints one JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile show coder          where it lies, its port, how its gateway is
-  hermes profile show coder --json   the same, for a program";
+  hermes profile show coder          show its directory, its port and its gateway
+  hermes profile show coder --json   print JSON for a program";
 
 /// A profile and its gateway. What is secret of it is never in here, only whether it is there.
 #[derive(Serialize)]

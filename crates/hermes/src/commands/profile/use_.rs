@@ -12,14 +12,14 @@ use crate::output::say;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The profile that is meant from now on when `-p` names none.
+    /// The profile that commands use without `-p`.
     #[arg(value_parser = ProfileName::new)]
     name: ProfileName,
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes profile use coder     'hermes gateway start' now means that of 'coder'
-  hermes profile use default   back to the profile at the root of HERMES_HOME";
+  hermes profile use coder     make 'hermes gateway start' start the gateway of 'coder'
+  hermes profile use default   use the profile at the root of HERMES_HOME again";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     must_exist(&context.home, &arguments.name)?;
