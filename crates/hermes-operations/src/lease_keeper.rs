@@ -129,7 +129,9 @@ impl<'k> LeaseKeeper<'k> {
             };
             if self.notes.read().is_none_or(|note| note.other.is_some()) {
                 self.note(None)?;
-                self.operations.progress().say("this container has the volume now: starting what is to run");
+                self.operations.progress().say(
+                    "this container has the volume now: starting the gateways whose desired state is running",
+                );
                 self.start_gateways();
             }
             was_held = true;

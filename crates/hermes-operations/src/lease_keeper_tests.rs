@@ -229,7 +229,10 @@ fn a_lease_that_cannot_be_kept_is_told_once_with_its_end() {
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(lines[0].contains("failed to keep the lease of the volume"), "{lines:?}");
     assert_eq!(lines[1], "the lease of the volume is kept again");
-    assert_eq!(lines[2], "this container has the volume now: starting what is to run");
+    assert_eq!(
+        lines[2],
+        "this container has the volume now: starting the gateways whose desired state is running"
+    );
 }
 
 #[test]

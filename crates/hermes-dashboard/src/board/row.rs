@@ -87,7 +87,7 @@ pub(crate) struct RowView {
     pub(crate) name: String,
     pub(crate) state: &'static str,
     pub(crate) tone: &'static str,
-    pub(crate) wanted: String,
+    pub(crate) desired: String,
     /// Seconds since 1970.
     pub(crate) since: Option<u64>,
     pub(crate) spark: Spark,
@@ -129,7 +129,7 @@ impl RowView {
             name: gateway.profile.clone(),
             state: gateway.state.word(),
             tone: tone(gateway.state),
-            wanted: gateway.desired_state.map_or_else(|| "–".to_owned(), |state| state.to_string()),
+            desired: gateway.desired_state.map_or_else(|| "–".to_owned(), |state| state.to_string()),
             since: began.map(|began| began.as_secs()),
             spark: Spark {
                 total: profile.restarts_last_hour(),

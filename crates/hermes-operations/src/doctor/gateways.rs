@@ -90,7 +90,7 @@ fn of_status(
     }
     (wanted && !status.desired_up).then(|| {
         Finding::broken(
-            format!("the gateway '{name}' is to run, and is down"),
+            format!("the gateway '{name}' is stopped, and its desired state is running"),
             format!("hermes {selecting}gateway start"),
         )
     })

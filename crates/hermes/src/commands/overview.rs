@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<ExitCode, Report> {
         }
         say!();
         say!("Next:");
-        say!("  hermes --help    what hermes can do");
+        say!("  hermes --help    list the commands");
         return Ok(ExitCode::SUCCESS);
     }
     say!("Supervised by s6 in this container (the slots in {}):", hermes_service::s6::SCANDIR);
@@ -37,8 +37,8 @@ pub(crate) fn run() -> Result<ExitCode, Report> {
     }
     say!();
     say!("Next:");
-    say!("  hermes health    whether everything that should be up is up");
-    say!("  hermes boot      where the time of the last boot went");
-    say!("  hermes --help    what hermes can do");
+    say!("  hermes health    check that all services are in their desired state");
+    say!("  hermes boot      show the duration of each phase of the boot");
+    say!("  hermes --help    list the commands");
     Ok(ExitCode::SUCCESS)
 }

@@ -27,7 +27,7 @@ const EXAMPLES: &str = "Examples:
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let cannot = |error: &(dyn std::error::Error + 'static)| {
         let hint = hint_for(ReportKind::CannotWrite, error);
-        Report::new(ReportKind::CannotWrite, "nobody was logged out").because(error).hint(hint)
+        Report::new(ReportKind::CannotWrite, "failed to end the sessions").because(error).hint(hint)
     };
     if arguments.new_token {
         hermes_dashboard::new_token(&context.home).map_err(|error| cannot(&error))?;
