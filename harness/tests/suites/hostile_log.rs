@@ -1,5 +1,5 @@
-//! Attacks on the container's log. Services cannot change the streams of the container's command. A slow log reader costs
-//! no memory and no disk, and the log counts each dropped line.
+//! Attacks on the container's log. Services cannot change the streams of the container's command. A slow log reader
+//! costs no memory and no disk, and the log counts each dropped line.
 
 use std::path::Path;
 use std::sync::Arc;

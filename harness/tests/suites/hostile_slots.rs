@@ -1,5 +1,5 @@
-//! Files and links that an agent plants in its account's directories. Root executes none of them and follows no path that
-//! `hermes` can swap, even after a restart or the end of the tree.
+//! Files and links that an agent plants in its account's directories. Root executes none of them and follows no path
+//! that `hermes` can swap, even after a restart or the end of the tree.
 
 use anyhow::{Result, ensure};
 use hermes_harness::probe::{process_table, slot_ready};
