@@ -115,7 +115,7 @@ async fn no_command_of_hermes_changes_the_installation() -> Result<()> {
     for attempt in ["echo x >>/opt/hermes/bin/hermes", "touch /opt/hermes/new", "mv /opt/hermes /opt/data/"] {
         container.exec_sh(attempt).await?.failure().stderr_matches(contains("Permission denied"));
     }
-    // A boot changes no permissions of the installation.
+    // A boot does not change the installation.
     let before = sum(&container).await?;
     container.restart().await?;
     container.ready().await?;

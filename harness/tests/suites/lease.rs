@@ -14,7 +14,7 @@ use crate::support::driving::look;
 
 const GATEWAY: &str = "gateway-default";
 
-fn on_volume(volume: &Volume, name: &str) -> ContainerBuilder {
+fn container_on(volume: &Volume, name: &str) -> ContainerBuilder {
     Container::builder().volume(volume, "/opt/data").hostname(name).cmd(["sleep", "infinity"])
 }
 
@@ -33,9 +33,9 @@ async fn wait_for_owner(container: &Container, owner: &str) -> Result<()> {
 
 /// Starts a container with a running gateway, and a second container on the same volume.
 async fn start_two(volume: &Volume) -> Result<(Container, Container)> {
-    let first = on_volume(volume, "first").start_ready().await?;
+    let first = container_on(volume, "first").start_ready().await?;
     first.exec(["hermes", "gateway", "start"]).await?.success();
-    let second = on_volume(volume, "second").start_ready().await?;
+    let second = container_on(volume, "second").start_ready().await?;
     Ok((first, second))
 }
 
@@ -74,7 +74,7 @@ async fn the_second_container_waits_and_takes_over() -> Result<()> {
 #[docker_test]
 async fn gateway_run_waits_for_the_volume_of_another_container() -> Result<()> {
     let volume = Volume::new().await?;
-    let first = on_volume(&volume, "first").start_ready().await?;
+    let first = container_on(&volume, "first").start_ready().await?;
     let second = Container::builder().volume(&volume, "/opt/data").hostname("second").cmd(["gateway", "run"]);
     let second = second.start_ready().await?;
     let says = async |container: &Container| {
@@ -136,11 +136,11 @@ fn foreign_lease(beat: u32, ttl: u32) -> String {
 async fn a_remote_holder_without_heartbeats_loses_the_volume() -> Result<()> {
     const TTL: u32 = 6;
     let volume = Volume::new().await?;
-    let made = on_volume(&volume, "here").start_ready().await?;
+    let made = container_on(&volume, "here").start_ready().await?;
     made.exec(["hermes", "gateway", "start"]).await?.success();
     made.remove().await?;
     let plant = format!("printf '%s' '{}' >/opt/data/lease.json", foreign_lease(1, TTL));
-    let here = on_volume(&volume, "here")
+    let here = container_on(&volume, "here")
         .file(
             "/etc/cont-init.d/01-plant",
             0o755,
@@ -192,12 +192,12 @@ async fn ready_after(container: &Container, moment: SystemTime) -> Result<System
 #[docker_test]
 async fn a_damaged_lease_blocks_and_a_damaged_lock_does_not() -> Result<()> {
     let volume = Volume::new().await?;
-    let made = on_volume(&volume, "here").start_ready().await?;
+    let made = container_on(&volume, "here").start_ready().await?;
     made.exec(["hermes", "gateway", "start"]).await?.success();
     made.remove().await?;
     let boot = async |plant: &str| {
         let script = format!("#!/bin/sh\ncd /opt/data; rm -rf lease.*; {plant}\n");
-        on_volume(&volume, "here").file("/etc/cont-init.d/01-plant", 0o755, script).start_ready().await
+        container_on(&volume, "here").file("/etc/cont-init.d/01-plant", 0o755, script).start_ready().await
     };
     let container = boot("echo '{' >lease.json").await?;
     container.wait_until("it waits", slot_down(GATEWAY), secs(10)).await?;

@@ -86,7 +86,7 @@ async fn a_bad_definition_ends_the_boot_with_one_error(
     ensure!(output.exit_code() == 78, "{report}");
     ensure!(stderr.matches("error:").count() == 1 && stderr.matches("hint:").count() == 1, "{report}");
     ensure!(words.iter().all(|word| stderr.contains(word)), "{report}");
-    // No service and no command runs. The finish script undoes the work of the init script.
+    // No service and no command runs. The finish scripts run as at every stop.
     ensure!(output.stdout() == "script: runs\nfinish: runs\n", "{report}");
     Ok(())
 }

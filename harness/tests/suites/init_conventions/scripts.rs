@@ -90,9 +90,9 @@ async fn an_unusable_script_is_reported_and_the_boot_continues() -> Result<()> {
 
 #[docker_test]
 #[case::default(None, 6, true)]
-#[case::ignore(Some("0"), 6, true)]
-#[case::warn(Some("1"), 6, true)]
-#[case::stop(Some("2"), 3, false)]
+#[case::continues(Some("0"), 6, true)]
+#[case::continues_with_warning(Some("1"), 6, true)]
+#[case::stops(Some("2"), 3, false)]
 async fn the_setting_decides_if_a_failed_script_ends_the_boot(
     #[case] setting: Option<&str>,
     #[case] code: i64,

@@ -23,7 +23,7 @@ fn check_order(log: &str, expected: &[&str]) {
 }
 
 #[docker_test]
-async fn services_start_in_the_order_of_dependencies_and_stop_in_reverse() -> Result<()> {
+async fn services_start_after_their_dependencies_and_stop_in_reverse() -> Result<()> {
     let image = sample_image().await?;
     let command = ["sh", "-c", "echo 'command: runs'; exec sleep infinity"];
     let container = image.container().cmd(command).start_ready().await?;
