@@ -1,5 +1,5 @@
-//! What the harness does with what other programs make for a test, with the swarm that the engine is in, and with a test
-//! that finds out that it cannot run.
+//! The clean-up of objects that other programs make for a test, and of the engine's swarm. Tests that report that they
+//! cannot run.
 
 use std::future::Future;
 
@@ -18,8 +18,8 @@ use hermes_harness::{Adopted, Container, Swarm, connect, docker_test, image_unde
 /// The label that the other program puts on everything.
 const LABEL: &str = "hermes.test.project";
 
-/// Runs a test inside this one; what it said when it failed.
-async fn tried<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Result<String>
+/// Runs a test inside this one, and returns its failure.
+async fn failure_of<F>(name: &str, test: impl FnOnce() -> F + Send + 'static) -> Result<String>
 where
     F: Future<Output = Result<()>> + 'static,
 {
@@ -29,10 +29,10 @@ where
 }
 
 #[docker_test]
-async fn a_test_that_cannot_run_here_says_why_and_leaves_nothing() -> Result<()> {
+async fn a_test_that_cannot_run_gives_the_reason() -> Result<()> {
     let name = format!("rehearsal::not-run-{}", std::process::id());
     let (tell, told) = tokio::sync::oneshot::channel();
-    let failure = tried(&name, move || async move {
+    let failure = failure_of(&name, move || async move {
         let container = Container::builder().entrypoint(["sleep", "infinity"]).create().await?;
         let _ = tell.send(container.id().to_owned());
         Err(anyhow::Error::from(not_run("there is no such thing here")).context("while looking"))
@@ -44,7 +44,7 @@ async fn a_test_that_cannot_run_here_says_why_and_leaves_nothing() -> Result<()>
     Ok(())
 }
 
-/// Makes a container, a volume and a network, as Compose would.
+/// Makes a container, a volume and a network, as Compose does.
 async fn make_a_project(docker: &Docker, project: &str) -> Result<()> {
     let mut labels = labels("another program");
     labels.insert(LABEL.to_owned(), project.to_owned());
@@ -78,11 +78,11 @@ async fn make_a_project(docker: &Docker, project: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn what_another_program_made_leaves_evidence_and_goes_with_a_test_that_fails() -> Result<()> {
+async fn a_failed_test_removes_adopted_objects_and_keeps_evidence() -> Result<()> {
     let name = format!("rehearsal::adopted-{}", std::process::id());
     let project = unique_name("adopted");
     let of_test = project.clone();
-    let failure = tried(&name, move || async move {
+    let failure = failure_of(&name, move || async move {
         let things = Adopted::by_label(LABEL, &of_test).await?;
         ensure!(things.left().await?.is_empty(), "{:?}", things.left().await?);
         make_a_project(&connect().await?, &of_test).await?;
@@ -111,10 +111,10 @@ async fn is_in_a_swarm(docker: &Docker) -> Result<bool> {
 #[serial(swarm)]
 async fn a_swarm_is_left_when_its_test_fails() -> Result<()> {
     let name = format!("rehearsal::swarm-{}", std::process::id());
-    // One that cannot be made here is told as ever.
+    // The test counts as not run if the engine cannot make a swarm.
     let docker = connect().await?;
     let had_bridge = docker.inspect_network("docker_gwbridge", None).await.is_ok();
-    let failure = tried(&name, || async {
+    let failure = failure_of(&name, || async {
         let swarm = Swarm::init().await?;
         ensure!(is_in_a_swarm(swarm.docker()).await?, "the engine is in no swarm");
         bail!("the reason")
@@ -148,7 +148,7 @@ async fn the_reaper_leaves_the_swarm_of_a_dead_process() -> Result<()> {
     docker.update_swarm(spec, UpdateSwarmOptionsBuilder::new().version(version).build()).await?;
 
     let reaped = reap(docker).await?;
-    // Another process's reaper may have been quicker: what counts is that it is left.
+    // The reaper of another process may be faster. The test checks the result alone.
     ensure!(!is_in_a_swarm(docker).await?, "the engine is still in the swarm: {reaped}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The harness's own promises, kept on the real image: what the other suites rely on without looking.
+//! The harness on the real image: the properties that the other suites rely on.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn exists(docker: &Docker, id: &str) -> bool {
 }
 
 #[docker_test]
-async fn a_command_runs_as_hermes_unless_root_is_asked_for_by_name() -> Result<()> {
+async fn a_command_runs_as_hermes_by_default() -> Result<()> {
     let container = up().await?;
     container.exec(["id", "-u"]).await?.success().stdout_is("10000");
     docker_exec(&container, ["id", "-un"]).await?.success().stdout_is("hermes");
@@ -32,8 +32,7 @@ async fn a_command_runs_as_hermes_unless_root_is_asked_for_by_name() -> Result<(
 }
 
 #[docker_test]
-async fn a_command_gets_its_environment_directory_and_input_and_nothing_of_its_output_is_lost() -> Result<()>
-{
+async fn a_command_gets_its_input_and_loses_no_output() -> Result<()> {
     let container = up().await?;
     let output = container
         .exec(["sh", "-c", "pwd; printf '%s\\n' \"$ODD\"; wc -c; echo err >&2; exit 42"])
@@ -49,7 +48,7 @@ async fn a_command_gets_its_environment_directory_and_input_and_nothing_of_its_o
 }
 
 #[docker_test]
-async fn a_command_past_its_deadline_is_told_with_what_it_wrote() -> Result<()> {
+async fn a_deadline_error_has_the_output_of_the_command() -> Result<()> {
     let container = up().await?;
     let error = container
         .exec_sh("echo so far; exec sleep 60")
@@ -63,7 +62,7 @@ async fn a_command_past_its_deadline_is_told_with_what_it_wrote() -> Result<()> 
 }
 
 #[docker_test]
-async fn a_container_that_is_dropped_is_gone_with_the_next_step() -> Result<()> {
+async fn a_dropped_container_is_removed_at_once() -> Result<()> {
     let container = up().await?;
     let volume = Volume::new().await?;
     let second = Container::builder().volume(&volume, "/data").cmd(["sleep", "infinity"]).start().await?;
@@ -73,7 +72,7 @@ async fn a_container_that_is_dropped_is_gone_with_the_next_step() -> Result<()> 
     ensure!(exists(&docker, &id).await && exists(&docker, &second_id).await);
     drop(container);
     ensure!(!exists(&docker, &id).await, "the first is still there");
-    // The volume outlives its own handle, not its last container.
+    // The volume stays until its last container is removed.
     drop(volume);
     ensure!(docker.inspect_volume(&volume_name).await.is_ok(), "the volume went before its container");
     drop(second);
@@ -96,7 +95,7 @@ async fn ready_means_this_boot_at_each_restart() -> Result<()> {
 }
 
 #[docker_test]
-async fn ready_stops_waiting_the_moment_the_container_dies() -> Result<()> {
+async fn ready_fails_at_once_when_the_container_dies() -> Result<()> {
     let container =
         Container::builder().entrypoint(["sh", "-c", "echo last words; sleep 0.2; exit 7"]).start().await?;
     let started = std::time::Instant::now();
@@ -119,7 +118,7 @@ async fn a_run_to_the_end_keeps_code_and_streams_apart() -> Result<()> {
 }
 
 #[docker_test]
-async fn waiting_says_what_was_seen_last_and_ends_when_the_container_dies() -> Result<()> {
+async fn a_failed_wait_reports_the_last_observation() -> Result<()> {
     let container = up().await?;
     let error = container
         .wait_until("slot no-such-slot up", slot_up("no-such-slot"), secs(10))
@@ -170,7 +169,7 @@ async fn files_are_seen_written_and_copied_out() -> Result<()> {
 }
 
 #[docker_test]
-async fn an_image_derived_in_a_test_has_what_it_was_given_and_goes_with_its_last_container() -> Result<()> {
+async fn a_derived_image_is_removed_with_its_last_container() -> Result<()> {
     let image = ImageBuilder::new()
         .owned_file("/opt/given", 0o640, (10000, 0), "content")
         .env("GIVEN", "\"quoted\" $HOME \\ 'x'")
@@ -201,7 +200,7 @@ async fn a_container_gets_files_before_it_starts() -> Result<()> {
 }
 
 #[docker_test]
-async fn slots_are_seen_and_a_process_that_is_killed_is_another_one_then() -> Result<()> {
+async fn a_slot_shows_the_new_process_after_a_kill() -> Result<()> {
     let container = up().await?;
     let slots = container.slots("/run/service").await?;
     ensure!(slots.iter().any(|slot| slot.name() == "main-hermes"), "{slots:?}");
@@ -263,8 +262,8 @@ async fn a_command_in_a_running_container_gets_a_terminal_too() -> Result<()> {
     terminal.wait_for("ready>", secs(10)).await?;
     terminal.type_line("stty size; id -un").await?;
     terminal.wait_for("20 90\nhermes", secs(10)).await?;
-    // The quotes tell what the program says from the echo of what was typed. It says so itself: only then is it surely
-    // in the foreground, where Ctrl-C goes.
+    // The quotes distinguish the output from the echo of the typed line. After its output, the program is in the
+    // foreground, where Ctrl-C reaches it.
     terminal.type_line("sh -c \"echo be''gun; exec sleep 60\"").await?;
     terminal.wait_for("\nbegun", secs(10)).await?;
     terminal.control('c').await?;
@@ -287,7 +286,7 @@ async fn a_small_volume_can_be_filled() -> Result<()> {
 #[docker_test]
 async fn a_container_can_be_paused_and_cut_off() -> Result<()> {
     let container = up().await?;
-    // The engine hears of both from its runtime a little later, and what it heard of the first may come behind the second.
+    // The runtime reports both events to the engine with a delay. The first report may come after the second call.
     let is_paused = |wanted: bool| {
         async move |container: &Container| {
             let state = container.state().await?;
@@ -340,7 +339,7 @@ static HOLDER: Mutex<Option<u32>> = Mutex::new(None);
 async fn tests_that_share_a_key_take_turns(#[case] turn: u32) -> Result<()> {
     let before = HOLDER.lock().expect("no test panics with it").replace(turn);
     ensure!(before.is_none(), "{before:?} runs at the same time as {turn}");
-    // As long as a test takes that uses a thing.
+    // The start of a container takes about as long as a test that uses a shared object.
     let _container = Container::builder().entrypoint(["sleep", "infinity"]).start().await?;
     let after = HOLDER.lock().expect("no test panics with it").take();
     ensure!(after == Some(turn), "{after:?} ran at the same time as {turn}");

@@ -1,4 +1,4 @@
-//! What the harness does when a test fails, and when nobody was left to clean up.
+//! The harness after a failed test, and after the death of a process that could not clean up.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -15,8 +15,8 @@ use hermes_harness::suite::rehearse;
 use hermes_harness::{Container, Error, connect, docker_test, image_under_test, secs};
 use tokio::sync::oneshot;
 
-/// Runs a test inside this one, on a thread of its own, as the runner would.
-async fn tried<F>(
+/// Runs a test inside this one, on a thread of its own, as the runner does.
+async fn run_inner_test<F>(
     name: &str,
     limit: Duration,
     test: impl FnOnce() -> F + Send + 'static,
@@ -28,7 +28,7 @@ where
     Ok(tokio::task::spawn_blocking(move || rehearse(&name, limit, test)).await?)
 }
 
-/// A name that two runs at once do not share, since they share the folder of the evidence.
+/// Returns a name that is unique to this process: concurrent runs share the folder of the evidence.
 fn rehearsal(topic: &str) -> String {
     format!("rehearsal::{topic}-{}", std::process::id())
 }
@@ -38,10 +38,10 @@ async fn is_gone(docker: &Docker, id: &str) -> bool {
 }
 
 #[docker_test]
-async fn a_failed_test_leaves_evidence_and_no_container_until_it_passes() -> Result<()> {
+async fn evidence_of_a_failed_test_stays_until_it_passes() -> Result<()> {
     let name = rehearsal("evidence");
     let (tell, told) = oneshot::channel();
-    let failure = tried(&name, secs(60), move || async move {
+    let failure = run_inner_test(&name, secs(60), move || async move {
         let container = Container::builder()
             .file("/etc/cont-init.d/10-say", 0o755, "#!/bin/sh\necho said at boot\n")
             .cmd(["sleep", "infinity"])
@@ -66,7 +66,7 @@ async fn a_failed_test_leaves_evidence_and_no_container_until_it_passes() -> Res
     ensure!(read("boot.json").contains("\"supervisor\""));
     ensure!(read("inspect.json").contains("\"RestartCount\""));
 
-    tried(&name, secs(60), || async { Ok(()) }).await?.map_err(anyhow::Error::msg)?;
+    run_inner_test(&name, secs(60), || async { Ok(()) }).await?.map_err(anyhow::Error::msg)?;
     ensure!(!folder.exists(), "the evidence outlived the failure");
     Ok(())
 }
@@ -74,7 +74,7 @@ async fn a_failed_test_leaves_evidence_and_no_container_until_it_passes() -> Res
 #[docker_test]
 async fn a_container_that_died_leaves_evidence_too() -> Result<()> {
     let name = rehearsal("died");
-    let failure = tried(&name, secs(60), || async {
+    let failure = run_inner_test(&name, secs(60), || async {
         let run = Container::builder().run(["sh", "-c", "echo its last words; exit 9"]).await?;
         run.success();
         Ok(())
@@ -91,10 +91,10 @@ async fn a_container_that_died_leaves_evidence_too() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_panic_tells_command_user_code_and_streams_and_removes_the_container() -> Result<()> {
+async fn a_panic_reports_the_command_and_removes_the_container() -> Result<()> {
     let name = rehearsal("panic");
     let (tell, told) = oneshot::channel();
-    let failure = tried(&name, secs(60), move || async move {
+    let failure = run_inner_test(&name, secs(60), move || async move {
         let container = Container::builder().cmd(["sleep", "infinity"]).start_ready().await?;
         let _ = tell.send(container.id().to_owned());
         container.exec_sh("echo out; echo err >&2; exit 3").await?.success();
@@ -122,8 +122,8 @@ async fn a_panic_tells_command_user_code_and_streams_and_removes_the_container()
 async fn a_test_that_hangs_ends_at_its_limit() -> Result<()> {
     let name = rehearsal("hangs");
     let (tell, told) = oneshot::channel();
-    // Long enough for a busy machine to make and start a container: the limit holds for that, too.
-    let failure = tried(&name, secs(15), move || async move {
+    // The limit includes the start of the container on a busy machine.
+    let failure = run_inner_test(&name, secs(15), move || async move {
         let container = Container::builder().cmd(["sleep", "infinity"]).start().await?;
         let _ = tell.send(container.id().to_owned());
         std::future::pending().await
@@ -137,7 +137,7 @@ async fn a_test_that_hangs_ends_at_its_limit() -> Result<()> {
 }
 
 #[docker_test]
-async fn ready_never_takes_the_record_of_an_earlier_boot() -> Result<()> {
+async fn ready_ignores_the_record_of_an_earlier_boot() -> Result<()> {
     const PLANTED: &str = r#"{"version":1,"started":"2020-01-01T00:00:00Z","duration_us":1,"phases":[],
         "supervisor":{"pid":1,"start_ticks":7}}"#;
     let container = Container::builder()
@@ -152,7 +152,7 @@ async fn ready_never_takes_the_record_of_an_earlier_boot() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_reaper_takes_what_the_dead_left_and_nothing_else() -> Result<()> {
+async fn the_reaper_removes_only_objects_of_dead_processes() -> Result<()> {
     let docker = connect().await?;
     let mut child = tokio::process::Command::new("true").spawn()?;
     let pid = child.id().expect("it was not waited for");
@@ -160,8 +160,8 @@ async fn the_reaper_takes_what_the_dead_left_and_nothing_else() -> Result<()> {
     let dead = Owner { pid, start_ticks: 1, ..Owner::this_process().clone() };
 
     let living = Container::builder().entrypoint(["sleep", "infinity"]).create().await?;
-    let left = abandoned(&docker, &dead, false).await?;
-    let kept = abandoned(&docker, &dead, true).await?;
+    let left = make_abandoned_container(&docker, &dead, false).await?;
+    let kept = make_abandoned_container(&docker, &dead, true).await?;
     let volume = unique_name("reaper");
     let labels = HashMap::from([(label_keys().owner.clone(), dead.to_string())]);
     let request = VolumeCreateRequest {
@@ -175,7 +175,7 @@ async fn the_reaper_takes_what_the_dead_left_and_nothing_else() -> Result<()> {
     let (left_gone, kept_gone) = (is_gone(&docker, &left).await, is_gone(&docker, &kept).await);
     let options = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).v(true).build();
     docker.remove_container(&kept, Some(options)).await?;
-    // Another process's reaper may have been quicker: what counts is that it is gone.
+    // The reaper of another process may be faster. The test checks the result alone.
     ensure!(left_gone, "the dead one's container is still there: {reaped}");
     ensure!(docker.inspect_volume(&volume).await.is_err(), "the dead one's volume is still there: {reaped}");
     ensure!(!kept_gone, "what HERMES_KEEP kept was removed: {reaped}");
@@ -183,8 +183,8 @@ async fn the_reaper_takes_what_the_dead_left_and_nothing_else() -> Result<()> {
     Ok(())
 }
 
-/// A container as a process that ended would have left it.
-async fn abandoned(docker: &Docker, owner: &Owner, keep: bool) -> Result<String> {
+/// Makes a container, as a process that ended without a clean-up leaves it.
+async fn make_abandoned_container(docker: &Docker, owner: &Owner, keep: bool) -> Result<String> {
     let mut labels = HashMap::from([(label_keys().owner.clone(), owner.to_string())]);
     if keep {
         labels.insert(label_keys().keep.clone(), "1".to_owned());

@@ -1,11 +1,11 @@
-//! Archives that anybody may have made: an import takes little memory, and says what is wrong.
+//! Archives of unknown origin: an import takes little memory and reports the fault.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{docker_test, secs};
 
 use crate::support::setting_up::idle;
 
-/// A header of tar(5) that extends the next one, and declares so many bytes.
+/// Returns a header of tar(5) that extends the next header and declares `size` bytes.
 fn header(kind: u8, size: u64) -> Vec<u8> {
     let mut block = vec![0_u8; 512];
     block[..13].copy_from_slice(b"././@LongLink");
@@ -24,7 +24,7 @@ fn header(kind: u8, size: u64) -> Vec<u8> {
 #[docker_test]
 async fn headers_that_declare_gigabytes_cost_no_memory() -> Result<()> {
     let container = idle().memory(128 << 20).start_ready().await?;
-    // GNU long name and long link, pax and pax global.
+    // The headers of GNU long names and long links, of pax and of pax global.
     for kind in [b'L', b'K', b'x', b'g'] {
         let header = header(kind, 3 << 30);
         let script = "(cat; head -c 400M /dev/zero) | gzip -1 >/tmp/hostile.tgz; hermes profile import /tmp/hostile.tgz --name x";

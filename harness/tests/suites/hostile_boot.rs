@@ -1,4 +1,4 @@
-//! An agent that leaves something behind, and a restart: nothing in `/run`, `/tmp` or on the volume stops a boot.
+//! Files that an agent leaves before a restart: no file in `/run`, `/tmp` or on the volume prevents a boot.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, Volume, docker_test, secs};
@@ -7,7 +7,7 @@ use crate::support::driving::look;
 use crate::support::gateways::{create_and_start, gateway_is};
 use crate::support::setting_up::idle;
 
-/// Nests directories, as fast as Perl can.
+/// A Perl program that nests directories, fast enough for thousands of levels.
 const DEEP: &str = r#"my ($levels, $top) = @ARGV; chdir $top or die "$top: $!";
     for (1..$levels) { mkdir "d" or die "mkdir: $!"; chdir "d" or die "chdir: $!" }"#;
 
@@ -16,8 +16,8 @@ async fn nest(container: &Container, levels: u32, top: &str) -> Result<()> {
     Ok(())
 }
 
-/// Restarts the container and shows that it boots, that its gateways come back, and that it is healthy.
-async fn boots_again(container: &Container) -> Result<()> {
+/// Restarts the container. Checks that it boots, that its gateway runs again, and that it is healthy.
+async fn check_boot(container: &Container) -> Result<()> {
     container.restart().await?;
     container.ready().await?;
     container.wait_until("coder runs", gateway_is("coder", "running"), secs(20)).await?;
@@ -25,8 +25,8 @@ async fn boots_again(container: &Container) -> Result<()> {
     Ok(())
 }
 
-/// With a gateway that runs, so that a boot has something to bring back.
-async fn with_coder(builder: ContainerBuilder) -> Result<Container> {
+/// Starts a container with a running gateway, which each boot has to start again.
+async fn start_with_coder(builder: ContainerBuilder) -> Result<Container> {
     let container = builder.start_ready().await?;
     create_and_start(&container, &["coder"]).await?;
     Ok(container)
@@ -34,15 +34,15 @@ async fn with_coder(builder: ContainerBuilder) -> Result<Container> {
 
 #[docker_test]
 async fn nested_directories_in_run_do_not_stop_a_boot() -> Result<()> {
-    let container = with_coder(idle().ulimit("nofile", 1024, 1024)).await?;
+    let container = start_with_coder(idle().ulimit("nofile", 1024, 1024)).await?;
     nest(&container, 1500, "/run/service").await?;
-    boots_again(&container).await?;
+    check_boot(&container).await?;
     let swept = async |container: &Container| {
         let left = look(container, "find /run/.leftover-* -mindepth 1 2>/dev/null | head -n 3").await?;
         Ok(Look::holds(left.is_empty(), || left.clone()))
     };
     container.wait_until("the leftovers are swept", swept, secs(150)).await?;
-    boots_again(&container).await?;
+    check_boot(&container).await?;
     let count = look(&container, "ls -d /run/.leftover-* | wc -l").await?;
     ensure!(count == "1", "{count} directories of earlier boots are left");
     Ok(())
@@ -50,7 +50,7 @@ async fn nested_directories_in_run_do_not_stop_a_boot() -> Result<()> {
 
 #[docker_test]
 async fn closed_and_nested_directories_stop_no_boot_without_root() -> Result<()> {
-    let container = with_coder(idle().user("10000:10000").ulimit("nofile", 1024, 1024)).await?;
+    let container = start_with_coder(idle().user("10000:10000").ulimit("nofile", 1024, 1024)).await?;
     for place in ["/run/service", "/run/s6", "/run/s6-linux-init-container-results"] {
         let plant =
             format!("cd {place}; mkdir -p .x/y z/y; chmod 000 .x z; mkdir sub; mkfifo fifo; echo x >file");
@@ -58,14 +58,14 @@ async fn closed_and_nested_directories_stop_no_boot_without_root() -> Result<()>
         nest(&container, 1500, &format!("{place}/sub")).await?;
     }
     container.exec_sh("chmod 000 /run/s6-linux-init-container-results").await?.success();
-    boots_again(&container).await?;
-    boots_again(&container).await?;
+    check_boot(&container).await?;
+    check_boot(&container).await?;
     Ok(())
 }
 
 #[docker_test]
 async fn nested_directories_on_the_volume_do_not_stop_a_boot() -> Result<()> {
-    let container = with_coder(idle().ulimit("nofile", 1024, 1024)).await?;
+    let container = start_with_coder(idle().ulimit("nofile", 1024, 1024)).await?;
     for place in [
         "profiles/coder/deep",
         "profiles/.removed-1",
@@ -79,8 +79,8 @@ async fn nested_directories_on_the_volume_do_not_stop_a_boot() -> Result<()> {
         nest(&container, 3000, &format!("/opt/data/{place}")).await?;
     }
     nest(&container, 1500, "/tmp").await?;
-    boots_again(&container).await?;
-    // A command that removes them does not end either.
+    check_boot(&container).await?;
+    // The removal of the directories by a command succeeds, too.
     container.exec(["hermes", "profile", "create", "writer"]).deadline(secs(60)).await?.success();
     ensure!(look(&container, "ls -A /opt/data/profiles").await?.lines().all(|name| name != ".removed-1"));
     container.exec(["hermes", "profile", "delete", "coder", "--yes"]).deadline(secs(60)).await?.success();
@@ -91,25 +91,25 @@ async fn nested_directories_on_the_volume_do_not_stop_a_boot() -> Result<()> {
 #[docker_test]
 async fn two_hundred_thousand_entries_do_not_stop_a_boot() -> Result<()> {
     let volume = Volume::small(512 << 20).await?;
-    // Kept by a container that mounts it all the time: it is in memory.
+    // The volume is in memory. A second container keeps it mounted during the restart.
     let _keeper =
         Container::builder().volume(&volume, "/keep").entrypoint(["sleep", "infinity"]).start().await?;
-    let container = with_coder(idle().volume(&volume, "/opt/data").memory(256 << 20)).await?;
+    let container = start_with_coder(idle().volume(&volume, "/opt/data").memory(256 << 20)).await?;
     let many = r#"for my $place ("profiles", "cron", "logs/gateways", ".") { chdir "/opt/data/$place" or die;
         for (1..50_000) { $place eq "profiles" ? mkdir "x$_" : do { open my $file, ">", "x$_" or die } } }"#;
     container.exec(["perl", "-e", many]).deadline(secs(120)).await?.success();
-    boots_again(&container).await?;
+    check_boot(&container).await?;
     Ok(())
 }
 
-/// Every file that a boot reads, or its kind.
+/// The files that a boot reads, or whose kind it looks at.
 const FILES: &str = ".env SOUL.md auth.json config.yaml gateway_state.json gateway.pid gateway.lock processes.json active_profile \
     lease.json lease.lock state.db .seeds .ownership profiles/.lock profiles/coder/.env profiles/coder/config.yaml \
     profiles/coder/gateway_state.json profiles/coder/gateway.pid profiles/coder/processes.json logs/container-boot.log \
     logs/gateways/default dashboard/token dashboard/sessions.json dashboard/boots.json profiles/x/SOUL.md profiles/x/config.yaml \
     profiles/x/gateway_state.json profiles/x/.env";
 
-/// Puts something in place of each of them, and of the account's files in `/run/service` and `/tmp`.
+/// Replaces each of these files, and the account's files in `/run/service` and `/tmp`.
 async fn plant(container: &Container, command: &str) -> Result<()> {
     let script = format!(
         "cd /opt/data; mkdir -p profiles/x; for name in {FILES}; do rm -rf \"$name\"; {command}; done
@@ -121,57 +121,56 @@ async fn plant(container: &Container, command: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn no_thing_in_place_of_a_file_stops_a_boot() -> Result<()> {
-    for command in [
-        "truncate -s 4G \"$name\"",
-        "mkfifo \"$name\"",
-        "mkdir -p \"$name/sub\"",
-        "ln -s /dev/zero \"$name\"",
-        "ln -s \"$name\" \"$name\"",
-        "head -c 100000 /dev/urandom >\"$name\"",
-        "touch \"$name\"; chmod 000 \"$name\"",
-        "perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1)' \"$name\"",
-    ] {
-        let container = idle().memory(256 << 20).start_ready().await?;
-        container.exec(["hermes", "profile", "create", "coder"]).await?.success();
-        plant(&container, command).await?;
-        container.restart().await?;
-        container.ready().await.with_context(|| format!("after {command}"))?;
-        container.exec(["true"]).await?.success();
-        let tree = async |container: &Container| {
-            let found = tree_of_the_account(container).await?;
-            Ok(Look::from_option(found, || "the account's tree is away".to_owned()))
-        };
-        container.wait_until(format!("the tree runs after {command}"), tree, secs(10)).await?;
-    }
+#[case::sparse_file("truncate -s 4G \"$name\"")]
+#[case::fifo("mkfifo \"$name\"")]
+#[case::directory("mkdir -p \"$name/sub\"")]
+#[case::link_to_a_device("ln -s /dev/zero \"$name\"")]
+#[case::link_to_itself("ln -s \"$name\" \"$name\"")]
+#[case::random_bytes("head -c 100000 /dev/urandom >\"$name\"")]
+#[case::file_without_permissions("touch \"$name\"; chmod 000 \"$name\"")]
+#[case::socket(
+    "perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1)' \"$name\""
+)]
+async fn replaced_files_do_not_stop_a_boot(#[case] command: &str) -> Result<()> {
+    let container = idle().memory(256 << 20).start_ready().await?;
+    container.exec(["hermes", "profile", "create", "coder"]).await?.success();
+    plant(&container, command).await?;
+    container.restart().await?;
+    container.ready().await?;
+    container.exec(["true"]).await?.success();
+    let tree = async |container: &Container| {
+        let found = account_tree(container).await?;
+        Ok(Look::from_option(found, || "the account's tree is away".to_owned()))
+    };
+    container.wait_until("the account's tree runs", tree, secs(10)).await?;
     Ok(())
 }
 
 #[docker_test]
 async fn a_full_disk_does_not_stop_a_boot() -> Result<()> {
     let volume = Volume::small(8 << 20).await?;
-    let container = with_coder(idle().volume(&volume, "/opt/data")).await?;
+    let container = start_with_coder(idle().volume(&volume, "/opt/data")).await?;
     let _keeper =
         Container::builder().volume(&volume, "/keep").entrypoint(["sleep", "infinity"]).start().await?;
     container.fill("/opt/data").await?;
-    boots_again(&container).await?;
+    check_boot(&container).await?;
     Ok(())
 }
 
-/// The process that supervises `/run/service`.
-async fn tree_of_the_account(container: &Container) -> Result<Option<u32>> {
+/// Returns the process that supervises `/run/service`.
+async fn account_tree(container: &Container) -> Result<Option<u32>> {
     let processes = container.processes().await?;
     let tree = processes.iter().find(|process| process.comm == "s6-svscan" && process.uid != 0);
     Ok(tree.map(|process| process.pid))
 }
 
-/// As `hermes`: locks everything in `/run` that it can open, for as long as it lives.
+/// Locks every file in `/run` that `hermes` can open, and holds the locks until it ends.
 const LOCK: &str =
     "for file in $(find /run -type f 2>/dev/null); do flock -n -x \"$file\" sleep 301 & done; wait";
 
 #[docker_test]
-async fn locks_of_an_agent_do_not_keep_its_tree_away() -> Result<()> {
-    let container = with_coder(idle()).await?;
+async fn locks_of_an_agent_do_not_prevent_its_tree() -> Result<()> {
+    let container = start_with_coder(idle()).await?;
     container
         .exec(["sh", "-c", "setsid sh -c \"$1\" >/dev/null 2>&1 </dev/null &", "sh", LOCK])
         .await?
@@ -182,10 +181,10 @@ async fn locks_of_an_agent_do_not_keep_its_tree_away() -> Result<()> {
         Ok(Look::holds(count > 3, || format!("{count} locks are held")))
     };
     container.wait_until("the agent holds locks", locked, secs(10)).await?;
-    let before = tree_of_the_account(&container).await?.context("the account's tree runs")?;
+    let before = account_tree(&container).await?.context("the account's tree runs")?;
     container.kill_process(before, "KILL").await?;
     let back = async |container: &Container| {
-        let now = tree_of_the_account(container).await?;
+        let now = account_tree(container).await?;
         Ok(Look::holds(now.is_some_and(|now| now != before), || format!("before {before}, now {now:?}")))
     };
     container.wait_until("the account's tree is back", back, secs(20)).await?;
@@ -196,10 +195,10 @@ async fn locks_of_an_agent_do_not_keep_its_tree_away() -> Result<()> {
 
 #[docker_test]
 async fn a_container_without_the_accounts_tree_is_unhealthy() -> Result<()> {
-    let container = with_coder(idle()).await?;
-    // Root told its slot not to start it again.
+    let container = start_with_coder(idle()).await?;
+    // The order of root: s6 does not start the tree again.
     container.exec(["/command/s6-svc", "-O", "/run/s6/scandir/user-tree"]).as_root().await?.success();
-    let tree = tree_of_the_account(&container).await?.context("the account's tree runs")?;
+    let tree = account_tree(&container).await?.context("the account's tree runs")?;
     container.kill_process(tree, "KILL").await?;
     let unhealthy = async |container: &Container| {
         let output = container.exec(["hermes", "health"]).await?.either_way();

@@ -1,4 +1,4 @@
-//! Strangers who hold connections: they cost the servers little, and an honest client is served all the same.
+//! Clients that hold many connections: they cost the servers little, and an honest client gets its answers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::support::gateways::gateway_is;
 const DASHBOARD: u16 = 9119;
 const GATEWAY: u16 = 8642;
 
-/// More than either server has places for.
+/// The number of held connections: more than the limit of either server.
 const MANY: usize = 1400;
 
-fn dashboard() -> ContainerBuilder {
+fn dashboard_builder() -> ContainerBuilder {
     Container::builder().env("HERMES_DASHBOARD", "1").publish(DASHBOARD).cmd(["sleep", "infinity"])
 }
 
-async fn gateway() -> Result<Container> {
+async fn start_gateway() -> Result<Container> {
     let container = Container::builder()
         .env("API_SERVER_HOST", "0.0.0.0")
         .publish(GATEWAY)
@@ -31,7 +31,7 @@ async fn gateway() -> Result<Container> {
     Ok(container)
 }
 
-/// Sends a request of its own and returns the whole answer.
+/// Sends a request on a new connection and returns the whole answer.
 async fn ask(port: u16, request: &str) -> Result<String> {
     let mut client = TcpStream::connect(("127.0.0.1", port)).await?;
     client.write_all(request.as_bytes()).await?;
@@ -40,8 +40,8 @@ async fn ask(port: u16, request: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// An honest client gets its answer soon, ten times in a row.
-async fn is_served(port: u16, path: &str) -> Result<()> {
+/// Checks that an honest client gets ten answers in a row, each within 3 s.
+async fn check_served(port: u16, path: &str) -> Result<()> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     for turn in 0..10 {
         let answer = tokio::time::timeout(secs(3), ask(port, &request)).await;
@@ -52,9 +52,12 @@ async fn is_served(port: u16, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Opens connections that each send these bytes, as far as the server takes them. Those that fail are left out. Their receive buffer
-/// is small: the server answers until the buffers on the way are full, and the kernel lets large ones grow to megabytes.
-async fn hold(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
+/// Opens connections that each send these bytes, as far as the server reads them. Returns the connections that did not
+/// fail.
+///
+/// Their receive buffers are small. The server answers until the buffers are full, and the kernel lets large buffers
+/// grow to megabytes.
+async fn open_connections(port: u16, count: usize, bytes: &[u8]) -> Vec<TcpStream> {
     let mut held = Vec::new();
     for _ in 0..count {
         let Ok(mut client) = connect_with_small_buffer(port).await else { continue };
@@ -78,11 +81,11 @@ async fn dashboard_pid(container: &Container) -> Result<Option<u32>> {
     Ok(processes.iter().find(|process| is_it(&process.argv)).map(|process| process.pid))
 }
 
-async fn serving(builder: ContainerBuilder) -> Result<(Container, u16)> {
+async fn start_dashboard(builder: ContainerBuilder) -> Result<(Container, u16)> {
     let container = builder.start_ready().await?;
     let port = container.published_port(DASHBOARD).await?;
     let answers = async |_: &Container| {
-        let served = is_served(port, "/api/status").await;
+        let served = check_served(port, "/api/status").await;
         Ok(Look::holds(served.is_ok(), || format!("{served:?}")))
     };
     container.wait_until("the dashboard serves", answers, secs(10)).await?;
@@ -90,16 +93,16 @@ async fn serving(builder: ContainerBuilder) -> Result<(Container, u16)> {
 }
 
 #[docker_test]
-async fn unfinished_logins_cost_little_memory_and_delay_nobody() -> Result<()> {
-    let (container, port) = serving(dashboard().memory(128 << 20)).await?;
+async fn unfinished_logins_cost_little_memory_and_delay_no_client() -> Result<()> {
+    let (container, port) = start_dashboard(dashboard_builder().memory(128 << 20)).await?;
     let before = dashboard_pid(&container).await?.context("the dashboard runs")?;
     let head =
         "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     for length in [8 * 1024, 1024 * 1024] {
         let mut request = format!("{head}Content-Length: {length}\r\n\r\n").into_bytes();
         request.resize(request.len() + length - 1, b'a');
-        let held = hold(port, MANY, &request).await;
-        is_served(port, "/api/status").await.with_context(|| format!("bodies of {length} bytes"))?;
+        let held = open_connections(port, MANY, &request).await;
+        check_served(port, "/api/status").await.with_context(|| format!("bodies of {length} bytes"))?;
         drop(held);
     }
     ensure!(dashboard_pid(&container).await? == Some(before), "the dashboard was ended");
@@ -109,27 +112,27 @@ async fn unfinished_logins_cost_little_memory_and_delay_nobody() -> Result<()> {
 
 #[docker_test]
 async fn idle_connections_delay_no_client() -> Result<()> {
-    let (_container, port) = serving(dashboard()).await?;
-    let held = hold(port, MANY, b"G").await;
-    is_served(port, "/api/status").await?;
+    let (_container, port) = start_dashboard(dashboard_builder()).await?;
+    let held = open_connections(port, MANY, b"G").await;
+    check_served(port, "/api/status").await?;
     drop(held);
-    let container = gateway().await?;
+    let container = start_gateway().await?;
     let port = container.published_port(GATEWAY).await?;
-    let held = hold(port, 400, b"G").await;
-    is_served(port, "/health").await?;
+    let held = open_connections(port, 400, b"G").await;
+    check_served(port, "/health").await?;
     drop(held);
     Ok(())
 }
 
 #[docker_test]
 async fn clients_that_never_read_do_not_close_the_port() -> Result<()> {
-    let container = gateway().await?;
+    let container = start_gateway().await?;
     let port = container.published_port(GATEWAY).await?;
     let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4000);
-    let held = hold(port, 300, requests.as_bytes()).await;
-    // It answers as long as there is room for answers on their way; then it is free.
+    let held = open_connections(port, 300, requests.as_bytes()).await;
+    // The gateway answers until the buffers are full. Then it serves other clients.
     let free = async |_: &Container| {
-        let served = is_served(port, "/health").await;
+        let served = check_served(port, "/health").await;
         Ok(Look::holds(served.is_ok(), || format!("{served:?}")))
     };
     container.wait_until("an honest client is served", free, secs(60)).await?;
@@ -138,8 +141,8 @@ async fn clients_that_never_read_do_not_close_the_port() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_gateway_does_not_answer_to_a_foreign_name() -> Result<()> {
-    let container = gateway().await?;
+async fn a_gateway_refuses_a_foreign_host_name() -> Result<()> {
+    let container = start_gateway().await?;
     let port = container.published_port(GATEWAY).await?;
     let status = async |host: &str| {
         let request = format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");

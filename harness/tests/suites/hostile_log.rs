@@ -1,5 +1,5 @@
-//! The container's log against those who print and those who read: services cannot change the streams of the container's
-//! command, and a log reader that is too slow costs neither memory nor disk nor lines that nobody counts.
+//! Attacks on the container's log. Services cannot change the streams of the container's command. A slow log reader
+//! costs no memory and no disk, and the log counts each dropped line.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::support::driving::{create, hermes, look, ready_pid, up_with};
 
-/// A syslog server that takes connections, and reads from them only when it is told to.
+/// A syslog server that accepts connections, and reads from them only after a notification.
 struct Sink {
     address: String,
     read: Arc<Notify>,
@@ -45,20 +45,20 @@ impl Sink {
         builder.log_driver("syslog", &[("syslog-address", &self.address)])
     }
 
-    /// The lines that came, without what syslog puts before each.
+    /// Returns the received lines without the prefix of syslog.
     async fn lines(&self) -> Vec<String> {
         let got = String::from_utf8_lossy(&self.got.lock().await).into_owned();
         got.lines().filter_map(|line| Some(line.split_once("]: ")?.1.to_owned())).collect()
     }
 }
 
-/// The process that takes the lines of a profile's gateway.
+/// Returns the process of the logger of a profile's gateway.
 async fn logger(container: &Container, profile: &str) -> Result<u32> {
     let slot = container.slot(&format!("/run/service/gateway-{profile}/log")).await?;
     slot.and_then(|slot| slot.pid).context("the logger is up")
 }
 
-/// Hands numbered lines to a logger as if the gateway had printed them, as fast as it takes them.
+/// Writes numbered lines to a gateway's logger, as fast as it reads them.
 async fn print(container: &Container, profile: &str, lines: usize) -> Result<()> {
     let pid = logger(container, profile).await?;
     let script = format!("seq -f '{profile} says line %08.0f, and nothing else' {lines} >/proc/{pid}/fd/0");
@@ -70,13 +70,13 @@ fn line(profile: &str, number: usize) -> String {
     format!("gateway-{profile}: {profile} says line {number:08}, and nothing else")
 }
 
-/// The number of lines that a marker counts.
+/// Returns the number of dropped lines that a marker reports.
 fn dropped(line: &str) -> Option<usize> {
     let (number, rest) = line.strip_prefix("hermes: ")?.split_once(' ')?;
     rest.ends_with("dropped: the container's log reader is too slow").then(|| number.parse().ok())?
 }
 
-/// The lines of a profile are whole and in order. Returns how many there are.
+/// Checks that the lines of a profile are whole and in order. Returns their number.
 fn count_of_whole_lines<'l>(profile: &str, lines: impl Iterator<Item = &'l str>) -> Result<usize> {
     let (mut count, mut last) = (0, 0);
     for each in lines.filter(|line| line.contains("says line") && line.contains(profile)) {
@@ -89,7 +89,7 @@ fn count_of_whole_lines<'l>(profile: &str, lines: impl Iterator<Item = &'l str>)
     Ok(count)
 }
 
-/// The most memory, in KiB, that a process ever had.
+/// Returns the peak memory of a process in KiB.
 async fn peak_memory(container: &Container, pid: u32) -> Result<u64> {
     let status = look(container, &format!("cat /proc/{pid}/status")).await?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
@@ -124,7 +124,7 @@ async fn a_stalled_log_reader_costs_only_lines_that_are_counted() -> Result<()> 
     ensure!(sizes.iter().sum::<u64>() < 11_500_000, "file sizes {sizes:?}");
     ensure!(ready_pid(&container, "default").await? == gateway, "another gateway");
 
-    // The reader recovers: it gets what was kept, the number of what was not, and what comes now.
+    // The reader recovers: it gets the kept lines, the number of dropped lines, and the new lines.
     sink.read.notify_one();
     let counted = async |_: &Container| {
         let lines = sink.lines().await;
@@ -143,7 +143,7 @@ async fn a_stalled_log_reader_costs_only_lines_that_are_counted() -> Result<()> 
     let lines = sink.lines().await;
     let said: usize = lines.iter().filter_map(|line| dropped(line)).sum();
     let seen = count_of_whole_lines("default", lines.iter().map(String::as_str))?;
-    // What the gateway itself said before may be among the dropped ones, too.
+    // The first line of the gateway itself may be among the dropped lines.
     ensure!((LINES..=LINES + 1).contains(&(seen + said)), "{seen} lines and {said} dropped");
     Ok(())
 }
@@ -156,7 +156,7 @@ async fn a_stalled_log_reader_delays_no_stop() -> Result<()> {
     print(&container, "default", 600_000).await?;
     let pid = container.inspect().await?.state.and_then(|state| state.pid).context("it runs")?;
     container.kill("TERM").await?;
-    // The engine tells the end only when its own logger has written everything, which it cannot do here.
+    // The engine reports the end only after its own logger has written all lines, and here it cannot write.
     let gone = async || {
         let runs = Path::new(&format!("/proc/{pid}")).exists();
         Ok(Look::holds(!runs, || format!("{pid} runs")))
@@ -172,7 +172,7 @@ async fn a_stalled_log_reader_delays_no_stop() -> Result<()> {
 async fn lines_of_busy_gateways_stay_whole_and_in_order() -> Result<()> {
     const LINES: usize = 150_000;
     let profiles = ["default", "one", "two"];
-    // The engine keeps all of the log, whatever its own setting is.
+    // The option keeps the whole log, regardless of the engine's settings.
     let builder = Container::builder().cmd(["sleep", "infinity"]);
     let container = builder.log_driver("json-file", &[("max-size", "1g")]).start_ready().await?;
     create(&container, &profiles[1..]).await?;
@@ -196,7 +196,7 @@ async fn lines_of_busy_gateways_stay_whole_and_in_order() -> Result<()> {
     Ok(())
 }
 
-/// A service of the account's that makes each stream it has non-blocking.
+/// A service of the account that makes each of its streams non-blocking.
 const MEDDLER: &str = r#"mkdir -p /run/service/meddler && cat >/run/service/meddler/run <<'END'
 #!/usr/bin/perl
 use Fcntl;
@@ -211,34 +211,34 @@ sleep 1000;
 END
 chmod 755 /run/service/meddler/run && /command/s6-svscanctl -a /run/service"#;
 
+fn interactive_sleep() -> ContainerBuilder {
+    Container::builder().interactive().cmd(["sleep", "4711"])
+}
+
 #[docker_test]
-async fn a_service_cannot_make_the_commands_streams_non_blocking() -> Result<()> {
-    let builder = || Container::builder().interactive().cmd(["sleep", "4711"]);
-    let without_root = || builder().user("10000:10000");
-    let ways = [
-        ("pipes", builder()),
-        ("a terminal", builder().tty()),
-        ("pipes, without root", without_root()),
-        ("a terminal, without root", without_root().tty()),
-    ];
-    for (way, builder) in ways {
-        let container = builder.start_ready().await?;
-        container.exec_sh(MEDDLER).await?.success();
-        let meddled = async |container: &Container| {
-            let there = container.file("/tmp/meddled").await?.is_some();
-            Ok(Look::holds(there, || "not yet".to_owned()))
-        };
-        container.wait_until("the service has done it", meddled, secs(10)).await?;
-        let processes = container.processes().await?;
-        let command = processes.iter().find(|process| process.argv == ["sleep", "4711"]);
-        let command = command.with_context(|| process_table(&processes))?.pid;
-        for stream in 0..3 {
-            let script = format!("grep flags: /proc/{command}/fdinfo/{stream}");
-            let flags = container.exec_sh(&script).await?.success().text();
-            let flags = flags.split_whitespace().last().context("flags")?;
-            let flags = u32::from_str_radix(flags, 8)?;
-            ensure!(flags & 0o4000 == 0, "{way}: stream {stream} has the flags {flags:o}");
-        }
+#[case::pipes(interactive_sleep())]
+#[case::terminal(interactive_sleep().tty())]
+#[case::pipes_without_root(interactive_sleep().user("10000:10000"))]
+#[case::terminal_without_root(interactive_sleep().user("10000:10000").tty())]
+async fn a_service_cannot_make_the_commands_streams_non_blocking(
+    #[case] builder: ContainerBuilder,
+) -> Result<()> {
+    let container = builder.start_ready().await?;
+    container.exec_sh(MEDDLER).await?.success();
+    let meddled = async |container: &Container| {
+        let there = container.file("/tmp/meddled").await?.is_some();
+        Ok(Look::holds(there, || "not yet".to_owned()))
+    };
+    container.wait_until("the service has done it", meddled, secs(10)).await?;
+    let processes = container.processes().await?;
+    let command = processes.iter().find(|process| process.argv == ["sleep", "4711"]);
+    let command = command.with_context(|| process_table(&processes))?.pid;
+    for stream in 0..3 {
+        let script = format!("grep flags: /proc/{command}/fdinfo/{stream}");
+        let flags = container.exec_sh(&script).await?.success().text();
+        let flags = flags.split_whitespace().last().context("flags")?;
+        let flags = u32::from_str_radix(flags, 8)?;
+        ensure!(flags & 0o4000 == 0, "stream {stream} has the flags {flags:o}");
     }
     Ok(())
 }
@@ -259,7 +259,7 @@ async fn hermes_cannot_end_the_forwarder_and_killed_ones_return() -> Result<()> 
         Ok(Look::holds(back, || process_table(&found)))
     };
     container.wait_until("another forwarder", another, secs(10)).await?;
-    // Loggers that were there before have their lines in the log again, as new ones have.
+    // The lines of older loggers reach the log again, as those of new loggers do.
     let slot = "/run/service/gateway-coder/log";
     container.wait_until("another logger", slot_pid_other_than(slot, first_logger), secs(10)).await?;
     print(&container, "coder", 10).await?;

@@ -8,8 +8,8 @@ use crate::dashboard_pages::{Dash, row_says, with_dashboard};
 
 const PASSWORD: &str = "correct horse";
 
-/// Fetches without a word (`no-cors`), as `<img>` does, and tells when all are answered.
-fn attack(address: &str) -> String {
+/// Returns a page that sends requests with `no-cors`, as `<img>` does. Its title becomes `done` after all answers.
+fn attack_page(address: &str) -> String {
     format!(
         r#"<!doctype html><title>Kittens</title><body><script>
         const tries = [];
@@ -28,13 +28,13 @@ fn attack(address: &str) -> String {
 /// Shows a page of another site, on the same machine. The server serves as long as the handle lives.
 async fn visit_another_site(browser: &Browser, page: &str) -> Result<Server> {
     let server = Server::start(page).await?;
-    // The dashboard's own site is 127.0.0.1.
+    // The dashboard is at 127.0.0.1, which is another site than localhost.
     browser.goto(&server.url().replace("127.0.0.1", "localhost")).await?;
     Ok(server)
 }
 
 async fn visit_the_attacker(browser: &Browser, dash: &Dash) -> Result<()> {
-    let _server = visit_another_site(browser, &attack(&dash.url(""))).await?;
+    let _server = visit_another_site(browser, &attack_page(&dash.url(""))).await?;
     let browser = browser.within(secs(30));
     browser.wait_for_script("the attack is over", "return document.title === 'done';").await?;
     Ok(())
@@ -86,8 +86,8 @@ async fn two_dashboards_on_one_host_stay_logged_in() -> Result<()> {
     Ok(())
 }
 
-/// Connections that the browser holds to the dashboard, as the container sees them.
-async fn connections(dash: &Dash) -> Result<usize> {
+/// Returns the number of the browser's connections to the dashboard, as the container sees them.
+async fn connection_count(dash: &Dash) -> Result<usize> {
     // /proc/net/tcp: the local port in hexadecimal, state 01 is ESTABLISHED.
     let count =
         dash.sh("cat /proc/net/tcp /proc/net/tcp6 | awk '$2 ~ /:239F$/ && $4 == \"01\"' | wc -l").await?;
@@ -108,15 +108,15 @@ async fn ten_tabs_are_live_over_http_1() -> Result<()> {
         browser.goto(&dash.url(page)).await?;
         browser.wait_for("h1").await?;
     }
-    // A browser keeps six connections for one host.
-    let held = connections(&dash).await?;
+    // A browser opens at most six connections to one host.
+    let held = connection_count(&dash).await?;
     ensure!(held <= 6, "{held} connections");
     browser.show_tab(&first).await?;
     dash.sh("hermes profile create later").await?;
     row_says(&browser, "later", "stopped").await?;
     browser.click("button[value=\"start:coder\"]").await?;
     row_says(&browser, "coder", "running").await?;
-    // An agent's page catches up when it is shown: its state, and its log.
+    // An agent's page updates its state and its log when its tab is shown.
     browser.show_tab(&tabs[1]).await?;
     browser.wait_for("button[value=\"stop:coder\"]").await?;
     dash.sh("echo a-line-of-the-log >>/opt/data/logs/gateways/coder/current").await?;

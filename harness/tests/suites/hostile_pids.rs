@@ -1,4 +1,4 @@
-//! An agent takes every PID of the container: the stop stays orderly and quick, since it needs no new process.
+//! An agent takes every PID of the container. The stop stays orderly and quick, since it needs no new process.
 
 use std::time::{Duration, Instant};
 
@@ -8,13 +8,13 @@ use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 use crate::support::driving::{create, hermes, ready_pid, wanted_and_said};
 use crate::support::own_services::{FINISH, OwnServices};
 
-/// PIDs of the container.
+/// The limit of the container's PIDs.
 const LIMIT: i64 = 60;
 
-/// Well inside Docker's ten seconds.
+/// The longest time for a stop. Docker waits ten seconds.
 const QUICK: Duration = Duration::from_secs(5);
 
-/// Starts children until no PID is left, says so, and takes each PID that becomes free, as long as it lives: 300 at most.
+/// Starts children until no PID is left, and makes a file then. Takes each PID that becomes free, at most 300.
 const TAKE_ALL: &str = r#"perl -e '
     my ($children, $said) = (0, 0);
     while ($children < 300) {
@@ -29,7 +29,7 @@ fn builder() -> ContainerBuilder {
     Container::builder().pids_limit(LIMIT).cmd(["sleep", "infinity"])
 }
 
-/// Takes every PID, as the account. Nobody can look from inside any more: docker exec needs one, too.
+/// Takes every PID as the account. Afterwards `docker exec` fails, since it needs a PID, too.
 async fn take_all_pids(container: &Container) -> Result<()> {
     container.exec_sh(TAKE_ALL).await?.success();
     let full = async |container: &Container| {
@@ -39,7 +39,7 @@ async fn take_all_pids(container: &Container) -> Result<()> {
     Ok(container.wait_until("all PIDs are taken", full, secs(10)).await?)
 }
 
-/// Stops the container; it ends by itself, in time, with the code of a stop.
+/// Stops the container. Checks that it ends in time with the exit code of a stop, and returns its log.
 async fn stop_quickly(container: &Container) -> Result<String> {
     let began = Instant::now();
     container.stop().await?;

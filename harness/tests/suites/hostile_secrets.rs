@@ -1,4 +1,4 @@
-//! Secrets that agents do not need: whatever an agent reads, it finds neither the dashboard's password nor the seed of `auth.json`.
+//! Secrets that agents do not need: an agent finds neither the dashboard's password nor the seed of `auth.json`.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, Request, process_table, slot_ready};
@@ -12,11 +12,11 @@ const PASSWORD: &str = "Never-to-be-seen 0815";
 const VARIABLE: &str = "HERMES_DASHBOARD_BASIC_AUTH_PASSWORD";
 const SEED_VARIABLE: &str = "HERMES_AUTH_JSON_BOOTSTRAP";
 const SEED: &str = r#"{"token":"Never-to-be-seeded 0815"}"#;
-/// A secret that agents do get, which shows that a search looks where it should.
+/// A secret that agents get. It shows that a search looks in the right places.
 const KEY: (&str, &str) = ("CODER_API_KEY", "Seen-by-agents 0815");
 const PORT: u16 = 9119;
 
-/// Prints the names of all files that hold a secret. The pattern does not find itself in the command line of this script.
+/// Prints the names of all files with a secret. The pattern does not match the command line of this script.
 const SEARCH: &str = r"
 for process in /proc/[0-9]*; do
   grep -qaE 'N[e]ver-to-be-see' $process/environ $process/cmdline 2>/dev/null && echo $process: $(cat $process/comm)
@@ -24,10 +24,7 @@ done
 grep -rlaE -D skip 'N[e]ver-to-be-see' /run /opt/data /tmp /var /etc /dev/shm 2>/dev/null
 grep -lE 'S[e]en-by-agents' /run/s6/container_environment/CODER_API_KEY";
 
-/// Changes how a container starts.
-type Way = fn(ContainerBuilder) -> ContainerBuilder;
-
-/// The container of the operator who passes each secret in a variable.
+/// Returns a container that gets each secret in a variable.
 fn with_secrets() -> ContainerBuilder {
     Container::builder()
         .env(VARIABLE, PASSWORD)
@@ -39,18 +36,18 @@ fn with_secrets() -> ContainerBuilder {
         .cmd(["sleep", "infinity"])
 }
 
-/// Searches as an agent does. The environment of the engine's own `docker exec` is left behind first.
-async fn found_by_an_agent(container: &Container) -> Result<Vec<String>> {
+/// Searches for secrets as an agent does. The search runs without the environment of `docker exec`.
+async fn search_as_agent(container: &Container) -> Result<Vec<String>> {
     let search = ["env", "-i", "PATH=/usr/bin:/bin", "sh", "-c", SEARCH];
     let output = container.exec(search).deadline(secs(30)).await?.success();
     Ok(output.stdout().lines().map(str::to_owned).collect())
 }
 
-/// An agent finds the key that it may have, and of the other secrets only `auth.json`, if that was seeded.
-async fn an_agent_finds_only(container: &Container, expected: &[&str]) -> Result<()> {
+/// Checks that an agent finds its own key, these files, and no other secret.
+async fn check_found_secrets(container: &Container, expected: &[&str]) -> Result<()> {
     let stored_key = "/run/s6/container_environment/CODER_API_KEY";
     let expected: Vec<_> = expected.iter().copied().chain([stored_key]).collect();
-    let found = found_by_an_agent(container).await?;
+    let found = search_as_agent(container).await?;
     ensure!(found == expected, "an agent found {found:#?}");
     Ok(())
 }
@@ -60,7 +57,7 @@ async fn log_in(container: &Container, password: &str) -> Result<u16> {
     Ok(container.http(PORT, &login).await?.status)
 }
 
-async fn the_password_logs_in(container: &Container) -> Result<()> {
+async fn check_password_login(container: &Container) -> Result<()> {
     container.wait_until("the dashboard is bound", slot_ready("dashboard"), secs(10)).await?;
     ensure!(log_in(container, "wrong").await? == 401);
     ensure!(log_in(container, PASSWORD).await? == 303, "the right password does not log in");
@@ -69,24 +66,18 @@ async fn the_password_logs_in(container: &Container) -> Result<()> {
 }
 
 #[docker_test]
-async fn an_agent_finds_no_secret_however_the_container_starts() -> Result<()> {
-    let ways: [(&str, Way); 6] = [
-        ("as it is", |builder| builder),
-        ("S6_KEEP_ENV", |builder| builder.env("S6_KEEP_ENV", "1")),
-        ("PUID", |builder| builder.env("PUID", "1234").env("PGID", "1234")),
-        ("docker run --init", ContainerBuilder::init),
-        ("tini", |builder| {
-            builder.entrypoint(["/usr/bin/tini", "-g", "--", "/opt/hermes/docker/entrypoint.sh"])
-        }),
-        ("--user", |builder| builder.user("10000:10000")),
-    ];
-    for (way, start) in ways {
-        let container = start(with_secrets()).start_ready().await?;
-        the_password_logs_in(&container).await.context(way)?;
-        let ready = slot_ready("gateway-default");
-        container.wait_until("the default gateway runs", ready, secs(10)).await?;
-        an_agent_finds_only(&container, &["/opt/data/auth.json"]).await.context(way)?;
-    }
+#[case::default(with_secrets())]
+#[case::s6_keep_env(with_secrets().env("S6_KEEP_ENV", "1"))]
+#[case::puid(with_secrets().env("PUID", "1234").env("PGID", "1234"))]
+#[case::docker_init(with_secrets().init())]
+#[case::tini(with_secrets().entrypoint(["/usr/bin/tini", "-g", "--", "/opt/hermes/docker/entrypoint.sh"]))]
+#[case::user(with_secrets().user("10000:10000"))]
+async fn an_agent_finds_no_secret_in_any_container(#[case] builder: ContainerBuilder) -> Result<()> {
+    let container = builder.start_ready().await?;
+    check_password_login(&container).await?;
+    let ready = slot_ready("gateway-default");
+    container.wait_until("the default gateway runs", ready, secs(10)).await?;
+    check_found_secrets(&container, &["/opt/data/auth.json"]).await?;
     Ok(())
 }
 
@@ -103,8 +94,8 @@ async fn a_password_file_of_root_reaches_agents_as_hash() -> Result<()> {
         .start_ready()
         .await?;
     for boot in ["first", "second"] {
-        the_password_logs_in(&container).await.context(boot)?;
-        an_agent_finds_only(&container, &[]).await.context(boot)?;
+        check_password_login(&container).await.context(boot)?;
+        check_found_secrets(&container, &[]).await.context(boot)?;
         let hash = "cat /run/s6/container_environment/HERMES_DASHBOARD_BASIC_AUTH_PASSWORD_HASH";
         let hash = container.exec_sh(hash).await?.success().stdout();
         ensure!(hash.starts_with("$argon2id$v=19$m=12288,t=3,p=1$"), "{hash}");
@@ -114,10 +105,10 @@ async fn a_password_file_of_root_reaches_agents_as_hash() -> Result<()> {
     Ok(())
 }
 
-/// A service that becomes ready when the spy has looked: `/init` waits for it with a program that runs as the account.
+/// A service that becomes ready after the search of the spy. `/init` waits for it with a program of the account.
 const SLOW: &str = "#!/bin/sh\nuntil [ -e /tmp/spied ]; do sleep 0.02; done\necho >&3\nexec sleep infinity\n";
 
-/// Looks while the boot waits.
+/// Returns a service that searches for secrets during the boot.
 fn spy() -> String {
     format!(
         "#!/bin/sh\n[ -e /tmp/spied ] && exec sleep infinity\nuntil grep -qsE '^s6-sv(wait|listen)' /proc/[0-9]*/comm; do sleep 0.02; done\n\
@@ -142,8 +133,8 @@ async fn an_agent_that_looks_during_the_boot_finds_no_secret() -> Result<()> {
 #[docker_test]
 async fn commands_of_docker_exec_show_agents_no_secret() -> Result<()> {
     let container = with_secrets().start_ready().await?;
-    the_password_logs_in(&container).await?;
-    // The editor is the agent's. It keeps what it sees, and stays until the search is over.
+    check_password_login(&container).await?;
+    // The editor belongs to the agent. It stores its environment, and runs until the end of the search.
     let editor = r"printf '#!/bin/sh\nenv >/tmp/editors-environment\nexec sleep 60\n' >/tmp/editor
         chmod 755 /tmp/editor";
     container.exec_sh(editor).await?.success();
@@ -169,7 +160,7 @@ async fn commands_of_docker_exec_show_agents_no_secret() -> Result<()> {
             }))
         };
         container.wait_until("all commands run", all_run, secs(15)).await?;
-        an_agent_finds_only(&container, &["/opt/data/auth.json"]).await?;
+        check_found_secrets(&container, &["/opt/data/auth.json"]).await?;
         for process in container.processes().await?.iter().filter(|process| is_held(process)) {
             container.exec_sh(&format!("kill {}", process.pid)).await?.either_way();
         }
@@ -193,7 +184,7 @@ async fn a_container_without_a_password_stores_no_hash() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_credential_home_is_honoured_or_nothing_is_seeded() -> Result<()> {
+async fn the_credential_is_stored_in_its_own_home() -> Result<()> {
     let credentials = Volume::new().await?;
     on_volume(&credentials, "chown 10000:10000 .").await?;
     let container = Container::builder()
@@ -205,18 +196,22 @@ async fn a_credential_home_is_honoured_or_nothing_is_seeded() -> Result<()> {
         .await?;
     container.exec(["cat", "/credentials/auth.json"]).await?.success().stdout_is(SEED);
     ensure!(container.file("/opt/data/auth.json").await?.is_none(), "the credential is on the volume");
+    Ok(())
+}
 
-    for (named, why) in [("credentials", "it is not an absolute path"), ("/nowhere", "No such file")] {
-        let container = Container::builder()
-            .env("HERMES_AUTH_HOME", named)
-            .env(SEED_VARIABLE, SEED)
-            .cmd(["sleep", "infinity"])
-            .start_ready()
-            .await?;
-        let log = container.log().await?;
-        let refusal = format!("HERMES_AUTH_HOME={named} is refused, and auth.json is not made: {why}");
-        ensure!(log.contains(&refusal), "{log}");
-        ensure!(container.file("/opt/data/auth.json").await?.is_none(), "{named}: it is on the volume");
-    }
+#[docker_test]
+#[case::relative("credentials", "it is not an absolute path")]
+#[case::missing("/nowhere", "No such file")]
+async fn no_credential_is_stored_without_a_valid_home(#[case] home: &str, #[case] cause: &str) -> Result<()> {
+    let container = Container::builder()
+        .env("HERMES_AUTH_HOME", home)
+        .env(SEED_VARIABLE, SEED)
+        .cmd(["sleep", "infinity"])
+        .start_ready()
+        .await?;
+    let log = container.log().await?;
+    let refusal = format!("HERMES_AUTH_HOME={home} is refused, and auth.json is not made: {cause}");
+    ensure!(log.contains(&refusal), "{log}");
+    ensure!(container.file("/opt/data/auth.json").await?.is_none(), "{home}: it is on the volume");
     Ok(())
 }

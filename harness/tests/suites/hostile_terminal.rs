@@ -1,13 +1,13 @@
-//! An agent that writes escape sequences where an operator reads: a terminal is not moved by them, and a pipe gets the bytes.
+//! Escape sequences in text that an agent writes and an operator reads. A terminal ignores them; a pipe gets the bytes.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Terminal, docker_test, secs};
 use serde_json::Value;
 
-/// Clears the screen, sets the title, and forges a line.
+/// Text that clears the screen, sets the title, and forges a line.
 const REASON: &str = "\u{1b}[2J\u{1b}]0;owned\u{7}evil\u{202e}\u{9b}31m\nforged: line";
 
-/// Plants it where `hermes` prints something of it, as the account.
+/// Writes the text to the files that `hermes` prints from, as the account.
 async fn plant(container: &Container) -> Result<()> {
     let state = serde_json::json!({ "gateway_state": "startup_failed", "exit_reason": REASON, "desired_state": "stopped" });
     container.exec(["hermes", "profile", "create", "coder"]).await?.success();
@@ -19,7 +19,7 @@ async fn plant(container: &Container) -> Result<()> {
 }
 
 #[docker_test]
-async fn text_of_an_agent_does_not_move_the_operators_terminal() -> Result<()> {
+async fn text_of_an_agent_does_not_control_the_operators_terminal() -> Result<()> {
     let builder = Container::builder().cmd(["bash", "--norc"]);
     let (container, mut terminal): (Container, Terminal) = builder.open_terminal(200, 50).await?;
     terminal.wait_for("$ ", secs(20)).await?;
@@ -37,7 +37,7 @@ async fn text_of_an_agent_does_not_move_the_operators_terminal() -> Result<()> {
         "-p coder gateway status --json",
         "-p coder config list --json",
     ] {
-        // The screen would be cleared of what stands above.
+        // A planted sequence would clear the line above the output.
         terminal.type_line(&format!("clear; echo be''fore; hermes {words}; echo af''ter")).await?;
         terminal.wait_for("after", secs(20)).await?;
         let screen = terminal.screen();

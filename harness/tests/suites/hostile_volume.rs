@@ -6,7 +6,7 @@ use hermes_harness::{Container, docker_test};
 use crate::support::driving::{hermes, look};
 use crate::support::setting_up::{EVERYTHING, idle, on_volume};
 
-/// The record of an earlier version, forged so that it names a path.
+/// Forges a record of an earlier version that names a path.
 const FORGED: &str = r#"cd /opt/data && rm -rf .ownership && set -- $(stat -c '%i %.9Z' cron) || exit
     inode=$1 seconds=${2%.*} nanoseconds=$(printf '%s' "${2#*.}" | sed 's/^0*//')
     printf 'hermes ownership 1 %s %s\n' "$(id -u)" "$(id -g)" >.ownership
@@ -24,13 +24,13 @@ async fn a_forged_record_moves_nothing_outside_the_volume() -> Result<()> {
     let container = idle().start_ready().await?;
     look(&container, "mkdir -p /srv/precious; echo x >/srv/precious/key; chmod 600 /srv/precious/key")
         .await?;
-    // The kernel's own files, and those of the engine, change with every start.
+    // The listing leaves out the files that the engine changes at every start.
     let everything = format!(
         "{EVERYTHING} everything /srv; ls -lnR /etc | grep -v -e resolv.conf -e hosts -e hostname -e ' \\.'"
     );
     let before = look(&container, &everything).await?;
     for target in ["/etc", "/srv/precious", "..", "../../srv/precious", "/proc/1/root/srv/precious", "/"] {
-        // Root's record of this boot is in the way, as on a volume of an earlier version none is.
+        // The record of this boot belongs to root. A volume of an earlier version has none.
         look(&container, "rm -f /opt/data/.ownership").await?;
         container.exec_sh(FORGED).env("TARGET", target).await?.success();
         restart(&container).await?;
@@ -40,18 +40,18 @@ async fn a_forged_record_moves_nothing_outside_the_volume() -> Result<()> {
     Ok(())
 }
 
-/// Renames files of others to names of Hermes's, as the agent.
+/// Renames files of other accounts to names that Hermes uses, as the agent.
 const RENAME: &str = "cd /opt/data; for pair in ops:pairing theirs:cron public:hooks secret:auth.json
     do rm -rf ${pair#*:}; mv ${pair%:*} ${pair#*:} 2>/dev/null; done; mv workspace/deep/secret .env; mv workspace/deep profiles/deep; true";
 
-/// Makes files of other accounts in the same directory, as root.
+/// Makes files of other accounts on the volume, as root.
 const OTHERS: &str = "umask 077; mkdir ops theirs; echo key >ops/key; echo key >theirs/key; chown -R 1234:1234 theirs; chmod 755 theirs
     mkdir -m 755 public; echo key >public/key; echo key >secret
     mkdir -p workspace/deep/ops; echo key >workspace/deep/secret; echo key >workspace/deep/ops/key
     chown $OWNER workspace workspace/deep; chmod 755 workspace workspace/deep";
 
-/// Shows that the agent can read none of these files, and owns none of them.
-async fn gains_nothing(container: &Container) -> Result<()> {
+/// Renames the files, restarts the container, and checks that the agent neither owns nor can read any of them.
+async fn check_renamed_files(container: &Container) -> Result<()> {
     container.exec_sh(RENAME).await?.success();
     restart(container).await?;
     let found = "find / /opt/data -xdev \\( -name key -o -path /opt/data/auth.json -o -path /opt/data/.env -o -name ops \
@@ -68,8 +68,8 @@ async fn gains_nothing(container: &Container) -> Result<()> {
 async fn files_renamed_on_an_engines_volume_keep_their_owners() -> Result<()> {
     let container = idle().start_ready().await?;
     look(&container, &format!("cd /opt/data; OWNER=hermes; rm -rf workspace; {OTHERS}")).await?;
-    gains_nothing(&container).await?;
-    // The agent could not even rename what others have at the top.
+    check_renamed_files(&container).await?;
+    // The agent cannot rename files of other accounts at the top of the volume.
     let kept = look(&container, "cd /opt/data; stat -c '%n %u' ops theirs public secret").await?;
     ensure!(kept == "ops 0\ntheirs 1234\npublic 0\nsecret 0", "{kept}");
     Ok(())
@@ -83,7 +83,7 @@ async fn files_renamed_in_a_bind_mount_keep_their_owners() -> Result<()> {
     let script = format!("chown 1000:1000 .; OWNER=1000; {OTHERS}");
     prepare.entrypoint(["bash", "-euc", &script]).run(Vec::<String>::new()).await?.success();
     let container = builder().start_ready().await?;
-    gains_nothing(&container).await?;
+    check_renamed_files(&container).await?;
     container
         .exec(["hermes", "doctor"])
         .await?
@@ -94,9 +94,9 @@ async fn files_renamed_in_a_bind_mount_keep_their_owners() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_volume_prepared_before_an_upgrade_gives_its_agent_nothing() -> Result<()> {
+async fn files_renamed_before_an_upgrade_keep_their_owners() -> Result<()> {
     let volume = hermes_harness::Volume::new().await?;
-    // As the engine and an earlier version left it: the account's, and not sticky.
+    // The state that the engine and an earlier version leave: the account owns the volume, without the sticky bit.
     let script = format!(
         "chown 10000:0 .; chmod 775 .; mkdir profiles; touch config.yaml; OWNER=10000; {OTHERS}
         chown 10000:10000 profiles config.yaml; mv ops pairing; mv theirs cron; mv secret auth.json"
@@ -112,7 +112,7 @@ async fn a_volume_prepared_before_an_upgrade_gives_its_agent_nothing() -> Result
 }
 
 #[docker_test]
-async fn root_by_choice_writes_through_no_link_of_the_agent() -> Result<()> {
+async fn commands_as_root_write_through_no_link_of_an_agent() -> Result<()> {
     let container = idle().start_ready().await?;
     let plant = "cd /opt/data; rm -rf dashboard logs/gateways profiles; ln -s /srv/precious dashboard; ln -s /srv/precious profiles";
     look(

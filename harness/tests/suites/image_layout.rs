@@ -1,4 +1,4 @@
-//! What the image is before anybody does anything with it: the table of `contract.md` §1, and the rule of the two trees.
+//! The image itself (`contract.md` §1): its configuration, its programs, the two supervision trees and their owners.
 
 use anyhow::{Context, Result, ensure};
 use bollard::models::{HealthConfig, ImageInspect};
@@ -24,7 +24,7 @@ async fn the_image_is_configured_as_promised() -> Result<()> {
     ensure!(entry == ["/init", "/opt/hermes/docker/main-wrapper.sh"], "entry point {entry:?}");
     ensure!(config.cmd.clone().unwrap_or_default().is_empty(), "command {:?}", config.cmd);
     ensure!(config.stop_signal.as_deref() == Some("SIGTERM"), "stop signal {:?}", config.stop_signal);
-    // Root: PID 1 has to prepare the container.
+    // PID 1 prepares the container as root.
     ensure!(["", "root", "0"].contains(&config.user.as_deref().unwrap_or("")), "user {:?}", config.user);
     let check = config.healthcheck.clone().and_then(|check| check.test).unwrap_or_default();
     ensure!(
@@ -49,14 +49,14 @@ async fn the_image_is_no_larger_than_170_mb() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_base_is_debian_trixie_with_debians_own_s6_and_the_account_hermes() -> Result<()> {
+async fn the_base_is_debian_trixie_with_debians_s6() -> Result<()> {
     let container = up().await?;
     let release = container.exec(["cat", "/etc/os-release"]).await?.success();
     release.stdout_matches(contains("ID=debian\n").and(contains("VERSION_CODENAME=trixie\n")));
     let packages =
         container.exec(["dpkg-query", "-W", "-f", "${Package} ${Version}\\n", "s6", "execline"]).await?;
     packages.success().stdout_matches(contains("\ns6 2.13.").or(predicate::str::starts_with("s6 2.13.")));
-    // And it is the one that runs.
+    // PID 1 runs the program of that package.
     let running = container.exec(["readlink", "/proc/1/exe"]).as_root().await?.success();
     let owner = container.exec(["dpkg-query", "-S", &running.text()]).await?.success();
     owner.stdout_matches(predicate::str::starts_with("s6:"));
@@ -78,7 +78,7 @@ async fn the_base_is_debian_trixie_with_debians_own_s6_and_the_account_hermes() 
 }
 
 #[docker_test]
-async fn programs_and_tools_are_where_the_contract_says() -> Result<()> {
+async fn programs_and_tools_have_their_documented_paths() -> Result<()> {
     let container = up().await?;
     container.exec(["sh", "-c", "command -v hermes"]).await?.success().stdout_is("/opt/hermes/bin/hermes");
     let path = container.exec(["printenv", "PATH"]).await?.success().text();
@@ -101,7 +101,7 @@ async fn programs_and_tools_are_where_the_contract_says() -> Result<()> {
     Ok(())
 }
 
-/// The processes `s6-svscan`, with their table for a message.
+/// Returns the processes `s6-svscan`, and a table of all processes for a message.
 async fn trees(container: &Container) -> Result<(Vec<Process>, String)> {
     let processes = container.processes().await?;
     let table = process_table(&processes);
@@ -109,7 +109,7 @@ async fn trees(container: &Container) -> Result<(Vec<Process>, String)> {
 }
 
 #[docker_test]
-async fn pid_1_is_s6_svscan_and_both_trees_hold_more_than_5000_profiles() -> Result<()> {
+async fn pid_1_is_s6_svscan_and_trees_hold_5000_profiles() -> Result<()> {
     let container = up().await?;
     container.exec(["cat", "/proc/1/comm"]).await?.success().stdout_is("s6-svscan");
     let (trees, table) = trees(&container).await?;
@@ -125,7 +125,7 @@ async fn pid_1_is_s6_svscan_and_both_trees_hold_more_than_5000_profiles() -> Res
         let at = tree.argv.iter().position(|word| word == "-C").with_context(|| table.clone())?;
         let most: u32 =
             tree.argv.get(at + 1).and_then(|number| number.parse().ok()).with_context(|| table.clone())?;
-        // A logged service takes two.
+        // A service with a logger takes two places.
         ensure!(most > 10_000, "services_max is {most}\n{table}");
         let limits =
             container.exec(["cat", &format!("/proc/{}/limits", tree.pid)]).as_root().await?.success();
@@ -142,14 +142,14 @@ async fn pid_1_is_s6_svscan_and_both_trees_hold_more_than_5000_profiles() -> Res
 }
 
 #[docker_test]
-async fn the_trees_belong_to_whom_they_are_for() -> Result<()> {
+async fn root_and_hermes_own_their_trees() -> Result<()> {
     let container = up().await?;
     let roots = container.file("/run/s6/scandir").await?.context("no /run/s6/scandir")?;
     ensure!((roots.uid, roots.gid) == (0, 0) && roots.mode & 0o022 == 0, "{roots:?}");
     let users = container.file("/run/service").await?.context("no /run/service")?;
     ensure!((users.owner.as_str(), users.group.as_str()) == ("hermes", "hermes"), "{users:?}");
     ensure!(users.mode & 0o002 == 0, "{users:?}");
-    // Nothing of root's in the tree of hermes, nothing of hermes's in root's.
+    // Each tree has only files of its own account.
     container
         .exec(["find", "/run/service", "!", "-user", "hermes", "-ls"])
         .as_root()
@@ -157,7 +157,7 @@ async fn the_trees_belong_to_whom_they_are_for() -> Result<()> {
         .success()
         .stdout_is("");
     container.exec(["find", "/run/s6", "!", "-user", "root", "-ls"]).as_root().await?.success().stdout_is("");
-    // The environment may hold secrets: for root and hermes, for nobody else.
+    // The environment may hold secrets. Only root and hermes can read it.
     container
         .exec(["cat", "/run/s6/container_environment/HERMES_HOME"])
         .await?
@@ -168,7 +168,7 @@ async fn the_trees_belong_to_whom_they_are_for() -> Result<()> {
 }
 
 #[docker_test]
-async fn hermes_drives_every_slot_of_its_own_tree_and_none_of_roots() -> Result<()> {
+async fn hermes_controls_only_the_slots_of_its_own_tree() -> Result<()> {
     let container = up().await?;
     let slot = "/run/service/main-hermes";
     let first = container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
@@ -184,7 +184,7 @@ async fn hermes_drives_every_slot_of_its_own_tree_and_none_of_roots() -> Result<
     ensure!(second.pid != first.pid, "{second} has never been down");
     container.exec(["/command/s6-svok", slot]).await?.success();
 
-    // A slot of its own, seen by the tree because hermes says so.
+    // A slot that hermes adds: its tree starts it after a rescan.
     let script = r"mkdir /run/service/.own && printf '#!/bin/sh\nexec sleep 1000\n' >/run/service/.own/run \
         && chmod 755 /run/service/.own/run && mv /run/service/.own /run/service/own \
         && /command/s6-svscanctl -a /run/service";
@@ -206,8 +206,8 @@ async fn hermes_drives_every_slot_of_its_own_tree_and_none_of_roots() -> Result<
 }
 
 #[docker_test]
-async fn no_process_of_roots_has_the_home_of_hermes() -> Result<()> {
-    // In the worst case: the operator sets HOME and keeps the environment for all.
+async fn no_process_of_root_has_the_home_of_hermes() -> Result<()> {
+    // The worst case: the operator sets HOME and keeps the environment for all processes.
     let image = ImageBuilder::new()
         .file("/etc/cont-init.d/50-home", 0o755, "#!/bin/sh\necho plain $HOME >>/tmp/homes\n")
         .file(
@@ -228,8 +228,7 @@ async fn no_process_of_roots_has_the_home_of_hermes() -> Result<()> {
         container.wait_until("main-hermes up", slot_up("main-hermes"), secs(10)).await?;
         let homes = container.exec(["cat", "/tmp/homes"]).await?.success();
         homes.stdout_matches(contains("plain ").and(contains("contenv ")).and(contains("/opt/data").not()));
-        // Not /init itself, and what it forks and does not exec: the kernel shows what the engine gave it, whatever it did with that
-        // since.
+        // Without /init and its forks: the kernel shows their first environment, which comes from the engine.
         let roots = container.processes().await?;
         let environs = roots.iter().filter(|process| {
             process.uid == 0 && !["init", "log-forwarder"].contains(&process.comm.as_str())
@@ -239,7 +238,7 @@ async fn no_process_of_roots_has_the_home_of_hermes() -> Result<()> {
         ensure!(environs.len() >= 2, "{}", process_table(&roots));
         let found =
             container.exec(["grep", "-lzx", "HOME=/opt/data"].map(str::to_owned).into_iter().chain(environs));
-        // 1: none of them has it.
+        // Exit code 1 of grep: no file matches.
         let found = found.as_root().await?.code(1);
         found.stdout_is("");
     }
@@ -248,7 +247,7 @@ async fn no_process_of_roots_has_the_home_of_hermes() -> Result<()> {
 
 #[docker_test]
 async fn the_health_check_of_the_image_finds_it_healthy() -> Result<()> {
-    // The image's own test, asked for sooner than every 30 s.
+    // The test of the image, with a shorter interval than its 30 s.
     let often = HealthConfig { interval: Some(200_000_000), ..HealthConfig::default() };
     let container = Container::builder().healthcheck(often).cmd(["sleep", "infinity"]).start_ready().await?;
     let healthy = async |container: &Container| {

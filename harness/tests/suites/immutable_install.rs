@@ -1,5 +1,5 @@
-//! The installation is root's for good: whatever `hermes` tries, and whichever IDs it has, nothing below `/opt/hermes` and
-//! nothing that root runs changes.
+//! The installation belongs to root. The account `hermes` cannot change `/opt/hermes` or the programs of root, whichever
+//! IDs it has.
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, docker_test};
@@ -8,10 +8,10 @@ use predicates::str::contains;
 
 use crate::support::driving::up;
 
-/// What root runs, or runs from.
+/// The places of the programs that root runs.
 const PLACES: [&str; 5] = ["/opt/hermes", "/init", "/command", "/usr/bin/tini", "/etc/s6-overlay"];
 
-/// Everything in those places: names, owners, modes, times, contents, and what is mounted.
+/// Prints a checksum of those places: names, owners, modes, times, contents and mounts.
 const SUM: &str = r#"{ find -L /opt/hermes /init /command /usr/bin/tini /etc/s6-overlay /etc/cont-init.d /etc/cont-finish.d \
         -printf '%p %y %U %G %m %s %T@ %n\n'
     find /opt/hermes /command -type l -printf '%p %l\n'
@@ -23,7 +23,7 @@ async fn sum(container: &Container) -> Result<String> {
     Ok(container.exec_sh(SUM).as_root().await?.success().text())
 }
 
-/// Each must fail: on a file, on the directory that holds it, on the directories above, and through another name.
+/// Commands that must fail. They target files, their directories, the directories above, and other names of the files.
 const ATTEMPTS: &[&str] = &[
     // Contents.
     "echo x >/opt/hermes/bin/hermes",
@@ -57,7 +57,7 @@ const ATTEMPTS: &[&str] = &[
     "ln -sfn /opt/data/own /opt/hermes/docker/main-wrapper.sh",
     "ln -f /opt/data/own /opt/hermes/LICENSE",
     "install -m 755 /opt/data/own /opt/hermes/bin/hermes",
-    // What stands above it.
+    // Directories above.
     "mv /opt/hermes /opt/data/",
     "mv /opt/hermes /opt/away",
     "mv /opt /away",
@@ -77,28 +77,28 @@ const ATTEMPTS: &[&str] = &[
     "chroot / touch /opt/hermes/new",
 ];
 
-/// Where a user may have name spaces of its own, these may succeed: in there, and nowhere else.
+/// Commands that may succeed in a name space of their own, if the kernel allows name spaces to users.
 const IN_A_NAME_SPACE: &[&str] = &[
     "unshare -Ur touch /opt/hermes/new",
     "unshare -Ur chown 0:0 /opt/hermes/LICENSE",
     "unshare -Urm sh -c 'mount -t tmpfs none /opt/hermes && touch /opt/hermes/new'",
     "unshare -Urm sh -c 'mount --bind /opt/data/own /opt/hermes/bin/hermes'",
     "unshare -Urm sh -c 'mount -o remount,rw,bind /opt/hermes'",
-    // A name of one's own for the file, where the kernel allows that; it is root's file all the same.
+    // A second name for the file, if the kernel allows that. The file still belongs to root.
     "ln /opt/hermes/LICENSE /tmp/license && echo x >>/tmp/license",
     "cd /opt/data && ln -s /opt/hermes hermes && touch hermes/new",
 ];
 
-/// Tries everything; nothing may have changed, whatever was said.
-async fn withstands(container: &Container, who: &str) -> Result<()> {
+/// Runs all commands, and checks that they changed nothing.
+async fn check_attempts_fail(container: &Container, who: &str) -> Result<()> {
     container.exec_sh("echo own >/opt/data/own 2>/dev/null || true").await?.success();
     let before = sum(container).await?;
-    // One command in the container, since each costs more than what it does.
+    // One exec runs all attempts: an exec takes longer than an attempt.
     let script =
         r#"for attempt; do if sh -c "$attempt" >/dev/null 2>&1; then echo "succeeded: $attempt"; fi; done"#;
     let output = container.exec([&["sh", "-c", script, "sh"], ATTEMPTS].concat()).await?.success();
     output.stdout_is("");
-    // What mv could not move it has copied.
+    // A failed mv leaves copies.
     let clean = "rm -rf /opt/data/hermes /tmp/license";
     container.exec_sh(clean).as_root().await?.success();
     container.exec([&["sh", "-c", script, "sh"], IN_A_NAME_SPACE].concat()).await?.success();
@@ -108,14 +108,14 @@ async fn withstands(container: &Container, who: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn whatever_hermes_tries_nothing_below_opt_hermes_changes() -> Result<()> {
+async fn no_command_of_hermes_changes_the_installation() -> Result<()> {
     let container = up().await?;
-    withstands(&container, "hermes").await?;
-    // Said as a user sees it.
+    check_attempts_fail(&container, "hermes").await?;
+    // The message that a user sees.
     for attempt in ["echo x >>/opt/hermes/bin/hermes", "touch /opt/hermes/new", "mv /opt/hermes /opt/data/"] {
         container.exec_sh(attempt).await?.failure().stderr_matches(contains("Permission denied"));
     }
-    // Nor does a boot give it more: what runs then finds everything as it was.
+    // A boot does not change the installation.
     let before = sum(&container).await?;
     container.restart().await?;
     container.ready().await?;
@@ -124,7 +124,7 @@ async fn whatever_hermes_tries_nothing_below_opt_hermes_changes() -> Result<()> 
 }
 
 #[docker_test]
-async fn hermes_can_write_nothing_that_root_runs_and_nothing_but_its_own() -> Result<()> {
+async fn hermes_can_write_only_its_own_files() -> Result<()> {
     let container = up().await?;
     let find = |rest: &[&str]| {
         let words = [&["find", "-L"][..], &PLACES, rest].concat();
@@ -133,13 +133,13 @@ async fn hermes_can_write_nothing_that_root_runs_and_nothing_but_its_own() -> Re
     let foreign = ["(", "!", "-user", "root", "-o", "-perm", "/022", ")", "-ls"];
     container.exec(find(&foreign)).as_root().await?.success().stdout_is("");
     container.exec(find(&["-writable"])).await?.success().stdout_is("");
-    // What can be renamed can be replaced: the directories above, too.
+    // A writable directory above would allow a replacement by rename.
     container
         .exec(["find", "/", "/opt", "/etc", "/usr", "/usr/bin", "-maxdepth", "0", "-writable"])
         .await?
         .success()
         .stdout_is("");
-    // And nothing else but what is hermes's own, or everybody's: the socket takes what loggers print.
+    // The search leaves out hermes's own and public places, and the socket that loggers write to.
     const FIND: &str = r"find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /var/tmp \
         -o -path /run/lock -o -path /run/s6/log-socket -o -path /run/service -o -path /opt/data \) -prune -o ! -type l -writable -print 2>/dev/null; true";
     container.exec_sh(FIND).await?.success().stdout_is("");
@@ -147,7 +147,7 @@ async fn hermes_can_write_nothing_that_root_runs_and_nothing_but_its_own() -> Re
 }
 
 #[docker_test]
-async fn no_ids_that_the_account_is_given_make_the_installation_its_own() -> Result<()> {
+async fn no_ids_of_the_account_make_the_installation_writable() -> Result<()> {
     let container = up().await?;
     for (uid, gid) in [(99, 100), (1, 1), (33, 0), (65534, 65534)] {
         let change = format!("groupmod -o -g {gid} hermes && usermod -o -u {uid} -g {gid} hermes");
@@ -155,7 +155,7 @@ async fn no_ids_that_the_account_is_given_make_the_installation_its_own() -> Res
         container.restart().await?;
         container.ready().await?;
         container.exec(["id", "-u"]).await?.success().stdout_is(&uid.to_string());
-        withstands(&container, &format!("UID {uid}, GID {gid}")).await?;
+        check_attempts_fail(&container, &format!("UID {uid}, GID {gid}")).await?;
         container
             .exec([&["find", "-L"][..], &PLACES, &["-writable"]].concat())
             .await?
@@ -166,14 +166,14 @@ async fn no_ids_that_the_account_is_given_make_the_installation_its_own() -> Res
 }
 
 #[docker_test]
-async fn the_stamps_say_how_it_was_installed_and_from_what() -> Result<()> {
+async fn the_stamps_name_the_install_method_and_the_revision() -> Result<()> {
     let container = up().await?;
     container.exec(["cat", "/opt/hermes/.install_method"]).await?.success().stdout_is("docker");
     container.exec(["cat", "/opt/hermes/LICENSE"]).await?.success().stdout_matches(contains("MIT License"));
     let version = container.exec(["hermes", "version", "--json"]).await?.success().stdout();
     let version: serde_json::Value = serde_json::from_str(&version)?;
     ensure!(version["install_method"] == "docker", "{version}");
-    // Only there when the build was told a revision.
+    // The stamp exists only if the build got a revision.
     if container.file("/opt/hermes/.hermes_build_sha").await?.is_some() {
         let sha = container.exec(["cat", "/opt/hermes/.hermes_build_sha"]).await?.success();
         sha.stdout_matches(predicate::str::is_match("^[0-9a-f]{7,64}(-dirty)?\n?$")?);

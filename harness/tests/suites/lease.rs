@@ -1,5 +1,5 @@
-//! Two containers on one volume: the first has it, the second starts no gateway and says whose it is, and takes over when the
-//! first is gone.
+//! Two containers on one volume. The first holds the lease. The second starts no gateway, names the holder, and takes
+//! over after the end of the first.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::support::driving::look;
 
 const GATEWAY: &str = "gateway-default";
 
-fn on(volume: &Volume, name: &str) -> ContainerBuilder {
+fn container_on(volume: &Volume, name: &str) -> ContainerBuilder {
     Container::builder().volume(volume, "/opt/data").hostname(name).cmd(["sleep", "infinity"])
 }
 
@@ -22,7 +22,7 @@ async fn lease(container: &Container) -> Result<Value> {
     Ok(serde_json::from_slice(&container.read_file("/opt/data/lease.json").await?)?)
 }
 
-async fn owner_is(container: &Container, owner: &str) -> Result<()> {
+async fn wait_for_owner(container: &Container, owner: &str) -> Result<()> {
     let is = async |container: &Container| {
         let lease = container.exec_sh("cat /opt/data/lease.json || true").await?.success().stdout();
         let held = lease.contains(&format!("\"owner\":\"{owner}\""));
@@ -31,19 +31,18 @@ async fn owner_is(container: &Container, owner: &str) -> Result<()> {
     Ok(container.wait_until(format!("{owner} has the volume"), is, secs(20)).await?)
 }
 
-/// A first container with its gateway up, and a second one beside it.
-async fn two(volume: &Volume) -> Result<(Container, Container)> {
-    let first = on(volume, "first").start_ready().await?;
+/// Starts a container with a running gateway, and a second container on the same volume.
+async fn start_two(volume: &Volume) -> Result<(Container, Container)> {
+    let first = container_on(volume, "first").start_ready().await?;
     first.exec(["hermes", "gateway", "start"]).await?.success();
-    let second = on(volume, "second").start_ready().await?;
+    let second = container_on(volume, "second").start_ready().await?;
     Ok((first, second))
 }
 
 #[docker_test]
-async fn the_second_container_starts_no_gateway_says_whose_the_volume_is_and_takes_over_at_the_end()
--> Result<()> {
+async fn the_second_container_waits_and_takes_over() -> Result<()> {
     let volume = Volume::new().await?;
-    let (first, second) = two(&volume).await?;
+    let (first, second) = start_two(&volume).await?;
     second.wait_until("its slot is down", slot_down(GATEWAY), secs(10)).await?;
     for order in ["start", "restart", "stop"] {
         let refused = second.exec(["hermes", "gateway", order]).await?.code(75);
@@ -62,10 +61,10 @@ async fn the_second_container_starts_no_gateway_says_whose_the_volume_is_and_tak
         ensure!(lease[field].is_string(), "no {field} in {lease}");
     }
 
-    // An orderly end: the volume is free at once, and what ran there runs here.
+    // An orderly end frees the volume at once, and the second container starts the same gateway.
     first.stop().await?;
     second.wait_until("the second serves", slot_ready(GATEWAY), secs(15)).await?;
-    owner_is(&second, "second").await?;
+    wait_for_owner(&second, "second").await?;
     first.start().await?;
     first.ready().await?;
     first.wait_until("the first is the second now", slot_down(GATEWAY), secs(10)).await?;
@@ -75,7 +74,7 @@ async fn the_second_container_starts_no_gateway_says_whose_the_volume_is_and_tak
 #[docker_test]
 async fn gateway_run_waits_for_the_volume_of_another_container() -> Result<()> {
     let volume = Volume::new().await?;
-    let first = on(&volume, "first").start_ready().await?;
+    let first = container_on(&volume, "first").start_ready().await?;
     let second = Container::builder().volume(&volume, "/opt/data").hostname("second").cmd(["gateway", "run"]);
     let second = second.start_ready().await?;
     let says = async |container: &Container| {
@@ -92,27 +91,27 @@ async fn gateway_run_waits_for_the_volume_of_another_container() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_holder_that_was_killed_is_no_obstacle_to_itself_or_to_another() -> Result<()> {
+async fn a_killed_holder_does_not_block_the_volume() -> Result<()> {
     let volume = Volume::new().await?;
-    let (first, second) = two(&volume).await?;
+    let (first, second) = start_two(&volume).await?;
     first.kill("KILL").await?;
     first.wait_exit(secs(10)).await?;
-    // On one machine nobody waits for a heartbeat to get old: the kernel knows.
+    // On one machine the kernel frees the lock, so that the second container need not wait for the heartbeat.
     second.wait_until("the second serves", slot_ready(GATEWAY), secs(15)).await?;
     second.kill("KILL").await?;
     second.wait_exit(secs(10)).await?;
     second.start().await?;
     second.ready().await?;
     second.wait_until("it serves again", slot_ready(GATEWAY), secs(10)).await?;
-    owner_is(&second, "second").await
+    wait_for_owner(&second, "second").await
 }
 
 #[docker_test]
-async fn a_holder_that_stands_still_keeps_the_volume() -> Result<()> {
+async fn a_paused_holder_keeps_the_volume() -> Result<()> {
     let volume = Volume::new().await?;
-    let (first, second) = two(&volume).await?;
+    let (first, second) = start_two(&volume).await?;
     first.pause().await?;
-    // Its lease says 30 seconds; shortened, so that only its lock speaks for it.
+    // The lease of 30 seconds is shortened, so that only the lock shows that the holder lives.
     let shorten = r#"sed 's/"ttl_seconds":30/"ttl_seconds":1/' /opt/data/lease.json >/opt/data/l && mv /opt/data/l /opt/data/lease.json"#;
     second.exec_sh(shorten).await?.success();
     let began = Instant::now();
@@ -126,22 +125,22 @@ async fn a_holder_that_stands_still_keeps_the_volume() -> Result<()> {
     Ok(())
 }
 
-/// A lease of a container on another machine, with a clock that is off by centuries.
-fn of_another_machine(beat: u32, ttl: u32) -> String {
+/// Returns a lease of a container on another machine, whose clock is centuries ahead.
+fn foreign_lease(beat: u32, ttl: u32) -> String {
     format!(
         r#"{{"owner":"elsewhere","host":"00000000-1111-2222-3333-444444444444","instance":"x","beat":{beat},"heartbeat":"2999-01-01T00:00:00Z","ttl_seconds":{ttl}}}"#
     )
 }
 
 #[docker_test]
-async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_clock_says() -> Result<()> {
+async fn a_remote_holder_without_heartbeats_loses_the_volume() -> Result<()> {
     const TTL: u32 = 6;
     let volume = Volume::new().await?;
-    let made = on(&volume, "here").start_ready().await?;
+    let made = container_on(&volume, "here").start_ready().await?;
     made.exec(["hermes", "gateway", "start"]).await?.success();
     made.remove().await?;
-    let plant = format!("printf '%s' '{}' >/opt/data/lease.json", of_another_machine(1, TTL));
-    let here = on(&volume, "here")
+    let plant = format!("printf '%s' '{}' >/opt/data/lease.json", foreign_lease(1, TTL));
+    let here = container_on(&volume, "here")
         .file(
             "/etc/cont-init.d/01-plant",
             0o755,
@@ -150,8 +149,8 @@ async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_
         .start_ready()
         .await?;
     here.wait_until("it starts nothing", slot_down(GATEWAY), secs(10)).await?;
-    // The other beats for longer than its lease holds: it lives. In the container, since the way into it may take longer
-    // than a beat may.
+    // The other holder sends heartbeats for longer than its lease lasts. The loop runs in the container, since an exec
+    // may take longer than the time between two heartbeats.
     let beats = format!(
         r#"for beat in $(seq 2 20); do
             printf '%s' '{}' | sed "s/\"beat\":1,/\"beat\":$beat,/" >/opt/data/beat && mv /opt/data/beat /opt/data/lease.json
@@ -159,7 +158,7 @@ async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_
             up=$(/command/s6-svstat -o up /run/service/{GATEWAY}); [ "$up" = false ] || exit
             [ "$beat" = 20 ] || sleep 0.5
         done"#,
-        of_another_machine(1, TTL)
+        foreign_lease(1, TTL)
     );
     let beaten = here.exec_sh(&beats).deadline(secs(60)).await?.success();
     let beats: Vec<SystemTime> =
@@ -174,16 +173,16 @@ async fn a_holder_on_another_machine_is_dead_when_it_beats_no_more_whatever_its_
         waited >= Duration::from_secs(u64::from(TTL) - 1),
         "taken over after {waited:?}, within its lease"
     );
-    owner_is(&here, "here").await
+    wait_for_owner(&here, "here").await
 }
 
-/// When the gateway was ready after this moment, by its log: how long this test takes to look is not its affair.
+/// Returns the time in the gateway's log at which it was ready after this moment. The delay of the test does not count.
 async fn ready_after(container: &Container, moment: SystemTime) -> Result<SystemTime> {
     let ready = async |container: &Container| {
         let log = look(container, "cat /opt/data/logs/gateways/default/current").await?;
         let lines = log.lines().filter(|line| line.contains("is ready"));
         let mut times = lines.filter_map(|line| humantime::parse_rfc3339_weak(line.split_once("  ")?.0).ok());
-        // There may be lines of the life that the volume had before.
+        // The log may have lines of an earlier container.
         let time = times.rfind(|time| *time > moment);
         Ok(Look::from_option(time, || log))
     };
@@ -191,14 +190,14 @@ async fn ready_after(container: &Container, moment: SystemTime) -> Result<System
 }
 
 #[docker_test]
-async fn a_damaged_lease_is_told_and_a_damaged_lock_keeps_no_gateway_down() -> Result<()> {
+async fn a_damaged_lease_blocks_and_a_damaged_lock_does_not() -> Result<()> {
     let volume = Volume::new().await?;
-    let made = on(&volume, "here").start_ready().await?;
+    let made = container_on(&volume, "here").start_ready().await?;
     made.exec(["hermes", "gateway", "start"]).await?.success();
     made.remove().await?;
     let boot = async |plant: &str| {
         let script = format!("#!/bin/sh\ncd /opt/data; rm -rf lease.*; {plant}\n");
-        on(&volume, "here").file("/etc/cont-init.d/01-plant", 0o755, script).start_ready().await
+        container_on(&volume, "here").file("/etc/cont-init.d/01-plant", 0o755, script).start_ready().await
     };
     let container = boot("echo '{' >lease.json").await?;
     container.wait_until("it waits", slot_down(GATEWAY), secs(10)).await?;

@@ -1,8 +1,9 @@
-//! Volumes that can do less than a local disk: no Unix sockets, no locks, no owners, files and profiles that are mounts of their own.
+//! Volumes with fewer abilities than a local disk: no Unix sockets, locks or owners; files and profiles that are mounts
+//! of their own.
 
 mod fuse;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use hermes_harness::probe::{log_says, slot_ready};
 use hermes_harness::{Container, docker_test, secs};
 
@@ -12,7 +13,7 @@ use crate::support::setting_up::idle;
 use self::fuse::Limited;
 
 /// Starts a container on a limited file system, with a running gateway of the profile `coder`.
-async fn up_on(limited: &Limited) -> Result<Container> {
+async fn start_on(limited: &Limited) -> Result<Container> {
     let container = idle().bind(limited.path(), "/opt/data").start_ready().await?;
     hermes(&container, "profile create coder").await?.success();
     hermes(&container, "-p coder gateway start").await?.success();
@@ -20,8 +21,8 @@ async fn up_on(limited: &Limited) -> Result<Container> {
     Ok(container)
 }
 
-/// The boot and `hermes doctor` name what is missing, and doctor finds nothing broken.
-async fn is_told(container: &Container, missing: &str) -> Result<()> {
+/// Checks that the boot and `hermes doctor` name the missing ability, and that doctor reports nothing as broken.
+async fn check_reported(container: &Container, missing: &str) -> Result<()> {
     let words = format!("the file system of /opt/data has no {missing}");
     container.wait_until("the boot names it", log_says(&words), secs(10)).await?;
     let log = container.log().await?;
@@ -33,15 +34,15 @@ async fn is_told(container: &Container, missing: &str) -> Result<()> {
     Ok(())
 }
 
-/// The lines of the gateway are in the container's log, where its own logger cannot work.
-async fn is_logged(container: &Container) -> Result<()> {
+/// Checks that the gateway's lines are in the container's log, since its own logger cannot work.
+async fn check_log(container: &Container) -> Result<()> {
     let log = container.log().await?;
     ensure!(log.contains("gateway 'coder' is ready") && !log.contains("s6-log: fatal"), "{log}");
     Ok(())
 }
 
-/// The socket that `hermes` names answers.
-async fn socket_answers(container: &Container, expected: &str) -> Result<()> {
+/// Checks that `hermes` names this socket and that it answers.
+async fn check_socket(container: &Container, expected: &str) -> Result<()> {
     let named = status(container, "coder").await?["socket"].clone();
     ensure!(named == expected, "the socket is said to be {named}");
     let answer = container.http_get_socket(expected, "/health", &[]).await?;
@@ -52,36 +53,37 @@ async fn socket_answers(container: &Container, expected: &str) -> Result<()> {
 }
 
 #[docker_test]
-async fn without_sockets_on_the_volume_gateways_serve_in_their_slots() -> Result<()> {
-    for words in ["sock", "sock,sockopnot", "sock,chmod"] {
-        let limited = Limited::lacking(words).await?;
-        let container = up_on(&limited).await.context(words)?;
-        is_told(&container, "Unix sockets").await.context(words)?;
-        let socket = "/run/service/gateway-coder/gateway.sock";
-        socket_answers(&container, socket).await.context(words)?;
-        container.restart().await?;
-        container.ready().await?;
-        container.wait_until("coder is ready again", slot_ready("gateway-coder"), secs(10)).await?;
-        socket_answers(&container, socket).await.context(words)?;
-        hermes(&container, "-p coder gateway stop").await?.success();
-        ensure!(container.file(socket).await?.is_none(), "the socket is left");
-        hermes(&container, "profile delete coder --yes").await?.success();
-        container.remove().await?;
-    }
+#[case::not_permitted("sock")]
+#[case::not_supported("sock,sockopnot")]
+#[case::without_chmod("sock,chmod")]
+async fn without_sockets_on_the_volume_gateways_serve_in_their_slots(#[case] words: &str) -> Result<()> {
+    let limited = Limited::lacking(words).await?;
+    let container = start_on(&limited).await?;
+    check_reported(&container, "Unix sockets").await?;
+    let socket = "/run/service/gateway-coder/gateway.sock";
+    check_socket(&container, socket).await?;
+    container.restart().await?;
+    container.ready().await?;
+    container.wait_until("coder is ready again", slot_ready("gateway-coder"), secs(10)).await?;
+    check_socket(&container, socket).await?;
+    hermes(&container, "-p coder gateway stop").await?.success();
+    ensure!(container.file(socket).await?.is_none(), "the socket is left");
+    hermes(&container, "profile delete coder --yes").await?.success();
+    container.remove().await?;
     Ok(())
 }
 
 #[docker_test]
 async fn without_locks_processes_of_one_container_still_take_turns() -> Result<()> {
     let limited = Limited::lacking("flock").await?;
-    let container = up_on(&limited).await?;
-    is_told(&container, "file locks").await?;
-    is_logged(&container).await?;
-    // A gateway keeps another of its profile from running.
+    let container = start_on(&limited).await?;
+    check_reported(&container, "file locks").await?;
+    check_log(&container).await?;
+    // A gateway prevents a second gateway of its profile.
     let second = hermes(&container, "-p coder gateway run --no-supervise").await?.code(75);
     ensure!(second.stderr().contains("another gateway of the profile 'coder' runs"), "{}", second.stderr());
     hermes(&container, "-p coder gateway stop").await?.success();
-    // Changes at the same time lose none of each other's.
+    // Concurrent changes keep each other's values.
     let change = "for number in $(seq 20); do hermes config set gateway.restart.note$number $number & done; wait; hermes config list";
     let listed = container.exec_sh(change).deadline(secs(40)).await?.success().stdout();
     for number in 1..=20 {
@@ -95,12 +97,12 @@ async fn without_locks_processes_of_one_container_still_take_turns() -> Result<(
 }
 
 #[docker_test]
-async fn without_changes_of_owner_no_hint_names_what_is_refused() -> Result<()> {
+async fn without_changes_of_owner_no_hint_suggests_one() -> Result<()> {
     let limited = Limited::lacking("chown").await?;
-    // Root's, and writable for all: desktop mounts look like that.
+    // A directory of root that all can write, as a desktop mount.
     std::fs::set_permissions(limited.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
-    let container = up_on(&limited).await?;
-    is_told(&container, "change of owners").await?;
+    let container = start_on(&limited).await?;
+    check_reported(&container, "change of owners").await?;
     let log = container.log().await?;
     ensure!(log.contains("Operation not permitted") && !log.contains("PUID=0"), "{log}");
     let doctor = hermes(&container, "doctor").await?.success().stdout();
@@ -111,10 +113,10 @@ async fn without_changes_of_owner_no_hint_names_what_is_refused() -> Result<()> 
 #[docker_test]
 async fn without_fsync_and_permissions_everything_else_works() -> Result<()> {
     let limited = Limited::lacking("fsync,chmod,link,symlink").await?;
-    let container = up_on(&limited).await?;
-    is_told(&container, "change of permissions").await?;
-    is_told(&container, "fsync").await?;
-    is_logged(&container).await?;
+    let container = start_on(&limited).await?;
+    check_reported(&container, "change of permissions").await?;
+    check_reported(&container, "fsync").await?;
+    check_log(&container).await?;
     hermes(&container, "config set model.default some-model").await?.success();
     hermes(&container, "config get model.default").await?.success().stdout_is("some-model");
     hermes(&container, "profile rename coder builder").await?.success();

@@ -1,4 +1,4 @@
-//! The container's environment: stored for services and scripts, byte for byte, and kept from others.
+//! The stored environment of the container: services and scripts get it byte for byte, other accounts cannot read it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use predicates::str::contains;
 
 use crate::support::own_services::OwnServices;
 
-/// Values that a careless quoting would change.
+/// Variables whose values need exact quoting.
 const ODD: [(&str, &str); 7] = [
     ("EMPTY", ""),
     ("NEWLINES", "\nfirst\n\nlast\n\n"),
@@ -19,8 +19,8 @@ const ODD: [(&str, &str); 7] = [
     ("EQUALS", "a=b=c"),
 ];
 
-/// Writes its environment to a file of its name below `/opt/data`, whole, and stays.
-fn tells_environment(interpreter: &str, name: &str) -> String {
+/// Returns a program that writes its environment to a file below `/opt/data`. As a service it runs on.
+fn reporter(interpreter: &str, name: &str) -> String {
     format!(
         "#!{interpreter}\numask 022; env -0 >/opt/data/{name}.new && mv /opt/data/{name}.new /opt/data/{name}\n\
          [ \"$0\" = ./run ] && exec sleep infinity; true\n"
@@ -31,12 +31,12 @@ fn with_odd_variables() -> ContainerBuilder {
     ODD.iter().fold(Container::builder(), |builder, (name, value)| builder.env(name, value))
 }
 
-/// A script, and a service in each tree, all of which tell their environment.
-fn with_tellers(builder: ContainerBuilder, interpreter: &str) -> ContainerBuilder {
+/// Adds a script, a service in each tree, and a command. Each of them writes its environment to a file.
+fn with_reporters(builder: ContainerBuilder, interpreter: &str) -> ContainerBuilder {
     builder
-        .init_script("50-tell", &tells_environment(interpreter, "script"))
-        .user_service("teller", &tells_environment(interpreter, "of-hermes"))
-        .system_service("system-teller", &tells_environment(interpreter, "of-root"))
+        .init_script("50-tell", &reporter(interpreter, "script"))
+        .user_service("teller", &reporter(interpreter, "of-hermes"))
+        .system_service("system-teller", &reporter(interpreter, "of-root"))
         .cmd([
             "sh",
             "-c",
@@ -46,7 +46,7 @@ fn with_tellers(builder: ContainerBuilder, interpreter: &str) -> ContainerBuilde
 
 type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 
-async fn told(container: &Container, name: &str) -> Result<Variables> {
+async fn reported_variables(container: &Container, name: &str) -> Result<Variables> {
     let path = format!("/opt/data/{name}");
     let written = async |container: &Container| {
         let seen = container.file(&path).await?;
@@ -66,12 +66,12 @@ fn value<'v>(variables: &'v Variables, name: &str) -> Option<&'v [u8]> {
 }
 
 #[docker_test]
-async fn with_contenv_gives_every_variable_byte_for_byte_in_both_trees_and_in_scripts() -> Result<()> {
+async fn with_contenv_gives_every_variable_byte_for_byte() -> Result<()> {
     let writes_bytes = "#!/bin/sh\nprintf 'a\\377\\001\\n\\n' >/run/s6/container_environment/BYTES\n";
-    let builder = with_tellers(with_odd_variables(), "/command/with-contenv sh");
+    let builder = with_reporters(with_odd_variables(), "/command/with-contenv sh");
     let container = builder.init_script("10-bytes", writes_bytes).start_ready().await?;
     for name in ["script", "of-hermes", "of-root", "command"] {
-        let variables = told(&container, name).await?;
+        let variables = reported_variables(&container, name).await?;
         for (odd, expected) in ODD {
             let seen = value(&variables, odd).map(String::from_utf8_lossy);
             ensure!(seen.as_deref() == Some(expected), "{name} has {odd}={seen:?}, expected {expected:?}");
@@ -79,51 +79,51 @@ async fn with_contenv_gives_every_variable_byte_for_byte_in_both_trees_and_in_sc
         let bytes = value(&variables, "BYTES");
         ensure!(bytes == Some(b"a\xff\x01\n\n"), "{name} has BYTES={bytes:?}");
     }
-    let home = value(&told(&container, "of-hermes").await?, "HOME").map(<[u8]>::to_vec);
+    let home = value(&reported_variables(&container, "of-hermes").await?, "HOME").map(<[u8]>::to_vec);
     ensure!(home.as_deref() == Some(b"/opt/data"), "the service of hermes has HOME={home:?}");
     Ok(())
 }
 
 #[docker_test]
-async fn without_with_contenv_only_s6_keep_env_gives_the_variables() -> Result<()> {
-    for (setting, kept) in [(None, false), (Some("1"), true)] {
-        let builder = with_tellers(with_odd_variables(), "/bin/sh");
-        let builder = match setting {
-            Some(setting) => builder.env("S6_KEEP_ENV", setting),
-            None => builder,
-        };
-        let container = builder.start_ready().await?;
-        for name in ["script", "of-hermes", "of-root"] {
-            let variables = told(&container, name).await?;
-            for (odd, expected) in ODD {
-                let seen = value(&variables, odd).map(String::from_utf8_lossy);
-                let expected = kept.then_some(expected);
-                ensure!(
-                    seen.as_deref() == expected,
-                    "S6_KEEP_ENV {setting:?}: {name} has {odd}={seen:?}, expected {expected:?}"
-                );
-            }
-            ensure!(value(&variables, "PATH").is_some_and(|path| !path.is_empty()), "{name} has no PATH");
+#[case::by_default(None, false)]
+#[case::with_s6_keep_env(Some("1"), true)]
+async fn without_with_contenv_only_s6_keep_env_gives_the_variables(
+    #[case] setting: Option<&str>,
+    #[case] kept: bool,
+) -> Result<()> {
+    let builder = with_reporters(with_odd_variables(), "/bin/sh");
+    let builder = match setting {
+        Some(setting) => builder.env("S6_KEEP_ENV", setting),
+        None => builder,
+    };
+    let container = builder.start_ready().await?;
+    for name in ["script", "of-hermes", "of-root"] {
+        let variables = reported_variables(&container, name).await?;
+        for (odd, expected) in ODD {
+            let seen = value(&variables, odd).map(String::from_utf8_lossy);
+            let expected = kept.then_some(expected);
+            ensure!(seen.as_deref() == expected, "{name} has {odd}={seen:?}, expected {expected:?}");
         }
-        let command = told(&container, "command").await?;
-        ensure!(value(&command, "SPACES") == Some(b"  two  words  "), "the command always has them");
+        ensure!(value(&variables, "PATH").is_some_and(|path| !path.is_empty()), "{name} has no PATH");
     }
+    let command = reported_variables(&container, "command").await?;
+    ensure!(value(&command, "SPACES") == Some(b"  two  words  "), "the command always has them");
     Ok(())
 }
 
 #[docker_test]
-async fn what_a_script_changes_in_the_stored_environment_reaches_services_and_command() -> Result<()> {
+async fn environment_changes_of_a_script_reach_services_and_command() -> Result<()> {
     let changes = "#!/bin/sh\ncd /run/s6/container_environment || exit 1\n\
         printf added >ADDED; printf 'changed\\n' >CHANGED; rm REMOVED\n";
     let builder =
         Container::builder().env("CHANGED", "before").env("REMOVED", "before").env("KEPT", "before");
-    let container = with_tellers(builder, "/command/with-contenv sh")
+    let container = with_reporters(builder, "/command/with-contenv sh")
         .init_script("10-change", changes)
         .start_ready()
         .await?;
-    // The script that tells runs later than the one that changes.
+    // The script that reports its environment runs after the script that changes it.
     for name in ["script", "of-hermes", "of-root", "command"] {
-        let variables = told(&container, name).await?;
+        let variables = reported_variables(&container, name).await?;
         for (variable, expected) in [
             ("ADDED", Some("added")),
             ("CHANGED", Some("changed\n")),
@@ -146,7 +146,7 @@ async fn the_stored_environment_is_for_root_and_hermes_only() -> Result<()> {
     container.exec(["cat", file]).as_root().await?.success().stdout_is("s3cret\nsecond line");
     container.exec(["cat", file]).user("1234:1234").await?.failure();
     container.exec(["ls", "/run/s6/container_environment"]).user("1234:1234").await?.failure();
-    // Readable is not writable: what root's services get is root's to say.
+    // hermes can read the file but not write it: root's services use it.
     container.exec_sh(&format!("echo x >{file}")).await?.failure();
     container.exec_sh("echo x >/run/s6/container_environment/NEW").await?.failure();
     container.exec(["rm", "-f", file]).await?.failure();
@@ -178,34 +178,31 @@ async fn with_contenv_works_for_docker_exec_and_by_name() -> Result<()> {
 }
 
 #[docker_test]
-async fn no_process_of_roots_looks_for_programs_where_hermes_can_write() -> Result<()> {
-    for keep in ["0", "1"] {
-        let builder = Container::builder()
-            .env("S6_KEEP_ENV", keep)
-            .env("PATH", "/opt/data/bin:relative::/tmp/bin:/opt/hermes/bin:/usr/local/bin:/usr/bin:/bin")
-            .init_script(
-                "10-trap",
-                "#!/bin/sh\nmkdir -p /opt/data/bin /tmp/bin && chown hermes /opt/data/bin /tmp/bin\n",
-            );
-        let container = with_tellers(builder, "/command/with-contenv sh").start_ready().await?;
-        for name in ["script", "of-root"] {
-            let variables = told(&container, name).await?;
-            let path = value(&variables, "PATH").map(String::from_utf8_lossy).context("there is a PATH")?;
-            for directory in path.split(':') {
-                let taken = directory.starts_with('/')
-                    && !["/opt/data", "/tmp"].iter().any(|bad| directory.starts_with(bad));
-                ensure!(taken, "S6_KEEP_ENV={keep}: {name} has PATH={path}");
-                let writes = container.exec(["test", "-w", directory]).await?.either_way();
-                ensure!(
-                    writes.exit_code() != 0,
-                    "S6_KEEP_ENV={keep}: hermes can write {directory}, in PATH={path}"
-                );
-            }
+#[case::without_s6_keep_env("0")]
+#[case::with_s6_keep_env("1")]
+async fn the_path_of_root_has_no_directory_of_hermes(#[case] keep: &str) -> Result<()> {
+    let builder = Container::builder()
+        .env("S6_KEEP_ENV", keep)
+        .env("PATH", "/opt/data/bin:relative::/tmp/bin:/opt/hermes/bin:/usr/local/bin:/usr/bin:/bin")
+        .init_script(
+            "10-trap",
+            "#!/bin/sh\nmkdir -p /opt/data/bin /tmp/bin && chown hermes /opt/data/bin /tmp/bin\n",
+        );
+    let container = with_reporters(builder, "/command/with-contenv sh").start_ready().await?;
+    for name in ["script", "of-root"] {
+        let variables = reported_variables(&container, name).await?;
+        let path = value(&variables, "PATH").map(String::from_utf8_lossy).context("there is a PATH")?;
+        for directory in path.split(':') {
+            let taken = directory.starts_with('/')
+                && !["/opt/data", "/tmp"].iter().any(|bad| directory.starts_with(bad));
+            ensure!(taken, "{name} has PATH={path}");
+            let writes = container.exec(["test", "-w", directory]).await?.either_way();
+            ensure!(writes.exit_code() != 0, "hermes can write {directory}, in PATH={path}");
         }
-        // The account's own is as the operator said.
-        let command = told(&container, "command").await?;
-        let path = value(&command, "PATH").map(String::from_utf8_lossy).context("there is a PATH")?;
-        ensure!(path.starts_with("/opt/data/bin:relative::/tmp/bin:"), "the command has PATH={path}");
     }
+    // The account's own processes have the PATH of the operator.
+    let command = reported_variables(&container, "command").await?;
+    let path = value(&command, "PATH").map(String::from_utf8_lossy).context("there is a PATH")?;
+    ensure!(path.starts_with("/opt/data/bin:relative::/tmp/bin:"), "the command has PATH={path}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Where the time of a boot went: `/run/s6/boot.json` and `hermes boot`.
+//! The record of a boot's phases and their times: `/run/s6/boot.json` and `hermes boot`.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::sample_image::planted;
 use crate::support::own_services::OwnServices;
 
 #[docker_test]
-async fn the_record_of_a_boot_has_each_phase_script_and_service_with_its_time() -> Result<()> {
+async fn the_boot_record_has_the_time_of_each_phase() -> Result<()> {
     let container = planted()
         .init_script("60-takes-300-ms", "#!/bin/sh\nsleep 0.3\n")
         .init_script("70-fails", "#!/bin/sh\nexit 7\n")
@@ -34,7 +34,7 @@ async fn the_record_of_a_boot_has_each_phase_script_and_service_with_its_time() 
     for name in ["service database", "service migrate", "service web", "service report"] {
         phase(name)?;
     }
-    // database says after half a second that it is ready.
+    // The service database is ready half a second after its start.
     let database = phase("service database")?;
     ensure!(database.duration_us >= 500_000, "{database:?}");
     let top: Vec<_> = boot.phases.iter().filter(|phase| phase.parent.is_none()).collect();
@@ -52,7 +52,7 @@ async fn the_record_of_a_boot_has_each_phase_script_and_service_with_its_time() 
 }
 
 #[docker_test]
-async fn hermes_boot_shows_the_record_as_a_table_as_it_is_and_as_a_picture() -> Result<()> {
+async fn hermes_boot_shows_the_record_in_three_formats() -> Result<()> {
     let builder = Container::builder()
         .init_script("10-<odd> & \"name\"", "#!/bin/sh\nexit 7\n")
         .init_script("20-fine", "#!/bin/sh\nsleep 0.2\n");

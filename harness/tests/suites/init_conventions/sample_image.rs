@@ -1,8 +1,8 @@
-//! The image of somebody who builds on ours: services of both trees, oneshots, bundles, a logger, scripts.
+//! The image of an author who builds on ours: services of both trees, oneshots, bundles, a logger, scripts.
 //!
-//! Its parts print what they do on the container's standard output, which is one pipe: the order of the lines is the
-//! order of the events. But what `web` prints goes through its logger, which may be late: by a file `database` sees that it
-//! is down.
+//! Its parts print their events on the container's standard output, which is one pipe. So the order of the lines is the
+//! order of the events. The output of `web` goes through its logger, which may be late. Therefore `web` also writes a
+//! file, by which `database` sees that `web` is down.
 
 use anyhow::Result;
 use hermes_harness::{Container, ContainerBuilder, DerivedImage, ImageBuilder};
@@ -13,10 +13,10 @@ const SCRIPT: &str = "#!/bin/sh\necho 'own script: runs'\n";
 
 const FINISH_SCRIPT: &str = "#!/bin/sh\necho 'own finish: runs'\n";
 
-/// Tells what it is called, and as whom: `oneshot NAME WORD`.
+/// Prints its name, a word and its account: `oneshot NAME WORD`.
 const ONESHOT: &str = "#!/bin/sh\nprintf '%s: %s as %s\\n' \"$1\" \"$2\" \"$(id -un)\"\n";
 
-/// Ready half a second after its start, which it says on descriptor 3.
+/// Reports on descriptor 3 that it is ready, half a second after its start.
 const DATABASE: &str = "#!/command/with-contenv sh\n\
     echo 'database: begins'\n\
     sleep infinity & child=$!\n\
@@ -24,7 +24,7 @@ const DATABASE: &str = "#!/command/with-contenv sh\n\
     sleep 0.5; echo 'database: ready'; echo >&3\n\
     wait\n";
 
-/// Reads a file beside its `run`; what it prints goes to its logger.
+/// Reads a file beside its `run`, and prints to its logger.
 const WEB: &str = "#!/bin/sh\n\
     echo up >/opt/data/web\n\
     sleep infinity & child=$!\n\
@@ -35,7 +35,7 @@ const WEB: &str = "#!/bin/sh\n\
 const WEB_LOGGER: &str =
     "#!/bin/sh\nwhile read -r line; do printf 'logged by %s: %s\\n' \"$(id -un)\" \"$line\"; done\n";
 
-/// Called with how the service ended.
+/// Records its arguments, which describe the end of the service.
 const WEB_FINISH: &str =
     "#!/bin/sh\nprintf 'web: finish %s %s %s\\n' \"$1\" \"$2\" \"$3\" >>/opt/data/finished\n";
 
@@ -45,9 +45,9 @@ const CLOCK: &str = "#!/bin/sh\n\
     trap 'kill $child; echo \"clock: down\"; exit 0' TERM\n\
     wait\n";
 
-/// Its definitions: path, mode, content.
+/// The definitions of the services: path, mode, content.
 const SERVICES: [(&str, u32, &str); 35] = [
-    // root's: clock, after its oneshot.
+    // The services of root: clock, after its oneshot.
     ("system/type", 0o644, "bundle\n"),
     ("system/contents.d/clock", 0o644, ""),
     ("set-clock/type", 0o644, "oneshot\n"),
@@ -55,7 +55,7 @@ const SERVICES: [(&str, u32, &str); 35] = [
     ("clock/type", 0o644, "longrun\n"),
     ("clock/run", 0o755, CLOCK),
     ("clock/dependencies.d/set-clock", 0o644, ""),
-    // The account's: migrate, then database, then web, then report; by way of a bundle.
+    // The services of the account, in a bundle: migrate, then database, then web, then report.
     ("user/contents.d/application", 0o644, ""),
     ("application/type", 0o644, "bundle\n"),
     ("application/contents.d/web", 0o644, ""),
@@ -83,16 +83,16 @@ const SERVICES: [(&str, u32, &str); 35] = [
     ("report/up", 0o644, "oneshot report up\n"),
     ("report/down", 0o644, "oneshot report down\n"),
     ("report/dependencies.d/web", 0o644, ""),
-    // There, but not to be started.
+    // A service that is defined but not started.
     ("spare/type", 0o644, "longrun\n"),
     ("spare/run", 0o755, "#!/bin/sh\necho 'spare: up'\nexec sleep infinity\n"),
     ("spare/down", 0o644, ""),
-    // Of no bundle that anybody starts.
+    // A service in no started bundle.
     ("unused/type", 0o644, "longrun\n"),
     ("unused/run", 0o755, "#!/bin/sh\necho 'unused: up'\nexec sleep infinity\n"),
 ];
 
-/// The image, built from ours.
+/// Builds the image from ours.
 pub(super) async fn sample_image() -> Result<DerivedImage> {
     let scripts = ImageBuilder::new()
         .file("/usr/local/bin/oneshot", 0o755, ONESHOT)
@@ -104,7 +104,7 @@ pub(super) async fn sample_image() -> Result<DerivedImage> {
     Ok(image.build().await?)
 }
 
-/// A container with the same in it: cheaper, where it does not matter how it got there.
+/// Returns a container with the same files. It starts sooner than a derived image.
 pub(super) fn planted() -> ContainerBuilder {
     let scripts = Container::builder()
         .file("/usr/local/bin/oneshot", 0o755, ONESHOT)

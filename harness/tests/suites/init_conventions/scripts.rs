@@ -1,29 +1,28 @@
-//! `cont-init.d` and `cont-finish.d`: their order, and files in them that cannot be run.
+//! `cont-init.d` and `cont-finish.d`: the order of the scripts, and files that cannot run.
 
 use anyhow::{Result, ensure};
-use futures_util::future::try_join_all;
 use hermes_harness::{Container, docker_test};
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, is_empty};
 
 use crate::support::own_services::{OwnServices, POLITE};
 
-fn says(what: &str) -> String {
+fn printing_script(what: &str) -> String {
     format!("#!/bin/sh\nprintf '%s as %s in %s\\n' {what} \"$(id -un)\" \"$PWD\"\n")
 }
 
 #[docker_test]
-async fn scripts_run_one_after_the_other_as_root_in_the_order_of_their_names() -> Result<()> {
+async fn scripts_run_as_root_in_the_order_of_their_names() -> Result<()> {
     let slow = "#!/bin/sh\nsleep 0.3; echo '10-b as root in /'\n";
     let output = Container::builder()
-        .init_script("20", &says("20"))
+        .init_script("20", &printing_script("20"))
         .init_script("10-b", slow)
-        .init_script("10-B", &says("10-B"))
-        .init_script("9-last", &says("9-last"))
-        .init_script(".hidden", &says("hidden"))
-        .init_script("with space", &says("with-space"))
-        .finish_script("2", &says("finish-2"))
-        .finish_script("10", &says("finish-10"))
+        .init_script("10-B", &printing_script("10-B"))
+        .init_script("9-last", &printing_script("9-last"))
+        .init_script(".hidden", &printing_script("hidden"))
+        .init_script("with space", &printing_script("with-space"))
+        .finish_script("2", &printing_script("finish-2"))
+        .finish_script("10", &printing_script("finish-10"))
         .run(["echo", "command: runs"])
         .await?
         .success();
@@ -55,8 +54,8 @@ async fn scripts_run_before_any_service_and_read_no_input() -> Result<()> {
 }
 
 #[docker_test]
-async fn a_file_that_cannot_be_run_is_named_in_one_clear_line_and_the_boot_goes_on() -> Result<()> {
-    // What the line has to say, beside the file's name.
+async fn an_unusable_script_is_reported_and_the_boot_continues() -> Result<()> {
+    // Name, mode, content, and the words of the message beside the name.
     let rows: [(&str, u32, &str, &str); 6] = [
         ("11-not-executable", 0o644, "#!/bin/sh\necho ran\n", "not executable"),
         (
@@ -90,36 +89,36 @@ async fn a_file_that_cannot_be_run_is_named_in_one_clear_line_and_the_boot_goes_
 }
 
 #[docker_test]
-async fn a_failing_script_is_named_with_its_exit_code_and_the_setting_decides_whether_the_boot_goes_on()
--> Result<()> {
-    // The setting, then the container's exit code, and whether command and later scripts run.
-    let rows = [(None, 6, true), (Some("0"), 6, true), (Some("1"), 6, true), (Some("2"), 3, false)];
-    try_join_all(rows.map(async |(setting, code, goes_on)| {
-        let builder = Container::builder()
-            .init_script("10-fails", "#!/bin/sh\nexit 3\n")
-            .init_script("20-killed", "#!/bin/sh\nkill -KILL $$\n")
-            .finish_script("50-tell", "#!/bin/sh\necho 'finish: runs'\n");
-        let builder = match setting {
-            Some(setting) => builder.env("S6_BEHAVIOUR_IF_STAGE2_FAILS", setting),
-            None => builder,
-        };
-        let output = builder.run(["sh", "-c", "echo 'command: runs'; exit 6"]).await?.either_way();
-        let report =
-            output.report(&format!("with {setting:?}: exit code {code}, the command runs: {goes_on}"));
-        ensure!(output.exit_code() == code, "{report}");
-        ensure!(output.stdout().contains("command: runs") == goes_on, "{report}");
-        ensure!(output.stdout().ends_with("finish: runs\n"), "cont-finish.d did not run: {report}");
-        let stderr = output.stderr();
-        ensure!(stderr.contains("10-fails exited 3"), "{report}");
-        ensure!(!goes_on || stderr.contains("20-killed exited 137"), "{report}");
-        Ok(())
-    }))
-    .await
-    .map(|_| ())
+#[case::default(None, 6, true)]
+#[case::continues(Some("0"), 6, true)]
+#[case::continues_with_warning(Some("1"), 6, true)]
+#[case::stops(Some("2"), 3, false)]
+async fn the_setting_decides_if_a_failed_script_ends_the_boot(
+    #[case] setting: Option<&str>,
+    #[case] code: i64,
+    #[case] goes_on: bool,
+) -> Result<()> {
+    let builder = Container::builder()
+        .init_script("10-fails", "#!/bin/sh\nexit 3\n")
+        .init_script("20-killed", "#!/bin/sh\nkill -KILL $$\n")
+        .finish_script("50-tell", "#!/bin/sh\necho 'finish: runs'\n");
+    let builder = match setting {
+        Some(setting) => builder.env("S6_BEHAVIOUR_IF_STAGE2_FAILS", setting),
+        None => builder,
+    };
+    let output = builder.run(["sh", "-c", "echo 'command: runs'; exit 6"]).await?.either_way();
+    let report = output.report(&format!("exit code {code}, the command runs: {goes_on}"));
+    ensure!(output.exit_code() == code, "{report}");
+    ensure!(output.stdout().contains("command: runs") == goes_on, "{report}");
+    ensure!(output.stdout().ends_with("finish: runs\n"), "cont-finish.d did not run: {report}");
+    let stderr = output.stderr();
+    ensure!(stderr.contains("10-fails exited 3"), "{report}");
+    ensure!(!goes_on || stderr.contains("20-killed exited 137"), "{report}");
+    Ok(())
 }
 
 #[docker_test]
-async fn a_failing_service_ends_the_boot_only_if_the_setting_says_so() -> Result<()> {
+async fn the_setting_decides_if_a_failed_service_ends_the_boot() -> Result<()> {
     let failing = |setting: &str| {
         Container::builder()
             .env("S6_BEHAVIOUR_IF_STAGE2_FAILS", setting)
@@ -140,25 +139,31 @@ async fn a_failing_service_ends_the_boot_only_if_the_setting_says_so() -> Result
 }
 
 #[docker_test]
-async fn the_verbosity_decides_how_much_is_said() -> Result<()> {
-    // Warnings by default, none below 2, each step from 3 on.
-    let rows = [(None, true, false), (Some("1"), false, false), (Some("3"), true, true)];
-    try_join_all(rows.map(async |(setting, warnings, steps)| {
-        let builder = Container::builder()
-            .file("/etc/cont-init.d/10-not-executable", 0o644, "#!/bin/sh\n")
-            .init_script("20-runs", "#!/bin/sh\n");
-        let builder = match setting {
-            Some(setting) => builder.env("S6_VERBOSITY", setting),
-            None => builder,
-        };
-        let output = builder.run(["true"]).await?.success();
-        let report = output.report(&format!("S6_VERBOSITY {setting:?}: warnings {warnings}, steps {steps}"));
-        let stderr = output.stderr();
-        ensure!(stderr.contains("10-not-executable") == warnings, "{report}");
-        ensure!(stderr.contains("20-runs") == steps, "{report}");
-        Ok(())
-    }))
-    .await?;
+#[case::default(None, true, false)]
+#[case::below_two(Some("1"), false, false)]
+#[case::three(Some("3"), true, true)]
+async fn the_verbosity_selects_warnings_and_steps(
+    #[case] setting: Option<&str>,
+    #[case] warnings: bool,
+    #[case] steps: bool,
+) -> Result<()> {
+    let builder = Container::builder()
+        .file("/etc/cont-init.d/10-not-executable", 0o644, "#!/bin/sh\n")
+        .init_script("20-runs", "#!/bin/sh\n");
+    let builder = match setting {
+        Some(setting) => builder.env("S6_VERBOSITY", setting),
+        None => builder,
+    };
+    let output = builder.run(["true"]).await?.success();
+    let report = output.report(&format!("warnings {warnings}, steps {steps}"));
+    let stderr = output.stderr();
+    ensure!(stderr.contains("10-not-executable") == warnings, "{report}");
+    ensure!(stderr.contains("20-runs") == steps, "{report}");
+    Ok(())
+}
+
+#[docker_test]
+async fn an_unknown_verbosity_is_reported() -> Result<()> {
     let output = Container::builder().env("S6_VERBOSITY", "loud").run(["echo", "runs"]).await?.success();
     output.stdout_is("runs").stderr_matches(contains("S6_VERBOSITY").and(contains("loud")));
     Ok(())

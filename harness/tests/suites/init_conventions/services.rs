@@ -1,4 +1,4 @@
-//! Longruns, oneshots, bundles, their order, readiness, loggers.
+//! Longruns, oneshots and bundles: their order, readiness and loggers.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::sample_image::{planted, sample_image};
 use crate::support::own_services::{OwnServices, POLITE};
 
-/// The lines of `expected` are in `log`, in this order.
+/// Checks that `log` has the expected lines in this order.
 #[track_caller]
-fn in_order(log: &str, expected: &[&str]) {
+fn check_order(log: &str, expected: &[&str]) {
     let mut rest = log;
     for line in expected {
         let found = rest.split_once(line);
@@ -23,8 +23,7 @@ fn in_order(log: &str, expected: &[&str]) {
 }
 
 #[docker_test]
-async fn the_services_of_an_image_built_from_ours_come_up_in_the_order_of_their_dependencies_and_go_down_in_reverse()
--> Result<()> {
+async fn services_start_after_their_dependencies_and_stop_in_reverse() -> Result<()> {
     let image = sample_image().await?;
     let command = ["sh", "-c", "echo 'command: runs'; exec sleep infinity"];
     let container = image.container().cmd(command).start_ready().await?;
@@ -32,8 +31,8 @@ async fn the_services_of_an_image_built_from_ours_come_up_in_the_order_of_their_
     container.wait_until("web runs", log_says("web: up"), secs(10)).await?;
     container.stop().await?;
     let (stdout, stderr) = container.logs().await?;
-    in_order(&stdout, &["own script: runs", "set-clock: up as root", "clock: up as root", "clock: down"]);
-    in_order(
+    check_order(&stdout, &["own script: runs", "set-clock: up as root", "clock: up as root", "clock: down"]);
+    check_order(
         &stdout,
         &[
             "own script: runs",
@@ -44,8 +43,8 @@ async fn the_services_of_an_image_built_from_ours_come_up_in_the_order_of_their_
             "web: up, hello",
         ],
     );
-    in_order(&stdout, &["database: ready", "report: up as hermes", "command: runs"]);
-    in_order(
+    check_order(&stdout, &["database: ready", "report: up as hermes", "command: runs"]);
+    check_order(
         &stdout,
         &[
             "command: runs",
@@ -56,15 +55,15 @@ async fn the_services_of_an_image_built_from_ours_come_up_in_the_order_of_their_
             "own finish: runs",
         ],
     );
-    in_order(&stdout, &["report: down as hermes", "web: down"]);
-    in_order(&stdout, &["command: runs", "clock: down", "own finish: runs"]);
+    check_order(&stdout, &["report: down as hermes", "web: down"]);
+    check_order(&stdout, &["command: runs", "clock: down", "own finish: runs"]);
     ensure!(!stdout.contains("spare: up") && !stdout.contains("unused: up"), "not to be started:\n{stdout}");
     ensure!(stderr.is_empty(), "stderr of a boot without faults:\n{stderr}");
     Ok(())
 }
 
 #[docker_test]
-async fn own_services_run_in_the_tree_of_their_bundle_and_come_back_after_a_restart() -> Result<()> {
+async fn services_run_in_the_tree_of_their_bundle_after_restarts() -> Result<()> {
     let container = planted().cmd(["sleep", "infinity"]).start_ready().await?;
     for round in 0..2 {
         if round == 1 {
@@ -88,16 +87,16 @@ async fn own_services_run_in_the_tree_of_their_bundle_and_come_back_after_a_rest
         ensure!(!spare.up && !spare.wanted_up, "it has a file `down`: {spare}");
         ensure!(container.slot("unused").await?.is_none(), "unused is in no bundle");
     }
-    // Root's tree is root's alone.
+    // hermes cannot control the tree of root.
     container.exec(["/command/s6-svc", "-k", "/run/s6/scandir/clock"]).await?.failure();
-    // The other is the account's: what it likes, it does.
+    // hermes controls its own tree.
     container.exec(["/command/s6-svc", "-wu", "-T", "5000", "-u", "/run/service/spare"]).await?.success();
     container.exec(["/command/s6-svc", "-wD", "-T", "5000", "-d", "/run/service/spare"]).await?.success();
     Ok(())
 }
 
 #[docker_test]
-async fn the_services_of_hermes_have_the_groups_of_the_account_and_those_of_root_have_roots() -> Result<()> {
+async fn services_have_the_groups_of_their_account() -> Result<()> {
     let tells = "#!/bin/sh\necho \"${PWD##*/}: $(id -G)\"\nexec sleep infinity\n";
     let image = ImageBuilder::new()
         .instruction("RUN printf 'extra:x:4242:someone,hermes\\nothers:x:4243:someone\\n' >>/etc/group")
@@ -127,7 +126,7 @@ async fn a_service_has_its_logger_and_its_finish_script() -> Result<()> {
     container.wait_until("the logger has the line again", twice, secs(10)).await?;
     let same = container.slot("/run/service/web/log").await?.and_then(|slot| slot.pid);
     ensure!(logger.is_some() && logger == same, "the logger was {logger:?}, is {same:?}");
-    // Killed by signal 9, and the service's name.
+    // The arguments mean: killed by signal 9, of the service web.
     container.exec(["cat", "/opt/data/finished"]).await?.success().stdout_is("web: finish 256 9 web");
     Ok(())
 }
@@ -146,13 +145,13 @@ async fn the_command_waits_until_a_service_is_ready() -> Result<()> {
 }
 
 #[docker_test]
-async fn the_command_waits_only_as_long_as_it_was_told_to() -> Result<()> {
+async fn the_command_waits_at_most_the_configured_time() -> Result<()> {
     let builder = Container::builder().user_service("never-ready", POLITE).file(
         "/etc/s6-overlay/s6-rc.d/never-ready/notification-fd",
         0o644,
         "3\n",
     );
-    // By the boot's own clock: what the engine takes to make and start a container is another matter.
+    // Returns the time in the boot's record, which leaves out the engine's work.
     let waited = |boot: &Output| -> Result<Duration> {
         // The services write to the same stream.
         let stdout = boot.stdout();
@@ -185,12 +184,15 @@ async fn without_root_all_services_run_in_one_tree() -> Result<()> {
     }
     container.stop().await?;
     let (stdout, _) = container.logs().await?;
-    in_order(&stdout, &["set-clock: up as hermes", "clock: up as hermes", "clock: down", "own finish: runs"]);
+    check_order(
+        &stdout,
+        &["set-clock: up as hermes", "clock: up as hermes", "clock: down", "own finish: runs"],
+    );
     Ok(())
 }
 
 #[docker_test]
-async fn a_script_of_the_boot_keeps_a_service_down_for_that_boot_alone() -> Result<()> {
+async fn a_script_keeps_a_service_down_for_one_boot() -> Result<()> {
     const ONCE: &str = "#!/bin/sh\n[ -e /root/booted ] || { mkdir -p /run/s6/down; : >/run/s6/down/polite; }\n: >/root/booted\n";
     let container = Container::builder()
         .user_service("polite", POLITE)
@@ -201,7 +203,7 @@ async fn a_script_of_the_boot_keeps_a_service_down_for_that_boot_alone() -> Resu
     let slot = container.slot("polite").await?.context("it is supervised")?;
     ensure!(!slot.up && !slot.wanted_up && !slot.normally_up, "{slot}");
     ensure!(!container.log().await?.contains("polite: up"), "it was started");
-    // It can be started by whom it belongs to all the same.
+    // The account can start the service nevertheless.
     container.exec(["/command/s6-svc", "-wu", "-T", "5000", "-u", "/run/service/polite"]).await?.success();
     container.restart().await?;
     container.ready().await?;

@@ -15,7 +15,7 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    /// Mounts one that lacks these words. The test counts as not run where this machine cannot.
+    /// Mounts a file system that lacks these abilities. The test counts as not run if this machine cannot mount it.
     pub(super) async fn lacking(words: &str) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join("source"))?;
@@ -54,7 +54,8 @@ impl Limited {
 
 impl Drop for Limited {
     fn drop(&mut self) {
-        // Lazily: the container that has it may be on its way out. Its server ends now; sudo passes a SIGTERM on, and no SIGKILL.
+        // The unmount is lazy: the container may still use the mount while it ends. The server ends now. sudo passes
+        // SIGTERM on, but not SIGKILL.
         let _ = as_root(Path::new("fusermount3"))
             .args(["-u", "-z"])
             .arg(self.path())
@@ -88,7 +89,7 @@ fn can_mount() -> Result<PathBuf> {
     }
 }
 
-/// Runs a program as root: the file system gives files to the users that make them.
+/// Returns a command that runs a program as root. The file system needs root to change owners.
 fn as_root(program: &Path) -> Command {
     if is_root() {
         return Command::new(program);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A pass-through FUSE file system that lacks what its third argument names, in words between commas.
+"""A pass-through FUSE file system without the abilities that its third argument lists, separated by commas.
 
 Usage: limited_filesystem.py SOURCE MOUNTPOINT sock,flock
 Words: sock (with sockopnot: another error number), flock, chown, chmod, symlink, link, fsync.
@@ -20,13 +20,13 @@ FIGURES = ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_favail", "f_ffree", 
 
 
 def refuse_without(word, number):
-    """Fails with this error number if the file system lacks the word."""
+    """Raises this error number if the file system lacks the ability."""
     if word in LACKS:
         raise fuse.FuseOSError(number)
 
 
 class Limited(fuse.Operations):
-    """Each operation is done on the same path below SOURCE."""
+    """Does each operation on the same path below SOURCE."""
 
     use_ns = False
 
@@ -144,7 +144,7 @@ class Limited(fuse.Operations):
         refuse_without("fsync", errno.EINVAL)
         return 0
 
-    # Without these two the kernel keeps the locks itself.
+    # The kernel handles locks itself if these methods are missing.
     if "flock" in LACKS:
 
         def lock(self, path, handle, command, lock):

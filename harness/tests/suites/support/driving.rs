@@ -1,4 +1,4 @@
-//! Profiles and gateways as an operator drives them, and where to look for what came of it.
+//! Commands of an operator for profiles and gateways, and the probes of their effects.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Process, Slot, process_table};
@@ -8,12 +8,12 @@ use serde_json::Value;
 /// The account `hermes`: UID and GID.
 pub(crate) const ACCOUNT: (u64, u64) = (10000, 10000);
 
-/// A container in which nothing runs but what it supervises.
+/// Starts a container with no processes but its supervised ones and `sleep infinity`.
 pub(crate) async fn up() -> Result<Container> {
     Ok(Container::builder().cmd(["sleep", "infinity"]).start_ready().await?)
 }
 
-/// The same, with these profiles.
+/// Starts such a container, and makes these profiles.
 pub(crate) async fn up_with(profiles: &[&str]) -> Result<Container> {
     let container = up().await?;
     create(&container, profiles).await?;
@@ -28,18 +28,18 @@ pub(crate) async fn create(container: &Container, profiles: &[&str]) -> Result<(
     Ok(())
 }
 
-/// `hermes …` as it is typed, words between spaces.
+/// Returns a `hermes` command, with its arguments separated by spaces.
 pub(crate) fn hermes<'c>(container: &'c Container, words: &str) -> ExecRequest<'c> {
     container.exec(["hermes"].into_iter().chain(words.split_ascii_whitespace()))
 }
 
-/// A profile's gateway as `hermes gateway status --json` has it.
+/// Returns the output of `hermes gateway status --json` for a profile.
 pub(crate) async fn status(container: &Container, profile: &str) -> Result<Value> {
     let output = hermes(container, &format!("-p {profile} gateway status --json")).await?.success();
     serde_json::from_str(&output.stdout()).with_context(|| output.report("JSON"))
 }
 
-/// Where the files of a profile lie.
+/// Returns the directory of a profile.
 pub(crate) fn directory(profile: &str) -> String {
     match profile {
         "default" => "/opt/data".to_owned(),
@@ -47,27 +47,27 @@ pub(crate) fn directory(profile: &str) -> String {
     }
 }
 
-/// What the state file of a profile holds.
+/// Returns the content of a profile's state file.
 pub(crate) async fn state(container: &Container, profile: &str) -> Result<Value> {
     let path = format!("{}/gateway_state.json", directory(profile));
     let bytes = if container.state().await?.running {
         container.read_file(&path).await?
     } else {
-        // While gateways run this would not do: the engine looks how long the file is before it opens it, and one that is replaced
-        // in between is cut off there.
+        // The engine reads the length of the file before it opens it. A running gateway may replace the file in
+        // between, and the copy would be cut off.
         container.copy_out(&path).await?.with_context(|| format!("there is no {path}"))?
     };
     serde_json::from_slice(&bytes).with_context(|| format!("{path}: {}", String::from_utf8_lossy(&bytes)))
 }
 
-/// The fields `desired_state` and `gateway_state` of that file, `-` for one that is not there.
+/// Returns the fields `desired_state` and `gateway_state` of the state file, `-` for a missing field.
 pub(crate) async fn wanted_and_said(container: &Container, profile: &str) -> Result<(String, String)> {
     let state = state(container, profile).await?;
     let field = |name: &str| state[name].as_str().unwrap_or("-").to_owned();
     Ok((field("desired_state"), field("gateway_state")))
 }
 
-/// The slot of a profile's gateway, which has to be supervised: a boot may be complete a moment before it is.
+/// Waits until the slot of a profile's gateway is supervised, and returns it. A boot may be complete a moment before.
 pub(crate) async fn slot(container: &Container, profile: &str) -> Result<Slot> {
     let name = format!("gateway-{profile}");
     let supervised = async |container: &Container| {
@@ -77,12 +77,12 @@ pub(crate) async fn slot(container: &Container, profile: &str) -> Result<Slot> {
     Ok(container.wait_until(format!("{name} is supervised"), supervised, secs(10)).await?)
 }
 
-/// Waits until `hermes health` finds the container well, which it does not before every gateway is supervised.
+/// Waits until `hermes health` succeeds. It fails until every gateway is supervised.
 pub(crate) async fn is_healthy(container: &Container) -> Result<()> {
     is_healthy_to(container, "hermes").await
 }
 
-/// The same, asked by this user.
+/// Waits until `hermes health` succeeds for this user.
 pub(crate) async fn is_healthy_to(container: &Container, user: &str) -> Result<()> {
     let healthy = async |container: &Container| {
         let health = hermes(container, "health").user(user).await?.either_way();
@@ -91,21 +91,21 @@ pub(crate) async fn is_healthy_to(container: &Container, user: &str) -> Result<(
     Ok(container.wait_until("hermes health finds it well", healthy, secs(10)).await?)
 }
 
-/// The slot, which has to be ready; its process.
+/// Checks that the gateway of a profile is ready, and returns its process.
 pub(crate) async fn ready_pid(container: &Container, profile: &str) -> Result<u32> {
     let slot = slot(container, profile).await?;
     ensure!(slot.up && slot.ready, "not ready: {slot}");
     slot.pid.context("it is up")
 }
 
-/// The slot, which has to be down and to stay so, at a boot too.
+/// Checks that the slot of a profile's gateway is down, and that no boot starts it.
 pub(crate) async fn must_be_down_for_good(container: &Container, profile: &str) -> Result<()> {
     let slot = slot(container, profile).await?;
     ensure!(!slot.up && !slot.wanted_up && !slot.ready, "not down, or not for good: {slot}");
     Ok(())
 }
 
-/// The processes of gateways: not who supervises them, nor who asks for one.
+/// Returns the processes of gateways, without their supervisors and without commands for them.
 pub(crate) async fn gateway_processes(container: &Container) -> Result<Vec<Process>> {
     let mut processes = container.processes().await?;
     processes.retain(is_gateway);
@@ -117,7 +117,7 @@ fn is_gateway(process: &Process) -> bool {
     runs && process.argv.first().is_some_and(|program| program != "/init")
 }
 
-/// The only process of a gateway that there is.
+/// Returns the only process of a gateway, and fails if there is another number of them.
 pub(crate) async fn only_gateway(container: &Container) -> Result<Process> {
     let mut gateways = gateway_processes(container).await?;
     match (gateways.pop(), gateways.is_empty()) {
@@ -130,18 +130,18 @@ pub(crate) async fn only_gateway(container: &Container) -> Result<Process> {
     }
 }
 
-/// What a shell prints in the container, as root: for looking, at files of whomever.
+/// Returns the output of a shell script in the container, as root, who can read the files of all accounts.
 pub(crate) async fn look(container: &Container, script: &str) -> Result<String> {
     Ok(container.exec_sh(script).as_root().await?.success().text())
 }
 
-/// Everything in the scan directory but what `s6-svscan` and Hermes keep there for themselves, hidden names included.
+/// Returns the names in the scan directory, hidden ones too, without the files of `s6-svscan` and of Hermes.
 pub(crate) async fn slots_with_hidden_ones(container: &Container) -> Result<String> {
     let known = "^(\\.|\\.\\.|\\.lock|\\.lease.*|\\.s6-svscan)$";
     look(container, &format!("ls -a /run/service | grep -vE '{known}' | tr '\\n' ' '")).await
 }
 
-/// `GET /health` of a profile, at its port and at its socket, has to be answered, by that profile.
+/// Checks that the gateway of this profile answers `GET /health` at its port and at its socket.
 pub(crate) async fn answers_at_both_doors(container: &Container, profile: &str, port: u16) -> Result<()> {
     let socket = format!("{}/gateway.sock", directory(profile));
     let answers = [
@@ -156,7 +156,7 @@ pub(crate) async fn answers_at_both_doors(container: &Container, profile: &str, 
     Ok(())
 }
 
-/// The port of a profile's gateway.
+/// Returns the port of a profile's gateway.
 pub(crate) async fn port(container: &Container, profile: &str) -> Result<u16> {
     let status = status(container, profile).await?;
     let port = status["port"].as_u64().with_context(|| format!("no port: {status}"))?;

@@ -1,5 +1,4 @@
-//! What the suites of gateways share: profiles that lie on the volume before the first boot, and looks at gateways as
-//! `hermes` shows them.
+//! Steps that the suites of gateways share: profiles on the volume before the first boot, and probes of gateways.
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::process_table;
@@ -9,13 +8,13 @@ use serde::Deserialize;
 pub(crate) use crate::support::driving::{directory, state as state_file};
 use crate::support::own_services::OwnServices;
 
-/// Where the profiles that have a name lie.
+/// The directory of the named profiles.
 pub(crate) const PROFILES: &str = "/opt/data/profiles";
 
 /// The account `hermes`: UID and GID.
 const HERMES: (u64, u64) = (10000, 10000);
 
-/// A gateway, as `hermes gateway list --json` has it.
+/// A gateway in the output of `hermes gateway list --json`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Gateway {
     pub(crate) profile: String,
@@ -28,13 +27,13 @@ pub(crate) struct Gateway {
     pub(crate) problem: Option<String>,
 }
 
-/// Additions to a container whose volume is not empty when it first boots.
+/// Additions to the volume of a container before its first boot.
 pub(crate) trait PlantedProfiles {
-    /// A directory of `hermes` in `profiles/`, with `SOUL.md`.
+    /// Adds a directory of `hermes` in `profiles/`, with `SOUL.md`.
     fn profile(self, name: &str) -> Self;
-    /// A file of `hermes` in the directory of a planted profile.
+    /// Adds a file of `hermes` in the directory of a planted profile.
     fn profile_file(self, name: &str, file: &str, content: &str) -> Self;
-    /// A script that root runs in [`PROFILES`], before the profiles get their slots, at the first boot alone.
+    /// Adds a script that root runs in [`PROFILES`] at the first boot, before the profiles get their slots.
     fn plant(self, script: &str) -> Self;
 }
 
@@ -58,24 +57,24 @@ impl PlantedProfiles for ContainerBuilder {
             "#!/bin/sh\nset -eu\n[ ! -e /root/planted ] || exit 0\n\
              install -d -o hermes -g hermes {PROFILES}\ncd {PROFILES}\n{script}\n: >/root/planted\n"
         );
-        // Behind 01-hermes-setup, in front of 02-reconcile-profiles.
+        // The name puts it after 01-hermes-setup and before 02-reconcile-profiles.
         self.init_script("01-plant", &script)
     }
 }
 
-/// All gateways, the default one first.
+/// Returns all gateways, the default one first.
 pub(crate) async fn gateways(container: &Container) -> Result<Vec<Gateway>> {
     let output = container.exec(["hermes", "gateway", "list", "--json"]).await?.success();
     serde_json::from_str(&output.stdout()).with_context(|| output.report("a list of gateways"))
 }
 
-/// One of them.
+/// Returns the gateway of a profile.
 pub(crate) async fn gateway(container: &Container, profile: &str) -> Result<Gateway> {
     let output = hermes(container, profile, &["gateway", "status", "--json"]).await?.success();
     serde_json::from_str(&output.stdout()).with_context(|| output.report("a gateway"))
 }
 
-/// `hermes -p PROFILE …`, as `hermes`.
+/// Returns a command `hermes -p PROFILE …`, run as `hermes`.
 pub(crate) fn hermes<'c>(
     container: &'c Container,
     profile: &str,
@@ -86,7 +85,7 @@ pub(crate) fn hermes<'c>(
 
 /// Makes profiles, and starts their gateways.
 pub(crate) async fn create_and_start(container: &Container, profiles: &[&str]) -> Result<()> {
-    // One command in the container, since each costs more than what it does.
+    // One exec runs all commands: an exec takes longer than a command.
     let script =
         r#"for name; do hermes profile create "$name" && hermes -p "$name" gateway start || exit; done"#;
     let command = [&["sh", "-c", script, "sh"], profiles].concat();
@@ -94,7 +93,7 @@ pub(crate) async fn create_and_start(container: &Container, profiles: &[&str]) -
     Ok(())
 }
 
-/// Probe: the gateway is in this state, as in `running`, which has to be ready too.
+/// Probe: the gateway has this state, and is ready if the state is `running`.
 pub(crate) fn gateway_is(profile: &str, state: &str) -> impl AsyncFn(&Container) -> Looked<Gateway> {
     let (profile, state) = (profile.to_owned(), state.to_owned());
     async move |container: &Container| {
@@ -105,7 +104,7 @@ pub(crate) fn gateway_is(profile: &str, state: &str) -> impl AsyncFn(&Container)
     }
 }
 
-/// Probe: the gateway runs with another process than this one, and is ready.
+/// Probe: the gateway is ready, and its process is not this one.
 pub(crate) fn gateway_other_than(profile: &str, pid: u32) -> impl AsyncFn(&Container) -> Looked<Gateway> {
     let profile = profile.to_owned();
     async move |container: &Container| {
@@ -116,12 +115,12 @@ pub(crate) fn gateway_other_than(profile: &str, pid: u32) -> impl AsyncFn(&Conta
     }
 }
 
-/// The lines of `container-boot.log` of the last boot, without their times, which are looked at here.
+/// Returns the lines of `container-boot.log` of the last boot without their times. Checks the format of the times.
 pub(crate) async fn last_boot(container: &Container) -> Result<Vec<String>> {
     last_boot_in(container, "/opt/data").await
 }
 
-/// The same with another `HERMES_HOME`.
+/// Returns the same lines for another `HERMES_HOME`.
 pub(crate) async fn last_boot_in(container: &Container, home: &str) -> Result<Vec<String>> {
     let bytes = container.read_file(&format!("{home}/logs/container-boot.log")).await?;
     let text = String::from_utf8(bytes)?;
@@ -138,10 +137,12 @@ pub(crate) async fn last_boot_in(container: &Container, home: &str) -> Result<Ve
     Ok(boot)
 }
 
-/// Sends half of a request to each of these gateways and keeps the connections; when the gateways have them in their hands,
-/// gives an order to the last of them, and waits until that one has written that it drains.
+/// Drains the last of these gateways while each of them has an unfinished request.
 ///
-/// All in one command: a gateway waits ten seconds for the rest, and on a busy machine some ways into the container take
+/// Sends half of a request to each gateway, and waits until the gateways have accepted the connections. Then runs the
+/// order, and waits until the state file of the last gateway says that it drains.
+///
+/// One exec runs all steps: a gateway waits ten seconds for the rest of a request. On a busy machine two execs may take
 /// as long.
 pub(crate) async fn drain_with_a_request(
     container: &Container,
@@ -169,7 +170,7 @@ pub(crate) async fn drain_with_a_request(
     Ok(())
 }
 
-/// Waits until no process of a gateway is left whose command line has this word.
+/// Waits until no process has this profile or its slot in its command line.
 pub(crate) async fn no_process_of(container: &Container, profile: &str) -> Result<()> {
     let slot = format!("gateway-{profile}");
     let gone = async |container: &Container| {

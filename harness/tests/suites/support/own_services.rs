@@ -1,38 +1,38 @@
-//! What a test adds to a container as an image author would: services, scripts, and programs that answer signals.
+//! Additions of an image author to a container: services, scripts, and programs that handle signals.
 
 use hermes_harness::ContainerBuilder;
 
-/// Where definitions lie.
+/// The directory of service definitions.
 const DEFINITIONS: &str = "/etc/s6-overlay/s6-rc.d";
 
-/// Prints its name, stays, and ends with code 0 when told to by SIGTERM, saying so.
+/// Prints its name and runs on. At SIGTERM it prints a line and ends with code 0.
 pub(crate) const POLITE: &str = "#!/bin/sh\n\
     sleep infinity & child=$!\n\
     trap 'echo \"polite: SIGTERM\"; kill $child; exit 0' TERM\n\
     echo 'polite: up'\n\
     wait\n";
 
-/// Stays, and takes no notice of SIGTERM.
+/// Runs on, and ignores SIGTERM.
 pub(crate) const DEAF: &str = "#!/bin/sh\n\
     trap 'echo \"deaf: SIGTERM, so what\"' TERM\n\
     echo 'deaf: up'\n\
     while :; do sleep 0.1; done\n";
 
-/// Says that it runs, and as whom.
+/// Prints its account.
 pub(crate) const FINISH: &str = "#!/bin/sh\nprintf 'cont-finish.d as %s\\n' \"$(id -un)\"\n";
 
-/// What [`FINISH`] says.
+/// The output of [`FINISH`].
 pub(crate) const FINISHED: &str = "cont-finish.d as root\n";
 
 /// Additions to a container.
 pub(crate) trait OwnServices {
-    /// A longrun of the bundle `user`: what the account `hermes` runs.
+    /// Adds a longrun of the bundle `user`, which the account `hermes` runs.
     fn user_service(self, name: &str, run: &str) -> Self;
-    /// A longrun of the bundle `system`: what root runs.
+    /// Adds a longrun of the bundle `system`, which root runs.
     fn system_service(self, name: &str, run: &str) -> Self;
-    /// An executable in `/etc/cont-finish.d`.
+    /// Adds an executable in `/etc/cont-finish.d`.
     fn finish_script(self, name: &str, content: &str) -> Self;
-    /// An executable in `/etc/cont-init.d`.
+    /// Adds an executable in `/etc/cont-init.d`.
     fn init_script(self, name: &str, content: &str) -> Self;
 }
 
