@@ -1,4 +1,4 @@
-//! A gateway: the long-running process of one profile, from its lock to its last state (`contract.md` §5).
+//! A gateway: the long-running process of one profile, from its lock to its last state (`docs/gateways.md`).
 //!
 //! The `hermes` program calls [`run`] and turns the result into an exit code. s6 restarts the process or leaves it down. The rules
 //! for files, names and settings lie in `hermes-core`.

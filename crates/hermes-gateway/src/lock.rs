@@ -1,4 +1,4 @@
-//! The lock that prevents a second gateway of a profile (`contract.md` §5).
+//! The lock that prevents a second gateway of a profile.
 
 use std::fs::{File, TryLockError};
 use std::io;

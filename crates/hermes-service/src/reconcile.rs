@@ -1,5 +1,5 @@
 //! Boot reconciliation. `/run/service` is empty at every boot. Each profile gets its slot, up or down as its
-//! state file says (the table of `contract.md` §5).
+//! state file says (the table in `docs/gateways.md`).
 //!
 //! It runs as the account, since it reads files that the account can write, and before supervision starts.
 //! The failure of one profile does not affect the others.

@@ -43,11 +43,12 @@ fn registration(declaration: &Declaration, name: &str, values: &[Expr]) -> Token
     } else {
         quote! { #[::container_harness::suite::serial_test::parallel(#machine, #crate_path)] }
     };
+    // The values of a case are evaluated inside the inner function: its name must shadow no helper of a suite.
     quote! {
         const _: () = {
             #exclusion
             #share
-            fn run() -> ::core::result::Result<(), ::container_harness::suite::NotPassed> {
+            fn run_docker_test() -> ::core::result::Result<(), ::container_harness::suite::NotPassed> {
                 ::container_harness::suite::run(
                     ::core::module_path!(),
                     #name,
@@ -57,7 +58,7 @@ fn registration(declaration: &Declaration, name: &str, values: &[Expr]) -> Token
             }
 
             ::container_harness::suite::inventory::submit! {
-                ::container_harness::suite::DockerTest::new(::core::module_path!(), #name, #needs_the_machine, run)
+                ::container_harness::suite::DockerTest::new(::core::module_path!(), #name, #needs_the_machine, run_docker_test)
             }
         };
     }

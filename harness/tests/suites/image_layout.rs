@@ -1,4 +1,4 @@
-//! The image itself (`contract.md` §1): its configuration, its programs, the two supervision trees and their owners.
+//! The image itself: its configuration, its programs, the two supervision trees and their owners.
 
 use anyhow::{Context, Result, ensure};
 use bollard::models::{HealthConfig, ImageInspect};

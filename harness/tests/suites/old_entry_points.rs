@@ -1,5 +1,5 @@
 //! Entry points of earlier images: `/usr/bin/tini` and `/opt/hermes/docker/entrypoint.sh`, alone and chained. Old
-//! compose files and scripts name them (`contract.md` §2, last paragraph).
+//! compose files and scripts name them.
 
 use std::time::Instant;
 

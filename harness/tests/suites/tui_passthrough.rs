@@ -1,4 +1,4 @@
-//! A terminal reaches the program directly: its size, its keys, its signals, its job control (`contract.md` §2).
+//! A terminal reaches the program directly: its size, its keys, its signals, its job control.
 //! Without `-t` no stream is a terminal.
 
 use std::time::Instant;

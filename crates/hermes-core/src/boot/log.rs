@@ -1,4 +1,4 @@
-//! `logs/container-boot.log`: one line for each profile at each boot, as `contract.md` §5 has it.
+//! `logs/container-boot.log`: one line for each profile at each boot, in the format of `docs/gateways.md`.
 
 mod entry;
 

@@ -1,4 +1,4 @@
-//! The port of a profile's gateway, a stable function of its name (`contract.md` §4).
+//! The port of a profile's gateway, a stable function of its name (`docs/gateways.md`).
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;

@@ -1,4 +1,4 @@
-//! `gateway_state.json`: the desired state and the observed state of a gateway (`contract.md` §5).
+//! `gateway_state.json`: the desired state and the observed state of a gateway (`docs/gateways.md`).
 //!
 //! The file has two writers. Commands of the operator write `desired_state`; the gateway writes the other
 //! fields. Each change takes a lock beside the file, reads the file, changes its fields and replaces the

@@ -1,6 +1,6 @@
 //! The name of a profile. It is checked once at input.
 //!
-//! `contract.md` §4 has the rule. The length comes from s6-svscan(8), which ignores a service directory with
+//! `docs/gateways.md` has the rule. The length comes from s6-svscan(8), which ignores a service directory with
 //! a longer name.
 
 use std::fmt;

@@ -1,5 +1,4 @@
-//! The meaning of the words after the image in `docker run IMAGE …`. They reach the program unchanged (`contract.md`
-//! §2).
+//! The meaning of the words after the image in `docker run IMAGE …`. They reach the program unchanged.
 
 mod arguments;
 mod environment;

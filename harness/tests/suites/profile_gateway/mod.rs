@@ -1,5 +1,4 @@
-//! Profiles and their gateways under s6, from creation to deletion. The tests use only `hermes` (`contract.md` §4,
-//! §5).
+//! Profiles and their gateways under s6, from creation to deletion. The tests use only `hermes`.
 
 mod accounts;
 mod all;

@@ -1,4 +1,4 @@
-//! The action of a boot for a state file: the table of `contract.md` §5.
+//! The action of a boot for a state file: the table in `docs/gateways.md`.
 
 use super::{DesiredState, Recorded, StateRead};
 
