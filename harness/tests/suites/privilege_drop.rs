@@ -228,6 +228,29 @@ async fn commands_of_root_create_no_files_of_root() -> Result<()> {
     Ok(())
 }
 
+#[docker_test]
+async fn verbs_of_gateways_leave_root_despite_the_opt_out() -> Result<()> {
+    let container = up().await?;
+    for words in [
+        "profile create coder",
+        "-p coder gateway start",
+        "-p coder gateway restart",
+        "profile rename coder writer",
+        "-p writer gateway stop",
+        "status",
+        "doctor",
+        "dump",
+    ] {
+        let run = hermes(&container, words).as_root().env("HERMES_DOCKER_EXEC_AS_ROOT", "1").await?;
+        run.success();
+    }
+    let strangers =
+        look(&container, "find /opt/data /run/service -mindepth 1 ! -user hermes ! -name .ownership -ls")
+            .await?;
+    ensure!(strangers.is_empty(), "not hermes's:\n{strangers}");
+    Ok(())
+}
+
 /// A script that `hermes config edit` runs as its editor. It prints the IDs and capabilities of itself and of
 /// `hermes`.
 const SHOW: &str = "#!/bin/sh\nid -u; id -g; id -G; echo $HOME\ngrep -E '^(Uid|Gid|Cap(Inh|Prm|Eff|Amb)):' /proc/$PPID/status\n";
