@@ -25,7 +25,7 @@ const LONG_SENTENCES: usize = 55;
 const LONGEST_TEST_NAME: usize = 10;
 
 /// The highest number of tests with longer names. Lower it after a rename.
-const LONG_TEST_NAMES: usize = 55;
+const LONG_TEST_NAMES: usize = 54;
 
 /// Phrases that no message, name or comment uses, and the plain phrase.
 const FORBIDDEN_PHRASES: &[(&str, &str)] = &[
