@@ -43,10 +43,18 @@ impl Obstacle {
 /// The reason why the lease was not read or not written.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
-    /// The lock file could not be locked, or the lease not removed.
+    /// The lock file could not be locked.
     #[error("failed to lock {}", path.display())]
     Lock {
         /// The lock file.
+        path: PathBuf,
+        /// The error of the system call.
+        source: io::Error,
+    },
+    /// The lease could not be removed.
+    #[error("failed to remove {}", path.display())]
+    Remove {
+        /// The file of the lease.
         path: PathBuf,
         /// The error of the system call.
         source: io::Error,
@@ -169,7 +177,7 @@ impl VolumeLease {
         let (_, lease) = self.read()?;
         if lease.is_some_and(|lease| lease.holder.instance == self.me.instance) {
             let path = self.home.lease();
-            rustix::fs::unlink(&path).map_err(|errno| LeaseError::Lock { path, source: errno.into() })?;
+            rustix::fs::unlink(&path).map_err(|errno| LeaseError::Remove { path, source: errno.into() })?;
         }
         drop(held);
         Ok(())
