@@ -1,0 +1,3 @@
+//! A scripted model server.
+
+fn main() {}
