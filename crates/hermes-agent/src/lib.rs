@@ -8,6 +8,7 @@
 //! - [`tools`]: the interface of a tool;
 //! - [`settings`]: models, keys and limits of a profile.
 
+pub mod engine;
 pub mod message;
 pub mod protocol;
 pub mod provider;
