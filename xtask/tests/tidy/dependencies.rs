@@ -21,13 +21,19 @@ const CRATES: &[Crate] = &[
     Crate { name: "hermes-account", knows: &[], tests_know: &[] },
     Crate { name: "hermes-service", knows: &["hermes-core", "hermes-os"], tests_know: &[] },
     Crate { name: "hermes-server", knows: &["hermes-core", "hermes-os"], tests_know: &[] },
+    // The engine has no HTTP server and no terminal.
+    Crate { name: "hermes-agent", knows: &["hermes-core", "hermes-os"], tests_know: &[] },
     // Pid and lock files have their formats in `hermes-core`, so this crate needs no gateway.
     Crate {
         name: "hermes-operations",
         knows: &["hermes-core", "hermes-os", "hermes-service"],
         tests_know: &[],
     },
-    Crate { name: "hermes-gateway", knows: &["hermes-core", "hermes-os", "hermes-server"], tests_know: &[] },
+    Crate {
+        name: "hermes-gateway",
+        knows: &["hermes-agent", "hermes-core", "hermes-os", "hermes-server"],
+        tests_know: &[],
+    },
     Crate {
         name: "hermes-dashboard",
         knows: &["hermes-core", "hermes-operations", "hermes-os", "hermes-server"],
@@ -40,6 +46,7 @@ const CRATES: &[Crate] = &[
         name: "hermes",
         knows: &[
             "hermes-account",
+            "hermes-agent",
             "hermes-core",
             "hermes-dashboard",
             "hermes-gateway",
@@ -55,9 +62,10 @@ const CRATES: &[Crate] = &[
     Crate { name: "container-harness-macros", knows: &[], tests_know: &[] },
     Crate { name: "container-harness", knows: &["container-harness-macros"], tests_know: &[] },
     Crate { name: "browser-harness", knows: &["container-harness"], tests_know: &[] },
+    Crate { name: "stand-in", knows: &[], tests_know: &[] },
     Crate {
         name: "hermes-harness",
-        knows: &["browser-harness", "container-harness", "container-harness-macros"],
+        knows: &["browser-harness", "container-harness", "container-harness-macros", "stand-in"],
         tests_know: &[],
     },
     Crate { name: "xtask", knows: &[], tests_know: &[] },
