@@ -4,11 +4,15 @@
 //! - [`engine`]: the state machine of a turn, without I/O, and the driver that performs its effects;
 //! - [`provider`]: the protocols of model servers;
 //! - [`store`]: sessions, messages, turns and usage, in SQLite;
-//! - [`prompt`]: the system prompt and the memory files;
+//! - [`prompt`]: the system prompt, from the files of a profile; [`memory`]: the memory files;
+//! - [`tokens`]: estimates of tokens;
 //! - [`tools`]: the interface of a tool;
 //! - [`settings`]: models, keys and limits of a profile.
 
+pub mod memory;
 pub mod message;
+pub mod prompt;
 pub mod protocol;
 pub mod provider;
+pub mod tokens;
 pub mod tools;
