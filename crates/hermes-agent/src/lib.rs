@@ -20,4 +20,5 @@ pub mod protocol;
 pub mod provider;
 pub mod repair;
 pub mod tokens;
+pub mod settings;
 pub mod tools;
