@@ -1,0 +1,6 @@
+//! `hermes chat`: a conversation with the agent.
+
+#![expect(dead_code, reason = "the engine that calls this is not wired yet")]
+
+mod markdown;
+mod stream;
