@@ -6,12 +6,14 @@
 //! - [`store`]: sessions, messages, turns and usage, in SQLite;
 //! - [`prompt`]: the system prompt, from the files of a profile; [`memory`]: the memory files;
 //! - [`tokens`]: estimates of tokens;
+//! - [`compaction`]: the planning of a shorter history;
 //! - [`repair`]: the repair of a conversation on its way to a provider;
 //! - [`loop_guard`]: the guard against a model that repeats itself;
 //! - [`tools`]: the interface of a tool;
 //! - [`settings`]: models, keys and limits of a profile.
 
 pub mod engine;
+pub mod compaction;
 pub mod loop_guard;
 pub mod memory;
 pub mod message;
