@@ -12,4 +12,5 @@ pub mod engine;
 pub mod message;
 pub mod protocol;
 pub mod provider;
+pub mod store;
 pub mod tools;

@@ -408,10 +408,7 @@ fn end_with(reason: StopReason, error: TurnError) -> Effect {
 }
 
 fn end_with_failure(error: ProviderError) -> Effect {
-    end_with(
-        StopReason::Failed,
-        TurnError { class: error.class, message: error.message, hint: error.hint },
-    )
+    end_with(StopReason::Failed, TurnError { class: error.class, message: error.message, hint: error.hint })
 }
 
 #[cfg(test)]
