@@ -23,4 +23,5 @@ pub mod provider;
 pub mod repair;
 pub mod tokens;
 pub mod settings;
+pub mod store;
 pub mod tools;
