@@ -2,5 +2,8 @@
 
 #![expect(dead_code, reason = "the engine that calls this is not wired yet")]
 
+mod events;
 mod markdown;
+mod plain;
+mod slash;
 mod stream;
