@@ -4,17 +4,18 @@
 
 mod compact;
 mod driver;
-mod spending;
 mod tool_run;
 pub mod turn;
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::compaction::Gains;
 use crate::engine::driver::Driver;
 use crate::engine::tool_run::TOOLS_SIDE_BY_SIDE;
-use crate::message::{Message, ToolCall, Usage};
+use crate::message::{Message, ToolCall};
 use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider::{ModelRequest, Provider};
 use crate::repair::sendable;
@@ -22,6 +23,8 @@ use crate::settings::{Budget, Compression};
 use crate::store::{BeginError, Change, Owner, RunState, SessionId, Store, StoreError};
 use crate::tokens::Estimator;
 use crate::tools::{Effect, Toolbox};
+
+pub use compact::{CompactError, Lengths};
 
 /// The parts that all turns of an agent share.
 pub struct Engine {
@@ -32,6 +35,8 @@ pub struct Engine {
     tools: Toolbox,
     limits: EngineLimits,
     estimator: Mutex<Estimator>,
+    /// The gains of the sessions that this process compacted.
+    gains: Mutex<HashMap<SessionId, Gains>>,
     gate: Semaphore,
 }
 
@@ -60,7 +65,16 @@ impl Engine {
         limits: EngineLimits,
     ) -> Self {
         let gate = Semaphore::new(TOOLS_SIDE_BY_SIDE as usize);
-        Self { store, owner, models, tools, limits, estimator: Mutex::default(), gate }
+        Self {
+            store,
+            owner,
+            models,
+            tools,
+            limits,
+            estimator: Mutex::default(),
+            gains: Mutex::default(),
+            gate,
+        }
     }
 
     /// Returns the store.
@@ -86,7 +100,7 @@ impl Engine {
         events: &mut (dyn FnMut(Event) + Send),
     ) -> Result<TurnEnd, BeginError> {
         let turn = self.store.begin_turn(session, &self.owner, message).await?;
-        let compaction_due = self.compaction_is_due(self.store.last_usage(session).await?);
+        let compaction_due = self.compaction_is_due(session, self.store.last_usage(session).await?);
         let driver = Driver::new(self, session.clone(), turn, events);
         Ok(driver.run(compaction_due, inbox).await?)
     }
@@ -97,6 +111,10 @@ impl Engine {
         let stored = self.store.conversation(session).await?;
         let messages = sendable(stored.into_iter().map(|stored| stored.message).collect());
         Ok(ModelRequest { system, messages, tools: self.tools.schemas(), ..ModelRequest::default() })
+    }
+
+    fn estimator(&self) -> MutexGuard<'_, Estimator> {
+        self.estimator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn planned(&self, call: &ToolCall) -> Change {

@@ -1,11 +1,11 @@
 //! Compaction of a stored conversation: the plan, the model's summary, the new rows.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
 
-use crate::compaction::{Cause, Gains, Limits, is_due, plan};
+use crate::compaction::{Cause, Compacted, Gains, Limits, NoGain, is_due, plan};
 use crate::engine::Engine;
-use crate::engine::spending::Permission;
-use crate::message::{Message, Usage};
+use crate::message::{Message, Role, Usage};
 use crate::provider::{ErrorClass, ModelRequest, ProviderError};
 use crate::store::{SessionId, StoreError};
 
@@ -35,30 +35,55 @@ impl Engine {
     /// # Errors
     /// See [`CompactError`].
     pub async fn compact(&self, session: &SessionId, cause: Cause) -> Result<Lengths, CompactError> {
-        let messages = self.visible(session).await?;
-        let estimator = *self.estimator.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = |error: crate::compaction::NoGain| CompactError::Model(invalid(error.to_string()));
-        let mut plan = plan(&messages, &self.compaction_limits(), &estimator, cause).map_err(failed)?;
-        let mut usage = None;
-        let summary = loop {
-            let Some(request) = plan.request() else { break String::new() };
-            match self.summary(&request, &mut usage).await {
-                Err(CompactError::Model(error))
-                    if error.class == ErrorClass::ContextTooLong && plan.drop_oldest() => {}
-                summary => break summary?,
+        let messages = self.store.conversation(session).await?;
+        let messages: Vec<Message> = messages.into_iter().map(|stored| stored.message).collect();
+        let compacted = self.compacted(session, &messages, cause).await;
+        let length = self.estimator().messages(&messages);
+        let (before, after) = match &compacted {
+            Ok(Compacted { before, after, .. }) => (*before, *after),
+            Err(_) => (length, length),
+        };
+        self.gains().entry(session.clone()).or_default().record(before, after);
+        compacted.map(|_| Lengths { before, after })
+    }
+
+    async fn compacted(
+        &self,
+        session: &SessionId,
+        messages: &[Message],
+        cause: Cause,
+    ) -> Result<Compacted, CompactError> {
+        let estimator = *self.estimator();
+        let no_gain = |error: NoGain| CompactError::Model(invalid(error.to_string()));
+        let mut plan = plan(messages, &self.compaction_limits(), &estimator, cause).map_err(no_gain)?;
+        let (summary, usage) = loop {
+            let Some(request) = plan.request() else { break (String::new(), None) };
+            match self.summary(&request).await {
+                Err(error) if error.class == ErrorClass::ContextTooLong && plan.drop_oldest() => {}
+                summary => break summary.map_err(CompactError::Model)?,
             }
         };
-        let compacted = plan.apply(&messages, &summary).map_err(failed)?;
-        let lengths = Lengths { before: compacted.before, after: compacted.after };
-        self.store.compact(session, compacted.history).await?;
-        Ok(lengths)
+        let compacted = plan.apply(messages, &summary).map_err(no_gain)?;
+        self.store.compact(session, compacted.history.clone(), usage).await?;
+        Ok(compacted)
     }
 
     /// Returns `true` if the history must be compacted before the next call: the last call reported this usage.
-    pub(super) fn compaction_is_due(&self, usage: Option<Usage>, gains: Gains) -> bool {
+    pub(super) fn compaction_is_due(&self, session: &SessionId, usage: Option<Usage>) -> bool {
         let rules = &self.limits.compression;
         let input = usage.map(|usage| usage.input);
-        rules.enabled && !gains.are_exhausted() && is_due(input, self.limits.context_length, rules.threshold)
+        rules.enabled
+            && is_due(input, self.limits.context_length, rules.threshold)
+            && !self.compaction_stopped(session)
+    }
+
+    /// Returns `true` if the last two compactions of the session gained too little.
+    pub(super) fn compaction_stopped(&self, session: &SessionId) -> bool {
+        self.gains().get(session).is_some_and(|gains| gains.are_exhausted())
+    }
+
+    fn gains(&self) -> MutexGuard<'_, HashMap<SessionId, Gains>> {
+        self.gains.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn compaction_limits(&self) -> Limits {
@@ -71,28 +96,17 @@ impl Engine {
         }
     }
 
-    async fn visible(&self, session: &SessionId) -> Result<Vec<Message>, StoreError> {
-        let stored = self.store.conversation(session).await?;
-        Ok(stored.into_iter().map(|stored| stored.message).collect())
-    }
-
-    /// Calls the default model for a summary. The call counts for the budget.
-    async fn summary(&self, request: &ModelRequest, usage: &mut Option<Usage>) -> Result<String, CompactError> {
+    /// Calls the default model for a summary.
+    async fn summary(
+        &self,
+        request: &ModelRequest,
+    ) -> Result<(String, Option<(String, Usage)>), ProviderError> {
         let Some(provider) = self.models.first() else {
-            return Err(CompactError::Model(invalid("no model is configured".to_owned())));
+            return Err(invalid("no model is configured".to_owned()));
         };
-        let reservation = match self.reserve(request, &Usage::default()).await? {
-            Permission::Granted(reservation) => reservation,
-            Permission::Refused(message) => {
-                return Err(CompactError::Model(ProviderError { class: ErrorClass::Payment, ..invalid(message) }));
-            }
-        };
-        let answer = provider.call(request, &mut |_| {}).await;
-        let reported = answer.as_ref().ok().and_then(|answer| answer.usage);
-        self.settle(reservation, provider.model(), reported).await?;
-        *usage = reported;
-        let answer = answer.map_err(CompactError::Model)?;
-        Ok(Message { role: crate::message::Role::Assistant, blocks: answer.blocks }.plain_text())
+        let answer = provider.call(request, &mut |_| {}).await?;
+        let usage = answer.usage.map(|usage| (provider.model().to_owned(), usage));
+        Ok((Message { role: Role::Assistant, blocks: answer.blocks }.plain_text(), usage))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -11,9 +10,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, interval_at};
 
+use crate::compaction::{Cause, Gains};
 use crate::engine::Engine;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
+use crate::engine::{CompactError, Lengths};
 use crate::loop_guard::{LoopGuard, Verdict};
 use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
@@ -54,9 +55,13 @@ pub(super) struct Driver<'e> {
     tools: FuturesUnordered<BoxFuture<'e, ToolRun>>,
     calls: Vec<ToolCall>,
     wait: Option<Instant>,
-    compaction: Option<BoxFuture<'e, Result<(u64, u64), ProviderError>>>,
+    compaction: Option<BoxFuture<'e, Result<Lengths, CompactError>>>,
     progress: mpsc::UnboundedReceiver<Progress>,
     report: mpsc::UnboundedSender<Progress>,
+    /// The estimate of the running call, in tokens.
+    estimated: u64,
+    /// The tokens of the last prompt, as the provider reported them.
+    reported_input: u64,
     usage: Usage,
     text: String,
 }
@@ -84,6 +89,8 @@ impl<'e> Driver<'e> {
             compaction: None,
             progress,
             report,
+            estimated: 0,
+            reported_input: 0,
             usage: Usage::default(),
             text: String::new(),
         }
@@ -121,14 +128,16 @@ impl<'e> Driver<'e> {
                     Some(Submission::Compact) => {}
                     None => inbox_is_open = false,
                 },
-                answer = answer_of(&mut self.model_call) => {
-                    // The call may have reported progress right before its end.
-                    while let Ok(progress) = self.progress.try_recv() {
-                        events.extend(self.on_progress(progress));
+                news = news_of(&mut self.model_call) => match news {
+                    News::Waits { seconds } => (self.events)(Event::Waiting { seconds }),
+                    News::Ended(answer) => {
+                        // The call may have reported progress right before its end.
+                        while let Ok(progress) = self.progress.try_recv() {
+                            events.extend(self.on_progress(progress));
+                        }
+                        events.push_back(self.on_answer(answer));
                     }
-                    events.push_back(self.on_answer(answer));
-                }
-                seconds = next_tick(&mut self.model_call) => (self.events)(Event::Waiting { seconds }),
+                },
                 Some(run) = self.tools.next(), if !self.tools.is_empty() => {
                     events.push_back(self.on_tool_run(run)?);
                 }
@@ -138,7 +147,7 @@ impl<'e> Driver<'e> {
                 }
                 compacted = result_of(&mut self.compaction) => {
                     self.compaction = None;
-                    events.push_back(self.on_compacted(compacted));
+                    events.push_back(self.on_compacted(compacted)?);
                 }
             }
         }
@@ -172,13 +181,15 @@ impl<'e> Driver<'e> {
                 self.engine.store.queue_input(&self.session, message).await?;
             }
             Effect::TakeInputs => {
-                for message in self.engine.store.take_inputs(self.turn).await? {
-                    (self.events)(Event::Steered { message });
+                for message in self.engine.store.take_inputs(&self.session).await? {
+                    (self.events)(Event::Steered { message: message.message });
                 }
             }
-            Effect::Compact => {
+            Effect::Compact { too_long } => {
                 let (engine, session) = (self.engine, self.session.clone());
-                self.compaction = Some(Box::pin(async move { engine.compact(&session).await }));
+                let cause =
+                    if too_long { Cause::TooLong } else { Cause::Due { reported: self.reported_input } };
+                self.compaction = Some(Box::pin(async move { engine.compact(&session, cause).await }));
             }
             Effect::StopCompaction => self.compaction = None,
             // `run` ends the turn.
@@ -199,9 +210,7 @@ impl<'e> Driver<'e> {
         };
         let mut request = self.engine.request(&self.session).await?;
         request.without_reasoning = without_reasoning;
-        if let Some(message) = self.engine.budget_refuses(&request, &self.usage).await? {
-            return Ok(Some(TurnEvent::OverBudget { message }));
-        }
+        self.estimated = self.engine.estimator().estimate(&request.messages, &request.system, &request.tools);
         let model = provider.model().to_owned();
         (self.events)(Event::ModelCallStarted {
             provider: provider.name().to_owned(),
@@ -260,6 +269,8 @@ impl<'e> Driver<'e> {
         let ModelAnswer { mut blocks, usage, finish } = answer;
         if let Some(usage) = usage {
             self.usage.add(usage);
+            self.reported_input = usage.input;
+            self.engine.estimator().learn(self.estimated, usage.input);
         }
         (self.events)(Event::ModelCallEnded { usage: usage.unwrap_or_default() });
         give_own_ids(&mut blocks);
@@ -269,7 +280,7 @@ impl<'e> Driver<'e> {
             return TurnEvent::Failed(empty_answer());
         }
         self.text = message.plain_text();
-        let compaction_due = self.engine.compaction_is_due(usage);
+        let compaction_due = self.engine.compaction_is_due(&self.session, usage);
         TurnEvent::Answered { message, finish, usage, compaction_due }
     }
 
@@ -277,7 +288,7 @@ impl<'e> Driver<'e> {
         let model = self.model_call.take().map(|call| call.model);
         let runs: Vec<Change> = message.calls().map(|call| self.engine.planned(call)).collect();
         let answer = Change::Message { message, model, usage, interrupted: false };
-        self.engine.store.step(self.turn, std::iter::once(answer).chain(runs).collect()).await
+        self.engine.store.step(self.turn, std::iter::once(answer).chain(runs).collect()).await.map(drop)
     }
 
     /// Drops the model call, and stores the text that the user has seen.
@@ -289,7 +300,7 @@ impl<'e> Driver<'e> {
         self.text.clone_from(&call.text);
         let message = Message::text(Role::Assistant, call.text);
         let change = Change::Message { message, model: Some(call.model), usage: None, interrupted: true };
-        self.engine.store.step(self.turn, vec![change]).await
+        self.engine.store.step(self.turn, vec![change]).await.map(drop)
     }
 
     fn on_tool_run(&mut self, run: ToolRun) -> Result<TurnEvent, StoreError> {
@@ -311,28 +322,24 @@ impl<'e> Driver<'e> {
         let call = self.calls.iter().position(|call| call.id == result.call_id);
         let call = call.map(|index| self.calls.swap_remove(index));
         (self.events)(Event::ToolEnded { result: result.clone() });
-        let mut changes = Vec::new();
-        changes.extend(call.map(|call| self.engine.ended(&call, &result)));
-        changes.push(Change::Message {
-            message: Message::result(result),
-            model: None,
-            usage: None,
-            interrupted: false,
-        });
-        self.engine.store.step(self.turn, changes).await
+        let mut changes: Vec<Change> = call.map(|call| self.engine.ended(&call)).into_iter().collect();
+        changes.push(Change::message(Message::result(result)));
+        self.engine.store.step(self.turn, changes).await.map(drop)
     }
 
-    fn on_compacted(&mut self, compacted: Result<(u64, u64), ProviderError>) -> TurnEvent {
+    fn on_compacted(&mut self, compacted: Result<Lengths, CompactError>) -> Result<TurnEvent, StoreError> {
         match compacted {
-            Ok((before, after)) => {
+            Ok(Lengths { before, after }) => {
                 (self.events)(Event::Compacted { before, after });
-                TurnEvent::Compacted { gained: after < before }
+                Ok(TurnEvent::Compacted { gained: after < before })
             }
-            Err(error) => {
-                let text = format!("the history could not be compacted: {}", error.message);
+            Err(CompactError::Model(error)) => {
+                let stopped = self.engine.compaction_stopped(&self.session);
+                let text = if stopped { Gains::STOPPED.to_owned() } else { error.message.clone() };
                 (self.events)(Event::Notice { text });
-                TurnEvent::CompactionFailed(error)
+                Ok(TurnEvent::CompactionFailed(error))
             }
+            Err(CompactError::Store(error)) => Err(error),
         }
     }
 
@@ -351,21 +358,23 @@ impl<'e> Driver<'e> {
     }
 }
 
-async fn answer_of(call: &mut Option<ModelCall<'_>>) -> Result<ModelAnswer, ProviderError> {
-    match call {
-        Some(call) => call.future.as_mut().await,
-        None => pending().await,
-    }
+/// News of a model call.
+enum News {
+    /// It ended.
+    Ended(Result<ModelAnswer, ProviderError>),
+    /// It has sent nothing for the user yet.
+    Waits {
+        /// Its age.
+        seconds: u64,
+    },
 }
 
-/// Waits for the next tick of a call whose answer has not begun. Returns its age in seconds.
-async fn next_tick(call: &mut Option<ModelCall<'_>>) -> u64 {
-    match call {
-        Some(call) if !call.is_visible => {
-            call.ticks.tick().await;
-            call.began.elapsed().as_secs()
-        }
-        _ => pending().await,
+async fn news_of(call: &mut Option<ModelCall<'_>>) -> News {
+    let Some(call) = call else { return pending().await };
+    tokio::select! {
+        biased;
+        answer = &mut call.future => News::Ended(answer),
+        _ = call.ticks.tick(), if !call.is_visible => News::Waits { seconds: call.began.elapsed().as_secs() },
     }
 }
 

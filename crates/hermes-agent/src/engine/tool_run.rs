@@ -64,7 +64,11 @@ async fn run(
 
 fn known_tools(engine: &Engine) -> String {
     let names: Vec<String> = engine.tools.schemas().into_iter().map(|schema| schema.name).collect();
-    if names.is_empty() { "No tools are available.".to_owned() } else { format!("Use one of: {}.", names.join(", ")) }
+    if names.is_empty() {
+        "No tools are available.".to_owned()
+    } else {
+        format!("Use one of: {}.", names.join(", "))
+    }
 }
 
 fn refused(content: String) -> ToolOutput {
