@@ -9,13 +9,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod budget;
 mod error;
 mod fold;
 mod history;
+mod idempotency;
 mod ids;
 mod open;
 mod owner;
 mod schema;
+mod search;
 mod session;
 mod turn;
 mod words;
@@ -24,13 +27,16 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use budget::{Limit, Reservation, ReserveError, Used};
 pub use error::{BeginError, FindError, StoreError};
 pub use fold::Folded;
 pub use history::{Hidden, StoredMessage};
+pub use idempotency::Request;
 pub use ids::{SessionId, TurnId};
 pub use open::set_aside;
 pub use owner::{Owner, OwnerError};
-pub use session::{Filter, NewSession, Session};
+pub use search::Hit;
+pub use session::{Filter, NewSession, Session, SourceStats, Stats};
 pub use turn::{Change, ModelCallRecord, RunState, ToolRunRecord, TurnRecord};
 
 /// A handle on the database of a profile. Clones share one connection. The last one closes it.
