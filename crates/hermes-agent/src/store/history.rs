@@ -127,7 +127,7 @@ impl Store {
                 .prepare_cached("INSERT INTO compactions (session, at, through, summary) VALUES (?1, ?2, ?3, ?4)")?
                 .execute(params![id.as_str(), now_ms(), through, summary])?;
             if let Some((model, usage)) = &usage {
-                turn::count(transaction, &id, open, model, usage)?;
+                turn::count(transaction, &id, open, model, usage, now_ms())?;
             }
             Ok(summary)
         })
