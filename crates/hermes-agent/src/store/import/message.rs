@@ -1,7 +1,7 @@
 //! Converts messages of the Python program: the format of Chat Completions, with columns for the parts.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use super::source::OldMessage;
 use crate::message::{Block, Message, Opaque, Raw, Role, ToolCall, ToolResult};
@@ -105,11 +105,12 @@ fn reasoning(old: &OldMessage) -> Vec<Block> {
 }
 
 fn calls(json: &str) -> Vec<Block> {
-    let list: Vec<Map<String, Value>> = serde_json::from_str(json).unwrap_or_default();
+    let list: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
     list.into_iter().filter_map(call).map(Block::ToolCall).collect()
 }
 
-fn call(mut fields: Map<String, Value>) -> Option<ToolCall> {
+fn call(call: Value) -> Option<ToolCall> {
+    let Value::Object(mut fields) = call else { return None };
     let function = fields.remove("function")?;
     let (id, call_id) = (fields.remove("id"), fields.remove("call_id"));
     let id = [call_id, id].into_iter().flatten().find_map(|id| id.as_str().map(str::to_owned))?;

@@ -12,7 +12,7 @@ use crate::message::Usage;
 /// The longest value, in bytes. A longer one makes its session unreadable.
 const LONGEST: i32 = 64 * 1024 * 1024;
 
-/// The columns of a session, in the order of [`old_session`].
+/// The columns of a session, in the order of [`old_session`]. The prompt of its hash follows them.
 const SESSION: [&str; 12] = [
     "id",
     "source",
@@ -98,18 +98,10 @@ impl Source {
         let has_prompts = !columns(&connection, "system_prompts")?.is_empty();
         // The copy is private: the index costs one pass over the messages instead of one for each session.
         connection.execute_batch("CREATE INDEX IF NOT EXISTS hermes_import ON messages (session_id)")?;
-        let prompt = match (
-            sessions.contains("system_prompt"),
-            has_prompts && sessions.contains("system_prompt_hash"),
-        ) {
-            (true, true) => {
-                "coalesce(system_prompt, (SELECT p.prompt FROM system_prompts p WHERE p.hash = system_prompt_hash))"
-            }
-            (false, true) => "(SELECT p.prompt FROM system_prompts p WHERE p.hash = system_prompt_hash)",
-            (true, false) => "system_prompt",
-            (false, false) => "NULL",
-        };
-        let selected = select(&SESSION, &sessions).replace("system_prompt", prompt);
+        // The prompt moved to a table of its own in version 25.
+        let by_hash = "(SELECT p.prompt FROM system_prompts p WHERE p.hash = system_prompt_hash)";
+        let by_hash = if has_prompts && sessions.contains("system_prompt_hash") { by_hash } else { "NULL" };
+        let selected = format!("{}, {by_hash}", select(&SESSION, &sessions));
         let order = if sessions.contains("started_at") { "started_at, id" } else { "id" };
         let sessions = format!("SELECT {selected} FROM sessions ORDER BY {order}");
         let selected = select(&MESSAGE, &messages);
@@ -163,7 +155,7 @@ fn old_session(row: &Row<'_>) -> rusqlite::Result<Option<OldSession>> {
         title: text(row, 3)?,
         parent: text(row, 4)?,
         started_at: milliseconds(row, 5)?,
-        system: text(row, 6)?,
+        system: text(row, 6)?.or(text(row, 12)?),
         usage: Usage {
             input: fresh.saturating_add(cached).saturating_add(cache_written),
             cached,
