@@ -4,13 +4,25 @@
 //! - [`engine`]: the state machine of a turn, without I/O, and the driver that performs its effects;
 //! - [`provider`]: the protocols of model servers;
 //! - [`store`]: sessions, messages, turns and usage, in SQLite;
-//! - [`prompt`]: the system prompt and the memory files;
+//! - [`prompt`]: the system prompt, from the files of a profile; [`memory`]: the memory files;
+//! - [`tokens`]: estimates of tokens;
+//! - [`compaction`]: the planning of a shorter history;
+//! - [`repair`]: the repair of a conversation on its way to a provider;
+//! - [`loop_guard`]: the guard against a model that repeats itself;
 //! - [`tools`]: the interface of a tool;
 //! - [`settings`]: models, keys and limits of a profile.
 
+pub mod agent;
+pub mod compaction;
 pub mod engine;
+pub mod loop_guard;
+pub mod memory;
 pub mod message;
+pub mod prompt;
 pub mod protocol;
 pub mod provider;
+pub mod repair;
+pub mod settings;
 pub mod store;
+pub mod tokens;
 pub mod tools;

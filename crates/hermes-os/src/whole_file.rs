@@ -113,6 +113,14 @@ pub enum ReadError {
         /// The kind of the file.
         kind: &'static str,
     },
+    /// A symlink leads out of the directory that the read may not leave.
+    #[error("failed to read {}: it leads out of {}", path.display(), directory.display())]
+    Outside {
+        /// The file.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The file exceeds the limit.
     #[error("failed to read {}: it is longer than {limit} bytes", path.display())]
     TooLarge {
@@ -128,7 +136,7 @@ impl ReadError {
     pub fn io_kind(&self) -> Option<io::ErrorKind> {
         match self {
             Self::Open { source, .. } | Self::Read { source, .. } => Some(source.kind()),
-            Self::NotAFile { .. } | Self::TooLarge { .. } => None,
+            Self::NotAFile { .. } | Self::Outside { .. } | Self::TooLarge { .. } => None,
         }
     }
 }
@@ -209,15 +217,65 @@ fn write_by(
 /// Fails if the path exists and cannot be read, is no regular file or exceeds `limit`.
 pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
     let open_error = |source| ReadError::Open { path: path.to_owned(), source };
-    let read_error = |source| ReadError::Read { path: path.to_owned(), source };
-    // NONBLOCK: without it, open(2) of a FIFO blocks until a writer comes.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+    let file = match rustix::fs::open(path, READ_FLAGS, Mode::empty()) {
         Ok(descriptor) => File::from(descriptor),
         Err(Errno::NOENT) if is_dangling(path) => return Err(open_error(Errno::NOENT.into())),
         Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(open_error(error.into())),
     };
+    contents_of(file, path, limit).map(Some)
+}
+
+/// Reads the file at `relative` in `directory` as [`read`] does. Fails if a symlink leads out of `directory`. Another process may
+/// change the links meanwhile. Returns `None` if the file or `directory` is missing.
+///
+/// A kernel without openat2(2) refuses every symlink below `directory`.
+///
+/// # Errors
+/// Fails as [`read`] does, and with [`ReadError::Outside`].
+pub fn read_within(directory: &Path, relative: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
+    let path = directory.join(relative);
+    let open_error = |error: Errno| ReadError::Open { path: path.clone(), source: error.into() };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = match rustix::fs::open(directory, flags, Mode::empty()) {
+        Ok(root) => root,
+        Err(Errno::NOENT) if !is_dangling(directory) => return Ok(None),
+        Err(error) => return Err(open_error(error)),
+    };
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let opened = match rustix::fs::openat2(&root, relative, READ_FLAGS, Mode::empty(), resolve) {
+        // Linux before 5.6, and some sandboxes, do not have the call.
+        Err(Errno::NOSYS | Errno::PERM) => open_without_links(root, relative),
+        opened => opened,
+    };
+    match opened {
+        Ok(descriptor) => contents_of(File::from(descriptor), &path, limit).map(Some),
+        Err(Errno::XDEV) => Err(ReadError::Outside { path, directory: directory.to_owned() }),
+        Err(Errno::NOENT) if !is_dangling(&path) => Ok(None),
+        Err(error) => Err(open_error(error)),
+    }
+}
+
+/// The flags of a read. NONBLOCK: without it, open(2) of a FIFO blocks until a writer comes.
+const READ_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC).union(OFlags::NOCTTY);
+
+fn open_without_links(root: OwnedFd, relative: &Path) -> rustix::io::Result<OwnedFd> {
+    let mut opened = root;
+    let mut names = relative.components().peekable();
+    while let Some(component) = names.next() {
+        let Component::Normal(name) = component else { return Err(Errno::XDEV) };
+        let flags = match names.peek() {
+            Some(_) => OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            None => READ_FLAGS,
+        };
+        opened = rustix::fs::openat(&opened, name, flags | OFlags::NOFOLLOW, Mode::empty())?;
+    }
+    Ok(opened)
+}
+
+fn contents_of(file: File, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let read_error = |source| ReadError::Read { path: path.to_owned(), source };
     let stat = rustix::fs::fstat(&file).map_err(|error| read_error(error.into()))?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}
@@ -229,7 +287,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, ReadError> {
     if contents.len() as u64 > limit {
         return Err(ReadError::TooLarge { path: path.to_owned(), limit });
     }
-    Ok(Some(contents))
+    Ok(contents)
 }
 
 /// Returns the permission bits of the file at `path`, so that a write can keep them; `None` if there is no

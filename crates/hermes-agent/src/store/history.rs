@@ -39,7 +39,7 @@ pub struct StoredMessage {
     pub model: Option<String>,
     /// `true` if it is the part of an answer that was interrupted.
     pub interrupted: bool,
-    /// `true` if it is the summary of a compaction.
+    /// `true` if a compaction wrote it: a summary, or the copy of a message that stays.
     pub summary: bool,
     /// The reason why the model does not see it.
     pub hidden: Option<Hidden>,
@@ -98,38 +98,31 @@ impl Store {
         .await
     }
 
-    /// Hides all messages up to number `through` from the model, and puts a summary in their place. Returns the number of the summary.
-    /// `usage` counts the model call that wrote it.
+    /// Replaces the visible conversation by a shorter one: hides its messages from the model, and appends `history`. `usage` counts
+    /// the model call that wrote the summary.
     ///
     /// # Errors
-    /// Fails if the session has no such message, or if the database fails.
+    /// Fails if there is no such session, or if the database fails.
     pub async fn compact(
         &self,
         id: &SessionId,
-        through: i64,
-        summary: Message,
+        history: Vec<Message>,
         usage: Option<(String, Usage)>,
-    ) -> Result<i64, StoreError> {
+    ) -> Result<(), StoreError> {
         let id = id.clone();
         self.write("compact a session", move |transaction| {
-            let hidden = transaction
-                .prepare_cached(
-                    "UPDATE messages SET hidden = ?3 WHERE session = ?1 AND hidden IS NULL AND (id <= ?2 OR summary)",
-                )?
-                .execute(params![id.as_str(), through, word(&Hidden::Compacted)])?;
-            if hidden == 0 {
-                return Err(StoreError::UnknownMessage { session: id, message: through }.into());
-            }
-            let open = turn::open_turn(transaction, &id)?.map(|open| open.turn);
-            let new = NewMessage { summary: true, ..NewMessage::of(&summary) };
-            let summary = append(transaction, &id, open, &new)?;
+            session::require(transaction, &id)?;
             transaction
-                .prepare_cached("INSERT INTO compactions (session, at, through, summary) VALUES (?1, ?2, ?3, ?4)")?
-                .execute(params![id.as_str(), now_ms(), through, summary])?;
+                .prepare_cached("UPDATE messages SET hidden = ?2 WHERE session = ?1 AND hidden IS NULL")?
+                .execute(params![id.as_str(), word(&Hidden::Compacted)])?;
+            let open = turn::open_turn(transaction, &id)?.map(|open| open.turn);
+            for message in &history {
+                append(transaction, &id, open, &NewMessage { summary: true, ..NewMessage::of(message) })?;
+            }
             if let Some((model, usage)) = &usage {
                 turn::count(transaction, &id, open, model, usage, now_ms())?;
             }
-            Ok(summary)
+            Ok(())
         })
         .await
     }
@@ -205,6 +198,8 @@ pub(crate) fn append(
     let blocks =
         serde_json::to_string(&message.blocks).map_err(|source| StoreError::EncodeMessage { source })?;
     let text = match message.role {
+        // The originals are in the index already.
+        _ if new.summary => None,
         Role::User | Role::Assistant => Some(message.plain_text()).filter(|text| !text.is_empty()),
         Role::Tool => None,
     };

@@ -112,6 +112,15 @@ impl Store {
         .await
     }
 
+    /// Returns the parts of the system prompt of a session.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn prompt(&self, id: &SessionId) -> Result<Vec<String>, StoreError> {
+        let id = id.clone();
+        self.read("read a system prompt", move |transaction| system_of(transaction, &id)).await
+    }
+
     /// Returns the session that `name` selects: an ID, a title, or the begin of exactly one ID.
     ///
     /// # Errors

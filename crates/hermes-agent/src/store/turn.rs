@@ -172,6 +172,32 @@ impl Store {
         .await
     }
 
+    /// Returns the tokens of the newest model call of a session.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn last_usage(&self, id: &SessionId) -> Result<Option<Usage>, StoreError> {
+        let id = id.clone();
+        self.read("read the usage of a session", move |transaction| {
+            let mut statement = transaction.prepare_cached(
+                "SELECT input, cached, cache_written, output, reasoning FROM model_calls
+                 WHERE session = ?1 ORDER BY id DESC LIMIT 1",
+            )?;
+            let usage = statement.query_row([id.as_str()], |row| {
+                let count = |index: usize| row.get::<_, i64>(index).map(i64::unsigned_abs);
+                Ok(Usage {
+                    input: count(0)?,
+                    cached: count(1)?,
+                    cache_written: count(2)?,
+                    output: count(3)?,
+                    reasoning: count(4)?,
+                })
+            });
+            Ok(usage.optional()?)
+        })
+        .await
+    }
+
     /// Ends a turn. A call without a result gets one, as after the death of the owner.
     ///
     /// # Errors

@@ -194,3 +194,42 @@ fn root_writes_nothing_through_a_symlinked_directory() {
     assert!(open_step_by_step(&folder.path().join("dashboard"), directory).is_err());
     assert!(open_step_by_step(&folder.path().join("precious"), directory).is_ok());
 }
+
+#[test]
+fn a_bounded_read_follows_only_links_that_stay_inside() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("profile");
+    fs::create_dir_all(inside.join("real")).unwrap();
+    fs::write(inside.join("real/file"), "inside").unwrap();
+    fs::write(folder.path().join("secret"), "outside").unwrap();
+    symlink("real", inside.join("link")).unwrap();
+    symlink("../../secret", inside.join("real/up")).unwrap();
+    symlink(folder.path().join("secret"), inside.join("absolute")).unwrap();
+    symlink("missing", inside.join("dangling")).unwrap();
+    let of = |relative: &str| read_within(&inside, Path::new(relative), 100);
+    assert_eq!(of("real/file").unwrap().unwrap(), b"inside");
+    assert_eq!(of("link/file").unwrap().unwrap(), b"inside");
+    assert_eq!(of("real/none").unwrap(), None);
+    assert_eq!(read_within(&folder.path().join("none"), Path::new("x"), 1).unwrap(), None);
+    for outside in ["real/up", "absolute", "../secret"] {
+        assert!(matches!(of(outside).unwrap_err(), ReadError::Outside { .. }), "{outside}");
+    }
+    assert!(matches!(of("dangling").unwrap_err(), ReadError::Open { .. }));
+    assert!(matches!(of("real").unwrap_err(), ReadError::NotAFile { kind: "directory", .. }));
+}
+
+#[test]
+fn without_openat2_no_link_is_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("real")).unwrap();
+    fs::write(folder.path().join("real/file"), "inside").unwrap();
+    symlink("real", folder.path().join("link")).unwrap();
+    let of = |relative: &str| {
+        let root = rustix::fs::open(folder.path(), OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        open_without_links(root, Path::new(relative))
+            .map(|file| io::read_to_string(File::from(file)).unwrap())
+    };
+    assert_eq!(of("real/file").unwrap(), "inside");
+    assert!(matches!(of("link/file").unwrap_err(), Errno::LOOP | Errno::NOTDIR));
+    assert_eq!(of("../x").unwrap_err(), Errno::XDEV);
+}

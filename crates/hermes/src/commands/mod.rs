@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod boot;
+pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod container;

@@ -44,7 +44,7 @@ CREATE TABLE messages (
     text TEXT,
     model TEXT,
     interrupted INTEGER NOT NULL DEFAULT 0,
-    -- 1 for the summary of a compaction. It stands before all other messages.
+    -- 1 for a message that a compaction wrote: the summary, and copies of the messages that stay.
     summary INTEGER NOT NULL DEFAULT 0,
     -- NULL, or the reason why the model does not see it: compacted, undone.
     hidden TEXT
@@ -99,17 +99,6 @@ CREATE TABLE inputs (
     message TEXT NOT NULL
 ) STRICT;
 CREATE INDEX inputs_by_session ON inputs (session, id);
-
-CREATE TABLE compactions (
-    id INTEGER PRIMARY KEY,
-    session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    at INTEGER NOT NULL,
-    -- The last message that it hides.
-    through INTEGER NOT NULL,
-    -- The message with the summary.
-    summary INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE
-) STRICT;
-CREATE INDEX compactions_by_session ON compactions (session);
 
 -- The use of each day in UTC, as 2026-11-28.
 CREATE TABLE budget_days (

@@ -1,0 +1,1 @@
+//! Tests of the choice of models and of the reading of limits.

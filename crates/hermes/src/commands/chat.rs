@@ -1,0 +1,14 @@
+//! `hermes chat`: a conversation with the agent.
+
+#![expect(dead_code, reason = "the engine that calls this is not wired yet")]
+
+mod arguments;
+mod console;
+mod events;
+mod lines;
+mod markdown;
+mod plain;
+mod slash;
+mod status_line;
+mod stream;
+mod view;
