@@ -120,7 +120,7 @@ impl Store {
                 append(transaction, &id, open, &NewMessage { summary: true, ..NewMessage::of(message) })?;
             }
             if let Some((model, usage)) = &usage {
-                turn::count(transaction, &id, open, model, usage)?;
+                turn::count(transaction, &id, open, model, usage, now_ms())?;
             }
             Ok(())
         })

@@ -10,6 +10,10 @@ use super::error::{Fault, FindError, StoreError};
 use super::ids::{SessionId, now_ms};
 use crate::message::Usage;
 
+mod upkeep;
+
+pub use upkeep::{SourceStats, Stats};
+
 /// The most candidates of an ambiguous name.
 const CANDIDATES: u32 = 5;
 
@@ -72,6 +76,8 @@ pub struct Filter {
     pub limit: Option<u32>,
     /// The surface that began them.
     pub source: Option<String>,
+    /// The time that no activity reaches, in milliseconds since 1970.
+    pub inactive_since: Option<i64>,
 }
 
 impl Store {
@@ -173,12 +179,14 @@ impl Store {
     pub async fn list(&self, filter: Filter) -> Result<Vec<Session>, StoreError> {
         self.read("list the sessions", move |transaction| {
             let sql = format!(
-                "SELECT {COLUMNS} FROM sessions s WHERE ?1 IS NULL OR s.source = ?1
+                "SELECT {COLUMNS} FROM sessions s
+                 WHERE (?1 IS NULL OR s.source = ?1) AND (?3 IS NULL OR s.active_at < ?3)
                  ORDER BY s.active_at DESC, s.id DESC LIMIT ?2"
             );
             let mut statement = transaction.prepare_cached(&sql)?;
             let limit = filter.limit.map_or(-1, i64::from);
-            let sessions = statement.query_map(params![filter.source, limit], session_of)?;
+            let parameters = params![filter.source, limit, filter.inactive_since];
+            let sessions = statement.query_map(parameters, session_of)?;
             Ok(sessions.collect::<Result<Vec<_>, _>>()?)
         })
         .await

@@ -1,43 +1,100 @@
+//! Tests of the store, by subject.
+
 use serde_json::value::RawValue;
+use tempfile::TempDir;
 
 use super::*;
-use crate::message::{Block, Message, Opaque, Raw, Role, ToolCall};
+use crate::message::{Block, Message, Opaque, Raw, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::StopReason;
+use crate::tools::Effect;
 
-#[tokio::test]
-async fn dead_turn_leaves_a_sendable_conversation() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("hermes.db");
-    let store = Store::open(&path).unwrap().store;
-    let session =
-        store.create_session(NewSession { source: "chat".into(), ..Default::default() }).await.unwrap();
-    let owner = Owner::claim(&path, "chat").unwrap();
-    let turn = store.begin_turn(&session, &owner, Message::text(Role::User, "hello")).await.unwrap();
-    let busy = store.begin_turn(&session, &owner, Message::text(Role::User, "again")).await;
-    assert!(matches!(busy, Err(BeginError::Busy { .. })), "{busy:?}");
-    let call = ToolCall { id: "1".into(), name: "terminal".into(), arguments: "{}".into(), extra: None };
-    let message = Message { role: Role::Assistant, blocks: vec![Block::ToolCall(call)] };
-    store.step(turn, vec![Change::message(message)]).await.unwrap();
-    assert_eq!(store.fold_dead_turns(None).await.unwrap(), []);
-    drop((owner, store));
-    let store = Store::open(&path).unwrap().store;
-    let folded = store.fold_dead_turns(None).await.unwrap();
-    assert_eq!(folded[0].not_started, ["terminal"]);
-    assert_eq!(store.conversation(&session).await.unwrap().len(), 3);
-    let record = store.turn(turn).await.unwrap().unwrap();
-    assert_eq!(record.reason, Some(StopReason::Died));
+mod cut;
+mod files;
+mod ledger;
+mod sessions;
+mod speed;
+mod turns;
+
+/// A database in a directory of its own.
+struct Bench {
+    folder: TempDir,
+    store: Store,
 }
 
-#[tokio::test]
-async fn opaque_blocks_keep_their_bytes() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("hermes.db")).unwrap().store;
-    let session = store.create_session(NewSession::default()).await.unwrap();
-    let raw = Raw(RawValue::from_string(r#"{"b": 1.50, "a":1e3}"#.to_owned()).unwrap());
-    let opaque = Opaque { protocol: "anthropic".into(), kind: "thinking".into(), raw };
-    let blocks = vec![Block::Opaque(opaque)];
-    store.queue_input(&session, Message { role: Role::Assistant, blocks }).await.unwrap();
-    let taken = store.take_inputs(&session).await.unwrap();
-    let [Block::Opaque(opaque)] = taken[0].message.blocks.as_slice() else { panic!("{taken:?}") };
-    assert_eq!(opaque.raw.0.get(), r#"{"b": 1.50, "a":1e3}"#);
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join(FILE)).unwrap().store;
+        Self { folder, store }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join(FILE)
+    }
+
+    /// Closes the database, and opens it again.
+    fn reopen(self) -> Self {
+        let Self { folder, store } = self;
+        drop(store);
+        let opened = Store::open(&folder.path().join(FILE)).unwrap();
+        assert_eq!(opened.notices, Vec::<String>::new());
+        Self { folder, store: opened.store }
+    }
+
+    fn owner(&self) -> Owner {
+        Owner::claim(&self.path(), "chat").unwrap()
+    }
+
+    async fn session(&self) -> SessionId {
+        self.store.create_session(NewSession { source: "chat".into(), ..Default::default() }).await.unwrap()
+    }
+
+    /// Returns the visible conversation, each message as a word: its role, and its text or calls.
+    async fn seen(&self, session: &SessionId) -> Vec<String> {
+        let conversation = self.store.conversation(session).await.unwrap();
+        conversation.iter().map(|stored| describe(&stored.message)).collect()
+    }
+}
+
+fn describe(message: &Message) -> String {
+    let blocks = message.blocks.iter().map(|block| match block {
+        Block::Text { text } => text.clone(),
+        Block::ToolCall(call) => format!("call {}", call.id),
+        Block::ToolResult(result) => format!("result {}", result.call_id),
+        _ => "other".to_owned(),
+    });
+    format!("{:?}: {}", message.role, blocks.collect::<Vec<_>>().join(", "))
+}
+
+fn user(text: &str) -> Message {
+    Message::text(Role::User, text)
+}
+
+fn assistant(text: &str) -> Message {
+    Message::text(Role::Assistant, text)
+}
+
+fn calls(ids: &[&str]) -> Message {
+    let call = |id: &&str| {
+        Block::ToolCall(ToolCall {
+            id: (*id).to_owned(),
+            name: format!("tool_{id}"),
+            arguments: "{}".into(),
+            extra: None,
+        })
+    };
+    Message { role: Role::Assistant, blocks: ids.iter().map(call).collect() }
+}
+
+fn result(call_id: &str) -> Message {
+    Message::result(ToolResult { call_id: call_id.to_owned(), content: "done".into(), is_error: false })
+}
+
+fn run(call_id: &str, state: RunState) -> Change {
+    Change::Run {
+        call_id: call_id.to_owned(),
+        tool: format!("tool_{call_id}"),
+        state,
+        effect: Effect::Writes,
+    }
 }

@@ -301,7 +301,14 @@ fn apply(
                 NewMessage { model: model.as_deref(), interrupted: *interrupted, ..NewMessage::of(message) };
             let id = history::append(transaction, session, Some(turn), &new)?;
             if let Some(usage) = usage {
-                count(transaction, session, Some(turn), model.as_deref().unwrap_or_default(), usage)?;
+                count(
+                    transaction,
+                    session,
+                    Some(turn),
+                    model.as_deref().unwrap_or_default(),
+                    usage,
+                    now_ms(),
+                )?;
             }
             Ok(Some(id))
         }
@@ -310,7 +317,7 @@ fn apply(
             Ok(None)
         }
         Change::Usage { model, usage } => {
-            count(transaction, session, Some(turn), model, usage)?;
+            count(transaction, session, Some(turn), model, usage, now_ms())?;
             Ok(None)
         }
     }
@@ -323,6 +330,7 @@ pub(crate) fn count(
     turn: Option<TurnId>,
     model: &str,
     usage: &Usage,
+    at: i64,
 ) -> Result<(), Fault> {
     let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     transaction
@@ -333,7 +341,7 @@ pub(crate) fn count(
         .execute(params![
             session.as_str(),
             turn.map(|turn| turn.0),
-            now_ms(),
+            at,
             model,
             tokens(usage.input),
             tokens(usage.cached),

@@ -110,12 +110,14 @@ CREATE TABLE reservations (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     day TEXT NOT NULL,
     tokens INTEGER NOT NULL,
+    usd REAL NOT NULL,
     owner TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE idempotency (
     key TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,
+    owner TEXT NOT NULL,
     at INTEGER NOT NULL,
     -- NULL while the request runs.
     response TEXT
