@@ -1,6 +1,7 @@
 //! Model servers behind one trait: Chat Completions and Anthropic Messages.
 
 mod answer;
+mod anthropic;
 mod chat_completions;
 mod classify;
 mod connect;

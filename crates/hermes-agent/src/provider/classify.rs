@@ -255,3 +255,100 @@ pub(crate) fn plain(text: &str) -> String {
         None => line,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::{HeaderName, HeaderValue};
+    use rstest::rstest;
+
+    use super::*;
+
+    fn error(status: u16, body: &str) -> ProviderError {
+        of_answer(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), "host")
+    }
+
+    #[rstest]
+    #[case::openai_context(400, r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#, ErrorClass::ContextTooLong)]
+    #[case::anthropic_context(400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 212000 tokens > 200000 maximum"}}"#, ErrorClass::ContextTooLong)]
+    #[case::vllm_context(400, r#"{"object":"error","message":"You passed 9000 input tokens. However, the model's context length is only 8192 tokens","type":"BadRequestError","code":400}"#, ErrorClass::ContextTooLong)]
+    #[case::llamacpp_context(400, r#"{"error":{"code":400,"message":"the request exceeds the available context size","type":"exceed_context_size_error"}}"#, ErrorClass::ContextTooLong)]
+    #[case::llamacpp_old(
+        500,
+        r#"{"error":{"code":500,"message":"context size exceeded","type":"server_error"}}"#,
+        ErrorClass::ContextTooLong
+    )]
+    #[case::too_large(
+        413,
+        r#"{"error":{"message":"Request too large: reduce the length of the messages"}}"#,
+        ErrorClass::ContextTooLong
+    )]
+    #[case::signature(
+        400,
+        r#"{"error":{"message":"messages.1.content.0: Invalid `signature` in `thinking` block"}}"#,
+        ErrorClass::ReasoningRejected
+    )]
+    #[case::reasoning(422, r#"{"detail":"extra field reasoning_content"}"#, ErrorClass::ReasoningRejected)]
+    #[case::gemini(400, r#"[{"error":{"code":400,"message":"Function call is missing a thought_signature","status":"INVALID_ARGUMENT"}}]"#, ErrorClass::ReasoningRejected)]
+    #[case::key(401, r#"{"error":{"message":"Incorrect API key"}}"#, ErrorClass::Authentication)]
+    #[case::gemini_key(400, r#"[{"error":{"message":"API key not valid."}}]"#, ErrorClass::Authentication)]
+    #[case::right(403, "", ErrorClass::Authentication)]
+    #[case::money(402, "", ErrorClass::Payment)]
+    #[case::quota(
+        429,
+        r#"{"error":{"message":"You exceeded your current quota","type":"insufficient_quota"}}"#,
+        ErrorClass::Payment
+    )]
+    #[case::credit(400, r#"{"error":{"message":"Your credit balance is too low"}}"#, ErrorClass::Payment)]
+    #[case::rate(429, r#"{"error":{"message":"Rate limit reached"}}"#, ErrorClass::RateLimited)]
+    #[case::overloaded(529, "", ErrorClass::Overloaded)]
+    #[case::unavailable(503, "<html>", ErrorClass::Overloaded)]
+    #[case::server(500, "oops", ErrorClass::Transient)]
+    #[case::gateway(502, "", ErrorClass::Transient)]
+    #[case::timeout(408, "", ErrorClass::Transient)]
+    #[case::conflict(409, "", ErrorClass::Transient)]
+    #[case::early(425, "", ErrorClass::Transient)]
+    #[case::model(404, r#"{"error":"model 'x' not found"}"#, ErrorClass::Invalid)]
+    #[case::other(400, r#"{"error":{"message":"bad tool"}}"#, ErrorClass::Invalid)]
+    fn statuses_and_bodies_have_a_class(#[case] status: u16, #[case] body: &str, #[case] class: ErrorClass) {
+        let error = error(status, body);
+        assert_eq!(error.class, class, "{error:?}");
+        assert_eq!(error.status, Some(status));
+    }
+
+    #[rstest]
+    #[case(r#"{"type":"overloaded_error","message":"Overloaded"}"#, ErrorClass::Overloaded)]
+    #[case(r#"{"message":"x","code":429}"#, ErrorClass::RateLimited)]
+    #[case(r#"{"message":"x","code":"502"}"#, ErrorClass::Transient)]
+    #[case(r#""something broke""#, ErrorClass::Transient)]
+    #[case(r#"{"message":"maximum context length is 5"}"#, ErrorClass::ContextTooLong)]
+    fn errors_within_a_stream_have_a_class(#[case] json: &str, #[case] class: ErrorClass) {
+        assert_eq!(of_event(&serde_json::from_str(json).unwrap(), "host").class, class);
+    }
+
+    #[rstest]
+    #[case(&[("retry-after", "7")], Some(7.0))]
+    #[case(&[("retry-after", "1.5")], Some(1.5))]
+    #[case(&[("retry-after", "Thu, 01 Jan 1970 00:16:50 GMT")], Some(10.0))]
+    #[case(&[("retry-after", "Thu, 01 Jan 1970 00:00:10 GMT")], Some(0.0))]
+    #[case(&[("retry-after-ms", "250"), ("retry-after", "7")], Some(0.25))]
+    #[case(&[("x-ratelimit-reset-requests", "6m0s"), ("x-ratelimit-reset-tokens", "120ms")], Some(360.0))]
+    #[case(&[("x-ratelimit-reset-requests", "6m0s"), ("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", "2s")], Some(2.0))]
+    #[case(&[("x-ratelimit-reset", "1500000000000")], Some(86400.0))]
+    #[case(&[("x-ratelimit-reset", "12")], Some(12.0))]
+    #[case(&[("retry-after", "soon")], None)]
+    #[case(&[("retry-after", "-4")], None)]
+    #[case(&[], None)]
+    fn servers_tell_the_wait(#[case] headers: &[(&str, &str)], #[case] seconds: Option<f64>) {
+        let pairs = headers.iter().map(|(name, value)| {
+            (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+        });
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        assert_eq!(retry_after(&pairs.collect(), now), seconds.map(Duration::from_secs_f64));
+    }
+
+    #[test]
+    fn long_messages_are_cut() {
+        let error = error(500, &"é\n".repeat(1000));
+        assert!(error.message.chars().count() < 600 && error.message.ends_with('…'), "{}", error.message);
+    }
+}

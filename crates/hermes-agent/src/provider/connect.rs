@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::anthropic::Anthropic;
 use super::chat_completions::ChatCompletions;
 use super::http::{BODY_MAX, Http};
 use super::{ErrorClass, Provider, ProviderError};
@@ -15,14 +16,14 @@ pub fn connect(settings: &ModelSettings) -> Result<Box<dyn Provider>, ProviderEr
     let http = Http::new(settings.clone());
     match settings.protocol {
         Protocol::ChatCompletions => Ok(Box::new(ChatCompletions::new(http))),
-        Protocol::Anthropic => Err(ProviderError {
-            class: ErrorClass::Configuration,
-            message: format!("failed to connect to {}: its protocol is not supported yet", http.host()),
-            status: None,
-            retry_after: None,
-            hint: Some("choose another model with: hermes model".to_owned()),
-        }),
+        Protocol::Anthropic => Ok(Box::new(Anthropic::new(http))),
     }
+}
+
+/// Returns the path of a resource of Anthropic below the base URL, which may or may not end with `/v1`.
+pub(super) fn anthropic_path(settings: &ModelSettings, resource: &str) -> String {
+    let has_version = settings.base_url.path().trim_end_matches('/').ends_with("/v1");
+    if has_version { resource.to_owned() } else { format!("/v1{resource}") }
 }
 
 #[derive(Deserialize)]
@@ -44,10 +45,10 @@ struct Model {
 pub async fn list_models(settings: &ModelSettings) -> Result<Vec<String>, ProviderError> {
     let http = Http::new(settings.clone());
     let path = match settings.protocol {
-        Protocol::ChatCompletions => "/models",
-        Protocol::Anthropic => "/v1/models",
+        Protocol::ChatCompletions => "/models".to_owned(),
+        Protocol::Anthropic => anthropic_path(settings, "/models"),
     };
-    let body = http.get(path).await?.body(BODY_MAX).await?;
+    let body = http.get(&path).await?.body(BODY_MAX).await?;
     let models: Models = serde_json::from_slice(&body).map_err(|_| ProviderError {
         class: ErrorClass::BadAnswer,
         message: format!(

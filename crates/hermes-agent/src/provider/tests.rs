@@ -1,7 +1,10 @@
 //! Tests of whole calls against a small server.
 
+mod anthropic;
 mod chat_completions;
+mod faults;
 mod server;
+mod tls;
 
 use std::time::Duration;
 

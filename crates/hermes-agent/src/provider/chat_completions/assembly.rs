@@ -8,8 +8,10 @@ use serde_json::value::RawValue;
 use super::PROTOCOL;
 use super::calls::Calls;
 use super::replay::KEPT_FIELDS;
+use super::text_calls::{self, Gate};
 use super::wire::{Chunk, Fields, fields, usage};
 use crate::message::{Block, Opaque, Raw, Usage};
+use crate::provider::answer::{Assemble, Fault, Progress};
 use crate::provider::json_text::PiecedText;
 use crate::provider::{Finish, ModelAnswer, ModelProgress};
 
@@ -27,6 +29,8 @@ pub(super) struct Assembly {
     reasoning_name: Option<&'static str>,
     kept: BTreeMap<&'static str, Kept>,
     calls: Calls,
+    /// Holds back text that may be a tool call, if the settings read such text.
+    gate: Option<Gate>,
     usage: Option<Usage>,
     finish: Option<Finish>,
     refused: bool,
@@ -44,8 +48,13 @@ enum Kept {
 }
 
 impl Assembly {
+    /// Begins an answer. `text_calls` reads tool calls in the text.
+    pub(super) fn new(text_calls: bool) -> Self {
+        Self { gate: text_calls.then(Gate::default), ..Self::default() }
+    }
+
     /// Takes a piece and reports its progress.
-    pub(super) fn push(&mut self, chunk: Chunk, progress: &mut (dyn FnMut(ModelProgress) + Send)) {
+    fn push(&mut self, chunk: Chunk, progress: &mut Progress<'_>) {
         let is_last = chunk.choices.as_ref().is_none_or(Vec::is_empty);
         if let Some(found) = chunk.usage.as_ref().and_then(usage) {
             self.usage = Some(found);
@@ -70,17 +79,7 @@ impl Assembly {
         }
     }
 
-    /// Returns `true` if the server told a reason for the end.
-    pub(super) fn has_finished(&self) -> bool {
-        self.finish.is_some()
-    }
-
-    /// Returns `true` if any choice came.
-    pub(super) fn has_choice(&self) -> bool {
-        self.has_choice
-    }
-
-    fn delta(&mut self, delta: &Fields, progress: &mut (dyn FnMut(ModelProgress) + Send)) {
+    fn delta(&mut self, delta: &Fields, progress: &mut Progress<'_>) {
         for &name in REASONING {
             let Some(raw) = delta.get(name).filter(|raw| !is_empty(raw)) else { continue };
             if *self.reasoning_name.get_or_insert(name) == name {
@@ -107,7 +106,7 @@ impl Assembly {
     }
 
     /// Takes a text, or a list of parts as Mistral sends it.
-    fn content(&mut self, raw: &RawValue, progress: &mut (dyn FnMut(ModelProgress) + Send)) {
+    fn content(&mut self, raw: &RawValue, progress: &mut Progress<'_>) {
         if let Some(text) = self.text_pieces.push(raw.get()) {
             self.say(text, progress);
             return;
@@ -124,14 +123,17 @@ impl Assembly {
         }
     }
 
-    fn say(&mut self, text: String, progress: &mut (dyn FnMut(ModelProgress) + Send)) {
+    fn say(&mut self, text: String, progress: &mut Progress<'_>) {
         if !text.is_empty() {
             self.text.push_str(&text);
-            progress(ModelProgress::Text(text));
+            let shown = self.gate.as_mut().map_or(Some(text.clone()), |gate| gate.push(&text));
+            if let Some(shown) = shown {
+                progress(ModelProgress::Text(shown));
+            }
         }
     }
 
-    fn reason(&mut self, text: String, progress: &mut (dyn FnMut(ModelProgress) + Send)) {
+    fn reason(&mut self, text: String, progress: &mut Progress<'_>) {
         if !text.is_empty() {
             self.reasoning.push_str(&text);
             progress(ModelProgress::Reasoning(text));
@@ -154,9 +156,47 @@ impl Assembly {
             }
         }
     }
+}
 
-    /// Returns the answer.
-    pub(super) fn finish(self) -> ModelAnswer {
+impl Assemble for Assembly {
+    fn event(&mut self, data: &[u8], progress: &mut Progress<'_>) -> Result<bool, Fault> {
+        if data == b"[DONE]" {
+            return Ok(self.has_choice);
+        }
+        self.whole(data, progress)?;
+        Ok(false)
+    }
+
+    fn whole(&mut self, body: &[u8], progress: &mut Progress<'_>) -> Result<(), Fault> {
+        let chunk: Chunk = serde_json::from_slice(body).map_err(Fault::Json)?;
+        if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
+            return Err(Fault::Reported(error));
+        }
+        self.push(Chunk { error: None, ..chunk }, progress);
+        Ok(())
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_choice
+    }
+
+    fn has_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
+    fn finish(mut self, progress: &mut Progress<'_>) -> ModelAnswer {
+        let mut calls = self.calls.finish();
+        if let Some(gate) = self.gate {
+            let (text, found) =
+                if calls.is_empty() { text_calls::split(&self.text) } else { (self.text, Vec::new()) };
+            if found.is_empty()
+                && let Some(rest) = gate.rest()
+            {
+                progress(ModelProgress::Text(rest));
+            }
+            self.text = text;
+            calls.extend(found);
+        }
         let mut blocks = Vec::new();
         if !self.reasoning.is_empty() {
             blocks.push(Block::Reasoning { text: self.reasoning });
@@ -173,14 +213,9 @@ impl Assembly {
         if !self.text.is_empty() {
             blocks.push(Block::Text { text: self.text });
         }
-        blocks.extend(self.calls.finish().into_iter().map(Block::ToolCall));
+        blocks.extend(calls.into_iter().map(Block::ToolCall));
         let finish = if self.refused { Finish::Refusal } else { self.finish.unwrap_or_default() };
         ModelAnswer { blocks, usage: self.usage, finish }
-    }
-
-    /// Returns `true` if the server sent tool calls.
-    pub(super) fn has_calls(&self) -> bool {
-        !self.calls.is_empty()
     }
 }
 

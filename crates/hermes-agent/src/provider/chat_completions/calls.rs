@@ -34,10 +34,6 @@ impl Calls {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     fn push_one(&mut self, piece: Fields) {
         let text = |fields: &Fields, name: &str| {
             fields
