@@ -13,9 +13,12 @@ pub(crate) fn answer(prompt: &Prompt) -> Answer {
     let count = prompt.messages.len();
     let plural = if count == 1 { "" } else { "s" };
     text.push_str(&format!(" This conversation has {count} message{plural}."));
-    if let Some(line) = prompt.messages.last().filter(|line| !line.results.is_empty()) {
-        let results = line.results.join("\", \"");
-        text.push_str(&format!(" The result of the tool is: \"{results}\"."));
+    // Chat Completions has a message for each result.
+    let last = prompt.messages.iter().rev().take_while(|line| !line.results.is_empty());
+    let results: Vec<&str> = last.flat_map(|line| line.results.iter().rev()).map(String::as_str).collect();
+    if !results.is_empty() {
+        let results: Vec<&str> = results.into_iter().rev().collect();
+        text.push_str(&format!(" The tools gave: \"{}\".", results.join("\", \"")));
     } else if let Some(word) = word_in(said) {
         text.push_str(&format!(" I will remember the word \"{word}\"."));
     } else if asks_for_word(said) {
@@ -42,7 +45,7 @@ fn word_in(text: &str) -> Option<&str> {
 
 fn asks_for_word(text: &str) -> bool {
     let lower = text.to_lowercase();
-    lower.contains("word") && (lower.contains("which") || lower.contains("what"))
+    lower.contains("word") && lower.contains('?')
 }
 
 fn is_mark(letter: char) -> bool {

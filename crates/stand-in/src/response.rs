@@ -1,7 +1,7 @@
 //! Answers as pieces of bytes, and how they are sent: whole, delayed, cut, stalled or reset.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
@@ -10,6 +10,8 @@ use tokio::time::timeout;
 
 /// The time after which a reset follows the last byte. A reset discards bytes that are still under way.
 const BEFORE_RESET: Duration = Duration::from_millis(20);
+/// The pause after a byte that is sent by itself.
+const AFTER_BYTE: Duration = Duration::from_micros(100);
 /// The longest stall.
 const LONGEST_STALL: Duration = Duration::from_secs(3600);
 
@@ -171,7 +173,11 @@ impl Response {
         // The socket has TCP_NODELAY, so each write is a segment.
         for byte in bytes {
             stream.write_all(&[*byte]).await?;
-            tokio::task::yield_now().await;
+            // Lets the client read it. Timers are too coarse: an answer would take seconds.
+            let written = Instant::now();
+            while written.elapsed() < AFTER_BYTE {
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }
