@@ -4,7 +4,10 @@
 
 mod arguments;
 mod console;
+mod editor;
 mod events;
+mod history;
+mod images;
 mod lines;
 mod markdown;
 mod plain;
