@@ -3,7 +3,10 @@
 mod arguments;
 mod ask;
 mod console;
+mod editor;
 mod events;
+mod history;
+mod images;
 mod lines;
 mod markdown;
 mod open;
