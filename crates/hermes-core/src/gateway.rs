@@ -1,5 +1,6 @@
-//! The files of a gateway: its state, its log, its socket, its settings, its PID.
+//! The files of a gateway: its state, its log, its socket, its settings, its PID, the key of its API.
 
+pub mod api_key;
 pub mod log;
 pub mod pid;
 pub mod settings;

@@ -100,6 +100,11 @@ impl Home {
         self.in_profile(profile, ".env")
     }
 
+    /// The generated key of the gateway's API ([`crate::gateway::api_key`]).
+    pub fn api_key(&self, profile: &ProfileName) -> PathBuf {
+        self.in_profile(profile, crate::gateway::api_key::FILE_NAME)
+    }
+
     /// The desired state and the observed state of the gateway ([`crate::gateway::state`]).
     pub fn gateway_state(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, "gateway_state.json")

@@ -32,6 +32,7 @@ pub const WHOLE: &[&str] = &[PROFILES, "cron", "pairing", "platforms/pairing", "
 
 /// The files of a profile. Those of the default profile lie in `HERMES_HOME` itself.
 pub const STATE_FILES: &[&str] = &[
+    ".api_key",
     ".env",
     "SOUL.md",
     "auth.json",
@@ -49,7 +50,7 @@ pub const STATE_FILES: &[&str] = &[
 const HOME_FILES: &[&str] = &["active_profile", "lease.json", "lease.lock", SEEDS];
 
 /// The files of a profile that hold secrets: only the account may read them.
-pub const SECRET_FILES: [&str; 2] = [".env", "auth.json"];
+pub const SECRET_FILES: [&str; 3] = [".api_key", ".env", "auth.json"];
 
 /// Returns `true` if `name`, directly in the directory of a profile, is a file that holds secrets.
 pub fn is_secret_file(name: &str) -> bool {
@@ -74,9 +75,16 @@ pub const OF_THE_DEFAULT_PROFILE: &[&str] = &[
 ];
 
 /// The entries of a profile that mean nothing without its running gateway. A desired state says nothing about a gateway elsewhere: two
-/// gateways with the same accounts would both answer.
-const OF_THE_GATEWAY: &[&str] =
-    &["gateway.pid", "gateway.lock", "gateway.sock", "gateway_state.json", "processes.json", "logs"];
+/// gateways with the same accounts would both answer. The key of an API opens one gateway alone.
+const OF_THE_GATEWAY: &[&str] = &[
+    ".api_key",
+    "gateway.pid",
+    "gateway.lock",
+    "gateway.sock",
+    "gateway_state.json",
+    "processes.json",
+    "logs",
+];
 
 /// Returns `true` if `name`, directly in the directory of a profile, belongs to its running gateway: no export takes it.
 pub fn is_of_the_gateway(name: &str) -> bool {

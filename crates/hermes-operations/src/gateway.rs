@@ -3,6 +3,7 @@
 mod all;
 mod drive_from_here;
 mod install;
+mod key;
 mod look;
 mod restart;
 mod start;
@@ -10,5 +11,6 @@ mod stop;
 mod verb;
 
 pub use all::DroveAll;
+pub use key::Key;
 pub use look::Gateway;
 pub use verb::Verb;

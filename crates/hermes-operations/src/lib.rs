@@ -47,7 +47,7 @@ pub mod supervised;
 
 pub use archive::Left;
 pub use environment::environment;
-pub use gateway::{DroveAll, Gateway, Verb};
+pub use gateway::{DroveAll, Gateway, Key, Verb};
 pub use hermes_service::{Condition, Wait};
 pub use operations::{Operations, Supervisor, must_exist};
 pub use profile::Export;

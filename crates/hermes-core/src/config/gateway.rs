@@ -12,6 +12,12 @@ pub const DEFAULT_HOST: &str = "127.0.0.1";
 /// The default time for requests in flight at a stop. A whole stop then stays below Docker's limit of 10 s.
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The default number of requests that a key may send in a minute.
+pub const DEFAULT_REQUESTS_PER_MINUTE: u32 = 600;
+
+/// The name of the default profile's model, as in the Python program.
+const DEFAULT_MODEL_NAME: &str = "hermes-agent";
+
 /// The longest `gateway.drain_timeout`.
 const DRAIN_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
@@ -28,6 +34,12 @@ pub struct GatewayConfig {
     /// `API_SERVER_ALLOWED_HOSTS`, else `gateway.allowed_hosts`: the host names with a dot that the TCP port
     /// accepts, or `*`.
     pub allowed_hosts: Vec<String>,
+    /// `API_SERVER_CORS_ORIGINS`, else `gateway.cors_origins`: the origins whose pages may call the API, in lower case, or `*`.
+    pub cors_origins: Vec<String>,
+    /// `gateway.api_server.requests_per_minute`, else [`DEFAULT_REQUESTS_PER_MINUTE`].
+    pub requests_per_minute: u32,
+    /// `API_SERVER_MODEL_NAME`, else the name of the profile, and `hermes-agent` for the default one.
+    pub model_name: String,
     /// Settings that the gateway ignores, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -47,6 +59,9 @@ pub struct GatewayConfigError {
 const HOST_RULE: &str = "the name or the address of this machine";
 const PORT_RULE: &str = "a number from 1 to 65535";
 const NAMES_RULE: &str = "names such as agents.example.org, without a scheme or a port, or * for any name";
+const ORIGINS_RULE: &str = "origins such as https://chat.example.org, without a path, or * for any origin";
+const COUNT_RULE: &str = "a number from 1 to 1000000";
+const MODEL_RULE: &str = "a name of at most 255 characters without spaces";
 const DRAIN_RULE: &str = "a number of seconds from 0 to 3600, or a time such as 1m 30s";
 
 /// The text of a setting and its place.
@@ -80,6 +95,13 @@ impl GatewayConfig {
         let drain_timeout = from_config(config, "drain_timeout");
         let allowed_hosts =
             from_variable("API_SERVER_ALLOWED_HOSTS").or_else(|| from_config(config, "allowed_hosts"));
+        let cors_origins =
+            from_variable("API_SERVER_CORS_ORIGINS").or_else(|| from_config(config, "cors_origins"));
+        let api_server = |name: &str| {
+            let key = Key::root().child("gateway").child("api_server").child(name);
+            Found::in_config(config, &key)
+        };
+        let default_name = if profile.is_default() { DEFAULT_MODEL_NAME } else { profile.as_str() };
         let default_port = profile.is_default().then_some(DEFAULT_PROFILE_PORT);
         Ok(Self {
             host: host.map_or_else(|| Ok(DEFAULT_HOST.to_owned()), |found| found.read(host_of, HOST_RULE))?,
@@ -87,6 +109,12 @@ impl GatewayConfig {
             drain_timeout: drain_timeout
                 .map_or(Ok(DEFAULT_DRAIN_TIMEOUT), |found| found.read(drain_timeout_of, DRAIN_RULE))?,
             allowed_hosts: allowed_hosts.map_or(Ok(Vec::new()), |found| found.read(names_of, NAMES_RULE))?,
+            cors_origins: cors_origins
+                .map_or(Ok(Vec::new()), |found| found.read(origins_of, ORIGINS_RULE))?,
+            requests_per_minute: api_server("requests_per_minute")
+                .map_or(Ok(DEFAULT_REQUESTS_PER_MINUTE), |found| found.read(count_of, COUNT_RULE))?,
+            model_name: from_variable("API_SERVER_MODEL_NAME")
+                .map_or_else(|| Ok(default_name.to_owned()), |found| found.read(model_of, MODEL_RULE))?,
             warnings: link
                 .map(|found| service_link_warning(&found.place, &found.value))
                 .into_iter()
@@ -122,13 +150,47 @@ fn host_of(text: &str) -> Option<String> {
     (!text.is_empty() && text.len() <= 255 && text.chars().all(fits)).then(|| text.to_owned())
 }
 
-/// Parses a YAML list, or names that commas or spaces separate.
+/// Parses a YAML list, or words that commas or spaces separate.
+fn words_of(text: &str) -> Option<Vec<String>> {
+    if text.starts_with('[') {
+        return serde_json::from_str(text).ok();
+    }
+    Some(text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
+fn origins_of(text: &str) -> Option<Vec<String>> {
+    words_of(text)?.iter().map(|word| origin_of(word)).collect()
+}
+
+/// Parses an origin as a browser writes it, but for its case and a slash at its end.
+fn origin_of(text: &str) -> Option<String> {
+    if text == "*" {
+        return Some(text.to_owned());
+    }
+    let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+    let (scheme, authority) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_authority = !authority.is_empty()
+        && authority.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
+    (is_scheme && is_authority).then_some(text)
+}
+
+fn count_of(text: &str) -> Option<u32> {
+    // `parse` would accept a sign.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|count| is_number && (1..=1_000_000).contains(count))
+}
+
+fn model_of(text: &str) -> Option<String> {
+    let is_name = !text.is_empty()
+        && text.len() <= 255
+        && !text.chars().any(|character| character.is_whitespace() || character.is_control());
+    is_name.then(|| text.to_owned())
+}
+
 fn names_of(text: &str) -> Option<Vec<String>> {
-    let words: Vec<String> = if text.starts_with('[') {
-        serde_json::from_str(text).ok()?
-    } else {
-        text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
+    let words = words_of(text)?;
     let is_name = |word: &String| word == "*" || host_of(word).is_some_and(|name| !name.contains(':'));
     words.iter().all(is_name).then_some(words)
 }
@@ -177,6 +239,9 @@ mod tests {
         let default = resolve("default", "", &[]).unwrap();
         let expected = GatewayConfig {
             allowed_hosts: Vec::new(),
+            cors_origins: Vec::new(),
+            requests_per_minute: 600,
+            model_name: "hermes-agent".into(),
             warnings: Vec::new(),
             host: "127.0.0.1".into(),
             port: Some(8642),
@@ -185,7 +250,7 @@ mod tests {
         assert_eq!(default, expected);
         assert_eq!(
             resolve("coder", "gateway:\n  port:\n", &[]).unwrap(),
-            GatewayConfig { port: None, ..expected }
+            GatewayConfig { port: None, model_name: "coder".into(), ..expected }
         );
     }
 
@@ -193,29 +258,11 @@ mod tests {
     fn variables_take_precedence_over_the_configuration() {
         let yaml = "gateway:\n  host: 0.0.0.0\n  port: 9300\n  drain_timeout: 1m 30s\n";
         let config = resolve("coder", yaml, &[]).unwrap();
-        let drain_timeout = Duration::from_secs(90);
-        assert_eq!(
-            config,
-            GatewayConfig {
-                host: "0.0.0.0".into(),
-                port: Some(9300),
-                drain_timeout,
-                allowed_hosts: Vec::new(),
-                warnings: Vec::new(),
-            }
-        );
+        assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", Some(9300)));
+        assert_eq!(config.drain_timeout, Duration::from_secs(90));
         let config =
             resolve("coder", yaml, &[("API_SERVER_HOST", "::1"), ("API_SERVER_PORT", "80")]).unwrap();
-        assert_eq!(
-            config,
-            GatewayConfig {
-                host: "::1".into(),
-                port: Some(80),
-                drain_timeout,
-                allowed_hosts: Vec::new(),
-                warnings: Vec::new()
-            }
-        );
+        assert_eq!((config.host.as_str(), config.port), ("::1", Some(80)));
         let config = resolve("coder", yaml, &[("API_SERVER_HOST", ""), ("API_SERVER_PORT", "")]).unwrap();
         assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", Some(9300)));
     }
@@ -271,6 +318,38 @@ mod tests {
     fn drain_timeouts_are_numbers_or_durations(#[case] text: &str, #[case] milliseconds: Option<u64>) {
         let resolved = resolve("coder", &format!("gateway:\n  drain_timeout: {text}\n"), &[]);
         assert_eq!(resolved.ok().map(|config| config.drain_timeout), milliseconds.map(Duration::from_millis));
+    }
+
+    #[rstest]
+    #[case("", "", Some(vec![]))]
+    #[case("[https://Chat.Example/, 'http://localhost:3000']", "", Some(vec!["https://chat.example", "http://localhost:3000"]))]
+    #[case("'*'", "", Some(vec!["*"]))]
+    #[case("https://a.example", "https://b.example,app://x", Some(vec!["https://b.example", "app://x"]))]
+    #[case("chat.example", "", None)]
+    #[case("https://a.example/path", "", None)]
+    #[case("https://", "", None)]
+    #[case("null", "", Some(vec![]))]
+    fn origins_have_a_scheme_and_no_path(
+        #[case] configured: &str,
+        #[case] variable: &str,
+        #[case] expected: Option<Vec<&str>>,
+    ) {
+        let yaml = format!("gateway:\n  cors_origins: {configured}\n");
+        let resolved = resolve("coder", &yaml, &[("API_SERVER_CORS_ORIGINS", variable)]).ok();
+        let expected = expected.map(|all| all.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(resolved.map(|config| config.cors_origins), expected);
+    }
+
+    #[test]
+    fn the_api_has_a_model_name_and_a_rate() {
+        let yaml = "gateway: {api_server: {requests_per_minute: 30}}";
+        let config = resolve("coder", yaml, &[("API_SERVER_MODEL_NAME", "my/model:1")]).unwrap();
+        assert_eq!((config.requests_per_minute, config.model_name.as_str()), (30, "my/model:1"));
+        for rate in ["0", "-1", "+5", "many", "1000001"] {
+            let yaml = format!("gateway: {{api_server: {{requests_per_minute: {rate}}}}}");
+            let error = resolve("coder", &yaml, &[]).unwrap_err();
+            assert!(error.place.starts_with("gateway.api_server.requests_per_minute"), "{error}");
+        }
     }
 
     #[test]

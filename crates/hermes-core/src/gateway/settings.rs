@@ -41,6 +41,9 @@ pub const PORT_VARIABLE: &str = "API_SERVER_PORT";
 /// The variable that names the host.
 pub const HOST_VARIABLE: &str = "API_SERVER_HOST";
 
+/// The variable that names the model of the API.
+const MODEL_VARIABLE: &str = "API_SERVER_MODEL_NAME";
+
 /// The source of a setting: a hint names the place where a change counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -67,7 +70,7 @@ pub struct Settings {
 struct Variables<'a> {
     dot_env: BTreeMap<String, String>,
     environment: &'a BTreeMap<String, String>,
-    /// `true` if the environment's port is for this profile.
+    /// `true` if the port and the model name of the environment are for this profile.
     takes_port: bool,
 }
 
@@ -86,7 +89,7 @@ impl Variables<'_> {
         if let Some(value) = self.dot_env.get(name) {
             return Some((value, Source::DotEnv));
         }
-        if name == PORT_VARIABLE && !self.takes_port {
+        if [PORT_VARIABLE, MODEL_VARIABLE].contains(&name) && !self.takes_port {
             return None;
         }
         self.environment.get(name).map(|value| (value.as_str(), Source::Environment))
@@ -112,7 +115,8 @@ pub fn settings_of(
     load(home, profile, environment, profile.is_default()).map(|settings| settings.gateway)
 }
 
-/// Reads the settings of the gateway of `profile`. `takes_port` tells if the port in `environment` is for this profile.
+/// Reads the settings of the gateway of `profile`. `takes_port` tells if the port and the model name in
+/// `environment` are for this profile.
 ///
 /// # Errors
 /// A file is there and cannot be read or parsed, or a value is not what it has to be.

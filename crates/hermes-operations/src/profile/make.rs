@@ -1,9 +1,11 @@
-//! The steps that `create` and `import` share: a profile is made whole, gets a port and a gateway, or leaves nothing behind.
+//! The steps that `create` and `import` share: a profile is made whole, gets a port, a key of its API and a gateway, or leaves nothing
+//! behind.
 
 use std::path::Path;
 
 use hermes_core::config::dot_env;
 use hermes_core::config::{self, Config, ConfigFileError, GatewayConfig, port_for};
+use hermes_core::gateway::api_key;
 use hermes_core::{ProfileDirectories, ProfileName};
 
 use crate::operations::Operations;
@@ -25,6 +27,8 @@ impl Operations {
         let unfinished = directories.begin()?;
         fill(unfinished.path())?;
         self.give_port(&directories, name, unfinished.path())?;
+        // An archive may hold one; a key opens one gateway alone.
+        api_key::replace(&unfinished.path().join(api_key::FILE_NAME))?;
         if manager.supports_runtime_registration() && manager.list_profile_gateways()?.contains(name) {
             // The gateway of a profile of that name whose directory was removed by hand: it is nobody's.
             manager.unregister_profile_gateway(name)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use hermes_core::config::dot_env::DotEnvError;
 use hermes_core::config::{ConfigFileError, GatewayConfigError};
+use hermes_core::gateway::api_key::ApiKeyError;
 use hermes_core::gateway::settings::SettingsError;
 use hermes_core::gateway::state::{StateFileError, Unusable};
 use hermes_core::home::HomeError;
@@ -224,6 +225,28 @@ impl From<ConfigFileError> for Report {
 impl From<SettingsError> for Report {
     fn from(error: SettingsError) -> Self {
         of_error(ReportKind::Configuration, &error).hint(error.hint())
+    }
+}
+
+impl From<ApiKeyError> for Report {
+    fn from(error: ApiKeyError) -> Self {
+        match &error {
+            ApiKeyError::Write(source) => {
+                let kind = kind_of(source.io_kind());
+                of_error(kind, &error).hint(hint_for(kind, &error))
+            }
+            ApiKeyError::KeyFile { source, .. } | ApiKeyError::Read(source) => {
+                let denied = source.io_kind() == Some(io::ErrorKind::PermissionDenied);
+                of_error(if denied { ReportKind::NoPermission } else { ReportKind::Failed }, &error)
+            }
+            ApiKeyError::NoKey { .. } => {
+                of_error(ReportKind::Configuration, &error).hint("replace it: hermes gateway key rotate")
+            }
+            ApiKeyError::DotEnv(_) | ApiKeyError::Variable { .. } | ApiKeyError::NoKeyInFile { .. } => {
+                of_error(ReportKind::Configuration, &error)
+            }
+            ApiKeyError::Random(_) => of_error(ReportKind::Failed, &error),
+        }
     }
 }
 

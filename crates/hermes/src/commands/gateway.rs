@@ -2,6 +2,7 @@
 
 mod each;
 mod install;
+mod key;
 mod list;
 mod restart;
 mod run;
@@ -44,6 +45,8 @@ enum Command {
     Status(status::Arguments),
     /// List the gateways of all profiles.
     List(list::Arguments),
+    /// Show or replace the key of the gateway's API.
+    Key(key::Arguments),
     /// Register the gateway with systemd or launchd of the host (not in a container).
     Install(install::Arguments),
     /// Remove the registration of `install`.
@@ -75,6 +78,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Command::Restart(arguments) => restart::run(context, arguments),
         Command::Status(arguments) => status::run(context, arguments),
         Command::List(arguments) => list::run(context, arguments),
+        Command::Key(arguments) => key::run(context, arguments),
         Command::Install(arguments) => install::run(context, arguments),
         Command::Uninstall(arguments) => uninstall::run(context, arguments),
         Command::Run(arguments) => run::run(context, arguments),
