@@ -12,8 +12,9 @@
 //! - [`tools`]: the interface of a tool;
 //! - [`settings`]: models, keys and limits of a profile.
 
-pub mod engine;
+pub mod agent;
 pub mod compaction;
+pub mod engine;
 pub mod loop_guard;
 pub mod memory;
 pub mod message;
@@ -21,6 +22,7 @@ pub mod prompt;
 pub mod protocol;
 pub mod provider;
 pub mod repair;
-pub mod tokens;
 pub mod settings;
+pub mod store;
+pub mod tokens;
 pub mod tools;

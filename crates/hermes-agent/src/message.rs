@@ -1,6 +1,7 @@
 //! Messages of a conversation, as the engine, the store and the providers share them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// The sender of a message.
@@ -91,10 +92,23 @@ pub struct Opaque {
     pub raw: Raw,
 }
 
-/// A JSON text that keeps its bytes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
+/// A JSON text that keeps its bytes. Its own JSON form is a string that holds the text: a nested value would lose its bytes inside of
+/// [`Block`], whose tag makes serde parse it first.
+#[derive(Clone, Debug)]
 pub struct Raw(pub Box<RawValue>);
+
+impl Serialize for Raw {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        RawValue::from_string(text).map(Self).map_err(D::Error::custom)
+    }
+}
 
 impl PartialEq for Raw {
     fn eq(&self, other: &Self) -> bool {

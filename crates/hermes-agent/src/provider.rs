@@ -1,5 +1,19 @@
 //! Model servers behind one trait: Chat Completions and Anthropic Messages.
 
+mod answer;
+mod anthropic;
+mod chat_completions;
+mod classify;
+mod connect;
+mod http;
+mod json_text;
+mod record;
+mod sse;
+mod tls;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
@@ -8,6 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::message::{Block, Message, Usage};
 use crate::tools::ToolSchema;
+
+pub use connect::{connect, list_models};
 
 /// A model at a server.
 pub trait Provider: Send + Sync + fmt::Debug {

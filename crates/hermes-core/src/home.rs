@@ -131,6 +131,11 @@ impl Home {
         self.in_profile(profile, "gateway.sock")
     }
 
+    /// The database of the agent's sessions.
+    pub fn database(&self, profile: &ProfileName) -> PathBuf {
+        self.in_profile(profile, "hermes.db")
+    }
+
     /// The file with the name of the active profile ([`crate::profile::active`]).
     pub fn active_profile(&self) -> PathBuf {
         self.root.join("active_profile")

@@ -11,7 +11,7 @@ use hermes_operations::Report;
 
 use crate::build::Build;
 use crate::commands::{
-    boot, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
+    boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
     overview, profile, status, version,
 };
 use crate::context::Context;
@@ -39,6 +39,7 @@ struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   hermes                          list the supervised services
+  hermes chat -q 'Hello'          ask the agent one question
   hermes profile create coder     create an agent with its own gateway
   hermes -p coder gateway start   start that gateway, now and after each restart
   hermes -p coder logs -f         follow its log
@@ -50,6 +51,8 @@ const EXAMPLES: &str = "Examples:
 enum Command {
     /// Show the duration of each phase of this container's boot.
     Boot(boot::Arguments),
+    /// Talk to the agent, or ask it one question.
+    Chat(chat::Arguments),
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
     /// Read and change a profile's configuration.
@@ -111,9 +114,13 @@ impl Arguments {
             Some(Command::Container(arguments)) => arguments.needs(),
             Some(Command::Dashboard(arguments)) => arguments.needs(),
             Some(Command::Profile(arguments)) => arguments.needs(),
-            Some(Command::Doctor(_) | Command::Dump(_) | Command::Gateway(_) | Command::Status(_)) => {
-                Needs::AccountInImage
-            }
+            Some(
+                Command::Chat(_)
+                | Command::Doctor(_)
+                | Command::Dump(_)
+                | Command::Gateway(_)
+                | Command::Status(_),
+            ) => Needs::AccountInImage,
             Some(
                 Command::Boot(_)
                 | Command::Completions(_)
@@ -191,6 +198,7 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
     match arguments.command {
         None => overview::run(),
         Some(Command::Boot(arguments)) => boot::run(&context()?, &arguments),
+        Some(Command::Chat(arguments)) => chat::run(&context()?, &arguments),
         Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
         Some(Command::Config(arguments)) => config::run(&context()?, &arguments),
         Some(Command::Container(arguments)) => container::run(startup, &context()?, &arguments),

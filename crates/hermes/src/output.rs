@@ -72,6 +72,31 @@ pub(crate) fn json(value: &impl serde::Serialize) {
     write(&stdout, &(if stdout.is_terminal() { escaped(&json) } else { json } + "\n"));
 }
 
+/// Prints lines of JSON for a program, as they come.
+pub(crate) fn json_lines(lines: &str) {
+    let stdout = io::stdout();
+    let is_terminal = stdout.is_terminal();
+    // A line ends at a newline: no value holds one.
+    for line in lines.split_inclusive('\n') {
+        let text = line.trim_end_matches('\n');
+        write(&stdout, &if is_terminal { escaped(text) } else { text.to_owned() });
+        write(&stdout, &line[text.len()..]);
+    }
+    flush(&stdout);
+}
+
+/// Prints a part of an answer, and shows it at once. The caller made it safe for a terminal, if standard output is one.
+pub(crate) fn answer(text: &str) {
+    let stdout = io::stdout();
+    write(&stdout, text);
+    flush(&stdout);
+}
+
+/// Prints a text about an answer on standard error. The caller made it safe for a terminal. Nobody can be told that it failed.
+pub(crate) fn remark(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
 /// Writes what a terminal would obey as `\uXXXX`: JSON gives it the same value. Such a character stands in strings only.
 fn escaped(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
@@ -125,6 +150,15 @@ fn shown(text: &str, on_terminal: bool) -> String {
 
 fn write(stdout: &io::Stdout, text: &str) {
     write_bytes(stdout, text.as_bytes());
+}
+
+/// Writes the text that waits for its newline.
+fn flush(stdout: &io::Stdout) {
+    if FAILED.get().is_none()
+        && let Err(error) = stdout.lock().flush()
+    {
+        let _ = FAILED.set(error);
+    }
 }
 
 /// Writes nothing after a failure: the text would have a hole.

@@ -170,9 +170,7 @@ fn summary(
 
 /// Returns `true` for a message with words or pictures of the user.
 fn is_of_user(message: &Message) -> bool {
-    message.role == Role::User
-        && reference::parse(message).is_none()
-        && message.blocks.iter().any(is_word)
+    message.role == Role::User && reference::parse(message).is_none() && message.blocks.iter().any(is_word)
 }
 
 fn is_word(block: &Block) -> bool {

@@ -125,7 +125,10 @@ pub enum Effect {
     /// Move the waiting messages into the conversation.
     TakeInputs,
     /// Compact the history.
-    Compact,
+    Compact {
+        /// `true` if the server found the prompt too long.
+        too_long: bool,
+    },
     /// Drop the running compaction.
     StopCompaction,
     /// End the turn.
@@ -285,7 +288,7 @@ impl Turn {
         }
         if std::mem::take(&mut self.compaction_due) {
             self.state = State::Compacting { because: None };
-            effects.push(Effect::Compact);
+            effects.push(Effect::Compact { too_long: false });
         } else {
             effects.extend(self.call());
         }
@@ -355,7 +358,7 @@ impl Turn {
             ErrorClass::ContextTooLong => {
                 self.compacted_for_length = true;
                 self.state = State::Compacting { because: Some(error) };
-                vec![Effect::Compact]
+                vec![Effect::Compact { too_long: true }]
             }
             ErrorClass::ReasoningRejected if self.without_reasoning => vec![end_with_failure(error)],
             ErrorClass::ReasoningRejected => {

@@ -63,7 +63,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         Effect::FallBack { .. } => "fall back".to_owned(),
         Effect::QueueInput(_) => "queue".to_owned(),
         Effect::TakeInputs => "take".to_owned(),
-        Effect::Compact => "compact".to_owned(),
+        Effect::Compact { .. } => "compact".to_owned(),
         Effect::StopCompaction => "stop compaction".to_owned(),
         Effect::End { reason, .. } => format!("end {reason:?}"),
     };

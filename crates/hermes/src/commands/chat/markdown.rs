@@ -9,7 +9,7 @@ mod page;
 mod table;
 mod wrap;
 
-pub(super) use face::Style;
+pub(super) use face::{Face, Style};
 pub(super) use outline::{Block, Kind, outline};
 pub(super) use page::{Fence, Place, chunk, code_line, language_line};
 

@@ -1,0 +1,255 @@
+//! The agent of a profile: its settings, its store and its engine, as surfaces use them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use hermes_core::{Home, ProfileName};
+use tokio::sync::mpsc;
+
+use crate::compaction::DEFAULT_CONTEXT_LENGTH;
+use crate::engine::{Engine, EngineLimits};
+use crate::message::Message;
+use crate::prompt::{self, Prompt, PromptInput};
+use crate::protocol::{Event, Submission, TurnEnd};
+use crate::provider::{self, ProviderError};
+use crate::settings::{self, Memory, Settings, SettingsError};
+use crate::store::{BeginError, NewSession, Opened, Owner, OwnerError, SessionId, Store, StoreError};
+use crate::tools::Toolbox;
+
+/// The submissions that may wait for a running turn. More are refused.
+const INBOX: usize = 16;
+
+/// The options of an agent. Not `Debug`, because the environment holds secrets.
+pub struct AgentOptions {
+    /// The paths of the volume.
+    pub home: Home,
+    /// The profile.
+    pub profile: ProfileName,
+    /// The variables of the process. Those in the profile's `.env` are above them.
+    pub environment: BTreeMap<String, String>,
+    /// A model that replaces the configured one.
+    pub model: Option<String>,
+    /// The most model calls of a turn, in place of `agent.max_turns`.
+    pub max_turns: Option<u32>,
+    /// The process, for a message about a busy session, as `hermes chat`.
+    pub description: String,
+    /// The directory that is searched for a project file.
+    pub working_directory: Option<PathBuf>,
+}
+
+/// An agent. It runs any number of turns at one time, one per session.
+pub struct Agent {
+    engine: Engine,
+    home: Home,
+    profile: ProfileName,
+    working_directory: Option<PathBuf>,
+    model: String,
+    memory: Memory,
+    running: Mutex<HashMap<SessionId, mpsc::Sender<Submission>>>,
+}
+
+/// An opened agent.
+pub struct OpenedAgent {
+    /// The agent.
+    pub agent: Agent,
+    /// Sentences for the user: settings without effect, a database that was set aside.
+    pub notices: Vec<String>,
+}
+
+/// The reason why an agent cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The settings are incomplete or invalid.
+    #[error("failed to read the settings of the agent")]
+    Settings(#[source] SettingsError),
+    /// The store cannot be used.
+    #[error("failed to open the sessions of the agent")]
+    Store(#[from] StoreError),
+    /// The file that shows other processes that this one lives cannot be made.
+    #[error("failed to register this process as an owner of turns")]
+    Owner(#[source] OwnerError),
+    /// A model's client cannot be made.
+    #[error("failed to prepare the client of the model")]
+    Provider(#[source] ProviderError),
+}
+
+/// The start of a conversation.
+#[derive(Clone, Debug, Default)]
+pub struct NewConversation {
+    /// The surface: `cli`, `api`.
+    pub source: String,
+    /// The title.
+    pub title: Option<String>,
+    /// The system text of a client. It goes behind the agent's own.
+    pub client_system: Option<String>,
+}
+
+/// The outcome of a submitted message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Submitted {
+    /// Its turn ended.
+    Ended(TurnEnd),
+    /// A turn of the session runs in this process. The message goes in before its next model call.
+    Steered,
+}
+
+/// The reason why a message was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// No turn began.
+    #[error(transparent)]
+    Begin(#[from] BeginError),
+    /// Too many messages wait for the running turn.
+    #[error("failed to add the message: too many wait for the running turn; wait for its end")]
+    Full,
+}
+
+impl Agent {
+    /// Opens the agent: reads the settings, opens the store, prepares the clients. It makes no call.
+    ///
+    /// # Errors
+    /// See [`AgentError`].
+    pub fn open(options: AgentOptions) -> Result<OpenedAgent, AgentError> {
+        let AgentOptions { home, profile, environment, model, max_turns, description, working_directory } =
+            options;
+        let settings = settings::load(&home, &profile, &environment, model.as_deref());
+        let settings = settings.map_err(AgentError::Settings)?;
+        let clients = settings.models.iter().map(provider::connect).collect::<Result<Vec<_>, _>>();
+        let clients = clients.map_err(AgentError::Provider)?.into_iter().map(Arc::from).collect();
+        let database = home.database(&profile);
+        let Opened { store, mut notices } = Store::open(&database)?;
+        let owner = Owner::claim(&database, &description).map_err(AgentError::Owner)?;
+        notices.extend(settings.warnings.iter().cloned());
+        let model = settings.models.first().map(|model| model.model.clone()).unwrap_or_default();
+        let limits = limits(&settings, max_turns);
+        let engine = Engine::new(store, owner, clients, Toolbox::default(), limits);
+        let agent = Self {
+            engine,
+            home,
+            profile,
+            working_directory,
+            model,
+            memory: settings.memory,
+            running: Mutex::default(),
+        };
+        Ok(OpenedAgent { agent, notices })
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &Store {
+        self.engine.store()
+    }
+
+    /// Returns the name of the default model.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Returns the system prompt that a session with this ID would have.
+    pub fn prompt(&self, session: &SessionId, client_system: Option<String>) -> Prompt {
+        let limit = |enabled: bool, limit: usize| enabled.then_some(limit);
+        prompt::build(&PromptInput {
+            home: &self.home,
+            profile: &self.profile,
+            working_directory: self.working_directory.clone(),
+            tools: &self.engine.tools().schemas(),
+            model: &self.model,
+            session: session.as_str(),
+            now: SystemTime::now(),
+            client_system,
+            memory_limit: limit(self.memory.memory_enabled, self.memory.memory_char_limit),
+            user_limit: limit(self.memory.user_profile_enabled, self.memory.user_char_limit),
+        })
+    }
+
+    /// Creates a session. Its system prompt is built now, and stays. Returns warnings about the prompt, too.
+    ///
+    /// # Errors
+    /// Another session has the title, or the store failed.
+    pub async fn begin(&self, new: NewConversation) -> Result<(SessionId, Vec<String>), StoreError> {
+        let id = SessionId::generate(SystemTime::now());
+        let prompt = self.prompt(&id, new.client_system);
+        let session = NewSession {
+            source: new.source,
+            model: self.model.clone(),
+            system: prompt.system(),
+            title: new.title,
+            parent: None,
+            id: Some(id),
+        };
+        Ok((self.store().create_session(session).await?, prompt.warnings))
+    }
+
+    /// Sends a message to a session. If this process runs a turn of it, the message goes in before the next model call of that turn.
+    /// Else it begins a turn, and returns at its end. Do not drop the future: interrupt the turn instead.
+    ///
+    /// # Errors
+    /// See [`SubmitError`].
+    pub async fn send(
+        &self,
+        session: &SessionId,
+        message: Message,
+        events: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Submitted, SubmitError> {
+        let mut inbox = {
+            let mut running = self.running();
+            if let Some(inbox) = running.get(session) {
+                let steered = inbox.try_send(Submission::UserTurn { message });
+                return steered.map(|()| Submitted::Steered).map_err(|_| SubmitError::Full);
+            }
+            let (sender, inbox) = mpsc::channel(INBOX);
+            running.insert(session.clone(), sender);
+            inbox
+        };
+        let _entry = RunningEntry { agent: self, session };
+        let end = self.engine.run_turn(session, message, &mut inbox, events).await?;
+        Ok(Submitted::Ended(end))
+    }
+
+    /// Interrupts the turn of a session. Returns `false` if this process runs none.
+    pub fn interrupt(&self, session: &SessionId) -> bool {
+        self.running().get(session).is_some_and(|inbox| inbox.try_send(Submission::Interrupt).is_ok())
+    }
+
+    /// Interrupts all turns of this process.
+    pub fn interrupt_all(&self) {
+        for inbox in self.running().values() {
+            // A full inbox belongs to a turn that reads it soon, or that the end of the process ends.
+            let _ = inbox.try_send(Submission::Interrupt);
+        }
+    }
+
+    /// Returns the number of turns that this process runs.
+    pub fn running_turns(&self) -> usize {
+        self.running().len()
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::Sender<Submission>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The entry of a running turn. It goes with the turn.
+struct RunningEntry<'a> {
+    agent: &'a Agent,
+    session: &'a SessionId,
+}
+
+impl Drop for RunningEntry<'_> {
+    fn drop(&mut self) {
+        self.agent.running().remove(self.session);
+    }
+}
+
+fn limits(settings: &Settings, max_turns: Option<u32>) -> EngineLimits {
+    let model = settings.models.first();
+    EngineLimits {
+        model_calls: max_turns.unwrap_or(settings.max_turns),
+        context_length: model.and_then(|model| model.context_length).unwrap_or(DEFAULT_CONTEXT_LENGTH),
+        answer_length: model.and_then(|model| model.max_tokens),
+        compression: settings.compression,
+        budget: settings.budget.clone(),
+    }
+}

@@ -1,0 +1,115 @@
+//! Compaction of a stored conversation: the plan, the model's summary, the new rows.
+
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use crate::compaction::{Cause, Compacted, Gains, Limits, NoGain, is_due, plan};
+use crate::engine::Engine;
+use crate::message::{Message, Role, Usage};
+use crate::provider::{ErrorClass, ModelRequest, ProviderError};
+use crate::store::{SessionId, StoreError};
+
+/// The lengths of a conversation around a compaction, in estimated tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lengths {
+    /// Before.
+    pub before: u64,
+    /// After.
+    pub after: u64,
+}
+
+/// The reason why a history was not compacted. It is as before.
+#[derive(Debug, thiserror::Error)]
+pub enum CompactError {
+    /// The model wrote no summary, or there is nothing to gain.
+    #[error(transparent)]
+    Model(ProviderError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Compacts the conversation of `session`. No turn of the session may run, except the one that calls this.
+    ///
+    /// # Errors
+    /// See [`CompactError`].
+    pub async fn compact(&self, session: &SessionId, cause: Cause) -> Result<Lengths, CompactError> {
+        let messages = self.store.conversation(session).await?;
+        let messages: Vec<Message> = messages.into_iter().map(|stored| stored.message).collect();
+        let compacted = self.compacted(session, &messages, cause).await;
+        let length = self.estimator().messages(&messages);
+        let (before, after) = match &compacted {
+            Ok(Compacted { before, after, .. }) => (*before, *after),
+            Err(_) => (length, length),
+        };
+        self.gains().entry(session.clone()).or_default().record(before, after);
+        compacted.map(|_| Lengths { before, after })
+    }
+
+    async fn compacted(
+        &self,
+        session: &SessionId,
+        messages: &[Message],
+        cause: Cause,
+    ) -> Result<Compacted, CompactError> {
+        let estimator = *self.estimator();
+        let no_gain = |error: NoGain| CompactError::Model(invalid(error.to_string()));
+        let mut plan = plan(messages, &self.compaction_limits(), &estimator, cause).map_err(no_gain)?;
+        let (summary, usage) = loop {
+            let Some(request) = plan.request() else { break (String::new(), None) };
+            match self.summary(&request).await {
+                Err(error) if error.class == ErrorClass::ContextTooLong && plan.drop_oldest() => {}
+                summary => break summary.map_err(CompactError::Model)?,
+            }
+        };
+        let compacted = plan.apply(messages, &summary).map_err(no_gain)?;
+        self.store.compact(session, compacted.history.clone(), usage).await?;
+        Ok(compacted)
+    }
+
+    /// Returns `true` if the history must be compacted before the next call: the last call reported this usage.
+    pub(super) fn compaction_is_due(&self, session: &SessionId, usage: Option<Usage>) -> bool {
+        let rules = &self.limits.compression;
+        let input = usage.map(|usage| usage.input);
+        rules.enabled
+            && is_due(input, self.limits.context_length, rules.threshold)
+            && !self.compaction_stopped(session)
+    }
+
+    /// Returns `true` if the last two compactions of the session gained too little.
+    pub(super) fn compaction_stopped(&self, session: &SessionId) -> bool {
+        self.gains().get(session).is_some_and(|gains| gains.are_exhausted())
+    }
+
+    fn gains(&self) -> MutexGuard<'_, HashMap<SessionId, Gains>> {
+        self.gains.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn compaction_limits(&self) -> Limits {
+        let rules = &self.limits.compression;
+        Limits {
+            context_length: self.limits.context_length,
+            threshold: rules.threshold,
+            target_ratio: rules.target_ratio,
+            protect_last_n: rules.protect_last_n,
+        }
+    }
+
+    /// Calls the default model for a summary.
+    async fn summary(
+        &self,
+        request: &ModelRequest,
+    ) -> Result<(String, Option<(String, Usage)>), ProviderError> {
+        let Some(provider) = self.models.first() else {
+            return Err(invalid("no model is configured".to_owned()));
+        };
+        let answer = provider.call(request, &mut |_| {}).await?;
+        let usage = answer.usage.map(|usage| (provider.model().to_owned(), usage));
+        Ok((Message { role: Role::Assistant, blocks: answer.blocks }.plain_text(), usage))
+    }
+}
+
+fn invalid(message: String) -> ProviderError {
+    ProviderError { class: ErrorClass::Invalid, message, status: None, retry_after: None, hint: None }
+}

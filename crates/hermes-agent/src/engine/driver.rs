@@ -1,0 +1,422 @@
+//! Performs the effects of a turn: calls models, runs tools, stores each step, and reports events.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, interval_at};
+
+use crate::compaction::{Cause, Gains};
+use crate::engine::Engine;
+use crate::engine::tool_run::{ToolRun, tool_run};
+use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
+use crate::engine::{CompactError, Lengths};
+use crate::loop_guard::{LoopGuard, Verdict};
+use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
+use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
+use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
+use crate::store::{Change, SessionId, StoreError, TurnId};
+
+/// The interval of [`Event::Waiting`].
+const WAITING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Progress of the parts that run at one time.
+pub(super) enum Progress {
+    /// Of the model call.
+    Model(ModelProgress),
+    /// A tool starts.
+    ToolStarted(ToolCall),
+}
+
+/// A running model call.
+struct ModelCall<'e> {
+    future: BoxFuture<'e, Result<ModelAnswer, ProviderError>>,
+    model: String,
+    began: Instant,
+    ticks: Interval,
+    /// The text that the user has seen.
+    text: String,
+    is_visible: bool,
+}
+
+/// A turn that runs, with the parts that the driver waits for.
+pub(super) struct Driver<'e> {
+    engine: &'e Engine,
+    session: SessionId,
+    turn: TurnId,
+    machine: Turn,
+    guard: LoopGuard,
+    events: &'e mut (dyn FnMut(Event) + Send),
+    model_call: Option<ModelCall<'e>>,
+    tools: FuturesUnordered<BoxFuture<'e, ToolRun>>,
+    calls: Vec<ToolCall>,
+    wait: Option<Instant>,
+    compaction: Option<BoxFuture<'e, Result<Lengths, CompactError>>>,
+    progress: mpsc::UnboundedReceiver<Progress>,
+    report: mpsc::UnboundedSender<Progress>,
+    /// The estimate of the running call, in tokens.
+    estimated: u64,
+    /// The tokens of the last prompt, as the provider reported them.
+    reported_input: u64,
+    usage: Usage,
+    text: String,
+}
+
+impl<'e> Driver<'e> {
+    pub(super) fn new(
+        engine: &'e Engine,
+        session: SessionId,
+        turn: TurnId,
+        events: &'e mut (dyn FnMut(Event) + Send),
+    ) -> Self {
+        let (report, progress) = mpsc::unbounded_channel();
+        let limits = Limits { model_calls: engine.limits.model_calls, models: engine.models.len() };
+        Self {
+            engine,
+            session,
+            turn,
+            machine: Turn::new(limits),
+            guard: LoopGuard::default(),
+            events,
+            model_call: None,
+            tools: FuturesUnordered::new(),
+            calls: Vec::new(),
+            wait: None,
+            compaction: None,
+            progress,
+            report,
+            estimated: 0,
+            reported_input: 0,
+            usage: Usage::default(),
+            text: String::new(),
+        }
+    }
+
+    /// Runs the turn to its end.
+    ///
+    /// # Errors
+    /// The store failed. The turn is then as its last stored step.
+    pub(super) async fn run(
+        mut self,
+        compaction_due: bool,
+        inbox: &mut mpsc::Receiver<Submission>,
+    ) -> Result<TurnEnd, StoreError> {
+        (self.events)(Event::TurnStarted { session: self.session.to_string(), turn: self.turn.0 });
+        let mut events = VecDeque::from([TurnEvent::Started { compaction_due }]);
+        let mut inbox_is_open = true;
+        loop {
+            while let Some(event) = events.pop_front() {
+                for effect in self.machine.on(event) {
+                    if let Effect::End { reason, error } = effect {
+                        return self.end(reason, error).await;
+                    }
+                    self.perform(effect, &mut events).await?;
+                }
+            }
+            tokio::select! {
+                // What a call reported counts before its end.
+                biased;
+                Some(progress) = self.progress.recv() => events.extend(self.on_progress(progress)),
+                submission = inbox.recv(), if inbox_is_open => match submission {
+                    Some(Submission::UserTurn { message }) => events.push_back(TurnEvent::Input(message)),
+                    Some(Submission::Interrupt) => events.push_back(TurnEvent::Interrupt),
+                    // The driver compacts when it is due. On request, it is done between turns.
+                    Some(Submission::Compact) => {}
+                    None => inbox_is_open = false,
+                },
+                news = news_of(&mut self.model_call) => match news {
+                    News::Waits { seconds } => (self.events)(Event::Waiting { seconds }),
+                    News::Ended(answer) => {
+                        // The call may have reported progress right before its end.
+                        while let Ok(progress) = self.progress.try_recv() {
+                            events.extend(self.on_progress(progress));
+                        }
+                        events.push_back(self.on_answer(answer));
+                    }
+                },
+                Some(run) = self.tools.next(), if !self.tools.is_empty() => {
+                    events.push_back(self.on_tool_run(run)?);
+                }
+                () = until(self.wait) => {
+                    self.wait = None;
+                    events.push_back(TurnEvent::WaitOver);
+                }
+                compacted = result_of(&mut self.compaction) => {
+                    self.compaction = None;
+                    events.push_back(self.on_compacted(compacted)?);
+                }
+            }
+        }
+    }
+
+    async fn perform(&mut self, effect: Effect, events: &mut VecDeque<TurnEvent>) -> Result<(), StoreError> {
+        match effect {
+            Effect::CallModel { model, attempt, without_reasoning } => {
+                if let Some(event) = self.call_model(model, attempt, without_reasoning).await? {
+                    events.push_back(event);
+                }
+            }
+            Effect::StopModel => self.stop_model().await?,
+            Effect::StoreAnswer { message, usage } => self.store_answer(message, usage).await?,
+            Effect::RunTools(calls) => {
+                for call in calls {
+                    self.calls.push(call.clone());
+                    self.tools.push(tool_run(self.engine, self.turn, call, self.report.clone()));
+                }
+            }
+            Effect::StopTools => self.tools.clear(),
+            Effect::StoreResult(result) => self.store_result(result).await?,
+            Effect::Wait { at_least, jitter, cause } => {
+                let wait = if jitter { at_least + random_share(at_least) } else { at_least };
+                let after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                (self.events)(Event::Retry { cause, after_ms, fallback: false });
+                self.wait = Some(Instant::now() + wait);
+            }
+            Effect::FallBack { cause } => (self.events)(Event::Retry { cause, after_ms: 0, fallback: true }),
+            Effect::QueueInput(message) => {
+                self.engine.store.queue_input(&self.session, message).await?;
+            }
+            Effect::TakeInputs => {
+                for message in self.engine.store.take_inputs(&self.session).await? {
+                    (self.events)(Event::Steered { message: message.message });
+                }
+            }
+            Effect::Compact { too_long } => {
+                let (engine, session) = (self.engine, self.session.clone());
+                let cause =
+                    if too_long { Cause::TooLong } else { Cause::Due { reported: self.reported_input } };
+                self.compaction = Some(Box::pin(async move { engine.compact(&session, cause).await }));
+            }
+            Effect::StopCompaction => self.compaction = None,
+            // `run` ends the turn.
+            Effect::End { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Starts a model call. Returns an event instead if the budget allows none.
+    async fn call_model(
+        &mut self,
+        index: usize,
+        attempt: u32,
+        without_reasoning: bool,
+    ) -> Result<Option<TurnEvent>, StoreError> {
+        let Some(provider) = self.engine.models.get(index).cloned() else {
+            return Ok(Some(TurnEvent::Failed(no_model())));
+        };
+        let mut request = self.engine.request(&self.session).await?;
+        request.without_reasoning = without_reasoning;
+        self.estimated = self.engine.estimator().estimate(&request.messages, &request.system, &request.tools);
+        let model = provider.model().to_owned();
+        (self.events)(Event::ModelCallStarted {
+            provider: provider.name().to_owned(),
+            model: model.clone(),
+            attempt,
+        });
+        let report = self.report.clone();
+        let future = Box::pin(async move {
+            let mut progress = move |progress| {
+                // The receiver lives as long as this future.
+                let _ = report.send(Progress::Model(progress));
+            };
+            provider.call(&request, &mut progress).await
+        });
+        let began = Instant::now();
+        let ticks = interval_at(began + WAITING_INTERVAL, WAITING_INTERVAL);
+        let text = String::new();
+        self.model_call = Some(ModelCall { future, model, began, ticks, text, is_visible: false });
+        Ok(None)
+    }
+
+    fn on_progress(&mut self, progress: Progress) -> Option<TurnEvent> {
+        match progress {
+            Progress::ToolStarted(call) => {
+                (self.events)(Event::ToolStarted { call });
+                None
+            }
+            Progress::Model(progress) => {
+                // Progress of a call that was stopped.
+                let call = self.model_call.as_mut()?;
+                let was_visible = call.is_visible;
+                match progress {
+                    ModelProgress::Accepted => return None,
+                    ModelProgress::Text(text) => {
+                        call.text.push_str(&text);
+                        call.is_visible = true;
+                        (self.events)(Event::TextDelta { text });
+                    }
+                    ModelProgress::Reasoning(text) => (self.events)(Event::ReasoningDelta { text }),
+                }
+                (call.is_visible && !was_visible).then_some(TurnEvent::Visible)
+            }
+        }
+    }
+
+    /// Takes the result of the model call. After a failure that the user has seen a part of, `StopModel` follows and stores that
+    /// part.
+    fn on_answer(&mut self, answer: Result<ModelAnswer, ProviderError>) -> TurnEvent {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.model_call.take_if(|call| !call.is_visible);
+                return TurnEvent::Failed(error);
+            }
+        };
+        let ModelAnswer { mut blocks, usage, finish } = answer;
+        if let Some(usage) = usage {
+            self.usage.add(usage);
+            self.reported_input = usage.input;
+            self.engine.estimator().learn(self.estimated, usage.input);
+        }
+        (self.events)(Event::ModelCallEnded { usage: usage.unwrap_or_default() });
+        give_own_ids(&mut blocks);
+        let message = Message { role: Role::Assistant, blocks };
+        if finish == Finish::Complete && message.calls().next().is_none() && message.plain_text().is_empty() {
+            self.model_call = None;
+            return TurnEvent::Failed(empty_answer());
+        }
+        self.text = message.plain_text();
+        let compaction_due = self.engine.compaction_is_due(&self.session, usage);
+        TurnEvent::Answered { message, finish, usage, compaction_due }
+    }
+
+    async fn store_answer(&mut self, message: Message, usage: Option<Usage>) -> Result<(), StoreError> {
+        let model = self.model_call.take().map(|call| call.model);
+        let runs: Vec<Change> = message.calls().map(|call| self.engine.planned(call)).collect();
+        let answer = Change::Message { message, model, usage, interrupted: false };
+        self.engine.store.step(self.turn, std::iter::once(answer).chain(runs).collect()).await.map(drop)
+    }
+
+    /// Drops the model call, and stores the text that the user has seen.
+    async fn stop_model(&mut self) -> Result<(), StoreError> {
+        let Some(call) = self.model_call.take() else { return Ok(()) };
+        if call.text.is_empty() {
+            return Ok(());
+        }
+        self.text.clone_from(&call.text);
+        let message = Message::text(Role::Assistant, call.text);
+        let change = Change::Message { message, model: Some(call.model), usage: None, interrupted: true };
+        self.engine.store.step(self.turn, vec![change]).await.map(drop)
+    }
+
+    fn on_tool_run(&mut self, run: ToolRun) -> Result<TurnEvent, StoreError> {
+        let ToolRun { call, result } = run;
+        let mut result = result?;
+        let stop = match self.guard.observe(&call, &result) {
+            Verdict::Fine => None,
+            Verdict::Warn(warning) => {
+                result.content.push_str("\n\n");
+                result.content.push_str(&warning);
+                None
+            }
+            Verdict::Stop(message) => Some(message),
+        };
+        Ok(TurnEvent::ToolEnded { result, stop })
+    }
+
+    async fn store_result(&mut self, result: ToolResult) -> Result<(), StoreError> {
+        let call = self.calls.iter().position(|call| call.id == result.call_id);
+        let call = call.map(|index| self.calls.swap_remove(index));
+        (self.events)(Event::ToolEnded { result: result.clone() });
+        let mut changes: Vec<Change> = call.map(|call| self.engine.ended(&call)).into_iter().collect();
+        changes.push(Change::message(Message::result(result)));
+        self.engine.store.step(self.turn, changes).await.map(drop)
+    }
+
+    fn on_compacted(&mut self, compacted: Result<Lengths, CompactError>) -> Result<TurnEvent, StoreError> {
+        match compacted {
+            Ok(Lengths { before, after }) => {
+                (self.events)(Event::Compacted { before, after });
+                Ok(TurnEvent::Compacted { gained: after < before })
+            }
+            Err(CompactError::Model(error)) => {
+                let stopped = self.engine.compaction_stopped(&self.session);
+                let text = if stopped { Gains::STOPPED.to_owned() } else { error.message.clone() };
+                (self.events)(Event::Notice { text });
+                Ok(TurnEvent::CompactionFailed(error))
+            }
+            Err(CompactError::Store(error)) => Err(error),
+        }
+    }
+
+    async fn end(self, reason: StopReason, error: Option<TurnError>) -> Result<TurnEnd, StoreError> {
+        self.engine.store.end_turn(self.turn, reason, error.clone()).await?;
+        let end = TurnEnd {
+            session: self.session.to_string(),
+            turn: self.turn.0,
+            reason,
+            text: self.text,
+            usage: self.usage,
+            error,
+        };
+        (self.events)(Event::TurnEnded(end.clone()));
+        Ok(end)
+    }
+}
+
+/// News of a model call.
+enum News {
+    /// It ended.
+    Ended(Result<ModelAnswer, ProviderError>),
+    /// It has sent nothing for the user yet.
+    Waits {
+        /// Its age.
+        seconds: u64,
+    },
+}
+
+async fn news_of(call: &mut Option<ModelCall<'_>>) -> News {
+    let Some(call) = call else { return pending().await };
+    tokio::select! {
+        biased;
+        answer = &mut call.future => News::Ended(answer),
+        _ = call.ticks.tick(), if !call.is_visible => News::Waits { seconds: call.began.elapsed().as_secs() },
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+async fn result_of<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+/// Gives each call an ID of its own: a server may send none, or the same for two.
+fn give_own_ids(blocks: &mut [Block]) {
+    let mut seen = std::collections::BTreeSet::new();
+    for block in blocks {
+        let Block::ToolCall(call) = block else { continue };
+        while call.id.is_empty() || !seen.insert(call.id.clone()) {
+            call.id = format!("call_{:016x}", getrandom::u64().unwrap_or_default());
+        }
+    }
+}
+
+/// Returns a random part, up to a quarter, of `time`. Clients that failed together then come back apart.
+fn random_share(time: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or_default();
+    time.mul_f64(0.25 * f64::from(random) / f64::from(u32::MAX))
+}
+
+fn no_model() -> ProviderError {
+    failure(ErrorClass::Configuration, "no model is configured")
+}
+
+fn empty_answer() -> ProviderError {
+    failure(ErrorClass::BadAnswer, "the model's answer is empty")
+}
+
+fn failure(class: ErrorClass, message: &str) -> ProviderError {
+    ProviderError { class, message: message.to_owned(), status: None, retry_after: None, hint: None }
+}

@@ -1,0 +1,69 @@
+//! The choice of the protocol, and the list of a server's models.
+
+use serde::Deserialize;
+
+use super::anthropic::Anthropic;
+use super::chat_completions::ChatCompletions;
+use super::http::{BODY_MAX, Http};
+use super::{ErrorClass, Provider, ProviderError};
+use crate::settings::{ModelSettings, Protocol};
+
+/// Returns the provider for these settings. It opens no connection.
+///
+/// # Errors
+/// Fails if the protocol of the server cannot be used.
+pub fn connect(settings: &ModelSettings) -> Result<Box<dyn Provider>, ProviderError> {
+    let http = Http::new(settings.clone());
+    match settings.protocol {
+        Protocol::ChatCompletions => Ok(Box::new(ChatCompletions::new(http))),
+        Protocol::Anthropic => Ok(Box::new(Anthropic::new(http))),
+    }
+}
+
+/// Returns the path of a resource of Anthropic below the base URL, which may or may not end with `/v1`.
+pub(super) fn anthropic_path(settings: &ModelSettings, resource: &str) -> String {
+    let has_version = settings.base_url.path().trim_end_matches('/').ends_with("/v1");
+    if has_version { resource.to_owned() } else { format!("/v1{resource}") }
+}
+
+#[derive(Deserialize)]
+struct Models {
+    #[serde(alias = "models")]
+    data: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    #[serde(alias = "name")]
+    id: String,
+}
+
+/// Returns the names of the server's models, sorted.
+///
+/// # Errors
+/// Fails if the server cannot be reached, refuses, or answers with something else.
+pub async fn list_models(settings: &ModelSettings) -> Result<Vec<String>, ProviderError> {
+    let http = Http::new(settings.clone());
+    let path = match settings.protocol {
+        Protocol::ChatCompletions => "/models".to_owned(),
+        Protocol::Anthropic => anthropic_path(settings, "/models"),
+    };
+    let body = http.get(&path).await?.body(BODY_MAX).await?;
+    let models: Models = serde_json::from_slice(&body).map_err(|_| ProviderError {
+        class: ErrorClass::BadAnswer,
+        message: format!(
+            "failed to read the list of models of {}: it is not the JSON of a list",
+            http.host()
+        ),
+        status: None,
+        retry_after: None,
+        hint: Some("check model.base_url: it usually ends with /v1".to_owned()),
+    })?;
+    // Gemini puts `models/` before each name.
+    let name =
+        |model: Model| model.id.strip_prefix("models/").map_or_else(|| model.id.clone(), str::to_owned);
+    let mut names: Vec<_> = models.data.into_iter().map(name).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}

@@ -1,0 +1,109 @@
+//! Sessions, messages, turns and usage of one profile, in one SQLite database (`hermes.db`).
+//!
+//! Several processes use the file at one time. Each of them has a [`Store`]: a thread that owns the connection, and handles that send
+//! their work to it. Every method is one transaction. After a kill at any moment, the database holds each transaction wholly or not
+//! at all, and [`Store::fold_dead_turns`] closes the turns of dead processes.
+//!
+//! The history only grows. Compaction and undo mark messages as hidden from the model; they delete no row.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod budget;
+mod error;
+mod fold;
+mod history;
+mod idempotency;
+mod ids;
+mod import;
+mod open;
+mod owner;
+mod schema;
+mod search;
+mod session;
+mod turn;
+mod words;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use budget::{Limit, Reservation, ReserveError, Used};
+pub use error::{BeginError, FindError, StoreError};
+pub use fold::Folded;
+pub use history::{Hidden, StoredMessage};
+pub use idempotency::Request;
+pub use ids::{SessionId, TurnId};
+pub use import::{CopyError, ImportError, Imported};
+pub use open::set_aside;
+pub use owner::{Owner, OwnerError};
+pub use search::Hit;
+pub use session::{Filter, NewSession, Session, SourceStats, Stats};
+pub use turn::{Change, ModelCallRecord, RunState, ToolRunRecord, TurnRecord};
+
+/// The name of the database in the directory of a profile.
+pub const FILE: &str = "hermes.db";
+
+/// The name of the database of the Python program there.
+const PYTHON_FILE: &str = "state.db";
+
+/// A handle on the database of a profile. Clones share one connection. The last one closes it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    worker: Arc<worker::Worker>,
+}
+
+/// An opened database.
+#[derive(Debug)]
+pub struct Opened {
+    /// The handle.
+    pub store: Store,
+    /// Sentences for the user about unusual findings, as a corrupt file that was set aside.
+    pub notices: Vec<String>,
+}
+
+impl Store {
+    /// Opens the database at `path`, and creates it if it is missing. Sets a corrupt database aside and begins a new one.
+    ///
+    /// # Errors
+    /// Fails if the path is no regular file, if the database cannot be opened, or if a newer version of this program wrote it.
+    pub fn open(path: &Path) -> Result<Opened, StoreError> {
+        let (connection, notices) = open::open(path)?;
+        let worker = worker::Worker::start(path.to_owned(), connection)?;
+        Ok(Opened { store: Self { worker: Arc::new(worker) }, notices })
+    }
+
+    /// Opens the database of the profile in `directory`, and imports the sessions of the Python program there. An import that fails is a
+    /// notice.
+    ///
+    /// # Errors
+    /// Fails as [`Store::open`] does.
+    pub async fn open_profile(directory: &Path) -> Result<Opened, StoreError> {
+        let mut opened = Self::open(&directory.join(FILE))?;
+        let old = directory.join(PYTHON_FILE);
+        match opened.store.import(&old).await {
+            Ok(Imported { sessions: 0, skipped, .. }) => opened.notices.extend(skipped),
+            Ok(Imported { sessions, messages, skipped }) => {
+                opened.notices.push(format!(
+                    "Imported {sessions} sessions with {messages} messages from {}. The file is unchanged.",
+                    old.display()
+                ));
+                opened.notices.extend(skipped);
+            }
+            Err(ImportError::Store(error)) => return Err(error),
+            Err(error) => opened.notices.push(sentence(&error)),
+        }
+        Ok(opened)
+    }
+
+    /// Returns the path of the database.
+    pub fn path(&self) -> PathBuf {
+        self.worker.path().to_owned()
+    }
+}
+
+/// Returns an error and its causes as one sentence.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

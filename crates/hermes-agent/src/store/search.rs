@@ -1,0 +1,127 @@
+//! Full text search over the messages of users and assistants.
+
+use rusqlite::{Row, params};
+use serde::Serialize;
+
+use super::words::value;
+use super::{SessionId, Store, StoreError};
+use crate::message::Role;
+
+/// A found message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Hit {
+    /// Its session.
+    pub session: SessionId,
+    /// The title of the session.
+    pub title: Option<String>,
+    /// The number of the message.
+    pub message: i64,
+    /// Its time, in milliseconds since 1970.
+    pub at: i64,
+    /// Its sender.
+    pub role: Role,
+    /// The text around the found words, on one line.
+    pub snippet: String,
+}
+
+/// The columns of a hit before its snippet.
+const COLUMNS: &str = "m.session, s.title, m.id, m.at, m.role";
+
+/// The characters of a snippet without the index.
+const SNIPPET: u32 = 120;
+
+impl Store {
+    /// Returns the newest messages that hold all words of `query`. The last word may be the begin of one. Words in double quotes must
+    /// follow each other. There is no other syntax.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn search(&self, query: &str, limit: u32) -> Result<Vec<Hit>, StoreError> {
+        let query: String = query.replace('\0', " ").trim().to_owned();
+        if query.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.read("search the messages", move |transaction| {
+            let (sql, pattern) = match expression(&query) {
+                Some(expression) => (
+                    format!(
+                        "SELECT {COLUMNS}, snippet(messages_fts, 0, '', '', '…', 16)
+                         FROM messages_fts f JOIN messages m ON m.id = f.rowid JOIN sessions s ON s.id = m.session
+                         WHERE messages_fts MATCH ?1 ORDER BY f.rowid DESC LIMIT ?2"
+                    ),
+                    expression,
+                ),
+                None => (
+                    format!(
+                        "SELECT {COLUMNS}, substr(m.text, max(1, instr(m.text, ?1) - {SNIPPET} / 3), {SNIPPET})
+                         FROM messages m JOIN sessions s ON s.id = m.session
+                         WHERE m.text IS NOT NULL AND instr(m.text, ?1) > 0 ORDER BY m.id DESC LIMIT ?2"
+                    ),
+                    query,
+                ),
+            };
+            let mut statement = transaction.prepare_cached(&sql)?;
+            let hits = statement.query_map(params![pattern, limit], hit_of)?;
+            Ok(hits.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await
+    }
+}
+
+fn hit_of(row: &Row<'_>) -> rusqlite::Result<Hit> {
+    let role: String = row.get(4)?;
+    let snippet: String = row.get(5)?;
+    Ok(Hit {
+        session: SessionId::from(row.get::<_, String>(0)?),
+        title: row.get(1)?,
+        message: row.get(2)?,
+        at: row.get(3)?,
+        role: value(&role).unwrap_or(Role::Assistant),
+        snippet: snippet.split_whitespace().collect::<Vec<_>>().join(" "),
+    })
+}
+
+/// Returns the query in the syntax of FTS5 (<https://sqlite.org/fts5.html>, 3), each term quoted. `None` if the index cannot answer it: it
+/// holds no symbols, and it does not divide a script without spaces into words.
+fn expression(query: &str) -> Option<String> {
+    if query.chars().any(is_without_spaces) {
+        return None;
+    }
+    // The parts with an odd index are in quotes.
+    let terms: Vec<&str> = query
+        .split('"')
+        .enumerate()
+        .flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part.trim()],
+        })
+        .filter(|term| term.chars().any(char::is_alphanumeric))
+        .collect();
+    let quoted: Vec<String> = terms.iter().map(|term| format!("\"{term}\"")).collect();
+    (!quoted.is_empty()).then(|| quoted.join(" ") + "*")
+}
+
+/// Returns `true` for a character of a script that puts no spaces between words: Thai to Khmer, and those of East Asia.
+fn is_without_spaces(character: char) -> bool {
+    matches!(u32::from(character),
+        0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x3400..=0x9FFF | 0xF900..=0xFAFF
+        | 0x2_0000..=0x3_FFFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("deploy the serv", Some(r#""deploy" "the" "serv"*"#))]
+    #[case("NEAR(a b) OR -c^ AND col:x*", Some(r#""NEAR(a" "b)" "OR" "-c^" "AND" "col:x*"*"#))]
+    #[case(r#"say "good morning" now"#, Some(r#""say" "good morning" "now"*"#))]
+    #[case(r#"an "open quote"#, Some(r#""an" "open quote"*"#))]
+    #[case("?? …", None)]
+    #[case("你好", None)]
+    fn query_is_quoted_for_the_index(#[case] query: &str, #[case] expected: Option<&str>) {
+        assert_eq!(expression(query).as_deref(), expected);
+    }
+}

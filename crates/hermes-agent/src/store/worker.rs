@@ -1,0 +1,114 @@
+//! The thread that owns the connection.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::error::{Fault, StoreError, is_corruption};
+use super::{Store, open};
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A connection with the lock that shows its use to other processes.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) connection: Connection,
+    pub(crate) _in_use: Option<File>,
+}
+
+/// The thread and the way to it.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    path: PathBuf,
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    pub(crate) fn start(path: PathBuf, held: Held) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let work = move || {
+            let mut held = held;
+            for job in queue {
+                job(&mut held.connection);
+            }
+        };
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(work);
+        let thread = thread.map_err(|source| StoreError::Thread { source })?;
+        Ok(Self { path, jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Worker {
+    /// Waits for the end of the queued work, so that the next one to open the database finds it closed.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let thread = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id());
+        if let Some(thread) = thread {
+            // A panic of the thread was reported on standard error.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Store {
+    /// Runs `work` in a transaction that takes the write lock at its begin.
+    pub(crate) async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        self.transact(operation, TransactionBehavior::Immediate, work).await
+    }
+
+    /// Runs `work` in a transaction that reads.
+    pub(crate) async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        self.transact(operation, TransactionBehavior::Deferred, work).await
+    }
+
+    async fn transact<T, F>(
+        &self,
+        operation: &'static str,
+        behavior: TransactionBehavior,
+        work: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        let (answer, result) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            let run = || -> Result<T, Fault> {
+                let transaction = connection.transaction_with_behavior(behavior)?;
+                let value = work(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            };
+            // The caller may have gone. The work is done all the same.
+            let _ = answer.send(run());
+        });
+        let jobs = self.worker.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(job).map_err(|_| StoreError::Closed)?;
+        let result = result.await.map_err(|_| StoreError::Closed)?;
+        result.map_err(|fault| match fault {
+            Fault::Store(error) => error,
+            Fault::Sql(source) if is_corruption(&source) => {
+                open::mark_as_suspect(&self.worker.path);
+                StoreError::Corrupt { path: self.worker.path.clone() }
+            }
+            Fault::Sql(source) => StoreError::Operation { operation, source },
+        })
+    }
+}

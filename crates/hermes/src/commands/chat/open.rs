@@ -1,0 +1,102 @@
+//! The agent and the session of a conversation.
+
+use std::env;
+use std::num::NonZeroU32;
+
+use hermes_agent::agent::{Agent, AgentError, AgentOptions, NewConversation, OpenedAgent};
+use hermes_agent::store::{FindError, SessionId};
+use hermes_core::{ProfileName, chain};
+use hermes_operations::{Report, ReportKind, environment};
+
+use super::arguments::Arguments;
+use crate::context::Context;
+use crate::output::note;
+
+/// The surface of the sessions that a terminal begins.
+pub(crate) const SOURCE: &str = "cli";
+
+/// Opens the agent of `profile`, and prints its notices.
+///
+/// # Errors
+/// The settings are incomplete, or the store cannot be used.
+pub(crate) fn open_agent(
+    context: &Context,
+    profile: &ProfileName,
+    arguments: &Arguments,
+) -> Result<Agent, Report> {
+    // Other processes of the account must not read the keys from this process. The kernel refuses this to no process.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    let options = AgentOptions {
+        home: context.home.clone(),
+        profile: profile.clone(),
+        environment: environment(),
+        model: arguments.model.clone(),
+        max_turns: arguments.max_turns.map(NonZeroU32::get),
+        description: "hermes chat".to_owned(),
+        working_directory: env::current_dir().ok(),
+    };
+    let OpenedAgent { agent, notices } = Agent::open(options).map_err(|error| report_of(&error))?;
+    for notice in notices {
+        note!("hermes: {notice}");
+    }
+    Ok(agent)
+}
+
+/// Returns the report of an agent that cannot be opened.
+pub(crate) fn report_of(error: &AgentError) -> Report {
+    match error {
+        AgentError::Settings(settings) => {
+            Report::new(ReportKind::Configuration, "the agent has no usable model")
+                .because(settings)
+                .hint(settings.hint())
+        }
+        AgentError::Provider(_) => {
+            Report::new(ReportKind::Configuration, "the agent has no usable model").because(error)
+        }
+        AgentError::Store(_) | AgentError::Owner(_) => {
+            Report::new(ReportKind::Failed, "the agent's sessions cannot be used").because(error)
+        }
+    }
+}
+
+/// Returns the session that the options name, or a new one.
+///
+/// # Errors
+/// No session matches, or the store failed.
+pub(crate) async fn choose_session(agent: &Agent, arguments: &Arguments) -> Result<SessionId, Report> {
+    if let Some(name) = &arguments.resume {
+        return agent.store().find(name).await.map_err(|error| no_session(&error));
+    }
+    if arguments.continues {
+        let latest = agent.store().latest(Some(SOURCE)).await.map_err(|error| store_failed(&error))?;
+        return latest.ok_or_else(|| {
+            Report::new(ReportKind::NotFound, "there is no session to continue")
+                .hint("begin one: hermes chat; or list the sessions of the API: hermes sessions list")
+        });
+    }
+    begin_session(agent).await
+}
+
+/// Begins a session, and prints warnings about its prompt.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn begin_session(agent: &Agent) -> Result<SessionId, Report> {
+    let new = NewConversation { source: SOURCE.to_owned(), ..NewConversation::default() };
+    let (session, warnings) = agent.begin(new).await.map_err(|error| store_failed(&error))?;
+    for warning in warnings {
+        note!("hermes: {warning}");
+    }
+    Ok(session)
+}
+
+/// Returns the report of a name that selects no session.
+pub(crate) fn no_session(error: &FindError) -> Report {
+    let kind = if matches!(error, FindError::Store(_)) { ReportKind::Failed } else { ReportKind::NotFound };
+    Report::new(kind, chain(error))
+}
+
+/// Returns the report of a failed store.
+pub(crate) fn store_failed(error: &(dyn std::error::Error + 'static)) -> Report {
+    Report::new(ReportKind::Failed, "the agent's sessions cannot be used").because(error)
+}
