@@ -3,5 +3,7 @@
 mod access;
 mod drain;
 pub(crate) mod gateway;
+mod model;
 mod serving;
 mod start;
+mod talk;
