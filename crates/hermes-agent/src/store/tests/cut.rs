@@ -102,7 +102,7 @@ impl Life {
             (Deed::Compact { back }, _) => {
                 let seen = self.bench.store.conversation(&session).await.unwrap();
                 if let Some(last) = seen.iter().rev().filter(|stored| !stored.summary).nth(back) {
-                    self.bench.store.compact(&session, last.id, user("summary"), None).await.unwrap();
+                    self.bench.store.compact(&session, vec![user("summary")], None).await.unwrap();
                 }
             }
             (Deed::Undo, None) => {

@@ -68,21 +68,20 @@ async fn system_prompt_keeps_its_parts() {
 }
 
 #[tokio::test]
-async fn compaction_puts_a_summary_before_the_kept_messages() {
+async fn compaction_replaces_the_visible_messages_only() {
     let bench = Bench::new();
     let (session, owner) = (bench.session().await, bench.owner());
     let turn = bench.store.begin_turn(&session, &owner, user("one")).await.unwrap();
-    let appended =
-        bench.store.step(turn, ["two", "three"].map(|text| Change::message(assistant(text))).into());
-    let appended = appended.await.unwrap();
-    bench.store.compact(&session, appended[0], user("summary"), None).await.unwrap();
+    let texts = ["two", "three"].map(|text| Change::message(assistant(text)));
+    bench.store.step(turn, texts.into()).await.unwrap();
+    bench.store.compact(&session, vec![user("summary"), assistant("three")], None).await.unwrap();
     assert_eq!(bench.seen(&session).await, ["User: summary", "Assistant: three"]);
-    bench.store.compact(&session, appended[1], user("shorter"), None).await.unwrap();
+    bench.store.compact(&session, vec![user("shorter")], None).await.unwrap();
     bench.store.step(turn, vec![Change::message(assistant("four"))]).await.unwrap();
     assert_eq!(bench.seen(&session).await, ["User: shorter", "Assistant: four"]);
     let all = bench.store.messages(&session, 0, 100).await.unwrap();
-    assert_eq!(all.len(), 6);
-    assert_eq!(all.iter().filter(|stored| stored.hidden == Some(Hidden::Compacted)).count(), 4);
+    assert_eq!(all.len(), 7);
+    assert_eq!(all.iter().filter(|stored| stored.hidden == Some(Hidden::Compacted)).count(), 5);
     assert_eq!(bench.store.messages(&session, all[1].id, 2).await.unwrap(), all[2..4]);
 }
 
