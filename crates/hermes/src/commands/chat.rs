@@ -14,4 +14,5 @@ mod plain;
 mod slash;
 mod status_line;
 mod stream;
+mod type_ahead;
 mod view;
