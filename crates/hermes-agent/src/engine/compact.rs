@@ -22,7 +22,10 @@ pub struct Lengths {
 /// The reason why a history was not compacted. It is as before.
 #[derive(Debug, thiserror::Error)]
 pub enum CompactError {
-    /// The model wrote no summary, or there is nothing to gain.
+    /// There is nothing to gain.
+    #[error(transparent)]
+    NoGain(#[from] NoGain),
+    /// The model wrote no summary.
     #[error(transparent)]
     Model(ProviderError),
     /// The store failed.
@@ -39,13 +42,19 @@ impl Engine {
         let messages = self.store.conversation(session).await?;
         let messages: Vec<Message> = messages.into_iter().map(|stored| stored.message).collect();
         let compacted = self.compacted(session, &messages, cause).await;
-        let length = self.estimator().messages(&messages);
-        let (before, after) = match &compacted {
-            Ok(Compacted { before, after, .. }) => (*before, *after),
-            Err(_) => (length, length),
+        let lengths = match &compacted {
+            Ok(Compacted { before, after, .. }) => Some(Lengths { before: *before, after: *after }),
+            Err(CompactError::NoGain(_)) => {
+                let length = self.estimator().messages(&messages);
+                Some(Lengths { before: length, after: length })
+            }
+            // A model that cannot be reached says nothing about the history.
+            Err(CompactError::Model(_) | CompactError::Store(_)) => None,
         };
-        self.gains().entry(session.clone()).or_default().record(before, after);
-        compacted.map(|_| Lengths { before, after })
+        if let Some(Lengths { before, after }) = lengths {
+            self.gains().entry(session.clone()).or_default().record(before, after);
+        }
+        compacted.map(|Compacted { before, after, .. }| Lengths { before, after })
     }
 
     async fn compacted(
@@ -55,8 +64,7 @@ impl Engine {
         cause: Cause,
     ) -> Result<Compacted, CompactError> {
         let estimator = *self.estimator();
-        let no_gain = |error: NoGain| CompactError::Model(invalid(error.to_string()));
-        let mut plan = plan(messages, &self.compaction_limits(), &estimator, cause).map_err(no_gain)?;
+        let mut plan = plan(messages, &self.compaction_limits(), &estimator, cause)?;
         let (summary, usage) = loop {
             let Some(request) = plan.request() else { break (String::new(), None) };
             match self.summary(&request).await {
@@ -65,7 +73,7 @@ impl Engine {
                 summary => break summary?,
             }
         };
-        let compacted = plan.apply(messages, &summary).map_err(no_gain)?;
+        let compacted = plan.apply(messages, &summary)?;
         self.store.compact(session, compacted.history.clone(), usage).await?;
         Ok(compacted)
     }

@@ -127,21 +127,21 @@ impl<'e> Driver<'e> {
                 submission = inbox.recv(), if inbox_is_open => match submission {
                     Some(Submission::UserTurn { message }) => events.push_back(TurnEvent::Input(message)),
                     Some(Submission::Interrupt) => events.push_back(TurnEvent::Interrupt),
-                    // The driver compacts when it is due. On request, it is done between turns.
-                    Some(Submission::Compact) => {}
+                    Some(Submission::Compact) => {
+                        let text = "the history is compacted between turns: ask again after the turn".to_owned();
+                        (self.events)(Event::Notice { text });
+                    }
                     None => inbox_is_open = false,
                 },
                 news = news_of(&mut self.model_call) => match news {
                     News::Waits { seconds } => (self.events)(Event::Waiting { seconds }),
                     News::Ended(answer) => {
-                        // The call may have reported progress right before its end.
-                        while let Ok(progress) = self.progress.try_recv() {
-                            events.extend(self.on_progress(progress));
-                        }
+                        self.drain_progress(&mut events);
                         events.push_back(self.on_answer(answer).await?);
                     }
                 },
                 Some(run) = self.tools.next(), if !self.tools.is_empty() => {
+                    self.drain_progress(&mut events);
                     events.push_back(self.on_tool_run(run)?);
                 }
                 () = until(self.wait) => {
@@ -238,6 +238,13 @@ impl<'e> Driver<'e> {
         self.model_call =
             Some(ModelCall { reservation, future, model, began, ticks, text, is_visible: false });
         Ok(None)
+    }
+
+    /// Takes the progress that a part reported right before its end.
+    fn drain_progress(&mut self, events: &mut VecDeque<TurnEvent>) {
+        while let Ok(progress) = self.progress.try_recv() {
+            events.extend(self.on_progress(progress));
+        }
     }
 
     fn on_progress(&mut self, progress: Progress) -> Option<TurnEvent> {
@@ -360,15 +367,26 @@ impl<'e> Driver<'e> {
         match compacted {
             Ok(Lengths { before, after }) => {
                 (self.events)(Event::Compacted { before, after });
+                self.tell_if_compaction_stopped();
                 Ok(TurnEvent::Compacted { gained: after < before })
             }
+            Err(CompactError::NoGain(error)) => {
+                (self.events)(Event::Notice { text: error.to_string() });
+                self.tell_if_compaction_stopped();
+                Ok(TurnEvent::Compacted { gained: false })
+            }
             Err(CompactError::Model(error)) => {
-                let stopped = self.engine.compaction_stopped(&self.session);
-                let text = if stopped { Gains::STOPPED.to_owned() } else { error.message.clone() };
+                let text = format!("failed to compact the conversation: {}", error.message);
                 (self.events)(Event::Notice { text });
                 Ok(TurnEvent::CompactionFailed(error))
             }
             Err(CompactError::Store(error)) => Err(error),
+        }
+    }
+
+    fn tell_if_compaction_stopped(&mut self) {
+        if self.engine.compaction_stopped(&self.session) {
+            (self.events)(Event::Notice { text: Gains::STOPPED.to_owned() });
         }
     }
 

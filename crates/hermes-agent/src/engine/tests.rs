@@ -107,6 +107,8 @@ impl Tool for Echo {
             if arguments["hang"] == true {
                 pending::<()>().await;
             }
+            // A tool takes longer than the report of its start.
+            tokio::task::yield_now().await;
             ToolOutput { content: arguments.to_string(), is_error: false }
         })
     }
@@ -357,7 +359,7 @@ async fn a_cut_at_any_event_leaves_a_sendable_session() {
         assert_eq!(end.reason, StopReason::EndTurn, "cut at {cut}");
         let sent = model.requests.lock().unwrap()[0].messages.clone();
         assert_eq!(sent, sendable(sent.clone()), "cut at {cut}");
-        assert_eq!(sent[0].plain_text().lines().next(), Some("question"), "cut at {cut}");
+        assert!(sent[0].plain_text().starts_with("question"), "cut at {cut}");
         let last = sent.last().unwrap();
         assert!(last.role == Role::User && last.plain_text().contains("go on"), "cut at {cut}: {last:?}");
     }

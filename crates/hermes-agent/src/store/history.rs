@@ -121,6 +121,8 @@ impl Store {
             }
             if let Some((model, usage)) = &usage {
                 turn::count(transaction, &id, open, model, usage, now_ms())?;
+                transaction
+                    .execute("UPDATE model_calls SET compaction = 1 WHERE id = last_insert_rowid()", [])?;
             }
             Ok(())
         })

@@ -170,7 +170,7 @@ fn fields<M: SerializeMap>(
             && protocol == PROTOCOL
             && replay.fields.contains(&kind.as_str())
         {
-            map.serialize_entry(kind, raw)?;
+            map.serialize_entry(kind, &raw.0)?;
         }
     }
     Ok(())

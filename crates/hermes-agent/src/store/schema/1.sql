@@ -82,6 +82,8 @@ CREATE TABLE model_calls (
     turn INTEGER REFERENCES turns (id) ON DELETE CASCADE,
     at INTEGER NOT NULL,
     model TEXT NOT NULL,
+    -- 1 for the call that wrote the summary of a compaction.
+    compaction INTEGER NOT NULL DEFAULT 0,
     input INTEGER NOT NULL,
     cached INTEGER NOT NULL,
     cache_written INTEGER NOT NULL,

@@ -101,7 +101,7 @@ impl Life {
             }
             (Deed::Compact { back }, _) => {
                 let seen = self.bench.store.conversation(&session).await.unwrap();
-                if let Some(last) = seen.iter().rev().filter(|stored| !stored.summary).nth(back) {
+                if seen.iter().filter(|stored| !stored.summary).nth(back).is_some() {
                     self.bench.store.compact(&session, vec![user("summary")], None).await.unwrap();
                 }
             }
