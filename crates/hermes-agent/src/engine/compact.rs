@@ -7,6 +7,7 @@ use crate::compaction::{Cause, Compacted, Gains, Limits, NoGain, is_due, plan};
 use crate::engine::Engine;
 use crate::message::{Message, Role, Usage};
 use crate::provider::{ErrorClass, ModelRequest, ProviderError};
+use crate::repair::sendable;
 use crate::store::{SessionId, StoreError};
 
 /// The lengths of a conversation around a compaction, in estimated tokens.
@@ -36,7 +37,7 @@ impl Engine {
     /// See [`CompactError`].
     pub async fn compact(&self, session: &SessionId, cause: Cause) -> Result<Lengths, CompactError> {
         let messages = self.store.conversation(session).await?;
-        let messages: Vec<Message> = messages.into_iter().map(|stored| stored.message).collect();
+        let messages = sendable(messages.into_iter().map(|stored| stored.message).collect());
         let compacted = self.compacted(session, &messages, cause).await;
         let length = self.estimator().messages(&messages);
         let (before, after) = match &compacted {
