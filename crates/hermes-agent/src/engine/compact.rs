@@ -8,6 +8,7 @@ use crate::engine::Engine;
 use crate::engine::spending::Permission;
 use crate::message::{Message, Role, Usage};
 use crate::provider::{ErrorClass, ModelRequest, ProviderError};
+use crate::repair::sendable;
 use crate::store::{SessionId, StoreError};
 
 /// The lengths of a conversation around a compaction, in estimated tokens.
@@ -40,7 +41,7 @@ impl Engine {
     /// See [`CompactError`].
     pub async fn compact(&self, session: &SessionId, cause: Cause) -> Result<Lengths, CompactError> {
         let messages = self.store.conversation(session).await?;
-        let messages: Vec<Message> = messages.into_iter().map(|stored| stored.message).collect();
+        let messages = sendable(messages.into_iter().map(|stored| stored.message).collect());
         let compacted = self.compacted(session, &messages, cause).await;
         let lengths = match &compacted {
             Ok(Compacted { before, after, .. }) => Some(Lengths { before: *before, after: *after }),

@@ -49,7 +49,8 @@ CREATE TABLE messages (
     -- NULL, or the reason why the model does not see it: compacted, undone.
     hidden TEXT
 ) STRICT;
-CREATE INDEX messages_by_session ON messages (session, id);
+-- The last column lets a list count the messages without reading them.
+CREATE INDEX messages_by_session ON messages (session, id, summary);
 CREATE INDEX messages_by_turn ON messages (turn);
 
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
