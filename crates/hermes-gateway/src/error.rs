@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use hermes_core::ProfileName;
+use hermes_core::gateway::api_key::{ApiKeyError, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use hermes_core::gateway::settings::{HOST_VARIABLE, PORT_VARIABLE, SettingsError};
 use rustix::io::Errno;
 
@@ -60,6 +61,9 @@ pub enum GatewayError {
     /// The settings of the profile cannot be used.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The configured key of the API cannot be used.
+    #[error(transparent)]
+    ApiKey(#[from] ApiKeyError),
     /// The path of the socket belongs to another kind of file.
     #[error("failed to serve on {}: what lies there is no socket", path.display())]
     NotASocket {
@@ -140,6 +144,7 @@ impl GatewayError {
             | Self::ProfileRemoved { .. }
             | Self::LockIsNoFile { .. }
             | Self::Settings(_)
+            | Self::ApiKey(_)
             | Self::NotASocket { .. }
             | Self::NoSockets { .. }
             | Self::PortTaken { .. } => true,
@@ -196,6 +201,9 @@ impl GatewayError {
                 Some(format!("the account that runs the gateway must be able to write {}", path.display()))
             }
             Self::Settings(error) => Some(error.hint()),
+            Self::ApiKey(_) => Some(format!(
+                "correct {KEY_VARIABLE} or {KEY_FILE_VARIABLE}, or remove both to use a generated key"
+            )),
             Self::Resolve { profile, set_by, .. } => {
                 Some(set_by.change_hint(profile, "gateway.host", HOST_VARIABLE, "127.0.0.1"))
             }

@@ -19,7 +19,7 @@ pub struct Options {
     pub version: String,
     /// The descriptor for the readiness notification (s6's `notification-fd`); `None` without s6.
     pub ready: Option<OwnedFd>,
-    /// `true` if s6 supervises it. Then `API_SERVER_PORT` in the environment is the container's: it reaches every gateway, and counts
-    /// only for the default profile. A port in the profile's `.env` always counts.
+    /// `true` if s6 supervises it. Then `API_SERVER_PORT` and `API_SERVER_KEY` in the environment are the container's: they reach every
+    /// gateway, and count only for the default profile. Those in the profile's `.env` always count.
     pub supervised: bool,
 }

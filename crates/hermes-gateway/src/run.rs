@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hermes_core::config::GatewayConfig;
 use hermes_core::{ObservedState, chain};
 use hermes_server::{Listener, StopRequests};
 use tokio::sync::oneshot;
@@ -12,7 +13,7 @@ use tokio::time::{self, MissedTickBehavior};
 use crate::directory::ProfileDirectory;
 use crate::disk::Disk;
 use crate::error::GatewayError;
-use crate::http::{self, Vitals};
+use crate::http::{self, App, Gate, Keys, Vitals};
 use crate::listen::{self, SocketFile};
 use crate::lock::GatewayLock;
 use crate::options::Options;
@@ -27,8 +28,7 @@ struct Sockets {
     listeners: Vec<Listener>,
     /// `None` if the volume cannot hold sockets and there is no slot. Then the port is the only socket.
     socket: Option<SocketFile>,
-    drain_timeout: Duration,
-    allowed_hosts: Vec<String>,
+    config: GatewayConfig,
 }
 
 /// Runs the gateway that `options` describe until SIGTERM or SIGINT. It then finishes the requests in flight. A second signal ends it
@@ -49,7 +49,7 @@ pub fn run(options: Options) -> Result<(), GatewayError> {
 pub(crate) async fn serve(
     mut options: Options,
     mut stop: StopRequests,
-    router: impl FnOnce(Arc<Vitals>) -> Router,
+    router: impl FnOnce(Arc<App>) -> Router,
     state_interval: Duration,
 ) -> Result<(), GatewayError> {
     let ready = options.ready.take();
@@ -60,22 +60,25 @@ pub(crate) async fn serve(
     let disk = Disk::open().map_err(GatewayError::Runtime)?;
     let recorder = Recorder::new(&options);
     recorder.write(None, |_| ObservedState::Starting);
-    let sockets = match open_sockets(&options, &directory) {
-        Ok(sockets) => sockets,
+    let opened = open_sockets(&options, &directory)
+        .and_then(|sockets| Ok((sockets, Keys::open(&options, disk.clone())?)));
+    let (sockets, keys) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             recorder.write(Some(chain(&error)), |_| ObservedState::StartupFailed);
             return Err(error);
         }
     };
-    let Sockets { listeners, socket, drain_timeout, allowed_hosts } = sockets;
+    let Sockets { listeners, socket, config } = sockets;
+    let drain_timeout = config.drain_timeout;
     let ready_line = ready_line(&options, socket.as_ref(), &listeners);
-    let vitals = Arc::new(Vitals::new(
-        options.profile.clone(),
-        options.version.clone(),
-        allowed_hosts,
-        recorder.clone(),
-    ));
-    let mut server = Server::open(listeners, &router(Arc::clone(&vitals)), &vitals);
+    let vitals = Arc::new(Vitals::new(options.profile.clone(), options.version.clone(), recorder.clone()));
+    let app = Arc::new(App {
+        vitals: Arc::clone(&vitals),
+        gate: Gate::new(&config, keys),
+        model_name: config.model_name,
+    });
+    let mut server = Server::open(listeners, &router(app), &vitals);
 
     // The state comes before readiness: a process that waited for readiness must read `running`.
     vitals.set_state(ObservedState::Running);
@@ -145,12 +148,7 @@ fn open_sockets(options: &Options, directory: &ProfileDirectory) -> Result<Socke
     if let Some(port) = settings.gateway.port {
         listeners.push(listen::bind_tcp(options, &settings, port)?);
     }
-    Ok(Sockets {
-        listeners,
-        socket,
-        drain_timeout: settings.gateway.drain_timeout,
-        allowed_hosts: settings.gateway.allowed_hosts,
-    })
+    Ok(Sockets { listeners, socket, config: settings.gateway })
 }
 
 fn ready_line(options: &Options, socket: Option<&SocketFile>, listeners: &[Listener]) -> String {

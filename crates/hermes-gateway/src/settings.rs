@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hermes_core::ProfileName;
 use hermes_core::config::PROFILE_PORTS;
+use hermes_core::gateway::api_key::{self, Configured};
 use hermes_core::gateway::settings::{self, Settings, settings_of};
 
 use crate::error::GatewayError;
@@ -14,8 +15,22 @@ use crate::options::Options;
 /// # Errors
 /// A file exists and cannot be read or parsed, or a value is invalid.
 pub(crate) fn load(options: &Options) -> Result<Settings, GatewayError> {
-    let takes_port = !options.supervised || options.profile.is_default();
-    Ok(settings::load(&options.home, &options.profile, &options.environment, takes_port)?)
+    Ok(settings::load(&options.home, &options.profile, &options.environment, owns_environment(options))?)
+}
+
+/// Returns the key of the API that the operator configured.
+///
+/// # Errors
+/// A file cannot be read, or a value is no key.
+pub(crate) fn configured_key(options: &Options) -> Result<Option<Configured>, GatewayError> {
+    let owns = owns_environment(options);
+    Ok(api_key::configured(&options.home, &options.profile, &options.environment, owns)?)
+}
+
+/// Tells whether the port and the key in the environment are for this profile. Under supervision, the environment of the container
+/// reaches all gateways.
+fn owns_environment(options: &Options) -> bool {
+    !options.supervised || options.profile.is_default()
 }
 
 /// The ports of the other profiles, for the message about a port in use.

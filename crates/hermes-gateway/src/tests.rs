@@ -1,6 +1,7 @@
 //! Gateways in threads of the test. A channel replaces the signals.
 
+mod access;
 mod drain;
-mod gateway;
+pub(crate) mod gateway;
 mod serving;
 mod start;

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use super::activity::{Activity, Answering, Watched};
-use super::routes::Refused;
+use super::admit::Refused;
 
 /// The kind of service that a connection gets.
 #[derive(Debug)]

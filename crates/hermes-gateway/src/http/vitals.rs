@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hermes_core::{ObservedState, ProfileName};
 use hermes_server::Transport;
@@ -28,10 +28,9 @@ type Answer = (String, u16);
 pub(crate) struct Vitals {
     pub(crate) profile: ProfileName,
     pub(crate) version: String,
-    /// The names with a dot that the TCP port answers to.
-    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) recorder: Recorder,
     started: Instant,
+    started_at: SystemTime,
     state: AtomicU8,
     answers: Mutex<BTreeMap<Answer, u64>>,
     unix_connections: AtomicUsize,
@@ -41,18 +40,13 @@ pub(crate) struct Vitals {
 
 impl Vitals {
     /// Begins with the facts about a gateway that starts now.
-    pub(crate) fn new(
-        profile: ProfileName,
-        version: String,
-        allowed_hosts: Vec<String>,
-        recorder: Recorder,
-    ) -> Self {
+    pub(crate) fn new(profile: ProfileName, version: String, recorder: Recorder) -> Self {
         Self {
             profile,
             version,
-            allowed_hosts,
             recorder,
             started: Instant::now(),
+            started_at: SystemTime::now(),
             state: AtomicU8::new(0),
             answers: Mutex::new(BTreeMap::new()),
             unix_connections: AtomicUsize::new(0),
@@ -78,6 +72,11 @@ impl Vitals {
 
     pub(crate) fn uptime(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Returns the start of the gateway, in seconds since 1970.
+    pub(crate) fn started_at(&self) -> u64 {
+        self.started_at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     pub(crate) fn count_answer(&self, route: &str, status: u16) {

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::gateway::{Running, TestHome, coder, wait_until};
 use crate::error::GatewayError;
-use crate::http::{self, Vitals, finish};
+use crate::http::{self, App, Vitals, finish};
 
 /// A route whose answer waits until it is let go.
 #[derive(Clone, Default)]
@@ -21,15 +21,15 @@ struct Slow {
 }
 
 impl Slow {
-    fn router(&self) -> impl FnOnce(Arc<Vitals>) -> Router + Send + 'static {
+    fn router(&self) -> impl FnOnce(Arc<App>) -> Router + Send + 'static {
         let go = Arc::clone(&self.go);
-        move |vitals| {
+        move |app| {
             let slow = async move || {
                 go.notified().await;
                 "slow"
             };
             let routes = Router::new().route("/slow", get(slow));
-            finish(routes, Arc::clone(&vitals)).merge(Router::new().nest("/own", http::router(vitals)))
+            finish(routes, Arc::clone(&app)).merge(Router::new().nest("/own", http::router(app)))
         }
     }
 }
@@ -46,9 +46,9 @@ fn home(drain_timeout: &str) -> TestHome {
 fn start(home: &TestHome, slow: &Slow) -> (Running, Arc<Vitals>) {
     let (send, receive) = std::sync::mpsc::channel();
     let router = slow.router();
-    let running = home.start_with(move |vitals| {
-        send.send(Arc::clone(&vitals)).unwrap();
-        router(vitals)
+    let running = home.start_with(move |app| {
+        send.send(Arc::clone(&app.vitals)).unwrap();
+        router(app)
     });
     (running, receive.recv().unwrap())
 }
@@ -69,7 +69,7 @@ fn a_drain_finishes_requests_and_refuses_new_ones() {
 
     let refused = gateway.get("/slow");
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{refused:?}");
-    assert_eq!(refused.json()["error"], "the gateway is stopping");
+    assert_eq!(refused.json()["error"]["message"], "the gateway is stopping");
 
     slow.go.notify_one();
     let answer = busy.answer();
@@ -84,10 +84,10 @@ fn health_reports_the_drain() {
     let (home, slow) = (home("20"), Slow::default());
     let (send, receive) = std::sync::mpsc::channel();
     let slow_go = Arc::clone(&slow.go);
-    let gateway = home.start_with(move |vitals| {
-        send.send(Arc::clone(&vitals)).unwrap();
+    let gateway = home.start_with(move |app| {
+        send.send(Arc::clone(&app.vitals)).unwrap();
         let busy = async move || slow_go.notified().await;
-        http::router(vitals).route("/slow", get(busy))
+        http::router(app).route("/slow", get(busy))
     });
     let vitals = receive.recv().unwrap();
     let mut busy = gateway.connect();

@@ -17,7 +17,7 @@ use hermes_server::StopRequests;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::error::GatewayError;
-use crate::http::{self, Vitals};
+use crate::http::{self, App};
 use crate::options::Options;
 use crate::run::serve;
 use crate::state::STATE_INTERVAL;
@@ -96,7 +96,7 @@ impl TestHome {
         self.start_with(http::router)
     }
 
-    pub(crate) fn start_with(&self, router: impl FnOnce(Arc<Vitals>) -> Router + Send + 'static) -> Running {
+    pub(crate) fn start_with(&self, router: impl FnOnce(Arc<App>) -> Router + Send + 'static) -> Running {
         let mut running = Running::start(self, self.options(), router, STATE_INTERVAL);
         running.wait_ready();
         running
@@ -120,7 +120,7 @@ impl Running {
     pub(crate) fn start(
         home: &TestHome,
         mut options: Options,
-        router: impl FnOnce(Arc<Vitals>) -> Router + Send + 'static,
+        router: impl FnOnce(Arc<App>) -> Router + Send + 'static,
         state_interval: Duration,
     ) -> Self {
         let (ready, notification) = io::pipe().unwrap();

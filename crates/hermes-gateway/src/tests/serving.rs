@@ -12,11 +12,11 @@ use axum::Router;
 use axum::routing::post;
 
 use super::gateway::{TestHome, coder, free_port, wait_until};
-use crate::http::{REQUEST_BODY_MAX, Vitals, finish};
+use crate::http::{App, REQUEST_BODY_MAX, finish};
 use crate::serve::LIMITS;
 
-fn echo(vitals: Arc<Vitals>) -> Router {
-    finish(Router::new().route("/echo", post(async |body: String| body)), vitals)
+fn echo(app: Arc<App>) -> Router {
+    finish(Router::new().route("/echo", post(async |body: String| body)), app)
 }
 
 #[test]
@@ -79,12 +79,19 @@ fn unknown_paths_and_methods_are_refused() {
     let mut client = gateway.connect();
     let answer = client.get("/no");
     assert_eq!(answer.status, 404);
-    assert_eq!(answer.json()["error"], "no such path");
+    assert_eq!(answer.json(), problem("no such path", "not_found"));
     client.send("POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
     let answer = client.answer();
     assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{answer:?}");
-    assert_eq!(answer.json()["error"], "this path does not support the method");
+    assert_eq!(answer.json(), problem("this path does not support the method", "method_not_allowed"));
     gateway.stop();
+}
+
+fn problem(message: &str, code: &str) -> serde_json::Value {
+    let error = serde_json::json!({
+        "message": message, "type": "invalid_request_error", "param": null, "code": code,
+    });
+    serde_json::json!({ "error": error })
 }
 
 #[test]

@@ -1,0 +1,74 @@
+//! Refuses requests that must not reach a route, and counts every answer.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::HttpBody as _;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::app::App;
+use super::cors;
+use super::problem::Problem;
+use super::routes::{Access, REQUEST_BODY_MAX};
+
+/// The label for a request without a route. With its path as the label, clients could create any number of label values.
+const NO_ROUTE: &str = "other";
+
+/// Marks a request on a connection that was opened while the gateway drained.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused;
+
+/// The table of the routes, for the checks.
+pub(crate) struct Checks {
+    pub(crate) app: Arc<App>,
+    pub(crate) access: HashMap<(Method, &'static str), Access>,
+}
+
+impl Checks {
+    /// Returns the access to a route. A path or method that is not in the table needs the key, so that a stranger does not learn which
+    /// paths exist.
+    fn access_to(&self, method: &Method, path: &str) -> Access {
+        // axum answers HEAD by the handler of GET.
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let known = self.access.iter().find(|((known, route), _)| known == method && *route == path);
+        known.map_or(Access::Key, |(_, access)| *access)
+    }
+
+    async fn check(&self, request: Request, route: &str) -> Result<Request, Problem> {
+        let gate = &self.app.gate;
+        let access = self.access_to(request.method(), route);
+        let (parts, body) = request.into_parts();
+        gate.check_access(&parts, access).await?;
+        if access != Access::Anyone && parts.extensions.get::<Refused>().is_some() {
+            return Err(Problem::draining());
+        }
+        if body.size_hint().lower() > REQUEST_BODY_MAX as u64 {
+            return Err(Problem::too_large(REQUEST_BODY_MAX));
+        }
+        Ok(Request::from_parts(parts, body))
+    }
+}
+
+/// Refuses requests that must not reach a route, and counts every answer.
+pub(crate) async fn admit(State(checks): State<Arc<Checks>>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let origin = checks.app.gate.cors.allowed_origin(request.headers());
+    let is_preflight = origin.is_some() && cors::is_preflight(request.method(), request.headers());
+    let mut response = match checks.app.gate.check_host(&request) {
+        Err(problem) => problem.into_response(),
+        Ok(()) if is_preflight => cors::preflight(),
+        Ok(()) => match checks.check(request, route).await {
+            Ok(request) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        },
+    };
+    if let Some(origin) = origin {
+        cors::allow(&mut response, origin);
+    }
+    checks.app.vitals.count_answer(route, response.status().as_u16());
+    response
+}
