@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use hermes_core::{Home, ProfileName};
 use tokio::sync::mpsc;
 
-use crate::compaction::DEFAULT_CONTEXT_LENGTH;
-use crate::engine::{Engine, EngineLimits};
+use crate::compaction::{Cause, DEFAULT_CONTEXT_LENGTH};
+use crate::engine::{CompactError, Engine, EngineLimits, Lengths};
 use crate::message::Message;
 use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
@@ -205,6 +205,14 @@ impl Agent {
         let _entry = RunningEntry { agent: self, session };
         let end = self.engine.run_turn(session, message, &mut inbox, events).await?;
         Ok(Submitted::Ended(end))
+    }
+
+    /// Compacts the conversation of a session.
+    ///
+    /// # Errors
+    /// A turn of the session runs, there is nothing to gain, the model wrote no summary, or the store failed.
+    pub async fn compact(&self, session: &SessionId) -> Result<Lengths, CompactError> {
+        self.engine.compact(session, Cause::Requested).await
     }
 
     /// Interrupts the turn of a session. Returns `false` if this process runs none.
