@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use hermes_core::{Home, ProfileName};
 use tokio::sync::mpsc;
 
-use crate::compaction::DEFAULT_CONTEXT_LENGTH;
-use crate::engine::{Engine, EngineLimits};
+use crate::compaction::{Cause, DEFAULT_CONTEXT_LENGTH};
+use crate::engine::{CompactError, Engine, EngineLimits, Lengths};
 use crate::message::Message;
 use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
@@ -163,7 +163,6 @@ impl Agent {
 
     /// Returns the system prompt that a session with this ID would have.
     pub fn prompt(&self, session: &SessionId, client_system: Option<String>) -> Prompt {
-        let limit = |enabled: bool, limit: usize| enabled.then_some(limit);
         prompt::build(&PromptInput {
             home: &self.home,
             profile: &self.profile,
@@ -173,8 +172,8 @@ impl Agent {
             session: session.as_str(),
             now: SystemTime::now(),
             client_system,
-            memory_limit: limit(self.memory.memory_enabled, self.memory.memory_char_limit),
-            user_limit: limit(self.memory.user_profile_enabled, self.memory.user_char_limit),
+            memory_limit: self.memory.memory_limit(),
+            user_limit: self.memory.user_limit(),
         })
     }
 
@@ -221,6 +220,14 @@ impl Agent {
         let _entry = RunningEntry { agent: self, session };
         let end = self.engine.run_turn(session, message, &mut inbox, events).await?;
         Ok(Submitted::Ended(end))
+    }
+
+    /// Compacts the conversation of a session.
+    ///
+    /// # Errors
+    /// A turn of the session runs, there is nothing to gain, the model wrote no summary, or the store failed.
+    pub async fn compact(&self, session: &SessionId) -> Result<Lengths, CompactError> {
+        self.engine.compact(session, Cause::Requested).await
     }
 
     /// Interrupts the turn of a session. Returns `false` if this process runs none.

@@ -4,6 +4,7 @@
 
 mod compact;
 mod driver;
+mod spending;
 mod tool_run;
 pub mod turn;
 
@@ -16,11 +17,11 @@ use crate::compaction::Gains;
 use crate::engine::driver::Driver;
 use crate::engine::tool_run::TOOLS_SIDE_BY_SIDE;
 use crate::message::{Message, ToolCall};
-use crate::protocol::{Event, Submission, TurnEnd};
+use crate::protocol::{Event, StopReason, Submission, TurnEnd};
 use crate::provider::{ModelRequest, Provider};
 use crate::repair::sendable;
 use crate::settings::{Budget, Compression};
-use crate::store::{BeginError, Change, Owner, RunState, SessionId, Store, StoreError};
+use crate::store::{BeginError, Change, Owner, RunState, SessionId, Store, StoreError, TurnId};
 use crate::tokens::Estimator;
 use crate::tools::{Effect, Toolbox};
 
@@ -38,6 +39,8 @@ pub struct Engine {
     /// The gains of the sessions that this process compacted.
     gains: Mutex<HashMap<SessionId, Gains>>,
     gate: Semaphore,
+    /// Turns of this process whose end could not be stored. The next turn of their session ends them.
+    unended: Mutex<HashMap<SessionId, TurnId>>,
 }
 
 /// The limits of an engine.
@@ -74,6 +77,7 @@ impl Engine {
             estimator: Mutex::default(),
             gains: Mutex::default(),
             gate,
+            unended: Mutex::default(),
         }
     }
 
@@ -104,10 +108,31 @@ impl Engine {
         inbox: &mut mpsc::Receiver<Submission>,
         events: &mut (dyn FnMut(Event) + Send),
     ) -> Result<TurnEnd, BeginError> {
+        self.end_unended(session).await?;
         let turn = self.store.begin_turn(session, &self.owner, message).await?;
         let compaction_due = self.compaction_is_due(session, self.store.last_usage(session).await?);
         let driver = Driver::new(self, session.clone(), turn, events);
-        Ok(driver.run(compaction_due, inbox).await?)
+        let ended = driver.run(compaction_due, inbox).await;
+        if ended.is_err() {
+            self.unended().insert(session.clone(), turn);
+        }
+        Ok(ended?)
+    }
+
+    /// Ends the turn of `session` whose store failed, so that another one can begin.
+    async fn end_unended(&self, session: &SessionId) -> Result<(), StoreError> {
+        let turn = self.unended().get(session).copied();
+        let Some(turn) = turn else { return Ok(()) };
+        let ended = self.store.end_turn(turn, StopReason::Failed, None).await;
+        if let Ok(()) | Err(StoreError::TurnNotOpen { .. }) = ended {
+            self.unended().remove(session);
+            return Ok(());
+        }
+        ended
+    }
+
+    fn unended(&self) -> MutexGuard<'_, HashMap<SessionId, TurnId>> {
+        self.unended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Builds the request for the conversation as it is stored.
@@ -139,3 +164,6 @@ impl Engine {
         Change::Run { call_id: call.id.clone(), tool: call.name.clone(), state, effect }
     }
 }
+
+#[cfg(test)]
+mod tests;

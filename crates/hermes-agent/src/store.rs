@@ -63,37 +63,21 @@ pub struct Opened {
 }
 
 impl Store {
-    /// Opens the database at `path`, and creates it if it is missing. Sets a corrupt database aside and begins a new one.
+    /// Opens the database at `path`, and creates it if it is missing. Sets a corrupt database aside and begins a new one. Imports the
+    /// sessions of the Python program's `state.db` beside it, once. An import that fails is a notice.
     ///
     /// # Errors
     /// Fails if the path is no regular file, if the database cannot be opened, or if a newer version of this program wrote it.
     pub fn open(path: &Path) -> Result<Opened, StoreError> {
-        let (connection, notices) = open::open(path)?;
-        let worker = worker::Worker::start(path.to_owned(), connection)?;
-        Ok(Opened { store: Self { worker: Arc::new(worker) }, notices })
-    }
-
-    /// Opens the database of the profile in `directory`, and imports the sessions of the Python program there. An import that fails is a
-    /// notice.
-    ///
-    /// # Errors
-    /// Fails as [`Store::open`] does.
-    pub async fn open_profile(directory: &Path) -> Result<Opened, StoreError> {
-        let mut opened = Self::open(&directory.join(FILE))?;
-        let old = directory.join(PYTHON_FILE);
-        match opened.store.import(&old).await {
-            Ok(Imported { sessions: 0, skipped, .. }) => opened.notices.extend(skipped),
-            Ok(Imported { sessions, messages, skipped }) => {
-                opened.notices.push(format!(
-                    "Imported {sessions} sessions with {messages} messages from {}. The file is unchanged.",
-                    old.display()
-                ));
-                opened.notices.extend(skipped);
-            }
+        let (mut held, mut notices) = open::open(path)?;
+        let old = path.with_file_name(PYTHON_FILE);
+        match import::run(&mut held.connection, path, &old) {
+            Ok(imported) => notices.extend(imported.notices(&old)),
             Err(ImportError::Store(error)) => return Err(error),
-            Err(error) => opened.notices.push(sentence(&error)),
+            Err(error) => notices.push(sentence(&error)),
         }
-        Ok(opened)
+        let worker = worker::Worker::start(path.to_owned(), held)?;
+        Ok(Opened { store: Self { worker: Arc::new(worker) }, notices })
     }
 
     /// Returns the path of the database.

@@ -131,6 +131,11 @@ impl Home {
         self.in_profile(profile, "gateway.sock")
     }
 
+    /// The history of the messages that a person typed in a conversation.
+    pub fn chat_history(&self, profile: &ProfileName) -> PathBuf {
+        self.in_profile(profile, ".chat_history")
+    }
+
     /// The database of the agent's sessions.
     pub fn database(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, "hermes.db")

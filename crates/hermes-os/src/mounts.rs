@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use crate::presence::if_present;
+
 /// The list of mounts that this process sees.
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
@@ -17,11 +19,8 @@ const MOUNT_POINT: usize = 4;
 /// # Errors
 /// Fails if the list cannot be read.
 pub fn all() -> io::Result<Vec<PathBuf>> {
-    match fs::read(MOUNTINFO) {
-        Ok(list) => Ok(mount_points(&list).collect()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+    let list = if_present(fs::read(MOUNTINFO))?.unwrap_or_default();
+    Ok(mount_points(&list).collect())
 }
 
 /// Returns the mount points at `path` and below it.

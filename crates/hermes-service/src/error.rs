@@ -1,7 +1,7 @@
 //! The errors of the service managers.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hermes_core::ProfileName;
@@ -150,15 +150,44 @@ pub enum ServiceError {
     },
 }
 
-impl ServiceError {
-    pub(crate) fn unsupported(manager: Kind, operation: &'static str) -> Self {
-        Self::Unsupported { manager, operation }
+/// An operation on the gateway of a profile, which the errors of its steps name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Task<'p> {
+    /// `start`, `stop`, …
+    pub(crate) operation: &'static str,
+    /// The profile of the gateway.
+    pub(crate) profile: &'p ProfileName,
+}
+
+impl<'p> Task<'p> {
+    pub(crate) fn new(operation: &'static str, profile: &'p ProfileName) -> Self {
+        Self { operation, profile }
+    }
+
+    /// Returns the error of a program of the service manager.
+    pub(crate) fn tool_failed(self, source: ToolError) -> ServiceError {
+        ServiceError::Tool { operation: self.operation, profile: self.profile.clone(), source }
+    }
+
+    /// Returns the error of a call for the file or directory `path`.
+    pub(crate) fn file_failed(self, path: &Path) -> impl FnOnce(io::Error) -> ServiceError {
+        let (operation, profile, path) = (self.operation, self.profile.clone(), path.to_owned());
+        move |source| ServiceError::File { operation, profile, path, source }
+    }
+
+    /// Returns the error of a unit or an agent that could not be written.
+    pub(crate) fn write_failed(self, source: WriteError) -> ServiceError {
+        ServiceError::Write { operation: self.operation, profile: self.profile.clone(), source }
+    }
+
+    /// Returns the error of a slot that could not be made, locked or removed.
+    pub(crate) fn slot_failed(self, source: SlotError) -> ServiceError {
+        ServiceError::Slot { operation: self.operation, profile: self.profile.clone(), source }
     }
 }
 
-impl SlotError {
-    /// Converts the error into one of an operation on the gateway of `profile`.
-    pub(crate) fn of(self, operation: &'static str, profile: &ProfileName) -> ServiceError {
-        ServiceError::Slot { operation, profile: profile.clone(), source: self }
+impl ServiceError {
+    pub(crate) fn unsupported(manager: Kind, operation: &'static str) -> Self {
+        Self::Unsupported { manager, operation }
     }
 }

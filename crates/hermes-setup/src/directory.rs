@@ -2,6 +2,7 @@
 //! change still reaches the very file that the lookup found.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -15,9 +16,17 @@ use rustix::io::Errno;
 
 /// The owner and the group of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Owner {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+pub struct Owner {
+    /// The UID of the owner.
+    pub uid: u32,
+    /// The GID of the group.
+    pub gid: u32,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.uid, self.gid)
+    }
 }
 
 /// The facts that the kernel reports about a file.

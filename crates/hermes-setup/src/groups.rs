@@ -43,10 +43,10 @@ fn give(
     let has = Account::lookup().map_or_else(|_| Vec::new(), |account| account.groups);
     for (gid, name) in wanted.filter(|(gid, _)| has.iter().all(|group| group.as_raw() != *gid)) {
         if etc_is_read_only() {
-            return notices.add(Notice::ReadOnlyRoot { what, uid: account.uid, gid: account.gid });
+            return notices.add(Notice::ReadOnlyRoot { what, account });
         }
         if let Err(error) = join(gid, name) {
-            notices.add(Notice::AccountTool { uid: account.uid, gid: account.gid, failure: chain(&error) });
+            notices.add(Notice::AccountTool { account, failure: chain(&error) });
         }
     }
 }

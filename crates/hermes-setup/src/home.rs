@@ -151,22 +151,10 @@ pub(crate) fn hand_over(
     match given {
         Ok(()) if owner.uid == 0 || owner.uid == account.uid => {}
         Ok(()) if former_uids(remap).any(|uid| uid == owner.uid) => {}
-        Ok(()) => notices.add(Notice::HomeTakenOver {
-            path: path.to_owned(),
-            from_uid: owner.uid,
-            from_gid: owner.gid,
-            uid: account.uid,
-            gid: account.gid,
-        }),
-        Err(error) => notices.add(Notice::GiveFailed {
-            path: path.to_owned(),
-            more: 0,
-            error,
-            uid: account.uid,
-            gid: account.gid,
-            owner_uid: owner.uid,
-            owner_gid: owner.gid,
-        }),
+        Ok(()) => notices.add(Notice::HomeTakenOver { path: path.to_owned(), owner, account }),
+        Err(error) => {
+            notices.add(Notice::GiveFailed { path: path.to_owned(), more: 0, error, account, owner })
+        }
     }
 }
 

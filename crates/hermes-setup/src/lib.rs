@@ -26,6 +26,7 @@ mod trust;
 mod trusted_path;
 mod variables;
 
+pub use directory::Owner;
 pub use hashing::Hasher;
 pub use lacks::report_lacks;
 pub use notice::{Notice, Notices};

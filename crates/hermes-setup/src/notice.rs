@@ -9,6 +9,8 @@ use hermes_os::file_system::Ability;
 use hermes_os::printable::printable;
 use rustix::io::Errno;
 
+use crate::directory::Owner;
+
 /// A message for the operator.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Notice {
@@ -42,23 +44,19 @@ pub enum Notice {
     /// The root file system is read-only, so `/etc` cannot be changed.
     #[error(
         "{what} is not possible: the root file system is read-only, and the account is in /etc; it stays \
-         {uid}:{gid} (leave --read-only out, or start with --user)"
+         {account} (leave --read-only out, or start with --user)"
     )]
     ReadOnlyRoot {
         /// The change that is not possible.
         what: &'static str,
-        /// The account's UID.
-        uid: u32,
-        /// The account's GID.
-        gid: u32,
+        /// The IDs of the account.
+        account: Owner,
     },
     /// A program that changes accounts failed.
-    #[error("the account stays {uid}:{gid}: {failure}")]
+    #[error("the account stays {account}: {failure}")]
     AccountTool {
-        /// The account's UID.
-        uid: u32,
-        /// The account's GID.
-        gid: u32,
+        /// The IDs of the account.
+        account: Owner,
         /// The command, its exit status and its output.
         failure: String,
     },
@@ -103,43 +101,39 @@ pub enum Notice {
     },
     /// `HERMES_HOME` had another owner, and belongs to the account now.
     #[error(
-        "{} belonged to {from_uid}:{from_gid} and is the account's now ({uid}:{gid}); to keep its owner, set \
-         PUID={from_uid} and PGID={from_gid}",
-        path.display()
+        "{} belonged to {owner} and is the account's now ({account}); to keep its owner, set \
+         PUID={} and PGID={}",
+        path.display(),
+        owner.uid,
+        owner.gid
     )]
     HomeTakenOver {
         /// `HERMES_HOME`.
         path: PathBuf,
         /// The former owner.
-        from_uid: u32,
-        /// The former group.
-        from_gid: u32,
-        /// The account's UID.
-        uid: u32,
-        /// The account's GID.
-        gid: u32,
+        owner: Owner,
+        /// The IDs of the account.
+        account: Owner,
     },
     /// A directory that Hermes uses is a mount with files of another user.
     #[error(
-        "{} is mounted, and holds files of others: it still belongs to {uid}:{gid}; to let agents write there, change its \
+        "{} is mounted, and holds files of others: it still belongs to {owner}; to let agents write there, change its \
          owner at the source of the mount",
         path.display()
     )]
     ForeignMount {
         /// The mount point.
         path: PathBuf,
-        /// The owner.
-        uid: u32,
-        /// The group.
-        gid: u32,
+        /// Its owner.
+        owner: Owner,
     },
     /// The owner of a file cannot be changed.
     #[error(
-        "failed to give {}{} to {uid}:{gid}: {}; {}",
+        "failed to give {}{} to {account}: {}; {}",
         path.display(),
         AndMore(*more),
         ErrnoText(*error),
-        OwnerHint { account: (*uid, *gid), owner: (*owner_uid, *owner_gid) }
+        OwnerHint { account: *account, owner: *owner }
     )]
     GiveFailed {
         /// The first such file.
@@ -148,18 +142,14 @@ pub enum Notice {
         more: usize,
         /// The error of the kernel.
         error: Errno,
-        /// The account's UID.
-        uid: u32,
-        /// The account's GID.
-        gid: u32,
+        /// The IDs of the account.
+        account: Owner,
         /// The owner of the first file.
-        owner_uid: u32,
-        /// The group of the first file.
-        owner_gid: u32,
+        owner: Owner,
     },
     /// A file in a directory of Hermes belongs to another user, or is root's and the account may have moved it there.
     #[error(
-        "{}{} belongs to {owner_uid}:{owner_gid} and stays so; to give it to the account: docker exec -u root CONTAINER \
+        "{}{} belongs to {owner} and stays so; to give it to the account: docker exec -u root CONTAINER \
          chown -hR hermes:hermes {}",
         path.display(),
         AndMore(*more),
@@ -171,9 +161,7 @@ pub enum Notice {
         /// The number of other such files.
         more: usize,
         /// The owner of the first file.
-        owner_uid: u32,
-        /// The group of the first file.
-        owner_gid: u32,
+        owner: Owner,
     },
     /// There are more files than a boot can check in time.
     #[error(
@@ -200,14 +188,12 @@ pub enum Notice {
         path: PathBuf,
     },
     /// Owners were changed.
-    #[error("{count} files and directories are the account's now ({uid}:{gid})")]
+    #[error("{count} files and directories are the account's now ({account})")]
     Given {
         /// The number of files and directories.
         count: u64,
-        /// The account's UID.
-        uid: u32,
-        /// The account's GID.
-        gid: u32,
+        /// The IDs of the account.
+        account: Owner,
     },
     /// The check of the owners takes long.
     #[error("still checking owners: {checked} files and directories so far, now at {}", path.display())]
@@ -288,23 +274,23 @@ pub enum Notice {
 
 /// The hint if a volume's owner cannot be changed. It does not offer root's IDs, since the account may not have them.
 struct OwnerHint {
-    account: (u32, u32),
-    owner: (u32, u32),
+    account: Owner,
+    owner: Owner,
 }
 
 impl fmt::Display for OwnerHint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ((uid, gid), (owner_uid, owner_gid)) = (self.account, self.owner);
+        let (Owner { uid, gid }, owner) = (self.account, self.owner);
         f.write_str(
             "where a volume's owner cannot be changed (NFS with root_squash, SMB, a rootless engine), ",
         )?;
-        if owner_uid == 0 || owner_gid == 0 {
+        if owner.uid == 0 || owner.gid == 0 {
             write!(
                 f,
                 "mount it with that owner (for SMB: -o uid={uid},gid={gid}), or use a volume of the engine"
             )
         } else {
-            write!(f, "set PUID and PGID to its owner: PUID={owner_uid} PGID={owner_gid}")
+            write!(f, "set PUID and PGID to its owner: PUID={} PGID={}", owner.uid, owner.gid)
         }
     }
 }

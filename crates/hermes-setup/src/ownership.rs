@@ -107,8 +107,7 @@ impl<'n> Walk<'n> {
                 if found.owner.uid == 0 && is_new() {
                     self.give(parent, name, &found, path);
                 } else {
-                    let Owner { uid, gid } = found.owner;
-                    self.notices.add(Notice::ForeignMount { path: path.to_owned(), uid, gid });
+                    self.notices.add(Notice::ForeignMount { path: path.to_owned(), owner: found.owner });
                 }
             }
             return;
@@ -362,18 +361,17 @@ impl<'n> Walk<'n> {
 
     /// Adds the notices about the walks, and returns their result.
     pub(crate) fn end(self) -> Outcome {
-        let Owner { uid, gid } = self.identities.account;
+        let account = self.identities.account;
         let is_complete = self.checked < CHECKED_MAX;
         let unsettled = self.left.is_some() || self.inspect_failed.is_some() || self.too_deep.is_some();
         let is_in_order = is_complete && !unsettled && !self.refused;
         let notices = self.notices;
         notices.report_omitted();
         if let Some(((path, error, owner), more)) = self.give_failed.take() {
-            let (owner_uid, owner_gid) = (owner.uid, owner.gid);
-            notices.add(Notice::GiveFailed { path, more, error, uid, gid, owner_uid, owner_gid });
+            notices.add(Notice::GiveFailed { path, more, error, account, owner });
         }
         if let Some(((path, owner), more)) = self.left.take() {
-            notices.add(Notice::ForeignOwner { path, more, owner_uid: owner.uid, owner_gid: owner.gid });
+            notices.add(Notice::ForeignOwner { path, more, owner });
         }
         if let Some(((path, error), more)) = self.inspect_failed.take() {
             notices.add(Notice::InspectFailed { path, more, error });
@@ -385,7 +383,7 @@ impl<'n> Walk<'n> {
             notices.add(Notice::TooMany { checked: self.checked });
         }
         if self.given > 0 {
-            notices.add(Notice::Given { count: self.given, uid, gid });
+            notices.add(Notice::Given { count: self.given, account });
         }
         Outcome { is_complete, is_in_order }
     }

@@ -43,16 +43,12 @@ pub(crate) fn apply(wanted: RequestedIds, notices: &mut Notices) -> Result<Remap
         return Ok(Remap { before, now });
     }
     if etc_is_read_only() {
-        notices.add(Notice::ReadOnlyRoot {
-            what: "giving the account other IDs",
-            uid: before.uid,
-            gid: before.gid,
-        });
+        notices.add(Notice::ReadOnlyRoot { what: "giving the account other IDs", account: before });
         return Ok(Remap { before, now: before });
     }
     let home = if was_interrupted { PathBuf::from(HOME) } else { found.home };
     if let Err(error) = run_tools(before, now, &home) {
-        notices.add(Notice::AccountTool { uid: before.uid, gid: before.gid, failure: chain(&error) });
+        notices.add(Notice::AccountTool { account: before, failure: chain(&error) });
     }
     // The files decide, also after a failure of the tools.
     Ok(Remap { before, now: owner(&Account::lookup()?) })

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use hermes_os::presence::if_present;
+
 /// The directory of the container's variables, one file each.
 const STORED: &str = "/run/s6/container_environment";
 
@@ -13,10 +15,7 @@ const STORED: &str = "/run/s6/container_environment";
 pub(crate) fn store(name: &str, value: &OsString) -> io::Result<()> {
     let path = Path::new(STORED).join(name);
     // The container may have the variable with an empty value.
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    if_present(fs::remove_file(&path))?;
     let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path)?;
     file.write_all(value.as_encoded_bytes())
 }

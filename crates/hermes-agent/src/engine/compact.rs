@@ -5,8 +5,10 @@ use std::sync::{MutexGuard, PoisonError};
 
 use crate::compaction::{Cause, Compacted, Gains, Limits, NoGain, is_due, plan};
 use crate::engine::Engine;
+use crate::engine::spending::Permission;
 use crate::message::{Message, Role, Usage};
 use crate::provider::{ErrorClass, ModelRequest, ProviderError};
+use crate::repair::sendable;
 use crate::store::{SessionId, StoreError};
 
 /// The lengths of a conversation around a compaction, in estimated tokens.
@@ -21,7 +23,10 @@ pub struct Lengths {
 /// The reason why a history was not compacted. It is as before.
 #[derive(Debug, thiserror::Error)]
 pub enum CompactError {
-    /// The model wrote no summary, or there is nothing to gain.
+    /// There is nothing to gain.
+    #[error(transparent)]
+    NoGain(#[from] NoGain),
+    /// The model wrote no summary.
     #[error(transparent)]
     Model(ProviderError),
     /// The store failed.
@@ -36,15 +41,21 @@ impl Engine {
     /// See [`CompactError`].
     pub async fn compact(&self, session: &SessionId, cause: Cause) -> Result<Lengths, CompactError> {
         let messages = self.store.conversation(session).await?;
-        let messages: Vec<Message> = messages.into_iter().map(|stored| stored.message).collect();
+        let messages = sendable(messages.into_iter().map(|stored| stored.message).collect());
         let compacted = self.compacted(session, &messages, cause).await;
-        let length = self.estimator().messages(&messages);
-        let (before, after) = match &compacted {
-            Ok(Compacted { before, after, .. }) => (*before, *after),
-            Err(_) => (length, length),
+        let lengths = match &compacted {
+            Ok(Compacted { before, after, .. }) => Some(Lengths { before: *before, after: *after }),
+            Err(CompactError::NoGain(_)) => {
+                let length = self.estimator().messages(&messages);
+                Some(Lengths { before: length, after: length })
+            }
+            // A model that cannot be reached says nothing about the history.
+            Err(CompactError::Model(_) | CompactError::Store(_)) => None,
         };
-        self.gains().entry(session.clone()).or_default().record(before, after);
-        compacted.map(|_| Lengths { before, after })
+        if let Some(Lengths { before, after }) = lengths {
+            self.gains().entry(session.clone()).or_default().record(before, after);
+        }
+        compacted.map(|Compacted { before, after, .. }| Lengths { before, after })
     }
 
     async fn compacted(
@@ -54,16 +65,16 @@ impl Engine {
         cause: Cause,
     ) -> Result<Compacted, CompactError> {
         let estimator = *self.estimator();
-        let no_gain = |error: NoGain| CompactError::Model(invalid(error.to_string()));
-        let mut plan = plan(messages, &self.compaction_limits(), &estimator, cause).map_err(no_gain)?;
+        let mut plan = plan(messages, &self.compaction_limits(), &estimator, cause)?;
         let (summary, usage) = loop {
             let Some(request) = plan.request() else { break (String::new(), None) };
             match self.summary(&request).await {
-                Err(error) if error.class == ErrorClass::ContextTooLong && plan.drop_oldest() => {}
-                summary => break summary.map_err(CompactError::Model)?,
+                Err(CompactError::Model(error))
+                    if error.class == ErrorClass::ContextTooLong && plan.drop_oldest() => {}
+                summary => break summary?,
             }
         };
-        let compacted = plan.apply(messages, &summary).map_err(no_gain)?;
+        let compacted = plan.apply(messages, &summary)?;
         self.store.compact(session, compacted.history.clone(), usage).await?;
         Ok(compacted)
     }
@@ -96,17 +107,28 @@ impl Engine {
         }
     }
 
-    /// Calls the default model for a summary.
+    /// Calls the default model for a summary. The call counts for the budget.
     async fn summary(
         &self,
         request: &ModelRequest,
-    ) -> Result<(String, Option<(String, Usage)>), ProviderError> {
+    ) -> Result<(String, Option<(String, Usage)>), CompactError> {
         let Some(provider) = self.models.first() else {
-            return Err(invalid("no model is configured".to_owned()));
+            return Err(CompactError::Model(invalid("no model is configured".to_owned())));
         };
-        let answer = provider.call(request, &mut |_| {}).await?;
-        let usage = answer.usage.map(|usage| (provider.model().to_owned(), usage));
-        Ok((Message { role: Role::Assistant, blocks: answer.blocks }.plain_text(), usage))
+        let model = provider.model();
+        let reservation = match self.reserve(model, request, Usage::default()).await? {
+            Permission::Granted(reservation) => reservation,
+            Permission::Refused(message) => {
+                let error = ProviderError { class: ErrorClass::Payment, ..invalid(message) };
+                return Err(CompactError::Model(error));
+            }
+        };
+        let answer = provider.call(request, &mut |_| {}).await;
+        let usage = answer.as_ref().ok().and_then(|answer| answer.usage);
+        self.settle(reservation, model, usage.unwrap_or_default()).await?;
+        let answer = answer.map_err(CompactError::Model)?;
+        let text = Message { role: Role::Assistant, blocks: answer.blocks }.plain_text();
+        Ok((text, usage.map(|usage| (model.to_owned(), usage))))
     }
 }
 

@@ -125,14 +125,6 @@ pub enum StoreError {
         /// The owner's process.
         pid: u32,
     },
-    /// The session has no message that the call refers to.
-    #[error("failed to find message {message} in session {session}")]
-    UnknownMessage {
-        /// The session.
-        session: SessionId,
-        /// The number of the message.
-        message: i64,
-    },
 }
 
 /// The reason why no turn began.

@@ -9,8 +9,6 @@ use super::words::{value, word};
 use super::{Store, session, turn};
 use crate::message::{Block, Message, Role, Usage};
 
-mod repair;
-
 /// The columns of a message.
 const COLUMNS: &str = "id, turn, at, role, blocks, model, interrupted, summary, hidden";
 
@@ -27,7 +25,7 @@ pub enum Hidden {
 /// A message of the store.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StoredMessage {
-    /// The number. It grows with the time. A result that the store adds to a conversation has the number of its call's message.
+    /// The number. It grows with the time.
     pub id: i64,
     /// The turn. `None` for imported messages.
     pub turn: Option<TurnId>,
@@ -62,7 +60,7 @@ impl<'a> NewMessage<'a> {
 }
 
 impl Store {
-    /// Returns the conversation that the model sees. Each call has exactly one result, right after its message.
+    /// Returns the conversation that the model sees. [`crate::repair::sendable`] makes it ready for a provider.
     ///
     /// # Errors
     /// Fails if there is no such session, or if the database fails.
@@ -73,7 +71,7 @@ impl Store {
             let sql = format!(
                 "SELECT {COLUMNS} FROM messages WHERE session = ?1 AND hidden IS NULL ORDER BY summary DESC, id"
             );
-            Ok(repair::pair(collect(transaction, &sql, params![id.as_str()])?))
+            collect(transaction, &sql, params![id.as_str()])
         })
         .await
     }
@@ -121,6 +119,8 @@ impl Store {
             }
             if let Some((model, usage)) = &usage {
                 turn::count(transaction, &id, open, model, usage, now_ms())?;
+                transaction
+                    .execute("UPDATE model_calls SET compaction = 1 WHERE id = last_insert_rowid()", [])?;
             }
             Ok(())
         })
@@ -128,7 +128,7 @@ impl Store {
     }
 
     /// Takes back the last turn: hides its messages from the model. Returns the user's message that began it, or `None` if the model
-    /// sees no turn.
+    /// sees no turn. A turn before the last compaction cannot be taken back.
     ///
     /// # Errors
     /// Fails if a turn of the session runs, or if the database fails.

@@ -3,9 +3,8 @@
 //! The original is copied and never opened: SQLite would write beside it. Columns are read by their names, as far as they exist.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
 use super::error::Fault;
@@ -30,6 +29,22 @@ pub struct Imported {
     pub messages: u64,
     /// Sentences about sessions and messages that could not be imported.
     pub skipped: Vec<String>,
+}
+
+impl Imported {
+    /// Returns sentences for the user.
+    pub(crate) fn notices(self, path: &Path) -> Vec<String> {
+        let mut notices = Vec::new();
+        if self.sessions > 0 {
+            let Self { sessions, messages, .. } = self;
+            let path = path.display();
+            notices.push(format!(
+                "Imported {sessions} sessions ({messages} messages) from {path}, which is unchanged."
+            ));
+        }
+        notices.extend(self.skipped);
+        notices
+    }
 }
 
 /// The reason why an import failed. Sessions imported so far stay.
@@ -64,78 +79,79 @@ pub enum ImportError {
 
 impl Store {
     /// Imports the sessions of a `state.db` that the store does not have. Does nothing if the file is missing, or is the one of the last
-    /// import. Each session is one transaction.
+    /// import. Each session is one transaction. Meanwhile, other work on this handle waits.
     ///
     /// # Errors
     /// Fails if the file cannot be copied or read, or if the store fails.
     pub async fn import(&self, path: &Path) -> Result<Imported, ImportError> {
-        let copying = |source| ImportError::Copy { path: path.to_owned(), source };
-        let reading = |source| ImportError::Read { path: path.to_owned(), source };
-        let Some(mark) = Mark::of(path).map_err(copying)? else { return Ok(Imported::default()) };
-        if self.is_imported(path, mark).await? {
-            return Ok(Imported::default());
-        }
-        let (from, beside) = (path.to_owned(), self.path());
-        // On the thread of the store, since it may take seconds.
-        let copied = self.read("copy the old sessions", move |_| Ok(Copy::make(&from, &beside))).await?;
-        let (copy, mark) = copied.map_err(copying)?;
-        let source = Source::open(copy).map_err(reading)?;
-        let Some(source) = source else { return Err(ImportError::Foreign { path: path.to_owned() }) };
-        let sessions = source.sessions().map_err(reading)?;
-        let source = Arc::new(Mutex::new(source));
-        let mut imported = Imported::default();
-        for old in sessions {
-            let (id, source) = (old.id.clone(), Arc::clone(&source));
-            let stored = self
-                .write("import a session", move |transaction| {
-                    let source = source.lock().unwrap_or_else(PoisonError::into_inner);
-                    // An error of the copy says nothing about the store.
-                    match source.messages(&old.id) {
-                        Ok(messages) => Ok(Ok(store(transaction, old, messages)?)),
-                        Err(error) => Ok(Err(error)),
-                    }
-                })
-                .await?;
-            match stored {
-                Ok(None) => {}
-                Ok(Some(stored)) => {
-                    imported.sessions += 1;
-                    imported.messages += stored.messages;
-                    if stored.skipped > 0 {
-                        let of = stored.skipped;
-                        imported.skipped.push(format!("{of} messages of session {id} have no known form."));
-                    }
-                }
-                Err(error) => imported.skipped.push(format!("Session {id} cannot be read: {error}.")),
+        let (path, database) = (path.to_owned(), self.path());
+        self.run(move |connection| run(connection, &database, &path)).await?
+    }
+}
+
+/// Imports the sessions of the `state.db` at `path` into the database of `connection`.
+pub(crate) fn run(
+    connection: &mut Connection,
+    database: &Path,
+    path: &Path,
+) -> Result<Imported, ImportError> {
+    let copying = |source| ImportError::Copy { path: path.to_owned(), source };
+    let Some(mark) = Mark::of(path).map_err(copying)? else { return Ok(Imported::default()) };
+    if is_imported(connection, path, mark).map_err(storing)? {
+        return Ok(Imported::default());
+    }
+    let (copy, mark) = Copy::make(path, database).map_err(copying)?;
+    let imported = import(connection, path, copy);
+    if !matches!(imported, Err(ImportError::Store(_))) {
+        // A file that cannot be read is reported once, until it changes.
+        remember(connection, path, mark).map_err(storing)?;
+    }
+    imported
+}
+
+fn import(connection: &mut Connection, path: &Path, copy: Copy) -> Result<Imported, ImportError> {
+    let reading = |source| ImportError::Read { path: path.to_owned(), source };
+    let Some(source) = Source::open(copy).map_err(reading)? else {
+        return Err(ImportError::Foreign { path: path.to_owned() });
+    };
+    let mut imported = Imported::default();
+    for old in source.sessions().map_err(reading)? {
+        let id = old.id.clone();
+        let messages = match source.messages(&id) {
+            Ok(messages) => messages,
+            Err(error) => {
+                imported.skipped.push(format!("Session {id} of {} cannot be read: {error}.", path.display()));
+                continue;
             }
+        };
+        let Some(stored) = store(connection, old, messages)? else { continue };
+        imported.sessions += 1;
+        imported.messages += stored.messages;
+        if stored.skipped > 0 {
+            let skipped = stored.skipped;
+            imported.skipped.push(format!("{skipped} messages of session {id} have no known form."));
         }
-        self.remember(path, mark).await?;
-        Ok(imported)
     }
+    Ok(imported)
+}
 
-    async fn is_imported(&self, path: &Path, mark: Mark) -> Result<bool, StoreError> {
-        let path = path.to_string_lossy().into_owned();
-        self.read("read the last import", move |transaction| {
-            let known: Option<Mark> = transaction
-                .prepare_cached("SELECT size, modified FROM imports WHERE source = ?1")?
-                .query_row([path], |row| Ok(Mark { size: row.get(0)?, modified: row.get(1)? }))
-                .optional()?;
-            Ok(known == Some(mark))
-        })
-        .await
-    }
+/// Returns the error of the store during an import.
+fn storing(source: rusqlite::Error) -> ImportError {
+    StoreError::Operation { operation: "store the old sessions", source }.into()
+}
 
-    async fn remember(&self, path: &Path, mark: Mark) -> Result<(), StoreError> {
-        let path = path.to_string_lossy().into_owned();
-        self.write("note the import", move |transaction| {
-            transaction.execute(
-                "INSERT OR REPLACE INTO imports (source, size, modified, at) VALUES (?1, ?2, ?3, ?4)",
-                params![path, mark.size, mark.modified, now_ms()],
-            )?;
-            Ok(())
-        })
-        .await
-    }
+fn is_imported(connection: &Connection, path: &Path, mark: Mark) -> rusqlite::Result<bool> {
+    connection
+        .prepare("SELECT 1 FROM imports WHERE source = ?1 AND size = ?2 AND modified = ?3")?
+        .exists(params![path.to_string_lossy(), mark.size, mark.modified])
+}
+
+fn remember(connection: &Connection, path: &Path, mark: Mark) -> rusqlite::Result<()> {
+    connection.execute(
+        "INSERT OR REPLACE INTO imports (source, size, modified, at) VALUES (?1, ?2, ?3, ?4)",
+        params![path.to_string_lossy(), mark.size, mark.modified, now_ms()],
+    )?;
+    Ok(())
 }
 
 /// The counts of an imported session.
@@ -144,8 +160,25 @@ struct Stored {
     skipped: u64,
 }
 
-/// Imports one session. Returns `None` if the store has it.
+/// Imports one session in one transaction. Returns `None` if the store has it.
 fn store(
+    connection: &mut Connection,
+    old: OldSession,
+    messages: Vec<OldMessage>,
+) -> Result<Option<Stored>, ImportError> {
+    let transact = || {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let stored = insert(&transaction, old, messages)?;
+        transaction.commit()?;
+        Ok(stored)
+    };
+    transact().map_err(|fault| match fault {
+        Fault::Sql(source) => storing(source),
+        Fault::Store(error) => error.into(),
+    })
+}
+
+fn insert(
     transaction: &Transaction<'_>,
     old: OldSession,
     messages: Vec<OldMessage>,

@@ -20,7 +20,7 @@ const CANDIDATES: u32 = 5;
 
 /// The columns of a session, with counts over its rows.
 const COLUMNS: &str = "s.id, s.source, s.model, s.title, s.parent, s.created_at, s.active_at,
-    (SELECT count(*) FROM messages m WHERE m.session = s.id),
+    (SELECT count(*) FROM messages m WHERE m.session = s.id AND NOT m.summary),
     (SELECT json_array(sum(input), sum(cached), sum(cache_written), sum(output), sum(reasoning), count(*))
         FROM model_calls c WHERE c.session = s.id),
     EXISTS (SELECT 1 FROM turns t WHERE t.session = s.id AND t.ended_at IS NULL)";
@@ -61,7 +61,7 @@ pub struct Session {
     pub created_at: i64,
     /// The time of the last message, in milliseconds since 1970.
     pub active_at: i64,
-    /// The number of messages, hidden ones included.
+    /// The number of messages, hidden ones included. Summaries and copies of a compaction do not count.
     pub messages: u64,
     /// The tokens of all model calls.
     pub usage: Usage,

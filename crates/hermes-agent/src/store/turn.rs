@@ -172,7 +172,7 @@ impl Store {
         .await
     }
 
-    /// Returns the tokens of the newest model call of a session.
+    /// Returns the tokens of the newest model call of a session; `None` if a compaction followed it.
     ///
     /// # Errors
     /// Fails if the database fails.
@@ -180,8 +180,8 @@ impl Store {
         let id = id.clone();
         self.read("read the usage of a session", move |transaction| {
             let mut statement = transaction.prepare_cached(
-                "SELECT input, cached, cache_written, output, reasoning FROM model_calls
-                 WHERE session = ?1 ORDER BY id DESC LIMIT 1",
+                "SELECT input, cached, cache_written, output, reasoning FROM
+                 (SELECT * FROM model_calls WHERE session = ?1 ORDER BY id DESC LIMIT 1) WHERE NOT compaction",
             )?;
             let usage = statement.query_row([id.as_str()], |row| {
                 let count = |index: usize| row.get::<_, i64>(index).map(i64::unsigned_abs);

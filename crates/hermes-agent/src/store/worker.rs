@@ -88,20 +88,13 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     {
-        let (answer, result) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            let run = || -> Result<T, Fault> {
-                let transaction = connection.transaction_with_behavior(behavior)?;
-                let value = work(&transaction)?;
-                transaction.commit()?;
-                Ok(value)
-            };
-            // The caller may have gone. The work is done all the same.
-            let _ = answer.send(run());
-        });
-        let jobs = self.worker.jobs.as_ref().ok_or(StoreError::Closed)?;
-        jobs.send(job).map_err(|_| StoreError::Closed)?;
-        let result = result.await.map_err(|_| StoreError::Closed)?;
+        let transact = move |connection: &mut Connection| -> Result<T, Fault> {
+            let transaction = connection.transaction_with_behavior(behavior)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        let result = self.run(transact).await?;
         result.map_err(|fault| match fault {
             Fault::Store(error) => error,
             Fault::Sql(source) if is_corruption(&source) => {
@@ -110,5 +103,21 @@ impl Store {
             }
             Fault::Sql(source) => StoreError::Operation { operation, source },
         })
+    }
+
+    /// Runs `work` with the connection. It is done even if the caller goes.
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection) -> T + Send + 'static,
+    {
+        let (answer, result) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // An error says that the caller has gone.
+            let _ = answer.send(work(connection));
+        });
+        let jobs = self.worker.jobs.as_ref().ok_or(StoreError::Closed)?;
+        jobs.send(job).map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)
     }
 }

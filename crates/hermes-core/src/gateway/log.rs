@@ -9,6 +9,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use hermes_os::presence::if_present;
+
 use crate::home::Home;
 use crate::profile::name::ProfileName;
 
@@ -51,11 +53,7 @@ pub struct Tail {
 /// # Errors
 /// Fails if a file of the log exists and cannot be read.
 pub fn tail(current: &Path, count: usize) -> io::Result<Tail> {
-    match File::open(current) {
-        Ok(file) => tail_from(current, Some(file), count),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => tail_from(current, None, count),
-        Err(error) => Err(error),
-    }
+    tail_from(current, if_present(File::open(current))?, count)
 }
 
 /// Reads the last lines, with `newest` as the newest file.
@@ -74,12 +72,8 @@ fn tail_from(current: &Path, newest: Option<File>, count: usize) -> io::Result<T
         if tail.lines.len() >= count {
             break;
         }
-        let mut file = match File::open(older) {
-            Ok(file) => file,
-            // s6-log removes the oldest files.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
+        // s6-log removes the oldest files.
+        let Some(mut file) = if_present(File::open(older))? else { continue };
         let metadata = file.metadata()?;
         // The log was rotated since: this is the file that was read first.
         if here == Some(identity(&metadata)) {
@@ -96,11 +90,7 @@ fn tail_from(current: &Path, newest: Option<File>, count: usize) -> io::Result<T
 /// Returns the rotated files of the log, oldest first; none if the directory is missing.
 fn older_files(current: &Path) -> io::Result<Vec<PathBuf>> {
     let Some(directory) = current.parent() else { return Ok(Vec::new()) };
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let Some(entries) = if_present(fs::read_dir(directory))? else { return Ok(Vec::new()) };
     // `previous` gets its label later. It sorts after all labels.
     let is_older = |name: &str| {
         name == "previous" || name.starts_with('@') && (name.ends_with(".s") || name.ends_with(".u"))

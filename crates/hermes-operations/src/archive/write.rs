@@ -10,6 +10,7 @@ use std::time::UNIX_EPOCH;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hermes_core::owned;
+use hermes_os::presence::if_present;
 use rustix::fs::{Mode, OFlags};
 use tar::{Builder, EntryType, Header};
 
@@ -80,15 +81,10 @@ impl Source<'_> {
             }
             let in_archive = Path::new(self.name).join(&place);
             if kind.is_dir() {
-                let entries = match entries_of(&path) {
-                    Ok(entries) => entries,
-                    // An agent that works removes directories, too.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error),
-                };
-                match add_directory(archive, &path, &in_archive, budget) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                    other => other?,
+                // An agent that works removes directories, too.
+                let Some(entries) = if_present(entries_of(&path))? else { continue };
+                if if_present(add_directory(archive, &path, &in_archive, budget))?.is_none() {
+                    continue;
                 }
                 self.add_entries(archive, entries, &place, left, budget)?;
             } else if kind.is_file() {

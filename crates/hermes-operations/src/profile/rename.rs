@@ -5,6 +5,7 @@ use std::io;
 
 use hermes_core::profile::active as active_profile;
 use hermes_core::{DesiredState, ProfileDirectories, ProfileName, StateFile, StateRead};
+use hermes_os::presence::if_present;
 use hermes_os::removal;
 
 use crate::foreground;
@@ -98,16 +99,8 @@ impl Operations {
                 .hint("look whether somebody else owns that directory")
         };
         // Logs of a profile that had this name before: nobody owns them, and a rename would not replace them.
-        match removal::remove(&to, removal::A_MINUTE) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(cannot(error)),
-        }
-        match fs::rename(&from, &to) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(cannot(error)),
-        }
+        if_present(removal::remove(&to, removal::A_MINUTE)).map_err(cannot)?;
+        if_present(fs::rename(&from, &to)).map(drop).map_err(cannot)
     }
 }
 

@@ -53,6 +53,18 @@ pub fn is_read_only(error: &(dyn Error + 'static)) -> bool {
         .any(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
 }
 
+/// The report of a call that failed to read, with the kind of the system error.
+fn of_read(kind: Option<io::ErrorKind>, error: &(dyn Error + 'static)) -> Report {
+    let denied = kind == Some(io::ErrorKind::PermissionDenied);
+    of_error(if denied { ReportKind::NoPermission } else { ReportKind::Failed }, error)
+}
+
+/// The report of a call that failed to write or to lock, with the kind of the system error.
+fn of_write(kind: Option<io::ErrorKind>, error: &(dyn Error + 'static)) -> Report {
+    let kind = kind_of(kind);
+    of_error(kind, error).hint(hint_for(kind, error))
+}
+
 fn kind_of(kind: Option<io::ErrorKind>) -> ReportKind {
     match kind {
         Some(io::ErrorKind::PermissionDenied) => ReportKind::NoPermission,
@@ -132,14 +144,8 @@ impl From<HomeError> for Report {
         match &error {
             HomeError::NotAbsolute { .. } => Self::new(ReportKind::Configuration, error.to_string())
                 .hint("set HERMES_HOME to a path that begins with /"),
-            HomeError::ListProfiles { source, .. } => {
-                let kind = if source.kind() == io::ErrorKind::PermissionDenied {
-                    ReportKind::NoPermission
-                } else {
-                    ReportKind::Failed
-                };
-                of_error(kind, &error).hint("profiles/ must be a directory that the account hermes can read")
-            }
+            HomeError::ListProfiles { source, .. } => of_read(Some(source.kind()), &error)
+                .hint("profiles/ must be a directory that the account hermes can read"),
         }
     }
 }
@@ -149,10 +155,7 @@ impl From<DirectoriesError> for Report {
         match error {
             DirectoriesError::Home(error) => error.into(),
             DirectoriesError::Occupied { path } => occupied(&path),
-            error => {
-                let kind = kind_of(error.io_kind());
-                of_error(kind, &error).hint(hint_for(kind, &error))
-            }
+            error => of_write(error.io_kind(), &error),
         }
     }
 }
@@ -191,29 +194,21 @@ impl From<StateFileError> for Report {
 
 impl From<WriteError> for Report {
     fn from(error: WriteError) -> Self {
-        let kind = kind_of(error.io_kind());
-        of_error(kind, &error).hint(hint_for(kind, &error))
+        of_write(error.io_kind(), &error)
     }
 }
 
 impl From<ReadError> for Report {
     fn from(error: ReadError) -> Self {
-        let denied = error.io_kind() == Some(io::ErrorKind::PermissionDenied);
-        of_error(if denied { ReportKind::NoPermission } else { ReportKind::Failed }, &error)
+        of_read(error.io_kind(), &error)
     }
 }
 
 impl From<ConfigFileError> for Report {
     fn from(error: ConfigFileError) -> Self {
         match &error {
-            ConfigFileError::Lock { source, .. } => {
-                let kind = kind_of(Some(source.kind()));
-                of_error(kind, &error).hint(hint_for(kind, &error))
-            }
-            ConfigFileError::Write { source, .. } => {
-                let kind = kind_of(source.io_kind());
-                of_error(kind, &error).hint(hint_for(kind, &error))
-            }
+            ConfigFileError::Lock { source, .. } => of_write(Some(source.kind()), &error),
+            ConfigFileError::Write { source, .. } => of_write(source.io_kind(), &error),
             ConfigFileError::Parse { path, .. } => of_error(ReportKind::Configuration, &error)
                 .hint(format!("correct that line in {}; the file was not touched", path.display())),
             ConfigFileError::Read(_) => of_error(ReportKind::Configuration, &error),
@@ -231,13 +226,9 @@ impl From<SettingsError> for Report {
 impl From<ApiKeyError> for Report {
     fn from(error: ApiKeyError) -> Self {
         match &error {
-            ApiKeyError::Write(source) => {
-                let kind = kind_of(source.io_kind());
-                of_error(kind, &error).hint(hint_for(kind, &error))
-            }
+            ApiKeyError::Write(source) => of_write(source.io_kind(), &error),
             ApiKeyError::KeyFile { source, .. } | ApiKeyError::Read(source) => {
-                let denied = source.io_kind() == Some(io::ErrorKind::PermissionDenied);
-                of_error(if denied { ReportKind::NoPermission } else { ReportKind::Failed }, &error)
+                of_read(source.io_kind(), &error)
             }
             ApiKeyError::NoKey { .. } => {
                 of_error(ReportKind::Configuration, &error).hint("replace it: hermes gateway key rotate")

@@ -9,15 +9,15 @@ mod print;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hermes_core::{Home, ProfileName};
+use hermes_os::presence::if_present;
 use hermes_os::tool::{DEADLINE, Tool, ToolError, on_path};
 use hermes_os::whole_file;
 
 use self::print::AgentState;
-use crate::error::ServiceError;
+use crate::error::{ServiceError, Task};
 use crate::kind::Kind;
 use crate::manager::readiness::{Check, Deadline, reports_ready};
 use crate::manager::{ServiceManager, ServiceStatus, Wait};
@@ -95,99 +95,83 @@ impl Launchd {
     }
 
     /// Returns the agent's state in launchd; `None` if it is not loaded.
-    fn print(
-        &self,
-        operation: &'static str,
-        profile: &ProfileName,
-    ) -> Result<Option<AgentState>, ServiceError> {
-        let output = match self.launchctl(&["print", &self.target(profile)]).run() {
+    fn print(&self, task: Task<'_>) -> Result<Option<AgentState>, ServiceError> {
+        let output = match self.launchctl(&["print", &self.target(task.profile)]).run() {
             Ok(output) => output,
             Err(error) if error.code() == Some(NOT_FOUND) => return Ok(None),
-            Err(error) => return Err(failed(operation, profile)(error)),
+            Err(error) => return Err(task.tool_failed(error)),
         };
         let state = print::parse(&output).ok_or_else(|| ServiceError::Unexpected {
-            profile: profile.clone(),
+            profile: task.profile.clone(),
             program: "launchctl print",
             output,
         })?;
         Ok(Some(state))
     }
 
-    fn is_installed(&self, operation: &'static str, profile: &ProfileName) -> Result<bool, ServiceError> {
-        let path = self.agent_path(profile);
-        path.try_exists().map_err(|source| ServiceError::File {
-            operation,
-            profile: profile.clone(),
-            path,
-            source,
-        })
+    fn is_installed(&self, task: Task<'_>) -> Result<bool, ServiceError> {
+        let path = self.agent_path(task.profile);
+        path.try_exists().map_err(task.file_failed(&path))
     }
 
     /// Loads the agent, which starts it.
-    fn bootstrap(&self, operation: &'static str, profile: &ProfileName) -> Result<(), ServiceError> {
-        if !self.is_installed(operation, profile)? {
-            return Err(ServiceError::NotInstalled { manager: Kind::Launchd, profile: profile.clone() });
+    fn bootstrap(&self, task: Task<'_>) -> Result<(), ServiceError> {
+        if !self.is_installed(task)? {
+            return Err(ServiceError::NotInstalled { manager: Kind::Launchd, profile: task.profile.clone() });
         }
         self.launchctl(&["bootstrap", &self.domain()])
-            .arg(self.agent_path(profile))
+            .arg(self.agent_path(task.profile))
             .run()
             .map(drop)
-            .map_err(failed(operation, profile))
+            .map_err(|error| task.tool_failed(error))
     }
 
     /// Unloads the agent, which stops it. Waits until launchd does not know it any more.
-    fn bootout(
-        &self,
-        operation: &'static str,
-        profile: &ProfileName,
-        deadline: Option<Deadline>,
-    ) -> Result<(), ServiceError> {
+    fn bootout(&self, task: Task<'_>, deadline: Option<Deadline>) -> Result<(), ServiceError> {
         let limit = deadline.map_or(DEADLINE, |deadline| deadline.left());
-        match self.launchctl(&["bootout", &self.target(profile)]).limit(limit).run() {
+        match self.launchctl(&["bootout", &self.target(task.profile)]).limit(limit).run() {
             Err(error) if !matches!(error.code(), Some(NO_SUCH_PROCESS | IN_PROGRESS)) => {
-                return Err(timed_out_or_failed(operation, profile, "down", deadline)(error));
+                return Err(timed_out_or_failed(task, "down", deadline)(error));
             }
             _ => {}
         }
         let Some(deadline) = deadline else { return Ok(()) };
-        deadline.wait(profile, "down", || {
-            Ok(if self.print(operation, profile)?.is_none() { Check::Done } else { Check::NotYet })
+        deadline.wait(task.profile, "down", || {
+            Ok(if self.print(task)?.is_none() { Check::Done } else { Check::NotYet })
         })
     }
 
     /// Starts a loaded agent. With `-k`, ends a running process first.
     fn kickstart(
         &self,
-        operation: &'static str,
-        profile: &ProfileName,
+        task: Task<'_>,
         options: &[&str],
         deadline: Option<Deadline>,
     ) -> Result<(), ServiceError> {
         let limit = deadline.map_or(DEADLINE, |deadline| deadline.left());
         self.launchctl(&["kickstart"])
             .args(options)
-            .arg(self.target(profile))
+            .arg(self.target(task.profile))
             .limit(limit)
             .run()
             .map(drop)
-            .map_err(timed_out_or_failed(operation, profile, "ready", deadline))
+            .map_err(timed_out_or_failed(task, "ready", deadline))
     }
 
     /// Waits until the gateway is ready. `before` is the agent's state at the start.
     fn wait_until_ready(
         &self,
-        operation: &'static str,
-        profile: &ProfileName,
+        task: Task<'_>,
         deadline: Option<Deadline>,
         before: Before,
     ) -> Result<(), ServiceError> {
         let Some(deadline) = deadline else { return Ok(()) };
-        deadline.wait(profile, "ready", || {
-            let Some(state) = self.print(operation, profile)? else {
+        deadline.wait(task.profile, "ready", || {
+            let Some(state) = self.print(task)? else {
                 return Ok(Check::Never("launchd no longer knows it".to_owned()));
             };
             Ok(match (state.pid, state.why_down()) {
-                (Some(pid), _) if Some(pid) != before.pid && reports_ready(&self.home, profile, pid) => {
+                (Some(pid), _) if Some(pid) != before.pid && reports_ready(&self.home, task.profile, pid) => {
                     Check::Done
                 }
                 (None, Some(reason)) if state.runs > before.runs => Check::Never(reason),
@@ -203,18 +187,13 @@ impl Launchd {
         before.is_ok_and(|before| before.as_deref() == Some(text.as_bytes()))
     }
 
-    fn write(&self, profile: &ProfileName, text: &str) -> Result<(), ServiceError> {
+    fn write(&self, task: Task<'_>, text: &str) -> Result<(), ServiceError> {
         // launchd creates no directory for a log, and starts no agent without its log.
-        for directory in [&self.agent_directory, &self.home.gateway_logs_directory(profile)] {
-            fs::create_dir_all(directory).map_err(|source| ServiceError::File {
-                operation: "install",
-                profile: profile.clone(),
-                path: directory.clone(),
-                source,
-            })?;
+        for directory in [&self.agent_directory, &self.home.gateway_logs_directory(task.profile)] {
+            fs::create_dir_all(directory).map_err(task.file_failed(directory))?;
         }
-        whole_file::write(&self.agent_path(profile), text.as_bytes(), AGENT_MODE)
-            .map_err(|source| ServiceError::Write { operation: "install", profile: profile.clone(), source })
+        whole_file::write(&self.agent_path(task.profile), text.as_bytes(), AGENT_MODE)
+            .map_err(|error| task.write_failed(error))
     }
 }
 
@@ -227,29 +206,17 @@ struct Before {
     runs: u64,
 }
 
-fn failed(operation: &'static str, profile: &ProfileName) -> impl FnOnce(ToolError) -> ServiceError {
-    move |source| ServiceError::Tool { operation, profile: profile.clone(), source }
-}
-
 /// Converts a call that used all its time into the time-out of the gateway.
 fn timed_out_or_failed(
-    operation: &'static str,
-    profile: &ProfileName,
+    task: Task<'_>,
     awaited: &'static str,
     deadline: Option<Deadline>,
 ) -> impl FnOnce(ToolError) -> ServiceError {
     move |source| match (source, deadline) {
         (ToolError::TimedOut { .. }, Some(Deadline { limit, .. })) => {
-            ServiceError::TimedOut { profile: profile.clone(), awaited, limit }
+            ServiceError::TimedOut { profile: task.profile.clone(), awaited, limit }
         }
-        (source, _) => failed(operation, profile)(source),
-    }
-}
-
-fn remove_file(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
+        (source, _) => task.tool_failed(source),
     }
 }
 
@@ -260,50 +227,51 @@ impl ServiceManager for Launchd {
 
     /// Waits for the state file of the process to report readiness. launchd knows only that a process runs.
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = wait.deadline();
-        let before = match self.print("start", profile)? {
+        let (task, deadline) = (Task::new("start", profile), wait.deadline());
+        let before = match self.print(task)? {
             None => {
-                self.bootstrap("start", profile)?;
+                self.bootstrap(task)?;
                 Before::default()
             }
             Some(AgentState { pid: None, runs, .. }) => {
-                self.kickstart("start", profile, &[], deadline)?;
+                self.kickstart(task, &[], deadline)?;
                 Before { pid: None, runs }
             }
             Some(_) => Before::default(),
         };
-        self.wait_until_ready("start", profile, deadline, before)
+        self.wait_until_ready(task, deadline, before)
     }
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = wait.deadline();
-        if self.print("stop", profile)?.is_some() {
-            return self.bootout("stop", profile, deadline);
+        let (task, deadline) = (Task::new("stop", profile), wait.deadline());
+        if self.print(task)?.is_some() {
+            return self.bootout(task, deadline);
         }
-        if self.is_installed("stop", profile)? {
+        if self.is_installed(task)? {
             return Ok(());
         }
         Err(ServiceError::NotInstalled { manager: Kind::Launchd, profile: profile.clone() })
     }
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = wait.deadline();
-        let before = match self.print("restart", profile)? {
+        let (task, deadline) = (Task::new("restart", profile), wait.deadline());
+        let before = match self.print(task)? {
             None => {
-                self.bootstrap("restart", profile)?;
+                self.bootstrap(task)?;
                 Before::default()
             }
             Some(AgentState { pid, runs, .. }) => {
-                self.kickstart("restart", profile, &["-k"], deadline)?;
+                self.kickstart(task, &["-k"], deadline)?;
                 Before { pid, runs }
             }
         };
-        self.wait_until_ready("restart", profile, deadline, before)
+        self.wait_until_ready(task, deadline, before)
     }
 
     fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
-        let state = self.print("ask for", profile)?;
-        if state.is_none() && !self.is_installed("ask for", profile)? {
+        let task = Task::new("ask for", profile);
+        let state = self.print(task)?;
+        if state.is_none() && !self.is_installed(task)? {
             return Ok(None);
         }
         let pid = state.as_ref().and_then(|state| state.pid);
@@ -312,13 +280,9 @@ impl ServiceManager for Launchd {
             ready: pid.is_some_and(|pid| reports_ready(&self.home, profile, pid)),
             desired_up: state.as_ref().is_some_and(AgentState::is_wanted_up),
             pid,
-            // launchd does not report a time, and never gives up.
-            since: None,
             restarts: state.as_ref().map_or(0, AgentState::restarts),
-            restarted_ago: Vec::new(),
-            gave_up: None,
-            last_words: None,
-            comes_back: false,
+            // launchd does not report a time, and never gives up.
+            ..ServiceStatus::default()
         }))
     }
 
@@ -327,27 +291,24 @@ impl ServiceManager for Launchd {
     /// gateway.
     fn install(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let text = plist::text(&self.home, &self.program, profile)?;
-        if self.has_content(profile, &text) || self.print("install", profile)?.is_none() {
-            return self.write(profile, &text);
+        let task = Task::new("install", profile);
+        if self.has_content(profile, &text) || self.print(task)?.is_none() {
+            return self.write(task, &text);
         }
         // In this order, a repeated install after an interruption finds the difference again.
-        self.bootout("install", profile, Some(Deadline::after(DEADLINE)))?;
-        self.write(profile, &text)?;
-        self.bootstrap("install", profile)
+        self.bootout(task, Some(Deadline::after(DEADLINE)))?;
+        self.write(task, &text)?;
+        self.bootstrap(task)
     }
 
     /// Removes the agent and keeps the logs.
     fn uninstall(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        if self.print("uninstall", profile)?.is_some() {
-            self.bootout("uninstall", profile, Some(Deadline::after(DEADLINE)))?;
+        let task = Task::new("uninstall", profile);
+        if self.print(task)?.is_some() {
+            self.bootout(task, Some(Deadline::after(DEADLINE)))?;
         }
         let path = self.agent_path(profile);
-        remove_file(&path).map_err(|source| ServiceError::File {
-            operation: "uninstall",
-            profile: profile.clone(),
-            path,
-            source,
-        })
+        if_present(fs::remove_file(&path)).map(drop).map_err(task.file_failed(&path))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the calls of a fake `launchctl`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use insta::assert_snapshot;

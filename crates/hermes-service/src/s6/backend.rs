@@ -13,7 +13,7 @@ use super::poll::{POLL, wait_until};
 use super::scandir::SCANDIR;
 use super::slot::{IMAGE_PARTS, SlotError, SlotMaker};
 use super::status::{StatusError, exists, is_fully_supervised, is_scanned, slot_state};
-use crate::error::ServiceError;
+use crate::error::{ServiceError, Task};
 use crate::manager::Wait;
 
 /// The directory of s6's programs in the image, independent of `PATH`.
@@ -155,29 +155,20 @@ impl S6 {
         wait_until(profile, "supervised", SVSCAN_LIMIT, || is_scanned(&self.scandir))
     }
 
-    pub(super) fn forget_crashes(
-        &self,
-        operation: &'static str,
-        profile: &ProfileName,
-    ) -> Result<(), ServiceError> {
-        let slot = self.slot(profile);
-        Crashes::forget(&slot).map_err(|source| ServiceError::File {
-            operation,
-            profile: profile.clone(),
-            path: slot,
-            source,
-        })
+    pub(super) fn forget_crashes(&self, task: Task<'_>) -> Result<(), ServiceError> {
+        let slot = self.slot(task.profile);
+        Crashes::forget(&slot).map_err(task.file_failed(&slot))
     }
 
     /// Calls s6-svc(8) with orders and the awaited event.
     pub(super) fn order(
         &self,
-        operation: &'static str,
-        profile: &ProfileName,
+        task: Task<'_>,
         orders: &[&str],
         awaited: Awaited,
         wait: Wait,
     ) -> Result<(), ServiceError> {
+        let profile = task.profile;
         let mut tool = self.tool("s6-svc").args(orders);
         let limit = match wait {
             Wait::No => None,
@@ -204,7 +195,7 @@ impl S6 {
                 });
             }
         }
-        Err(ServiceError::Tool { operation, profile: profile.clone(), source })
+        Err(task.tool_failed(source))
     }
 
     /// Gives orders that replace the process `former`, and waits until the new process is ready. `s6-svc -wR`
@@ -212,13 +203,13 @@ impl S6 {
     /// end for ever.
     pub(super) fn order_another(
         &self,
-        operation: &'static str,
-        profile: &ProfileName,
+        task: Task<'_>,
         orders: &[&str],
         former: Option<u32>,
         wait: Wait,
     ) -> Result<(), ServiceError> {
-        self.order(operation, profile, orders, Awaited::Ready, Wait::No)?;
+        let profile = task.profile;
+        self.order(task, orders, Awaited::Ready, Wait::No)?;
         let Some(limit) = wait.limit() else { return Ok(()) };
         let mut ended =
             Err(ServiceError::TimedOut { profile: profile.clone(), awaited: Awaited::Ready.word(), limit });
@@ -240,7 +231,7 @@ impl S6 {
     }
 
     pub(super) fn take_down(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        self.order("stop", profile, &["-D"], Awaited::Down, wait)
+        self.order(Task::new("stop", profile), &["-D"], Awaited::Down, wait)
     }
 
     /// Returns the longest time that s6 gives the gateway of a slot to end: `timeout-kill` plus a margin.

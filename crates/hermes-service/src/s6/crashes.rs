@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hermes_core::config::RestartPolicy;
+use hermes_os::presence::if_present;
 use hermes_os::whole_file::{self, ReadError, WriteError};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -141,10 +142,7 @@ impl Crashes {
         if left != Self::default() && left.save(slot).is_ok() {
             return Ok(());
         }
-        match std::fs::remove_file(slot.join(FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        if_present(std::fs::remove_file(slot.join(FILE))).map(drop)
     }
 
     /// Returns the remaining record after a start by the operator at `now`.

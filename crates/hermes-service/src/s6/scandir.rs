@@ -1,7 +1,9 @@
 //! The scan directory of the `hermes` account, and the slots in it.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
+
+use hermes_os::presence::if_present;
 
 /// The scan directory of the account, with one slot for each service and gateway.
 pub const SCANDIR: &str = hermes_core::gateway::socket::SLOTS;
@@ -21,11 +23,7 @@ pub struct Slot {
 /// # Errors
 /// Fails if the directory cannot be read. A missing directory has no slots.
 pub fn slots(scandir: &Path) -> io::Result<Vec<Slot>> {
-    let entries = match std::fs::read_dir(scandir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+    let Some(entries) = if_present(std::fs::read_dir(scandir))? else { return Ok(Vec::new()) };
     let mut slots = Vec::new();
     for entry in entries {
         let entry = entry?;

@@ -5,7 +5,7 @@ use hermes_core::{ProfileName, StateFile, action_at_boot};
 use super::backend::{Awaited, MARGIN, S6};
 use super::crashes::Crashes;
 use super::scandir;
-use crate::error::ServiceError;
+use crate::error::{ServiceError, Task};
 use crate::kind::Kind;
 use crate::manager::{ServiceManager, ServiceStatus, Wait};
 
@@ -15,11 +15,12 @@ impl ServiceManager for S6 {
     }
 
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
+        let task = Task::new("start", profile);
         self.wait_until_registered(profile)?;
         match self.state(profile)? {
             // The process was told to end. The start means the next one.
             Some(state) if state.up && !state.desired_up => {
-                return self.order_another("start", profile, &["-U"], state.pid, wait);
+                return self.order_another(task, &["-U"], state.pid, wait);
             }
             Some(state) if state.ready => {}
             _ => {
@@ -31,17 +32,17 @@ impl ServiceManager for S6 {
                         (down, _) => down?,
                     }
                 }
-                self.forget_crashes("start", profile)?;
+                self.forget_crashes(task)?;
             }
         }
-        self.order("start", profile, &["-U"], Awaited::Ready, wait)
+        self.order(task, &["-U"], Awaited::Ready, wait)
     }
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
         self.wait_until_registered(profile)?;
         self.take_down(profile, wait)?;
         // A stopped gateway has the desired state. Former crashes do not matter.
-        self.forget_crashes("stop", profile)
+        self.forget_crashes(Task::new("stop", profile))
     }
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
@@ -49,8 +50,9 @@ impl ServiceManager for S6 {
         let Some(state) = self.state(profile)?.filter(|state| state.up) else {
             return self.start(profile, wait);
         };
-        self.forget_crashes("restart", profile)?;
-        self.order_another("restart", profile, &["-r", "-U"], state.pid, wait)
+        let task = Task::new("restart", profile);
+        self.forget_crashes(task)?;
+        self.order_another(task, &["-r", "-U"], state.pid, wait)
     }
 
     fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {

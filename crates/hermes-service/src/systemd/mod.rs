@@ -9,17 +9,17 @@ mod unit;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hermes_core::{Home, ProfileName};
+use hermes_os::presence::if_present;
 use hermes_os::tool::{Tool, ToolError, on_path};
 use hermes_os::whole_file;
 use rustix::time::{ClockId, clock_gettime};
 
 use self::show::UnitState;
-use crate::error::ServiceError;
+use crate::error::{ServiceError, Task};
 use crate::kind::Kind;
 use crate::manager::readiness::{Check, Deadline, reports_ready};
 use crate::manager::{ServiceManager, ServiceStatus, Wait};
@@ -74,27 +74,27 @@ impl Systemd {
         Tool::new(&self.systemctl).arg("--user").args(words)
     }
 
-    fn show(&self, operation: &'static str, profile: &ProfileName) -> Result<UnitState, ServiceError> {
+    fn run(&self, task: Task<'_>, words: &[&str]) -> Result<(), ServiceError> {
+        self.systemctl(words).run().map(drop).map_err(|error| task.tool_failed(error))
+    }
+
+    fn show(&self, task: Task<'_>) -> Result<UnitState, ServiceError> {
         let output = self
-            .systemctl(&["show", &unit::name(profile), "-p", show::PROPERTIES])
+            .systemctl(&["show", &unit::name(task.profile), "-p", show::PROPERTIES])
             .run()
-            .map_err(failed(operation, profile))?;
+            .map_err(|error| task.tool_failed(error))?;
         show::parse(&output).ok_or_else(|| ServiceError::Unexpected {
-            profile: profile.clone(),
+            profile: task.profile.clone(),
             program: "systemctl show",
             output,
         })
     }
 
     /// Returns the state of the unit, which must be installed.
-    fn show_installed(
-        &self,
-        operation: &'static str,
-        profile: &ProfileName,
-    ) -> Result<UnitState, ServiceError> {
-        let state = self.show(operation, profile)?;
+    fn show_installed(&self, task: Task<'_>) -> Result<UnitState, ServiceError> {
+        let state = self.show(task)?;
         if state.is_unknown() {
-            return Err(ServiceError::NotInstalled { manager: Kind::Systemd, profile: profile.clone() });
+            return Err(ServiceError::NotInstalled { manager: Kind::Systemd, profile: task.profile.clone() });
         }
         Ok(state)
     }
@@ -102,13 +102,12 @@ impl Systemd {
     /// Runs a systemd job for the unit. `verb` is `start`, `stop` or `restart`.
     fn job(
         &self,
-        operation: &'static str,
+        task: Task<'_>,
         verb: &str,
-        profile: &ProfileName,
         deadline: Option<Deadline>,
         awaited: &'static str,
     ) -> Result<(), ServiceError> {
-        let name = unit::name(profile);
+        let name = unit::name(task.profile);
         let called = match deadline {
             // systemctl waits for the end of the job: until the program was executed, or has ended.
             Some(deadline) => self.systemctl(&[verb, &name]).limit(deadline.left()).run(),
@@ -116,53 +115,36 @@ impl Systemd {
         };
         match (called, deadline) {
             (Err(ToolError::TimedOut { .. }), Some(Deadline { limit, .. })) => {
-                Err(ServiceError::TimedOut { profile: profile.clone(), awaited, limit })
+                Err(ServiceError::TimedOut { profile: task.profile.clone(), awaited, limit })
             }
-            (called, _) => called.map(drop).map_err(failed(operation, profile)),
+            (called, _) => called.map(drop).map_err(|error| task.tool_failed(error)),
         }
     }
 
     /// Resets the failures of a unit. systemd does not start a unit at its start limit otherwise.
-    fn reset_failures(
-        &self,
-        operation: &'static str,
-        profile: &ProfileName,
-        state: &UnitState,
-    ) -> Result<(), ServiceError> {
+    fn reset_failures(&self, task: Task<'_>, state: &UnitState) -> Result<(), ServiceError> {
         if !state.has_failed() && !state.waits_for_restart() {
             return Ok(());
         }
-        let name = unit::name(profile);
-        self.systemctl(&["reset-failed", &name]).run().map(drop).map_err(failed(operation, profile))
+        self.run(task, &["reset-failed", &unit::name(task.profile)])
     }
 
-    fn wait_until_ready(
-        &self,
-        operation: &'static str,
-        profile: &ProfileName,
-        deadline: Option<Deadline>,
-    ) -> Result<(), ServiceError> {
+    fn wait_until_ready(&self, task: Task<'_>, deadline: Option<Deadline>) -> Result<(), ServiceError> {
         let Some(deadline) = deadline else { return Ok(()) };
-        deadline.wait(profile, "ready", || {
-            let state = self.show(operation, profile)?;
+        deadline.wait(task.profile, "ready", || {
+            let state = self.show(task)?;
             Ok(match (state.pid, state.why_down()) {
-                (Some(pid), _) if reports_ready(&self.home, profile, pid) => Check::Done,
+                (Some(pid), _) if reports_ready(&self.home, task.profile, pid) => Check::Done,
                 (None, Some(reason)) => Check::Never(reason),
                 _ => Check::NotYet,
             })
         })
     }
 
-    fn enable(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        for words in [&["daemon-reload"][..], &["enable", &unit::name(profile)]] {
-            self.systemctl(words).run().map_err(failed("install", profile))?;
-        }
-        Ok(())
+    fn enable(&self, task: Task<'_>) -> Result<(), ServiceError> {
+        self.run(task, &["daemon-reload"])?;
+        self.run(task, &["enable", &unit::name(task.profile)])
     }
-}
-
-fn failed(operation: &'static str, profile: &ProfileName) -> impl FnOnce(ToolError) -> ServiceError {
-    move |source| ServiceError::Tool { operation, profile: profile.clone(), source }
 }
 
 /// Returns the time of the clock in systemd's `…Monotonic` properties.
@@ -179,31 +161,31 @@ impl ServiceManager for Systemd {
     /// Waits for the state file of the process to report readiness. systemd knows only that the program was
     /// executed.
     fn start(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = wait.deadline();
-        let state = self.show_installed("start", profile)?;
-        self.reset_failures("start", profile, &state)?;
+        let (task, deadline) = (Task::new("start", profile), wait.deadline());
+        let state = self.show_installed(task)?;
+        self.reset_failures(task, &state)?;
         // A start would wait for the back-off after a crash.
         let verb = if state.waits_for_restart() { "restart" } else { "start" };
-        self.job("start", verb, profile, deadline, "ready")?;
-        self.wait_until_ready("start", profile, deadline)
+        self.job(task, verb, deadline, "ready")?;
+        self.wait_until_ready(task, deadline)
     }
 
     fn stop(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = wait.deadline();
-        self.show_installed("stop", profile)?;
-        self.job("stop", "stop", profile, deadline, "down")
+        let (task, deadline) = (Task::new("stop", profile), wait.deadline());
+        self.show_installed(task)?;
+        self.job(task, "stop", deadline, "down")
     }
 
     fn restart(&self, profile: &ProfileName, wait: Wait) -> Result<(), ServiceError> {
-        let deadline = wait.deadline();
-        let state = self.show_installed("restart", profile)?;
-        self.reset_failures("restart", profile, &state)?;
-        self.job("restart", "restart", profile, deadline, "ready")?;
-        self.wait_until_ready("restart", profile, deadline)
+        let (task, deadline) = (Task::new("restart", profile), wait.deadline());
+        let state = self.show_installed(task)?;
+        self.reset_failures(task, &state)?;
+        self.job(task, "restart", deadline, "ready")?;
+        self.wait_until_ready(task, deadline)
     }
 
     fn status(&self, profile: &ProfileName) -> Result<Option<ServiceStatus>, ServiceError> {
-        let state = self.show("ask for", profile)?;
+        let state = self.show(Task::new("ask for", profile))?;
         let status = || state.status(now(), |pid| reports_ready(&self.home, profile, pid));
         Ok((!state.is_unknown()).then(status))
     }
@@ -212,22 +194,11 @@ impl ServiceManager for Systemd {
     /// former settings.
     fn install(&self, profile: &ProfileName) -> Result<(), ServiceError> {
         let text = unit::text(&self.home, &self.program, profile)?;
-        let path = self.unit_path(profile);
-        let file_error = |path: &PathBuf, source| ServiceError::File {
-            operation: "install",
-            profile: profile.clone(),
-            path: path.clone(),
-            source,
-        };
-        fs::create_dir_all(&self.unit_directory)
-            .map_err(|source| file_error(&self.unit_directory, source))?;
-        let is_new = !path.try_exists().map_err(|source| file_error(&path, source))?;
-        whole_file::write(&path, text.as_bytes(), UNIT_MODE).map_err(|source| ServiceError::Write {
-            operation: "install",
-            profile: profile.clone(),
-            source,
-        })?;
-        self.enable(profile).inspect_err(|_| {
+        let (task, path) = (Task::new("install", profile), self.unit_path(profile));
+        fs::create_dir_all(&self.unit_directory).map_err(task.file_failed(&self.unit_directory))?;
+        let is_new = !path.try_exists().map_err(task.file_failed(&path))?;
+        whole_file::write(&path, text.as_bytes(), UNIT_MODE).map_err(|error| task.write_failed(error))?;
+        self.enable(task).inspect_err(|_| {
             if is_new {
                 // The first error is the one to report. The next install replaces the unit.
                 let _ = fs::remove_file(&path);
@@ -236,33 +207,22 @@ impl ServiceManager for Systemd {
     }
 
     fn uninstall(&self, profile: &ProfileName) -> Result<(), ServiceError> {
-        let path = self.unit_path(profile);
-        let name = unit::name(profile);
-        let file_error = |source| ServiceError::File {
-            operation: "uninstall",
-            profile: profile.clone(),
-            path: path.clone(),
-            source,
-        };
-        let run =
-            |words: &[&str]| self.systemctl(words).run().map(drop).map_err(failed("uninstall", profile));
-        let is_written = path.try_exists().map_err(file_error)?;
-        let is_known = !self.show("uninstall", profile)?.is_unknown();
+        let task = Task::new("uninstall", profile);
+        let (path, name) = (self.unit_path(profile), unit::name(profile));
+        let is_written = path.try_exists().map_err(task.file_failed(&path))?;
+        let is_known = !self.show(task)?.is_unknown();
         if is_known {
-            run(&["stop", &name])?;
+            self.run(task, &["stop", &name])?;
             // A killed unit counts as failed and would stay listed.
-            if self.show("uninstall", profile)?.has_failed() {
-                run(&["reset-failed", &name])?;
+            if self.show(task)?.has_failed() {
+                self.run(task, &["reset-failed", &name])?;
             }
         }
         if is_written {
-            run(&["disable", &name])?;
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file_error(error)),
-                _ => {}
-            }
+            self.run(task, &["disable", &name])?;
+            if_present(fs::remove_file(&path)).map_err(task.file_failed(&path))?;
         }
-        if is_known || is_written { run(&["daemon-reload"]) } else { Ok(()) }
+        if is_known || is_written { self.run(task, &["daemon-reload"]) } else { Ok(()) }
     }
 }
 

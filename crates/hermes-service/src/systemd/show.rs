@@ -100,10 +100,8 @@ impl UnitState {
             pid: self.pid,
             since: moment.map(|moment| now.saturating_sub(moment)),
             restarts: self.restarts,
-            restarted_ago: Vec::new(),
             gave_up,
-            last_words: None,
-            comes_back: false,
+            ..ServiceStatus::default()
         }
     }
 

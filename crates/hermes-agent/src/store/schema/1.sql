@@ -49,7 +49,8 @@ CREATE TABLE messages (
     -- NULL, or the reason why the model does not see it: compacted, undone.
     hidden TEXT
 ) STRICT;
-CREATE INDEX messages_by_session ON messages (session, id);
+-- The last column lets a list count the messages without reading them.
+CREATE INDEX messages_by_session ON messages (session, id, summary);
 CREATE INDEX messages_by_turn ON messages (turn);
 
 CREATE VIRTUAL TABLE messages_fts USING fts5 (
@@ -82,6 +83,8 @@ CREATE TABLE model_calls (
     turn INTEGER REFERENCES turns (id) ON DELETE CASCADE,
     at INTEGER NOT NULL,
     model TEXT NOT NULL,
+    -- 1 for the call that wrote the summary of a compaction.
+    compaction INTEGER NOT NULL DEFAULT 0,
     input INTEGER NOT NULL,
     cached INTEGER NOT NULL,
     cache_written INTEGER NOT NULL,

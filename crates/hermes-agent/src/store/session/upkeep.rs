@@ -13,7 +13,7 @@ use crate::store::{SessionId, Store, owner, turn};
 pub struct Stats {
     /// The number of sessions.
     pub sessions: u64,
-    /// The number of messages, hidden ones included.
+    /// The number of messages, hidden ones included. Summaries and copies of a compaction do not count.
     pub messages: u64,
     /// The number of turns.
     pub turns: u64,
@@ -122,7 +122,7 @@ impl Store {
             })?;
             Ok(Stats {
                 sessions: count("SELECT count(*) FROM sessions")?,
-                messages: count("SELECT count(*) FROM messages")?,
+                messages: count("SELECT count(*) FROM messages WHERE NOT summary")?,
                 turns: count("SELECT count(*) FROM turns")?,
                 model_calls: count("SELECT count(*) FROM model_calls")?,
                 usage: Usage {

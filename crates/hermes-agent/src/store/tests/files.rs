@@ -133,9 +133,8 @@ async fn sessions_of_the_python_program_are_imported_once() {
     unpack("coder-state.db", &old);
     unpack("coder-state.db-wal", &folder.path().join("state.db-wal"));
     let before = fs::read(&old).unwrap();
-    let opened = Store::open_profile(folder.path()).await.unwrap();
-    let notice =
-        format!("Imported 1 sessions with 3 messages from {}. The file is unchanged.", old.display());
+    let opened = Store::open(&folder.path().join(FILE)).unwrap();
+    let notice = format!("Imported 1 sessions (3 messages) from {}, which is unchanged.", old.display());
     assert_eq!(opened.notices, [notice]);
     // The last one lies in the log alone.
     for text in ["Who are you?", "answer-13", "This line lies in the write-ahead log."] {
@@ -147,10 +146,11 @@ async fn sessions_of_the_python_program_are_imported_once() {
     assert!(session.system[0].starts_with("You are Hermes Agent"), "{:?}", session.system);
     assert_eq!(opened.store.delete(&session.id).await.map_err(|error| error.to_string()), Ok(()));
     drop(opened);
-    let again = Store::open_profile(folder.path()).await.unwrap();
+    let again = Store::open(&folder.path().join(FILE)).unwrap();
     assert_eq!(again.notices, Vec::<String>::new());
     assert_eq!(again.store.list(Filter::default()).await.unwrap(), []);
     assert_eq!(fs::read(&old).unwrap(), before);
+    assert_eq!(again.store.import(&old).await.unwrap(), Imported::default());
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     let left: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with(".import")).collect();
     assert_eq!(left, Vec::<std::ffi::OsString>::new());
@@ -160,7 +160,7 @@ async fn sessions_of_the_python_program_are_imported_once() {
 async fn imported_calls_have_their_results() {
     let folder = tempfile::tempdir().unwrap();
     unpack("state.db", &folder.path().join("state.db"));
-    let Opened { store, .. } = Store::open_profile(folder.path()).await.unwrap();
+    let Opened { store, .. } = Store::open(&folder.path().join(FILE)).unwrap();
     let conversation = store.conversation(&"20261128_065853_6f35ac".into()).await.unwrap();
     let roles: Vec<_> = conversation.iter().map(|stored| stored.message.role).collect();
     assert_eq!(
@@ -191,7 +191,7 @@ async fn later_schema_without_a_column_of_prompts_is_imported() {
     )
     .unwrap();
     drop(old);
-    let Opened { store, notices } = Store::open_profile(folder.path()).await.unwrap();
+    let Opened { store, notices } = Store::open(&folder.path().join(FILE)).unwrap();
     assert_eq!(notices.len(), 2, "{notices:?}");
     assert_eq!(notices[1], "1 messages of session one have no known form.");
     let one = store.session(&"one".into()).await.unwrap().unwrap();
@@ -211,11 +211,12 @@ async fn later_schema_without_a_column_of_prompts_is_imported() {
 async fn unreadable_old_database_is_a_notice(#[case] content: &str, #[case] expected: &str) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("state.db"), content.repeat(40)).unwrap();
-    let Opened { store, notices } = Store::open_profile(folder.path()).await.unwrap();
+    let Opened { store, notices } = Store::open(&folder.path().join(FILE)).unwrap();
     assert_eq!(notices.len(), 1);
     assert!(notices[0].contains(expected), "{notices:?}");
     drop(store);
-    assert_eq!(Store::open(&folder.path().join(FILE)).unwrap().notices, Vec::<String>::new());
+    let again = Store::open(&folder.path().join(FILE)).unwrap();
+    assert_eq!(again.notices, Vec::<String>::new(), "it was reported before");
 }
 
 #[tokio::test]
@@ -229,7 +230,7 @@ async fn damaged_old_database_causes_no_panic_and_no_damage() {
         let mut bytes = whole.clone();
         bytes[page * 4096 + 100..(page + 1) * 4096].fill(0x5A);
         fs::write(folder.path().join("state.db"), bytes).unwrap();
-        let Opened { store, .. } = Store::open_profile(folder.path()).await.unwrap();
+        let Opened { store, .. } = Store::open(&folder.path().join(FILE)).unwrap();
         store.create_session(NewSession::default()).await.unwrap();
         drop(store);
         assert_eq!(
@@ -250,6 +251,6 @@ async fn view_instead_of_a_table_is_refused() {
     )
     .unwrap();
     drop(old);
-    let opened = Store::open_profile(folder.path()).await.unwrap();
+    let opened = Store::open(&folder.path().join(FILE)).unwrap();
     assert!(opened.notices[0].contains("it has no tables"), "{:?}", opened.notices);
 }

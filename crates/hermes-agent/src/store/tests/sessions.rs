@@ -68,22 +68,31 @@ async fn system_prompt_keeps_its_parts() {
 }
 
 #[tokio::test]
-async fn compaction_puts_a_summary_before_the_kept_messages() {
+async fn compaction_replaces_the_history_and_keeps_the_originals() {
     let bench = Bench::new();
     let (session, owner) = (bench.session().await, bench.owner());
     let turn = bench.store.begin_turn(&session, &owner, user("one")).await.unwrap();
-    let appended =
-        bench.store.step(turn, ["two", "three"].map(|text| Change::message(assistant(text))).into());
-    let appended = appended.await.unwrap();
-    bench.store.compact(&session, appended[0], user("summary"), None).await.unwrap();
-    assert_eq!(bench.seen(&session).await, ["User: summary", "Assistant: three"]);
-    bench.store.compact(&session, appended[1], user("shorter"), None).await.unwrap();
+    bench
+        .store
+        .step(turn, ["two", "three"].map(|text| Change::message(assistant(text))).into())
+        .await
+        .unwrap();
+    bench.store.compact(&session, vec![user("summary"), assistant("three")], None).await.unwrap();
     bench.store.step(turn, vec![Change::message(assistant("four"))]).await.unwrap();
-    assert_eq!(bench.seen(&session).await, ["User: shorter", "Assistant: four"]);
+    assert_eq!(bench.seen(&session).await, ["User: summary", "Assistant: three", "Assistant: four"]);
+    let usage = Usage { input: 7, ..Usage::default() };
+    bench.store.compact(&session, vec![user("shorter")], Some(("m".into(), usage))).await.unwrap();
+    assert_eq!(bench.seen(&session).await, ["User: shorter"]);
     let all = bench.store.messages(&session, 0, 100).await.unwrap();
-    assert_eq!(all.len(), 6);
-    assert_eq!(all.iter().filter(|stored| stored.hidden == Some(Hidden::Compacted)).count(), 4);
+    let texts: Vec<_> = all.iter().map(|stored| (stored.message.plain_text(), stored.summary)).collect();
+    let texts: Vec<_> = texts.iter().map(|(text, summary)| (text.as_str(), *summary)).collect();
+    let expected = [("one", false), ("two", false), ("three", false), ("summary", true), ("three", true)];
+    assert_eq!(texts, [&expected[..], &[("four", false), ("shorter", true)]].concat());
+    assert_eq!(all.iter().filter(|stored| stored.hidden == Some(Hidden::Compacted)).count(), 6);
     assert_eq!(bench.store.messages(&session, all[1].id, 2).await.unwrap(), all[2..4]);
+    assert_eq!(bench.store.search("three", 10).await.unwrap().len(), 1);
+    let session = bench.store.session(&session).await.unwrap().unwrap();
+    assert_eq!((session.messages, session.usage.input), (4, 7));
 }
 
 #[tokio::test]

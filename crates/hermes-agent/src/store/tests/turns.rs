@@ -137,33 +137,6 @@ async fn failed_step_changes_nothing() {
 }
 
 #[tokio::test]
-async fn results_follow_their_calls_and_reused_ids_stay_apart() {
-    let bench = Bench::new();
-    let (session, owner) = (bench.session().await, bench.owner());
-    let turn = bench.store.begin_turn(&session, &owner, user("go")).await.unwrap();
-    let messages = [
-        calls(&["a", "b"]),
-        result("b"),
-        user("steer"),
-        result("x"),
-        calls(&["a"]),
-        result("a"),
-        result("a"),
-    ];
-    bench.store.step(turn, messages.map(Change::message).into()).await.unwrap();
-    let seen = [
-        "User: go",
-        "Assistant: call a, call b",
-        "Tool: result b",
-        "Tool: result a",
-        "User: steer",
-        "Assistant: call a",
-        "Tool: result a",
-    ];
-    assert_eq!(bench.seen(&session).await, seen);
-}
-
-#[tokio::test]
 async fn opaque_blocks_keep_their_bytes() {
     let bench = Bench::new();
     let session = bench.session().await;

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
+use hermes_os::presence::if_present;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::inotify;
 use rustix::io::Errno;
@@ -71,11 +72,7 @@ impl Followed {
         loop {
             // The newest file is opened before the rest of this one is read. If the log was rotated by then,
             // this one is complete.
-            let newest = match File::open(&self.current) {
-                Ok(newest) => Some(newest),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(error),
-            };
+            let newest = if_present(File::open(&self.current))?;
             let Some(mut file) = self.file.take() else {
                 let Some(newest) = newest else { return Ok(false) };
                 self.file = Some(newest);
@@ -103,11 +100,9 @@ impl Followed {
     /// newest.
     fn next_after(&self, here: (u64, u64)) -> io::Result<Option<File>> {
         for path in self.after(here)? {
-            match File::open(path) {
-                Ok(file) => return Ok(Some(file)),
-                // s6-log removes the oldest files.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            // s6-log removes the oldest files.
+            if let Some(file) = if_present(File::open(path))? {
+                return Ok(Some(file));
             }
         }
         Ok(None)

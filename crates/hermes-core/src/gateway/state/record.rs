@@ -47,10 +47,6 @@ impl DesiredState {
             Self::Stopped => "stopped",
         }
     }
-
-    fn from_word(word: &str) -> Option<Self> {
-        [Self::Running, Self::Stopped].into_iter().find(|state| state.as_str() == word)
-    }
 }
 
 impl ObservedState {
@@ -75,12 +71,6 @@ impl ObservedState {
     /// and the gateway is to run again.
     pub fn left_by_sigterm(desired: Option<DesiredState>) -> Self {
         if desired == Some(DesiredState::Stopped) { Self::Stopped } else { Self::Running }
-    }
-
-    fn from_word(word: &str) -> Option<Self> {
-        [Self::Starting, Self::Running, Self::Draining, Self::Degraded, Self::Stopped, Self::StartupFailed]
-            .into_iter()
-            .find(|state| state.as_str() == word)
     }
 }
 
@@ -151,12 +141,12 @@ pub struct Observation {
 impl GatewayState {
     /// Returns `desired_state`.
     pub fn desired(&self) -> Recorded<DesiredState> {
-        self.word("desired_state", DesiredState::from_word)
+        self.word("desired_state")
     }
 
     /// Returns `gateway_state`, the observed state.
     pub fn observed(&self) -> Recorded<ObservedState> {
-        self.word("gateway_state", ObservedState::from_word)
+        self.word("gateway_state")
     }
 
     /// Returns the PID of the gateway that last wrote the file.
@@ -257,10 +247,10 @@ impl GatewayState {
         self.fields.insert(field.to_owned(), value.into());
     }
 
-    fn word<T>(&self, field: &str, from_word: impl FnOnce(&str) -> Option<T>) -> Recorded<T> {
+    fn word<'s, T: Deserialize<'s>>(&'s self, field: &str) -> Recorded<T> {
         match self.fields.get(field) {
             None | Some(Value::Null) => Recorded::Absent,
-            Some(Value::String(word)) => from_word(word).map_or(Recorded::Unknown, Recorded::Known),
+            Some(word @ Value::String(_)) => T::deserialize(word).map_or(Recorded::Unknown, Recorded::Known),
             Some(_) => Recorded::Unknown,
         }
     }
@@ -270,19 +260,23 @@ impl GatewayState {
 mod tests {
     use super::*;
 
+    fn from_word<T: for<'w> Deserialize<'w>>(word: &str) -> Option<T> {
+        T::deserialize(&Value::from(word)).ok()
+    }
+
     #[test]
     fn states_have_the_words_of_the_contract() {
         let words = ["starting", "running", "draining", "degraded", "stopped", "startup_failed"];
         for word in words {
-            let state = ObservedState::from_word(word).unwrap();
+            let state = from_word::<ObservedState>(word).unwrap();
             assert_eq!(state.as_str(), word);
             assert_eq!(serde_json::to_value(state).unwrap(), word);
         }
         for state in [DesiredState::Running, DesiredState::Stopped] {
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
-        assert_eq!(ObservedState::from_word("Running"), None);
-        assert_eq!(DesiredState::from_word("degraded"), None);
+        assert_eq!(from_word::<ObservedState>("Running"), None);
+        assert_eq!(from_word::<DesiredState>("degraded"), None);
     }
 
     #[test]

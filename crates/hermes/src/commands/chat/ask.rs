@@ -12,7 +12,7 @@ use hermes_server::StopRequests;
 
 use super::arguments::Arguments;
 use super::console::Console;
-use super::open;
+use super::{images, open};
 
 /// The exit code of a turn that Ctrl-C ended, as shells have it (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
@@ -39,6 +39,9 @@ pub(crate) fn message(arguments: &Arguments) -> Result<Option<Message>, Report> 
     let mut blocks = Vec::new();
     if !text.trim().is_empty() {
         blocks.push(Block::Text { text });
+    }
+    for image in &arguments.images {
+        blocks.push(images::block(image)?);
     }
     Ok((!blocks.is_empty()).then_some(Message { role: Role::User, blocks }))
 }
