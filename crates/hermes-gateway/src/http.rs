@@ -20,6 +20,8 @@ mod models;
 mod outcome;
 mod problem;
 mod rate;
+mod response_events;
+mod responses;
 mod routes;
 mod run_events;
 mod run_registry;

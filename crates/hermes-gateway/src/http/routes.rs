@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, delete, get, patch, post};
 use super::admit::{self, Checks, Rule};
 use super::app::App;
 use super::problem::Problem;
-use super::{chat, health, models, runs, sessions};
+use super::{chat, health, models, responses, runs, sessions};
 
 /// The longest body of a request, in bytes.
 pub(crate) const REQUEST_BODY_MAX: usize = 1024 * 1024;
@@ -52,6 +52,9 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::GET, "/v1/models", Key, get(models::list)),
         route(Method::GET, "/v1/models/{*name}", Key, get(models::show)),
         with_pictures("/v1/chat/completions", post(chat::complete)),
+        with_pictures("/v1/responses", post(responses::create)),
+        route(Method::GET, "/v1/responses/{id}", Key, get(responses::show)),
+        route(Method::DELETE, "/v1/responses/{id}", Key, delete(responses::delete)),
         with_pictures("/v1/runs", post(runs::create)),
         route(Method::GET, "/v1/runs/{id}", Key, get(runs::show)),
         route(Method::GET, "/v1/runs/{id}/events", Key, get(runs::events)),

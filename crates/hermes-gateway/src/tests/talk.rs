@@ -6,14 +6,14 @@ use super::gateway::{Answer, Client, Running, TestHome, coder, wait_until};
 use super::model::FakeModel;
 
 /// A gateway with a model server.
-struct Talk {
-    home: TestHome,
-    model: FakeModel,
-    gateway: Running,
+pub(crate) struct Talk {
+    pub(crate) home: TestHome,
+    pub(crate) model: FakeModel,
+    pub(crate) gateway: Running,
 }
 
 impl Talk {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::configured("", "")
     }
 
@@ -37,15 +37,15 @@ impl Talk {
         client
     }
 
-    fn ask(&self, method: &str, path: &str, lines: &[&str], body: &Value) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, lines: &[&str], body: &Value) -> Answer {
         whole(&self.send(method, path, lines, body).rest())
     }
 
-    fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         self.ask("POST", path, &[], body)
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], &Value::Null)
     }
 
@@ -78,7 +78,7 @@ fn whole(bytes: &[u8]) -> Answer {
 }
 
 /// Returns the data of all frames of a stream, and their names.
-fn frames(answer: &Answer) -> Vec<(String, String)> {
+pub(crate) fn frames(answer: &Answer) -> Vec<(String, String)> {
     assert_eq!(answer.header("content-type"), Some("text/event-stream"), "{answer:?}");
     let field = |frame: &str, name: &str| {
         frame.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned()
