@@ -16,6 +16,9 @@ pub const DEFAULT_HOME: &str = "/opt/data";
 /// The name of the file that marks a directory as a profile.
 pub(crate) const SOUL: &str = "SOUL.md";
 
+/// The name of the file with the generated key of a gateway's API.
+pub const API_KEY: &str = ".api_key";
+
 /// The data directory of hermes, an absolute path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
@@ -102,7 +105,7 @@ impl Home {
 
     /// The generated key of the gateway's API ([`crate::gateway::api_key`]).
     pub fn api_key(&self, profile: &ProfileName) -> PathBuf {
-        self.in_profile(profile, crate::gateway::api_key::FILE_NAME)
+        self.in_profile(profile, API_KEY)
     }
 
     /// The desired state and the observed state of the gateway ([`crate::gateway::state`]).

@@ -11,9 +11,12 @@ use hermes_agent::store::{self, Filter};
 use hermes_core::chain;
 use tokio::sync::Mutex;
 
-use crate::http::{Problem, STATELESS};
+use crate::http::Problem;
 use crate::options::Options;
 use crate::say::{say, warn};
+
+/// The surface of sessions that end with their request. A kill may leave one.
+pub(crate) const STATELESS: &str = "api_stateless";
 
 /// The agent of the profile, once it is open.
 pub(crate) struct AgentHandle {

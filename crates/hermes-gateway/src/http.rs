@@ -7,6 +7,7 @@ mod answer;
 mod app;
 mod body;
 mod chat;
+mod clock;
 mod connection;
 mod converse;
 mod cors;
@@ -20,9 +21,11 @@ mod models;
 mod outcome;
 mod problem;
 mod rate;
+mod response;
 mod response_events;
 mod responses;
 mod routes;
+mod rule;
 mod run_events;
 mod run_registry;
 mod runs;
@@ -34,7 +37,6 @@ mod vitals;
 pub(crate) use activity::Activity;
 pub(crate) use app::App;
 pub(crate) use connection::{Admission, serve};
-pub(crate) use converse::STATELESS;
 pub(crate) use gate::Gate;
 pub(crate) use keys::Keys;
 pub(crate) use problem::Problem;
@@ -44,4 +46,6 @@ pub(crate) use turn_stats::TurnStats;
 pub(crate) use vitals::Vitals;
 
 #[cfg(test)]
-pub(crate) use routes::{Access, REQUEST_BODY_MAX, finish, table};
+pub(crate) use routes::{finish, table};
+#[cfg(test)]
+pub(crate) use rule::{Access, REQUEST_BODY_MAX};

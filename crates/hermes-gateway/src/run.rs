@@ -193,7 +193,7 @@ async fn heartbeat(
         tokio::select! {
             _ = ticks.tick() => {}
             // The sender lives as long as `app`.
-            _ = turns.changed() => time::sleep(TURNS_WAIT).await,
+            _ = turns.changed() => drop(time::timeout(TURNS_WAIT, ticks.tick()).await),
         }
         let looked_at = Arc::clone(&directory);
         if disk.start(move || looked_at.is_gone()).await.unwrap_or(false) {

@@ -1,7 +1,9 @@
 //! Gateways in threads of the test. A channel replaces the signals.
 
 mod access;
+mod conversations;
 mod drain;
+mod ends;
 pub(crate) mod gateway;
 mod model;
 mod responses;

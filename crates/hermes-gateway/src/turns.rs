@@ -125,6 +125,11 @@ impl Turns {
         Err(Problem::rate_limit(message, RETRY_AFTER))
     }
 
+    /// Tells whether a turn of the session runs in this gateway.
+    pub(crate) fn is_running(&self, session: &SessionId) -> bool {
+        self.sessions().contains(session)
+    }
+
     fn sessions(&self) -> MutexGuard<'_, HashSet<SessionId>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,6 +208,32 @@ fn busy(message: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, "session_busy", message).with_retry_after(RETRY_AFTER)
 }
 
+/// Adds a message to the running turn of a session: it goes in before the next model call. Returns the end if the turn has just ended,
+/// and the message began another one.
+///
+/// # Errors
+/// Too many messages wait, or the store failed.
+pub(crate) async fn steer(
+    agent: &Arc<Agent>,
+    session: &SessionId,
+    message: Message,
+) -> Result<Option<TurnEnd>, Problem> {
+    let (agent, session) = (Arc::clone(agent), session.clone());
+    // A task: a turn must not be dropped.
+    let sent = tokio::spawn(async move { agent.send(&session, message, &mut |_| {}).await });
+    match sent.await {
+        Ok(Ok(Submitted::Steered)) => Ok(None),
+        Ok(Ok(Submitted::Ended(end))) => Problem::of_turn(&end).map_or(Ok(Some(end)), Err),
+        Ok(Err(error)) => Err(of_submit(&error)),
+        Err(_) => Err(ended_early()),
+    }
+}
+
+fn ended_early() -> Problem {
+    let message = "failed to run the turn: its task ended early";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
+}
+
 fn of_submit(error: &SubmitError) -> Problem {
     match error {
         SubmitError::Begin(BeginError::Busy { .. }) | SubmitError::Full => busy(&chain(error)),
@@ -229,10 +260,7 @@ impl Running {
         if self.is_over {
             return None;
         }
-        let step = self.steps.recv().await.unwrap_or_else(|| {
-            let message = "failed to run the turn: its task ended early";
-            Step::End(Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)))
-        });
+        let step = self.steps.recv().await.unwrap_or_else(|| Step::End(Err(ended_early())));
         self.is_over = matches!(step, Step::End(_));
         Some(step)
     }
@@ -254,7 +282,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !self.is_over && self.turns.sessions().contains(&self.session) {
+        if !self.is_over && self.turns.is_running(&self.session) {
             self.interrupt();
         }
     }

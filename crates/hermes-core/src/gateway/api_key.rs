@@ -18,9 +18,6 @@ use zeroize::Zeroizing;
 use crate::config::dot_env::{self, DotEnvError};
 use crate::{Home, ProfileName};
 
-/// The name of the file in the directory of a profile.
-pub const FILE_NAME: &str = ".api_key";
-
 /// The variable that holds the key.
 pub const KEY_VARIABLE: &str = "API_SERVER_KEY";
 

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::app::App;
 use super::cors;
 use super::problem::Problem;
-use super::routes::{Access, REQUEST_BODY_MAX};
+use super::rule::{Access, REQUEST_BODY_MAX, Rule};
 
 /// The label for a request without a route. With its path as the label, clients could create any number of label values.
 const NO_ROUTE: &str = "other";
@@ -25,14 +25,6 @@ pub(crate) struct Refused;
 pub(crate) struct Checks {
     pub(crate) app: Arc<App>,
     pub(crate) rules: HashMap<(Method, &'static str), Rule>,
-}
-
-/// The checks of one route.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule {
-    pub(crate) access: Access,
-    /// The longest body of a request, in bytes.
-    pub(crate) body_max: usize,
 }
 
 impl Checks {

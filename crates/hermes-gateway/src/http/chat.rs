@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::body::{self, Received};
+use super::clock::seconds;
 use super::converse::{Start, named_session};
 use super::idempotency::{self, Begun};
 use super::input::{self, InputMessage};
@@ -86,11 +86,6 @@ struct Head {
 
 fn id_of(session: &str, turn: i64) -> String {
     format!("chatcmpl-{session}-{turn}")
-}
-
-/// Returns the time in seconds since 1970.
-pub(crate) fn seconds() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn whole(head: &Head, end: &TurnEnd) -> Response {

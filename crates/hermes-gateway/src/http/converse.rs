@@ -10,13 +10,11 @@ use hermes_agent::store::SessionId;
 use super::app::App;
 use super::outcome::SESSION_ID;
 use super::problem::Problem;
+use crate::agent::STATELESS;
 use crate::turns::{Afterwards, Permit, Running};
 
 /// The surface of stored sessions.
 pub(crate) const SOURCE: &str = "api";
-
-/// The surface of sessions that end with their request. A kill may leave one.
-pub(crate) const STATELESS: &str = "api_stateless";
 
 /// The longest ID of a session that a client may choose.
 const SESSION_ID_MAX: usize = 128;

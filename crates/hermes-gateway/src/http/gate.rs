@@ -10,7 +10,7 @@ use super::cors::Cors;
 use super::keys::Keys;
 use super::problem::Problem;
 use super::rate::Rate;
-use super::routes::Access;
+use super::rule::Access;
 
 /// The checks before a route.
 #[derive(Debug)]

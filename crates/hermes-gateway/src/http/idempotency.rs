@@ -13,9 +13,9 @@ use hermes_core::chain;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::answer;
 use super::outcome::SESSION_ID;
 use super::problem::Problem;
-use super::sse;
 use crate::say::warn;
 
 /// The header.
@@ -109,7 +109,7 @@ fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 impl Stored {
     /// Returns the stored form of a stream.
     pub(crate) fn stream(body: String) -> Self {
-        Self { status: 200, content_type: sse::CONTENT_TYPE.to_owned(), session: None, body }
+        Self { status: 200, content_type: answer::EVENT_STREAM.to_owned(), session: None, body }
     }
 
     fn response(self) -> Response {

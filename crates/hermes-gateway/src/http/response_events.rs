@@ -6,7 +6,7 @@ use hermes_agent::protocol::{Event, StopReason, TurnEnd};
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use super::responses::{Frame, id_of, item_id, of_end, output_item, output_text};
+use super::response::{Frame, id_of, item_id, of_end, output_item, output_text};
 use super::sse::{Frames, Translate};
 
 /// The events of one response.

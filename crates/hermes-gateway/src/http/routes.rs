@@ -8,25 +8,14 @@ use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::{MethodRouter, delete, get, patch, post};
 
-use super::admit::{self, Checks, Rule};
+use super::admit::{self, Checks};
 use super::app::App;
 use super::problem::Problem;
+use super::rule::{Access, REQUEST_BODY_MAX, Rule};
 use super::{chat, health, models, responses, runs, sessions};
-
-/// The longest body of a request, in bytes.
-pub(crate) const REQUEST_BODY_MAX: usize = 1024 * 1024;
 
 /// The longest body of a request with pictures, in bytes.
 const PICTURES_BODY_MAX: usize = 32 * 1024 * 1024;
-
-/// The access to a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Open to everybody: for probes and monitoring.
-    Anyone,
-    /// Open with the key. The Unix socket needs no key.
-    Key,
-}
 
 /// A method and a path with their handler.
 pub(crate) struct Route {

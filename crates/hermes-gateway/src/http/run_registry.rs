@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
-use super::chat::seconds;
+use super::clock::seconds;
 use super::run_events::RunEvents;
 use super::sse::Frames;
 use crate::turns::{Running, Step};

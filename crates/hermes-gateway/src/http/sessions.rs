@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hermes_agent::agent::{Agent, NewConversation};
 use hermes_agent::message::{Message, Role};
+use hermes_agent::protocol::TurnEnd;
 use hermes_agent::store::{Filter, Session, SessionId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use super::input::Content;
 use super::problem::Problem;
 use super::run_events::RunEvents;
 use super::{answer, outcome, sse};
-use crate::turns::{Afterwards, Running};
+use crate::turns::{Afterwards, Running, steer};
 
 /// The number of sessions in a list, unless the request names another one.
 const LIMIT: u32 = 50;
@@ -166,15 +167,7 @@ pub(crate) async fn chat(
         Started::Answered(response) => return Ok(response),
     };
     let end = running.end().await?;
-    let document = json!({
-        "object": "hermes.turn",
-        "session_id": session,
-        "turn": end.turn,
-        "reason": end.reason,
-        "text": end.text,
-        "usage": end.usage,
-    });
-    let mut response = idempotency::keep(ticket, answer::json(StatusCode::OK, &document)).await;
+    let mut response = idempotency::keep(ticket, answer::json(StatusCode::OK, &turn_document(&end))).await;
     outcome::add_headers(response.headers_mut(), &end);
     outcome::add_session(response.headers_mut(), session.as_str());
     Ok(response)
@@ -194,6 +187,17 @@ pub(crate) async fn stream(
     let mut response = sse::respond(running, events, ticket).await?;
     outcome::add_session(response.headers_mut(), session.as_str());
     Ok(response)
+}
+
+fn turn_document(end: &TurnEnd) -> Value {
+    json!({
+        "object": "hermes.turn",
+        "session_id": end.session,
+        "turn": end.turn,
+        "reason": end.reason,
+        "text": end.text,
+        "usage": end.usage,
+    })
 }
 
 enum Started {
@@ -219,6 +223,17 @@ async fn begin(
         Begun::Run(ticket) => ticket,
         Begun::Answered(response) => return Ok(Started::Answered(response)),
     };
+    if app.turns.is_running(&session) {
+        let response = match steer(&agent, &session, message).await? {
+            None => {
+                let document =
+                    json!({ "object": "hermes.message", "session_id": session, "status": "steered" });
+                answer::json(StatusCode::ACCEPTED, &document)
+            }
+            Some(end) => answer::json(StatusCode::OK, &turn_document(&end)),
+        };
+        return Ok(Started::Answered(idempotency::keep(ticket, response).await));
+    }
     let permit = app.turns.admit()?;
     let start = Start {
         session: Some(session),

@@ -12,12 +12,10 @@ use futures_util::stream;
 use hermes_agent::protocol::{Event, TurnEnd};
 use tokio::time::{self, Instant};
 
+use super::answer;
 use super::idempotency::{Stored, Ticket};
 use super::problem::Problem;
 use crate::turns::{Running, Step};
-
-/// The media type.
-pub(crate) const CONTENT_TYPE: &str = "text/event-stream";
 
 /// The interval of comments in a quiet stream. Proxies close a connection that is silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
@@ -151,7 +149,7 @@ fn is_visible(event: &Event) -> bool {
 pub(crate) fn response(body: Body) -> Response {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer::EVENT_STREAM));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx would collect the stream.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));

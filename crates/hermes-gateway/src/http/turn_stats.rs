@@ -9,7 +9,7 @@ use hermes_agent::message::Usage;
 use hermes_agent::protocol::{Event, StopReason};
 use serde::Serialize;
 
-use super::chat::seconds;
+use super::clock::seconds;
 
 /// The upper bounds of the histogram of the time to the first token, in seconds.
 pub(crate) const FIRST_TOKEN_BOUNDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];

@@ -137,7 +137,7 @@ fn a_configured_key_replaces_the_generated_one() {
 }
 
 #[test]
-fn a_configured_key_that_is_no_key_keeps_the_gateway_down() {
+fn a_malformed_configured_key_keeps_the_gateway_down() {
     let home = TestHome::new();
     fs::write(home.home.dot_env(&coder()), "API_SERVER_KEY='se cret'\n").unwrap();
     let error = home.failure();

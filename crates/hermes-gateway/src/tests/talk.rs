@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::gateway::{Answer, Client, Running, TestHome, coder, wait_until};
+use super::gateway::{Answer, Client, Running, TestHome, coder};
 use super::model::FakeModel;
 
 /// A gateway with a model server.
@@ -17,7 +17,7 @@ impl Talk {
         Self::configured("", "")
     }
 
-    fn configured(yaml: &str, dot_env: &str) -> Self {
+    pub(crate) fn configured(yaml: &str, dot_env: &str) -> Self {
         let (home, model) = (TestHome::new(), FakeModel::start());
         home.configure("coder", yaml);
         model.configure(&home, dot_env);
@@ -26,7 +26,7 @@ impl Talk {
     }
 
     /// Sends a request on a connection of its own.
-    fn send(&self, method: &str, path: &str, lines: &[&str], body: &Value) -> Client {
+    pub(crate) fn send(&self, method: &str, path: &str, lines: &[&str], body: &Value) -> Client {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         let mut client = self.gateway.connect();
@@ -49,7 +49,7 @@ impl Talk {
         self.ask("GET", path, &[], &Value::Null)
     }
 
-    fn new_session(&self) -> String {
+    pub(crate) fn new_session(&self) -> String {
         let created = self.post("/api/sessions", &json!({}));
         assert_eq!(created.status, 201, "{created:?}");
         created.json()["id"].as_str().unwrap().to_owned()
@@ -57,7 +57,7 @@ impl Talk {
 }
 
 /// Parses a whole answer, its chunks (RFC 9112, section 7.1) joined.
-fn whole(bytes: &[u8]) -> Answer {
+pub(crate) fn whole(bytes: &[u8]) -> Answer {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -87,11 +87,11 @@ pub(crate) fn frames(answer: &Answer) -> Vec<(String, String)> {
     frames.map(|frame| (field(frame, "event: "), field(frame, "data: "))).collect()
 }
 
-fn chat(text: &str) -> Value {
+pub(crate) fn chat(text: &str) -> Value {
     json!({ "model": "coder", "messages": [{ "role": "user", "content": text }] })
 }
 
-fn streamed(text: &str) -> Value {
+pub(crate) fn streamed(text: &str) -> Value {
     let mut request = chat(text);
     request["stream"] = true.into();
     request
@@ -167,23 +167,6 @@ fn a_streamed_completion_ends_with_its_usage() {
 }
 
 #[test]
-fn a_named_session_remembers_its_messages() {
-    let talk = Talk::start();
-    let line = ["X-Hermes-Session-Id: my-chat"];
-    for text in ["first", "second"] {
-        let answer = talk.ask("POST", "/v1/chat/completions", &line, &chat(text));
-        assert_eq!((answer.status, answer.header("x-hermes-session-id")), (200, Some("my-chat")));
-    }
-    let sent = talk.model.requests()[1]["messages"].to_string();
-    assert!(sent.contains("first") && sent.contains("Hello first") && sent.contains("second"), "{sent}");
-    let messages = talk.get("/api/sessions/my-chat/messages").json();
-    let contents: Vec<_> =
-        messages["data"].as_array().unwrap().iter().map(|one| one["content"].clone()).collect();
-    assert_eq!(contents, ["first", "Hello first", "second", "Hello second"]);
-    talk.gateway.stop();
-}
-
-#[test]
 fn wrong_requests_are_refused_with_the_reason() {
     let talk = Talk::start();
     let url = json!([{ "type": "image_url", "image_url": { "url": "https://evil.example/x.png" } }]);
@@ -235,119 +218,6 @@ fn without_a_model_the_error_names_the_setting() {
 }
 
 #[test]
-fn a_client_that_goes_away_interrupts_the_turn() {
-    let talk = Talk::start();
-    for (count, request) in [(1, chat("wait")), (2, streamed("wait"))] {
-        let client = talk.send("POST", "/v1/chat/completions", &[], &request);
-        wait_until("the model is asked", || talk.model.requests().len() == count);
-        drop(client);
-        wait_until("the model's connection ends", || talk.model.aborted() == count);
-        let idle = "\nhermes_gateway_turns_running 0\n";
-        wait_until("no turn runs", || talk.get("/metrics").body.contains(idle));
-    }
-    let metrics = talk.get("/metrics").body;
-    assert!(metrics.contains("hermes_gateway_turns_total{reason=\"cancelled\"} 2"), "{metrics}");
-    talk.gateway.stop();
-}
-
-#[test]
-fn more_turns_than_the_limit_are_refused() {
-    let talk = Talk::configured("gateway: {api_server: {max_concurrent_runs: 1}}\n", "");
-    let mut busy = talk.send("POST", "/v1/chat/completions", &[], &chat("wait"));
-    wait_until("the model is asked", || talk.model.requests().len() == 1);
-    wait_until("active_agents is 1", || talk.home.state().active_agents() == Some(1));
-    let refused = talk.post("/v1/chat/completions", &chat("x"));
-    assert_eq!((refused.status, &refused.json()["error"]["code"]), (429, &json!("rate_limit_exceeded")));
-    assert!(refused.header("retry-after").is_some(), "{refused:?}");
-    talk.model.open();
-    assert_eq!(whole(&busy.rest()).status, 200);
-    assert_eq!(talk.post("/v1/chat/completions", &chat("x")).status, 200);
-    wait_until("active_agents is 0", || talk.home.state().active_agents() == Some(0));
-    talk.gateway.stop();
-}
-
-#[test]
-fn a_busy_session_refuses_a_second_turn() {
-    let talk = Talk::start();
-    let id = talk.new_session();
-    let path = format!("/api/sessions/{id}/chat");
-    let mut busy = talk.send("POST", &path, &[], &json!({ "message": "wait" }));
-    wait_until("the model is asked", || talk.model.requests().len() == 1);
-    let refused = talk.post(&path, &json!({ "message": "x" }));
-    assert_eq!((refused.status, &refused.json()["error"]["code"]), (409, &json!("session_busy")));
-    let refused = talk.ask("DELETE", &format!("/api/sessions/{id}"), &[], &Value::Null);
-    assert_eq!(refused.status, 409, "{refused:?}");
-    talk.model.open();
-    assert_eq!(whole(&busy.rest()).status, 200);
-    talk.gateway.stop();
-}
-
-#[test]
-fn sessions_are_created_changed_forked_and_deleted() {
-    let talk = Talk::start();
-    let id = talk.new_session();
-    let path = format!("/api/sessions/{id}");
-    let renamed = talk.ask("PATCH", &path, &[], &json!({ "title": "Plans" }));
-    assert_eq!((renamed.status, &renamed.json()["title"]), (200, &json!("Plans")));
-    let turn = talk.post(&format!("{path}/chat"), &json!({ "message": "one" }));
-    assert_eq!((turn.status, &turn.json()["text"]), (200, &json!("Hello one")), "{turn:?}");
-    assert_eq!(turn.header("x-hermes-session-id"), Some(id.as_str()));
-    let copy = talk.post(&format!("{path}/fork"), &Value::Null);
-    assert_eq!((copy.status, &copy.json()["parent"]), (201, &json!(id)));
-    let answer = talk.post(&format!("{path}/chat/stream"), &json!({ "message": "two" }));
-    let named = frames(&answer);
-    let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["run.started", "assistant.delta", "assistant.delta", "run.completed"]);
-    let end: Value = serde_json::from_str(&named[3].1).unwrap();
-    assert_eq!((&end["text"], &end["partial"]), (&json!("Hello two"), &json!(false)));
-    assert_eq!(talk.get("/api/sessions?limit=1").json()["data"].as_array().unwrap().len(), 1);
-    let page = talk.get(&format!("{path}/messages?limit=2")).json();
-    let after = page["data"][1]["id"].as_i64().unwrap();
-    let rest = talk.get(&format!("{path}/messages?after={after}")).json();
-    assert_eq!(rest["data"][0]["content"], "two");
-    assert_eq!(talk.ask("DELETE", &path, &[], &Value::Null).json()["deleted"], true);
-    assert_eq!(talk.get(&path).json()["error"]["code"], "session_not_found");
-    talk.gateway.stop();
-}
-
-#[test]
-fn a_run_goes_on_without_a_connection() {
-    let talk = Talk::start();
-    let started = talk.post("/v1/runs", &json!({ "input": "wait" }));
-    assert_eq!(started.status, 202, "{started:?}");
-    let run = started.json();
-    assert_eq!(run["status"], "running");
-    let path = format!("/v1/runs/{}", run["run_id"].as_str().unwrap());
-    let mut early = talk.send("GET", &format!("{path}/events"), &[], &Value::Null);
-    wait_until("the model is asked", || talk.model.requests().len() == 1);
-    talk.model.open();
-    let early = frames(&whole(&early.rest()));
-    assert_eq!(early.last().unwrap().0, "run.completed");
-    assert_eq!(early[0].0, "run.started");
-    let late = frames(&talk.get(&format!("{path}/events")));
-    assert_eq!(late, early, "a late listener gets the same");
-    let ended = talk.get(&path).json();
-    assert_eq!(ended["status"], "completed");
-    assert!(ended["output"].as_str().unwrap().starts_with("Hello"), "{ended}");
-    assert_eq!(talk.get("/v1/runs/run_none").json()["error"]["code"], "run_not_found");
-    talk.gateway.stop();
-}
-
-#[test]
-fn a_run_can_be_stopped() {
-    let talk = Talk::start();
-    let run = talk.post("/v1/runs", &json!({ "input": "wait" })).json();
-    let path = format!("/v1/runs/{}", run["run_id"].as_str().unwrap());
-    wait_until("the model is asked", || talk.model.requests().len() == 1);
-    assert_eq!(talk.post(&format!("{path}/stop"), &Value::Null).status, 200);
-    wait_until("it is cancelled", || talk.get(&path).json()["status"] == "cancelled");
-    let session = run["session_id"].as_str().unwrap();
-    let messages = talk.get(&format!("/api/sessions/{session}/messages")).json();
-    assert_eq!(messages["data"][1]["interrupted"], true, "{messages}");
-    talk.gateway.stop();
-}
-
-#[test]
 fn an_idempotency_key_answers_again_after_a_restart() {
     let talk = Talk::start();
     let key = ["Idempotency-Key: key-1"];
@@ -377,71 +247,6 @@ fn a_request_that_failed_may_be_repeated_with_its_key() {
         assert_eq!(talk.ask("POST", "/v1/chat/completions", &key, &chat("refuse")).status, 502);
         assert_eq!(talk.model.requests().len(), count);
     }
-    talk.gateway.stop();
-}
-
-#[test]
-fn a_drain_finishes_turns_and_refuses_new_ones() {
-    let talk = Talk::configured("gateway: {drain_timeout: 20}\n", "");
-    let mut busy = talk.send("POST", "/v1/chat/completions", &[], &chat("wait"));
-    wait_until("the model is asked", || talk.model.requests().len() == 1);
-    talk.gateway.terminate();
-    wait_until("draining", || talk.home.observed() == Some("draining"));
-    let refused = talk.post("/v1/chat/completions", &chat("x"));
-    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{refused:?}");
-    talk.model.open();
-    assert_eq!(whole(&busy.rest()).status, 200);
-    talk.gateway.join().unwrap();
-}
-
-#[test]
-fn the_drain_timeout_asks_clients_to_retry() {
-    for request in [chat("wait"), streamed("wait")] {
-        let talk = Talk::configured("gateway: {drain_timeout: 0.2}\n", "");
-        let line = ["X-Hermes-Session-Id: whole"];
-        let mut busy = talk.send("POST", "/v1/chat/completions", &line, &request);
-        wait_until("the model is asked", || talk.model.requests().len() == 1);
-        let mut run = None;
-        if request["stream"] == true {
-            let started = talk.post("/v1/runs", &json!({ "input": "wait" })).json();
-            run = started["session_id"].as_str().map(str::to_owned);
-            wait_until("the model is asked", || talk.model.requests().len() == 2);
-        }
-        talk.gateway.terminate();
-        let cut = whole(&busy.rest());
-        let Talk { home, model, gateway } = talk;
-        gateway.join().unwrap();
-        if request["stream"] == true {
-            let frames = frames(&cut);
-            let error: Value = serde_json::from_str(&frames.last().unwrap().1).unwrap();
-            assert_eq!(error["error"]["code"], "draining", "{frames:?}");
-        } else {
-            assert_eq!((cut.status, &cut.json()["error"]["code"]), (503, &json!("draining")));
-        }
-        model.open();
-        let gateway = home.start();
-        let talk = Talk { home, model, gateway };
-        for session in std::iter::once("whole".to_owned()).chain(run) {
-            let found = talk.get(&format!("/api/sessions/{session}")).json();
-            assert_eq!(found["busy"], false, "{found}");
-            let answer = talk.post(&format!("/api/sessions/{session}/chat"), &json!({ "message": "again" }));
-            assert_eq!((answer.status, &answer.json()["text"]), (200, &json!("Hello again")));
-        }
-        talk.gateway.stop();
-    }
-}
-
-#[test]
-fn a_used_up_budget_is_402_and_degrades_the_gateway() {
-    let talk = Talk::configured("budget: {tokens_per_day: 1}\n", "");
-    let answer = talk.post("/v1/chat/completions", &chat("x"));
-    assert_eq!(
-        (answer.status, &answer.json()["error"]["code"]),
-        (402, &json!("insufficient_quota")),
-        "{answer:?}"
-    );
-    assert_eq!(talk.get("/health").json()["state"], "degraded");
-    wait_until("the state file says it", || talk.home.observed() == Some("degraded"));
     talk.gateway.stop();
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use hermes_core::config::dot_env;
 use hermes_core::config::{self, Config, ConfigFileError, GatewayConfig, port_for};
 use hermes_core::gateway::api_key;
+use hermes_core::home::API_KEY;
 use hermes_core::{ProfileDirectories, ProfileName};
 
 use crate::operations::Operations;
@@ -28,7 +29,7 @@ impl Operations {
         fill(unfinished.path())?;
         self.give_port(&directories, name, unfinished.path())?;
         // An archive may hold one; a key opens one gateway alone.
-        api_key::replace(&unfinished.path().join(api_key::FILE_NAME))?;
+        api_key::replace(&unfinished.path().join(API_KEY))?;
         if manager.supports_runtime_registration() && manager.list_profile_gateways()?.contains(name) {
             // The gateway of a profile of that name whose directory was removed by hand: it is nobody's.
             manager.unregister_profile_gateway(name)?;

@@ -1,0 +1,21 @@
+//! The rule of a route: the access to it, and the length of its requests.
+
+/// The longest body of a request, in bytes.
+pub(crate) const REQUEST_BODY_MAX: usize = 1024 * 1024;
+
+/// The access to a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Open to everybody: for probes and monitoring.
+    Anyone,
+    /// Open with the key. The Unix socket needs no key.
+    Key,
+}
+
+/// The rule of one route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    pub(crate) access: Access,
+    /// The longest body of a request, in bytes.
+    pub(crate) body_max: usize,
+}

@@ -1,0 +1,102 @@
+//! Stored sessions and runs over the API, with a model server of the test.
+
+use serde_json::{Value, json};
+
+use super::gateway::wait_until;
+use super::talk::{Talk, chat, frames, whole};
+
+#[test]
+fn a_named_session_remembers_its_messages() {
+    let talk = Talk::start();
+    let line = ["X-Hermes-Session-Id: my-chat"];
+    for text in ["first", "second"] {
+        let answer = talk.ask("POST", "/v1/chat/completions", &line, &chat(text));
+        assert_eq!((answer.status, answer.header("x-hermes-session-id")), (200, Some("my-chat")));
+    }
+    let sent = talk.model.requests()[1]["messages"].to_string();
+    assert!(sent.contains("first") && sent.contains("Hello first") && sent.contains("second"), "{sent}");
+    let messages = talk.get("/api/sessions/my-chat/messages").json();
+    let contents: Vec<_> =
+        messages["data"].as_array().unwrap().iter().map(|one| one["content"].clone()).collect();
+    assert_eq!(contents, ["first", "Hello first", "second", "Hello second"]);
+    talk.gateway.stop();
+}
+
+#[test]
+fn sessions_are_created_changed_forked_and_deleted() {
+    let talk = Talk::start();
+    let id = talk.new_session();
+    let path = format!("/api/sessions/{id}");
+    let renamed = talk.ask("PATCH", &path, &[], &json!({ "title": "Plans" }));
+    assert_eq!((renamed.status, &renamed.json()["title"]), (200, &json!("Plans")));
+    let turn = talk.post(&format!("{path}/chat"), &json!({ "message": "one" }));
+    assert_eq!((turn.status, &turn.json()["text"]), (200, &json!("Hello one")), "{turn:?}");
+    assert_eq!(turn.header("x-hermes-session-id"), Some(id.as_str()));
+    let copy = talk.post(&format!("{path}/fork"), &Value::Null);
+    assert_eq!((copy.status, &copy.json()["parent"]), (201, &json!(id)));
+    let answer = talk.post(&format!("{path}/chat/stream"), &json!({ "message": "two" }));
+    let named = frames(&answer);
+    let names: Vec<_> = named.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["run.started", "assistant.delta", "assistant.delta", "run.completed"]);
+    let end: Value = serde_json::from_str(&named[3].1).unwrap();
+    assert_eq!((&end["text"], &end["partial"]), (&json!("Hello two"), &json!(false)));
+    assert_eq!(talk.get("/api/sessions?limit=1").json()["data"].as_array().unwrap().len(), 1);
+    let page = talk.get(&format!("{path}/messages?limit=2")).json();
+    let after = page["data"][1]["id"].as_i64().unwrap();
+    let rest = talk.get(&format!("{path}/messages?after={after}")).json();
+    assert_eq!(rest["data"][0]["content"], "two");
+    assert_eq!(talk.ask("DELETE", &path, &[], &Value::Null).json()["deleted"], true);
+    assert_eq!(talk.get(&path).json()["error"]["code"], "session_not_found");
+    talk.gateway.stop();
+}
+
+#[test]
+fn a_run_goes_on_without_a_connection() {
+    let talk = Talk::start();
+    let started = talk.post("/v1/runs", &json!({ "input": "wait" }));
+    assert_eq!(started.status, 202, "{started:?}");
+    let run = started.json();
+    assert_eq!(run["status"], "running");
+    let path = format!("/v1/runs/{}", run["run_id"].as_str().unwrap());
+    let mut early = talk.send("GET", &format!("{path}/events"), &[], &Value::Null);
+    wait_until("the model is asked", || talk.model.requests().len() == 1);
+    talk.model.open();
+    let early = frames(&whole(&early.rest()));
+    assert_eq!(early.last().unwrap().0, "run.completed");
+    assert_eq!(early[0].0, "run.started");
+    let late = frames(&talk.get(&format!("{path}/events")));
+    assert_eq!(late, early, "a late listener gets the same");
+    let ended = talk.get(&path).json();
+    assert_eq!(ended["status"], "completed");
+    assert!(ended["output"].as_str().unwrap().starts_with("Hello"), "{ended}");
+    assert_eq!(talk.get("/v1/runs/run_none").json()["error"]["code"], "run_not_found");
+    talk.gateway.stop();
+}
+
+#[test]
+fn a_run_can_be_stopped() {
+    let talk = Talk::start();
+    let run = talk.post("/v1/runs", &json!({ "input": "wait" })).json();
+    let path = format!("/v1/runs/{}", run["run_id"].as_str().unwrap());
+    wait_until("the model is asked", || talk.model.requests().len() == 1);
+    assert_eq!(talk.post(&format!("{path}/stop"), &Value::Null).status, 200);
+    wait_until("it is cancelled", || talk.get(&path).json()["status"] == "cancelled");
+    let session = run["session_id"].as_str().unwrap();
+    let messages = talk.get(&format!("/api/sessions/{session}/messages")).json();
+    assert_eq!(messages["data"][1]["interrupted"], true, "{messages}");
+    talk.gateway.stop();
+}
+
+#[test]
+fn a_message_during_a_turn_goes_into_it() {
+    let talk = Talk::start();
+    let path = format!("/api/sessions/{}/chat", talk.new_session());
+    let mut busy = talk.send("POST", &path, &[], &json!({ "message": "wait" }));
+    wait_until("the model is asked", || talk.model.requests().len() == 1);
+    let steered = talk.post(&path, &json!({ "message": "more" }));
+    assert_eq!((steered.status, &steered.json()["status"]), (202, &json!("steered")), "{steered:?}");
+    talk.model.open();
+    let end = whole(&busy.rest());
+    assert_eq!((end.status, &end.json()["text"]), (200, &json!("Hello more")), "{end:?}");
+    talk.gateway.stop();
+}
