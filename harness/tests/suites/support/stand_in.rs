@@ -1,5 +1,7 @@
 //! A scripted model server in the process of the tests, which containers reach at the gateway of their network.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context as _, Result};
 use hermes_harness::{Container, connect};
 use serde_json::Value;
@@ -17,7 +19,8 @@ impl StandIn {
     pub(crate) async fn start() -> Result<Self> {
         let about = connect().await?.inspect_network("bridge", None).await?;
         let subnets = about.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-        let bridge = subnets.into_iter().find_map(|subnet| subnet.gateway);
+        let bridge =
+            subnets.into_iter().find_map(|config| config.gateway.or_else(|| first_address(&config.subnet?)));
         Ok(Self {
             server: stand_in::StandIn::start(([0, 0, 0, 0], 0).into(), Options::default())?,
             bridge: bridge.context("the network \"bridge\" has no gateway")?,
@@ -60,4 +63,10 @@ impl StandIn {
     fn url_at(&self, gateway: &str) -> String {
         format!("http://{gateway}:{}/v1", self.server.address().port())
     }
+}
+
+/// Returns the first address of an IPv4 subnet. The bridge has it if the engine reports no gateway (Docker 20.10).
+fn first_address(subnet: &str) -> Option<String> {
+    let base: Ipv4Addr = subnet.split('/').next()?.parse().ok()?;
+    Some(Ipv4Addr::from_bits(base.to_bits() + 1).to_string())
 }
