@@ -201,6 +201,7 @@ fn insert(
         title,
         parent: old.parent.map(SessionId::from),
         id: None,
+        history: Vec::new(),
     };
     session::insert(transaction, &id, &new, old.started_at)?;
     turn::count(transaction, &id, None, &old.model, &old.usage, old.started_at)?;

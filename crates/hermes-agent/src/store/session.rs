@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::Store;
 use super::error::{Fault, FindError, StoreError};
+use super::history::{self, NewMessage};
 use super::ids::{SessionId, now_ms};
-use crate::message::Usage;
+use crate::message::{Message, Usage};
 
 mod upkeep;
 
@@ -39,6 +40,8 @@ pub struct NewSession {
     pub parent: Option<SessionId>,
     /// The ID. `None` makes one.
     pub id: Option<SessionId>,
+    /// The messages so far.
+    pub history: Vec<Message>,
 }
 
 /// A session.
@@ -90,6 +93,9 @@ impl Store {
         let created = id.clone();
         self.write("create a session", move |transaction| {
             insert(transaction, &id, &new, now_ms())?;
+            for message in &new.history {
+                history::append(transaction, &id, None, &NewMessage::of(message))?;
+            }
             Ok(())
         })
         .await?;
