@@ -149,7 +149,6 @@ impl Agent {
 
     /// Returns the system prompt that a session with this ID would have.
     pub fn prompt(&self, session: &SessionId, client_system: Option<String>) -> Prompt {
-        let limit = |enabled: bool, limit: usize| enabled.then_some(limit);
         prompt::build(&PromptInput {
             home: &self.home,
             profile: &self.profile,
@@ -159,8 +158,8 @@ impl Agent {
             session: session.as_str(),
             now: SystemTime::now(),
             client_system,
-            memory_limit: limit(self.memory.memory_enabled, self.memory.memory_char_limit),
-            user_limit: limit(self.memory.user_profile_enabled, self.memory.user_char_limit),
+            memory_limit: self.memory.memory_limit(),
+            user_limit: self.memory.user_limit(),
         })
     }
 

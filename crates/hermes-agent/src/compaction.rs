@@ -40,7 +40,7 @@ pub struct Limits {
     pub context_length: u64,
     /// The share of the context length at which compaction is due (`compression.threshold`).
     pub threshold: f64,
-    /// The share of the context length that the newest messages keep (`compression.target_ratio`).
+    /// The share of the threshold that the newest messages keep (`compression.target_ratio`).
     pub target_ratio: f64,
     /// The number of newest messages that stay, unless they are too long (`compression.protect_last_n`).
     pub protect_last_n: usize,

@@ -4,6 +4,7 @@
 
 mod compact;
 mod driver;
+mod spending;
 mod tool_run;
 pub mod turn;
 
@@ -134,3 +135,6 @@ impl Engine {
         Change::Run { call_id: call.id.clone(), tool: call.name.clone(), state, effect }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! - [`engine`]: the state machine of a turn, without I/O, and the driver that performs its effects;
 //! - [`provider`]: the protocols of model servers;
 //! - [`store`]: sessions, messages, turns and usage, in SQLite;
-//! - [`prompt`]: the system prompt, from the files of a profile; [`memory`]: the memory files;
+//! - [`prompt`]: the system prompt, from the files of a profile;
 //! - [`tokens`]: estimates of tokens;
 //! - [`compaction`]: the planning of a shorter history;
 //! - [`repair`]: the repair of a conversation on its way to a provider;
@@ -16,7 +16,7 @@ pub mod agent;
 pub mod compaction;
 pub mod engine;
 pub mod loop_guard;
-pub mod memory;
+mod memory;
 pub mod message;
 pub mod prompt;
 pub mod protocol;

@@ -5,12 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::prompt::text_file;
 
-/// The default limit of `MEMORY.md`, in characters.
-pub const MEMORY_LIMIT: usize = 2_200;
-
-/// The default limit of `USER.md`, in characters.
-pub const USER_LIMIT: usize = 1_375;
-
 /// The longest file that is read, in bytes.
 const FILE_MAX: u64 = 256 * 1024;
 

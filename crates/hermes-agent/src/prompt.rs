@@ -35,6 +35,9 @@ Call independent tools together. If a call fails, change the call; do not repeat
 /// The longest `SOUL.md`, in characters. The Python program has the same limit.
 const SOUL_CHARACTERS: usize = 20_000;
 
+/// The number of warnings that are told one by one.
+const WARNINGS_MAX: usize = 20;
+
 /// The facts that a prompt is built from.
 #[derive(Clone, Debug)]
 pub struct PromptInput<'a> {
@@ -46,9 +49,9 @@ pub struct PromptInput<'a> {
     pub working_directory: Option<PathBuf>,
     /// The tools, sorted by name.
     pub tools: &'a [ToolSchema],
-    /// The name of the model.
+    /// The name of the model. An empty one has no line.
     pub model: &'a str,
-    /// The ID of the session.
+    /// The ID of the session. An empty one has no line.
     pub session: &'a str,
     /// The time at which the session begins.
     pub now: SystemTime,
@@ -143,6 +146,7 @@ pub fn build(input: &PromptInput<'_>) -> Prompt {
         }
     }
     prompt.push(Section::Volatile, "session", session_lines(input));
+    limit_warnings(&mut prompt.warnings);
     prompt
 }
 
@@ -158,6 +162,15 @@ fn without_leading_comment(text: &str) -> &str {
     comment.map_or(text, |(_, rest)| rest)
 }
 
+/// Keeps the first warnings. An agent could make a file for each of thousands.
+fn limit_warnings(warnings: &mut Vec<String>) {
+    let more = warnings.len().saturating_sub(WARNINGS_MAX);
+    if more > 0 {
+        warnings.truncate(WARNINGS_MAX);
+        warnings.push(format!("{more} more files of the prompt have faults"));
+    }
+}
+
 /// Returns the lines about the session. The day alone is named, so that the text stays the same for a day.
 fn session_lines(input: &PromptInput<'_>) -> String {
     const DAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
@@ -166,9 +179,11 @@ fn session_lines(input: &PromptInput<'_>) -> String {
     let seconds = input.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     // 1 January 1970 was a Thursday.
     let day = usize::try_from(seconds / 86_400 % 7).ok().and_then(|day| DAYS.get(day)).unwrap_or(&DAYS[0]);
-    format!(
-        "The conversation began on {day}, {date} (UTC).\nSession: {}\nModel: {}",
-        text_file::one_line(input.session),
-        text_file::one_line(input.model),
-    )
+    let mut lines = format!("The conversation began on {day}, {date} (UTC).");
+    for (name, value) in [("Session", input.session), ("Model", input.model)] {
+        if !value.is_empty() {
+            lines.push_str(&format!("\n{name}: {}", text_file::one_line(value)));
+        }
+    }
+    lines
 }

@@ -153,3 +153,13 @@ pub fn load(
         warnings,
     })
 }
+
+/// Reads `memory` alone. It needs no model and no key.
+///
+/// # Errors
+/// Fails if the configuration cannot be read, or a value of `memory` is invalid.
+pub fn load_memory(home: &Home, profile: &ProfileName) -> Result<Memory, SettingsError> {
+    let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
+    let (dot_env, environment) = (BTreeMap::new(), BTreeMap::new());
+    limits::memory(&Sources { config, dot_env, environment: &environment })
+}

@@ -58,8 +58,8 @@ impl Estimator {
     }
 }
 
-/// Returns the estimated tokens of a text: a token for 4 bytes of ASCII, 3 bytes of another alphabet, or 2 bytes of Chinese, Japanese,
-/// Korean and emoji.
+/// Returns the estimated tokens of a text. A token is 4 bytes of ASCII, or 3 bytes of another alphabet. Of Chinese, Japanese, Korean
+/// and emoji, it is 2 bytes.
 pub fn of_text(text: &str) -> u64 {
     let ascii = text.bytes().filter(u8::is_ascii).count();
     if ascii == text.len() {

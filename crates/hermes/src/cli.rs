@@ -12,7 +12,7 @@ use hermes_operations::Report;
 use crate::build::Build;
 use crate::commands::{
     boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
-    overview, profile, status, version,
+    overview, profile, prompt_size, sessions, status, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -74,6 +74,14 @@ enum Command {
     Logs(logs::Arguments),
     /// Create, show and delete profiles, which are agents with a gateway each.
     Profile(profile::Arguments),
+    /// Show the bytes and tokens of each part of the system prompt.
+    ///
+    /// Every request to the model carries these parts. The tokens are estimates;
+    /// the command asks no model. The ID and the model of a session add about 20
+    /// tokens.
+    PromptSize(prompt_size::Arguments),
+    /// List, search, export and delete stored conversations.
+    Sessions(sessions::Arguments),
     /// Show the service manager and the state of each gateway.
     Status(status::Arguments),
     /// Print version, git revision and install method.
@@ -119,6 +127,8 @@ impl Arguments {
                 | Command::Doctor(_)
                 | Command::Dump(_)
                 | Command::Gateway(_)
+                | Command::PromptSize(_)
+                | Command::Sessions(_)
                 | Command::Status(_),
             ) => Needs::AccountInImage,
             Some(
@@ -210,6 +220,8 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
         Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
+        Some(Command::PromptSize(arguments)) => prompt_size::run(&context()?, &arguments),
+        Some(Command::Sessions(arguments)) => sessions::run(&context()?, &arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
     }
 }
@@ -258,6 +270,7 @@ mod tests {
             "profile create coder",
             "profile delete coder",
             "profile show",
+            "prompt-size",
             "doctor",
             "status",
             "dump",

@@ -224,8 +224,9 @@ fn cut(
         })
         .collect();
 
-    let budget = share(length, limits.target_ratio);
-    let ceiling = budget.max(share(length, limits.threshold) / 2);
+    let due_at = share(length, limits.threshold);
+    let budget = share(due_at, limits.target_ratio);
+    let ceiling = budget.max(due_at / 2);
     let (mut cut, mut tail, mut count) = (None, 0_u64, 0_usize);
     for (index, cost) in costs.iter().enumerate().rev() {
         tail = tail.saturating_add(*cost);

@@ -34,10 +34,15 @@ fn step(number: usize, tokens: usize) -> [Message; 2] {
 
 /// A conversation without tools, of this many questions and answers.
 fn chat(rounds: usize) -> Vec<Message> {
+    long_chat(rounds, 1_000)
+}
+
+/// A conversation with answers of this many tokens.
+fn long_chat(rounds: usize, tokens: usize) -> Vec<Message> {
     let round = |number: usize| {
         [
             user(format!("question {number} {}", words(20))),
-            assistant(format!("answer {number} {}", words(1_000))),
+            assistant(format!("answer {number} {}", words(tokens))),
         ]
     };
     (0..rounds).flat_map(round).collect()
@@ -130,7 +135,7 @@ fn older_messages_become_one_reference() {
     let tail = &compacted.history[1..];
     assert_eq!(tail, &messages[compacted.kept_from..]);
     let tokens = Estimator::default().messages(tail);
-    assert!((24_000..=25_600).contains(&tokens), "20 % of 128,000, not {tokens}");
+    assert!((12_000..=12_800).contains(&tokens), "20 % of 64,000, not {tokens}");
     let reference = compacted.history[0].plain_text();
     assert!(reference.starts_with("[Reference, not a request] "), "{reference}");
     assert!(reference.ends_with("\nThey talked."), "{reference}");
@@ -138,6 +143,16 @@ fn older_messages_become_one_reference() {
         assert!(compacted.history[0].blocks.contains(&message.blocks[0]), "{message:?}");
     }
     assert_sendable(&repair::sendable(compacted.history));
+}
+
+#[rstest]
+#[case::more_than_the_ratio_for_20_messages(3_000, 20)]
+#[case::less_than_20_if_they_exceed_half_of_the_threshold(5_000, 12)]
+#[case::at_least_the_last(100_000, 1)]
+fn the_newest_messages_stay(#[case] tokens: usize, #[case] count: usize) {
+    let messages = long_chat(40, tokens);
+    let compacted = planned(&messages, DUE).apply(&messages, "s").unwrap();
+    assert_eq!(messages.len() - compacted.kept_from, count);
 }
 
 #[test]
@@ -295,7 +310,7 @@ fn any_cause() -> impl Strategy<Value = Cause> {
 }
 
 fn any_limits() -> impl Strategy<Value = Limits> {
-    (0_u64..10_000, 0.0..1.0, 0.0..1.0, 0_usize..25).prop_map(
+    (0_u64..6_000, 0.0..1.0, 0.0..1.0, 0_usize..25).prop_map(
         |(context_length, threshold, target_ratio, protect_last_n)| Limits {
             context_length,
             threshold,
@@ -308,8 +323,8 @@ fn any_limits() -> impl Strategy<Value = Limits> {
 proptest! {
     #[test]
     fn any_history_is_sound_after_two_compactions(
-        messages in any_messages(300),
-        more in any_messages(100),
+        messages in any_messages(150),
+        more in any_messages(50),
         limits in any_limits(),
         cause in any_cause(),
         reported in 0_u64..4_000,

@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use crate::compaction::{Cause, Compacted, Gains, Limits, NoGain, is_due, plan};
 use crate::engine::Engine;
+use crate::engine::spending::Permission;
 use crate::message::{Message, Role, Usage};
 use crate::provider::{ErrorClass, ModelRequest, ProviderError};
 use crate::repair::sendable;
@@ -60,8 +61,9 @@ impl Engine {
         let (summary, usage) = loop {
             let Some(request) = plan.request() else { break (String::new(), None) };
             match self.summary(&request).await {
-                Err(error) if error.class == ErrorClass::ContextTooLong && plan.drop_oldest() => {}
-                summary => break summary.map_err(CompactError::Model)?,
+                Err(CompactError::Model(error))
+                    if error.class == ErrorClass::ContextTooLong && plan.drop_oldest() => {}
+                summary => break summary?,
             }
         };
         let compacted = plan.apply(messages, &summary).map_err(no_gain)?;
@@ -97,17 +99,28 @@ impl Engine {
         }
     }
 
-    /// Calls the default model for a summary.
+    /// Calls the default model for a summary. The call counts for the budget.
     async fn summary(
         &self,
         request: &ModelRequest,
-    ) -> Result<(String, Option<(String, Usage)>), ProviderError> {
+    ) -> Result<(String, Option<(String, Usage)>), CompactError> {
         let Some(provider) = self.models.first() else {
-            return Err(invalid("no model is configured".to_owned()));
+            return Err(CompactError::Model(invalid("no model is configured".to_owned())));
         };
-        let answer = provider.call(request, &mut |_| {}).await?;
-        let usage = answer.usage.map(|usage| (provider.model().to_owned(), usage));
-        Ok((Message { role: Role::Assistant, blocks: answer.blocks }.plain_text(), usage))
+        let model = provider.model();
+        let reservation = match self.reserve(model, request, Usage::default()).await? {
+            Permission::Granted(reservation) => reservation,
+            Permission::Refused(message) => {
+                let error = ProviderError { class: ErrorClass::Payment, ..invalid(message) };
+                return Err(CompactError::Model(error));
+            }
+        };
+        let answer = provider.call(request, &mut |_| {}).await;
+        let usage = answer.as_ref().ok().and_then(|answer| answer.usage);
+        self.settle(reservation, model, usage.unwrap_or_default()).await?;
+        let answer = answer.map_err(CompactError::Model)?;
+        let text = Message { role: Role::Assistant, blocks: answer.blocks }.plain_text();
+        Ok((text, usage.map(|usage| (model.to_owned(), usage))))
     }
 }
 

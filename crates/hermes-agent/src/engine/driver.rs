@@ -12,6 +12,7 @@ use tokio::time::{Instant, Interval, interval_at};
 
 use crate::compaction::{Cause, Gains};
 use crate::engine::Engine;
+use crate::engine::spending::Permission;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
 use crate::engine::{CompactError, Lengths};
@@ -19,7 +20,8 @@ use crate::loop_guard::{LoopGuard, Verdict};
 use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
 use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
-use crate::store::{Change, SessionId, StoreError, TurnId};
+use crate::store::{Change, Reservation, SessionId, StoreError, TurnId};
+use crate::tokens;
 
 /// The interval of [`Event::Waiting`].
 const WAITING_INTERVAL: Duration = Duration::from_secs(5);
@@ -34,6 +36,7 @@ pub(super) enum Progress {
 
 /// A running model call.
 struct ModelCall<'e> {
+    reservation: Option<Reservation>,
     future: BoxFuture<'e, Result<ModelAnswer, ProviderError>>,
     model: String,
     began: Instant,
@@ -135,7 +138,7 @@ impl<'e> Driver<'e> {
                         while let Ok(progress) = self.progress.try_recv() {
                             events.extend(self.on_progress(progress));
                         }
-                        events.push_back(self.on_answer(answer));
+                        events.push_back(self.on_answer(answer).await?);
                     }
                 },
                 Some(run) = self.tools.next(), if !self.tools.is_empty() => {
@@ -210,7 +213,11 @@ impl<'e> Driver<'e> {
         };
         let mut request = self.engine.request(&self.session).await?;
         request.without_reasoning = without_reasoning;
-        self.estimated = self.engine.estimator().estimate(&request.messages, &request.system, &request.tools);
+        self.estimated = self.engine.estimate(&request);
+        let reservation = match self.engine.reserve(provider.model(), &request, self.usage).await? {
+            Permission::Granted(reservation) => reservation,
+            Permission::Refused(message) => return Ok(Some(TurnEvent::OverBudget { message })),
+        };
         let model = provider.model().to_owned();
         (self.events)(Event::ModelCallStarted {
             provider: provider.name().to_owned(),
@@ -228,7 +235,8 @@ impl<'e> Driver<'e> {
         let began = Instant::now();
         let ticks = interval_at(began + WAITING_INTERVAL, WAITING_INTERVAL);
         let text = String::new();
-        self.model_call = Some(ModelCall { future, model, began, ticks, text, is_visible: false });
+        self.model_call =
+            Some(ModelCall { reservation, future, model, began, ticks, text, is_visible: false });
         Ok(None)
     }
 
@@ -258,15 +266,19 @@ impl<'e> Driver<'e> {
 
     /// Takes the result of the model call. After a failure that the user has seen a part of, `StopModel` follows and stores that
     /// part.
-    fn on_answer(&mut self, answer: Result<ModelAnswer, ProviderError>) -> TurnEvent {
-        let answer = match answer {
+    async fn on_answer(
+        &mut self,
+        answer: Result<ModelAnswer, ProviderError>,
+    ) -> Result<TurnEvent, StoreError> {
+        let ModelAnswer { mut blocks, usage, finish } = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                self.model_call.take_if(|call| !call.is_visible);
-                return TurnEvent::Failed(error);
+                if self.model_call.as_ref().is_some_and(|call| !call.is_visible) {
+                    self.end_call(Usage::default()).await?;
+                }
+                return Ok(TurnEvent::Failed(error));
             }
         };
-        let ModelAnswer { mut blocks, usage, finish } = answer;
         if let Some(usage) = usage {
             self.usage.add(usage);
             self.reported_input = usage.input;
@@ -276,16 +288,31 @@ impl<'e> Driver<'e> {
         give_own_ids(&mut blocks);
         let message = Message { role: Role::Assistant, blocks };
         if finish == Finish::Complete && message.calls().next().is_none() && message.plain_text().is_empty() {
-            self.model_call = None;
-            return TurnEvent::Failed(empty_answer());
+            self.end_call(usage.unwrap_or_default()).await?;
+            return Ok(TurnEvent::Failed(empty_answer()));
         }
         self.text = message.plain_text();
         let compaction_due = self.engine.compaction_is_due(&self.session, usage);
-        TurnEvent::Answered { message, finish, usage, compaction_due }
+        Ok(TurnEvent::Answered { message, finish, usage, compaction_due })
+    }
+
+    /// Forgets the model call, and settles its part of the budget. Returns its model and the text that the user has seen.
+    async fn end_call(&mut self, used: Usage) -> Result<Option<(String, String)>, StoreError> {
+        let Some(ModelCall { reservation, model, text, .. }) = self.model_call.take() else {
+            return Ok(None);
+        };
+        self.engine.settle(reservation, &model, used).await?;
+        Ok(Some((model, text)))
+    }
+
+    /// Returns the use of a call whose server reported none.
+    fn estimated_use(&self, text: &str) -> Usage {
+        Usage { input: self.estimated, output: tokens::of_text(text), ..Usage::default() }
     }
 
     async fn store_answer(&mut self, message: Message, usage: Option<Usage>) -> Result<(), StoreError> {
-        let model = self.model_call.take().map(|call| call.model);
+        let used = usage.unwrap_or_else(|| self.estimated_use(&self.text));
+        let model = self.end_call(used).await?.map(|(model, _)| model);
         let runs: Vec<Change> = message.calls().map(|call| self.engine.planned(call)).collect();
         let answer = Change::Message { message, model, usage, interrupted: false };
         self.engine.store.step(self.turn, std::iter::once(answer).chain(runs).collect()).await.map(drop)
@@ -293,13 +320,15 @@ impl<'e> Driver<'e> {
 
     /// Drops the model call, and stores the text that the user has seen.
     async fn stop_model(&mut self) -> Result<(), StoreError> {
-        let Some(call) = self.model_call.take() else { return Ok(()) };
-        if call.text.is_empty() {
+        let seen = self.model_call.as_ref().map_or("", |call| &call.text);
+        let used = self.estimated_use(seen);
+        let Some((model, text)) = self.end_call(used).await? else { return Ok(()) };
+        if text.is_empty() {
             return Ok(());
         }
-        self.text.clone_from(&call.text);
-        let message = Message::text(Role::Assistant, call.text);
-        let change = Change::Message { message, model: Some(call.model), usage: None, interrupted: true };
+        self.text.clone_from(&text);
+        let message = Message::text(Role::Assistant, text);
+        let change = Change::Message { message, model: Some(model), usage: None, interrupted: true };
         self.engine.store.step(self.turn, vec![change]).await.map(drop)
     }
 

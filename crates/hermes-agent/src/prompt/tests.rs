@@ -8,7 +8,6 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::memory::{MEMORY_LIMIT, USER_LIMIT};
 
 /// A volume with the default profile.
 struct Volume {
@@ -66,8 +65,8 @@ impl Volume {
             // 2026-11-28, a Saturday.
             now: UNIX_EPOCH + Duration::from_secs(1_795_881_600),
             client_system: self.client_system.clone(),
-            memory_limit: Some(MEMORY_LIMIT),
-            user_limit: Some(USER_LIMIT),
+            memory_limit: Some(2_200),
+            user_limit: Some(1_375),
         })
     }
 }
@@ -217,6 +216,18 @@ fn too_many_skills_are_cut_with_a_warning() {
     assert!(index.chars().count() < 25_000, "{}", index.len());
     assert!(index.contains("\n- s000: long long"), "{index}");
     assert_eq!(prompt.warnings.len(), 2, "{:?}", prompt.warnings);
+}
+
+#[test]
+fn many_faulty_files_give_few_warnings() {
+    let mut volume = Volume::new();
+    for number in 0..100 {
+        volume = volume.with(&format!("skills/a/s{number}/SKILL.md"), "no front matter");
+    }
+    let prompt = volume.build();
+    assert_eq!(prompt.warnings.len(), WARNINGS_MAX + 1);
+    assert!(prompt.warnings[0].contains("has no description; add one"), "{:?}", prompt.warnings);
+    assert_eq!(prompt.warnings[WARNINGS_MAX], "80 more files of the prompt have faults");
 }
 
 #[test]

@@ -338,3 +338,34 @@ fn causes(error: &dyn Error) -> String {
     let text = all[from..].join(": ");
     if text.is_empty() { "the connection broke".to_owned() } else { classify::plain(&text) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Network, Timeouts};
+
+    #[test]
+    fn the_client_is_built_at_the_first_call() {
+        let second = Duration::from_secs(1);
+        let http = Http::new(ModelSettings {
+            provider: "custom".to_owned(),
+            model: "m".to_owned(),
+            base_url: Url::parse("http://h/v1").unwrap(),
+            protocol: Protocol::ChatCompletions,
+            key: None,
+            context_length: None,
+            max_tokens: None,
+            temperature: None,
+            reasoning_effort: None,
+            timeouts: Timeouts { connect: second, first_byte: second, between_bytes: second },
+            text_tool_calls: false,
+            network: Network::default(),
+            record: None,
+        });
+        assert!(http.client.get().is_none());
+        let start = std::time::Instant::now();
+        http.client().unwrap();
+        println!("the client took {:?}", start.elapsed());
+        assert!(http.client.get().is_some());
+    }
+}

@@ -125,6 +125,7 @@ mod tests {
     #[case("data:a\n\n", &[("", "a")])]
     #[case("data:  a\n\n", &[("", " a")])]
     #[case("data: a\r\n\r\ndata: b\r\n\r\n", &[("", "a"), ("", "b")])]
+    #[case("data: a\r\ndata: b\r\n\r\n", &[("", "a\nb")])]
     #[case("data: a\r\rdata: b\r\r", &[("", "a"), ("", "b")])]
     #[case("\u{feff}data: a\n\n", &[("", "a")])]
     #[case(": ping\n\ndata: a\n: c\ndata: b\n\n", &[("", "a\nb")])]

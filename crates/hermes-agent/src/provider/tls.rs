@@ -60,12 +60,13 @@ pub(super) fn with_proxies(
     builder: ClientBuilder,
     network: &Network,
 ) -> Result<ClientBuilder, ProviderError> {
+    type Make = fn(&str) -> reqwest::Result<Proxy>;
     let exceptions = match &network.no_proxy {
         Some(list) => format!("{list},{NEVER_PROXIED}"),
         None => NEVER_PROXIED.to_owned(),
     };
     let mut builder = builder.no_proxy();
-    let proxies: [(&str, &Option<Secret>, fn(&str) -> reqwest::Result<Proxy>); 3] = [
+    let proxies: [(&str, &Option<Secret>, Make); 3] = [
         ("HTTPS_PROXY", &network.https_proxy, |url| Proxy::https(url)),
         ("HTTP_PROXY", &network.http_proxy, |url| Proxy::http(url)),
         ("ALL_PROXY", &network.all_proxy, |url| Proxy::all(url)),

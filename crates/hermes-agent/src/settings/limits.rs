@@ -58,6 +58,18 @@ pub struct Price {
     pub output: f64,
 }
 
+impl Memory {
+    /// Returns the limit of `MEMORY.md`, in characters; `None` if the file is no part of the prompt.
+    pub fn memory_limit(&self) -> Option<usize> {
+        self.memory_enabled.then_some(self.memory_char_limit)
+    }
+
+    /// Returns the limit of `USER.md`, in characters; `None` if the file is no part of the prompt.
+    pub fn user_limit(&self) -> Option<usize> {
+        self.user_profile_enabled.then_some(self.user_char_limit)
+    }
+}
+
 impl Budget {
     /// Warns of models whose use costs an unknown amount.
     pub(super) fn warn(&self, models: &[ModelSettings], warnings: &mut Vec<String>) {

@@ -121,7 +121,9 @@ fn keys_are_read_from_files() {
     let path = files.directory.path().join("key");
     let load = |content: Option<&[u8]>| {
         let _ = fs::remove_file(&path);
-        content.map(|content| fs::write(&path, content).unwrap());
+        if let Some(content) = content {
+            fs::write(&path, content).unwrap();
+        }
         let environment = BTreeMap::from([("OPENAI_API_KEY_FILE".to_owned(), path.display().to_string())]);
         let home = Home::new(files.directory.path()).unwrap();
         super::load(&home, &ProfileName::new("default").unwrap(), &environment, None)

@@ -14,6 +14,7 @@ mod plain;
 mod slash;
 mod status_line;
 mod stream;
+mod type_ahead;
 mod view;
 
 use std::process::ExitCode;

@@ -45,6 +45,7 @@ const WITH_EXAMPLES: &[&str] = &[
     "profile rename",
     "profile show",
     "profile use",
+    "prompt-size",
     "version",
 ];
 
@@ -59,6 +60,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
 
     Commands:
       boot         Show the duration of each phase of this container's boot
+      chat         Talk to the agent, or ask it one question
       completions  Print a completion script for a shell
       config       Read and change a profile's configuration
       dashboard    Serve a web page that shows and controls agents
@@ -68,6 +70,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       health       Check that all services are in their desired state; exit code 0 or 1
       logs         Print the last lines of a gateway's log, or follow it
       profile      Create, show and delete profiles, which are agents with a gateway each
+      prompt-size  Show the bytes and tokens of each part of the system prompt
       status       Show the service manager and the state of each gateway
       version      Print version, git revision and install method
       help         Print this message or the help of the given subcommand(s)
@@ -84,6 +87,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
 
     Examples:
       hermes                          list the supervised services
+      hermes chat -q 'Hello'          ask the agent one question
       hermes profile create coder     create an agent with its own gateway
       hermes -p coder gateway start   start that gateway, now and after each restart
       hermes -p coder logs -f         follow its log

@@ -10,4 +10,5 @@ mod logs;
 mod output;
 mod profile;
 mod profile_archive;
+mod prompt_size;
 mod volume;

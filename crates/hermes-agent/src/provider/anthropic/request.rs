@@ -222,17 +222,17 @@ fn messages(request: &ModelRequest) -> Vec<Out<'_>> {
     all
 }
 
-fn parts(message: &Message, with_thinking: bool) -> Vec<Part<'_>> {
-    let part = |block| match block {
+fn parts<'a>(message: &'a Message, with_thinking: bool) -> Vec<Part<'a>> {
+    let part = |block: &'a Block| match block {
         // The API refuses a text of white space.
-        &Block::Text { ref text } => (!text.trim().is_empty()).then_some(Part::Text(text)),
-        &Block::Image { ref media_type, ref data } => Some(Part::Image { media_type, data }),
-        &Block::ToolCall(ref call) => Some(Part::Call(call)),
-        &Block::ToolResult(ref result) => Some(Part::Result(result)),
-        &Block::Opaque(ref opaque) => {
+        Block::Text { text } => (!text.trim().is_empty()).then_some(Part::Text(text)),
+        Block::Image { media_type, data } => Some(Part::Image { media_type, data }),
+        Block::ToolCall(call) => Some(Part::Call(call)),
+        Block::ToolResult(result) => Some(Part::Result(result)),
+        Block::Opaque(opaque) => {
             (opaque.protocol == PROTOCOL && with_thinking).then_some(Part::Verbatim(&opaque.raw.0))
         }
-        &Block::Reasoning { .. } => None,
+        Block::Reasoning { .. } => None,
     };
     message.blocks.iter().filter_map(part).collect()
 }

@@ -189,10 +189,10 @@ struct ImageUrl {
     url: String,
 }
 
-fn parts(message: &Message) -> Vec<Part<'_>> {
-    let part = |block| match block {
-        &Block::Text { ref text } => Some(Part::Text { text }),
-        &Block::Image { ref media_type, ref data } => {
+fn parts<'a>(message: &'a Message) -> Vec<Part<'a>> {
+    let part = |block: &'a Block| match block {
+        Block::Text { text } => Some(Part::Text { text }),
+        Block::Image { media_type, data } => {
             Some(Part::ImageUrl { image_url: ImageUrl { url: format!("data:{media_type};base64,{data}") } })
         }
         _ => None,

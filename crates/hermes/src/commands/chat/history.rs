@@ -24,14 +24,17 @@ impl History {
         Self { path }
     }
 
-    /// Returns the messages, the oldest first. A line that is no JSON string is left out.
+    /// Returns the messages, the oldest first. A line that is no JSON string is left out. So is one with control characters: the editor
+    /// would send them to the terminal, and a tool of the agent may have written them.
     ///
     /// # Errors
     /// Fails if the file exists and cannot be read.
     pub(crate) fn entries(&self) -> Result<Vec<String>, ReadError> {
         let bytes = whole_file::read(&self.path, FILE_MAX)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
-        Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        let entries = text.lines().filter_map(|line| serde_json::from_str::<String>(line).ok());
+        let is_obeyed = |character: char| character.is_control() && !matches!(character, '\n' | '\t');
+        Ok(entries.filter(|entry| !entry.contains(is_obeyed)).collect())
     }
 
     /// Adds a message. An equal older one is removed. Another conversation may have added some, so the file is read again. Returns all
@@ -92,9 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_is_left_out() {
+    fn a_broken_line_and_escape_sequences_are_left_out() {
         let (_directory, history) = history();
-        fs::write(&history.path, b"\"a\"\nbroken\n\xff\n{}\n\"b\"\n").expect("written");
+        fs::write(&history.path, b"\"a\"\nbroken\n\xff\n{}\n\"\\u001b[2J\"\n\"b\"\n").expect("written");
         assert_eq!(history.entries().expect("read"), ["a", "b"]);
     }
 

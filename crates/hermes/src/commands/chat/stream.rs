@@ -38,6 +38,8 @@ pub(crate) struct Stream {
 
 #[derive(Debug)]
 struct Shown {
+    /// The length of its source, in bytes.
+    length: usize,
     text: String,
     width: usize,
 }
@@ -88,11 +90,6 @@ impl Stream {
         self.put_blocks(self.pending.len(), &mut out);
         *self = Self::new(self.width, self.style);
         out
-    }
-
-    /// Returns `true` if the cursor stands behind text on a line.
-    pub(crate) fn is_inside_line(&self) -> bool {
-        self.shown.is_some()
     }
 
     fn push_lines(&mut self, piece: &str) -> String {
@@ -203,6 +200,9 @@ impl Stream {
         }
         let text = format!("{}{}", self.pending, cleaned(&self.partial));
         let Some(settled) = words::settled(&text) else { return };
+        if self.shown.as_ref().is_some_and(|shown| shown.length == settled.len()) {
+            return;
+        }
         let width = self.shown.as_ref().map_or(self.width, |shown| shown.width);
         let place = Place { width, style: self.style, next_number: None };
         let text = markdown::chunk(settled, place).text;
@@ -215,7 +215,7 @@ impl Stream {
         }
         out.push_str(behind(text, self.shown.as_ref().map_or("", |shown| &shown.text)));
         self.is_begun = true;
-        self.shown = Some(Shown { text: text.to_owned(), width });
+        self.shown = Some(Shown { length: settled.len(), text: text.to_owned(), width });
     }
 
     /// Puts the blank line before a block.

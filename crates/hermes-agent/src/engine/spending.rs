@@ -1,0 +1,106 @@
+//! The budget: a reservation before each model call, and its settlement after it.
+
+use std::time::SystemTime;
+
+use hermes_core::timestamp;
+
+use crate::engine::Engine;
+use crate::message::Usage;
+use crate::provider::ModelRequest;
+use crate::settings::Price;
+use crate::store::{Limit, Reservation, ReserveError, StoreError};
+
+/// The tokens that are reserved for an answer without a configured limit.
+const ANSWER: u64 = 4096;
+
+/// The tokens that a price is for.
+const PRICED_TOKENS: f64 = 1_000_000.0;
+
+/// The permission for a model call.
+pub(super) enum Permission {
+    /// The call may be made. Without a budget of the day, nothing is reserved.
+    Granted(Option<Reservation>),
+    /// The budget is used up. The text says when it resets.
+    Refused(String),
+}
+
+impl Engine {
+    /// Reserves a part of the budget for a call. `spent` is the use of the turn so far.
+    pub(super) async fn reserve(
+        &self,
+        model: &str,
+        request: &ModelRequest,
+        spent: Usage,
+    ) -> Result<Permission, StoreError> {
+        let budget = &self.limits.budget;
+        let input = self.estimate(request);
+        let output = request.max_tokens.or(self.limits.answer_length).unwrap_or(ANSWER);
+        let need = Usage { input, output, ..Usage::default() };
+        if let Some(limit) = budget.tokens_per_turn
+            && spent.total().saturating_add(need.total()) > limit
+        {
+            return Ok(Permission::Refused(format!(
+                "the budget of a turn is used up: {limit} tokens (budget.tokens_per_turn); the next message begins a new turn"
+            )));
+        }
+        let limit = Limit { tokens: budget.tokens_per_day, usd: budget.usd_per_day };
+        if limit == Limit::default() {
+            return Ok(Permission::Granted(None));
+        }
+        let usd = self.cost(model, need);
+        match self.store.reserve(&self.owner, &today(), need.total(), usd, limit).await {
+            Ok(reservation) => Ok(Permission::Granted(Some(reservation))),
+            Err(ReserveError::Exhausted { .. }) => Ok(Permission::Refused(
+                "the budget of the day is used up (budget.tokens_per_day, budget.usd_per_day); it resets at 00:00 UTC"
+                    .to_owned(),
+            )),
+            Err(ReserveError::Store(error)) => Err(error),
+        }
+    }
+
+    /// Replaces a reservation by the use of its call.
+    pub(super) async fn settle(
+        &self,
+        reservation: Option<Reservation>,
+        model: &str,
+        used: Usage,
+    ) -> Result<(), StoreError> {
+        match reservation {
+            Some(reservation) => self.store.settle(reservation, used.total(), self.cost(model, used)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the estimated tokens of a request.
+    pub(super) fn estimate(&self, request: &ModelRequest) -> u64 {
+        self.estimator().estimate(&request.messages, &request.system, &request.tools)
+    }
+
+    /// Returns the cost in US dollars; 0 for a model without a price.
+    fn cost(&self, model: &str, usage: Usage) -> f64 {
+        self.limits.budget.prices.get(model).map_or(0.0, |price| cost(usage, *price))
+    }
+}
+
+fn cost(usage: Usage, price: Price) -> f64 {
+    let fresh = usage.input.saturating_sub(usage.cached);
+    let cost = |tokens: u64, price: f64| tokens as f64 * price / PRICED_TOKENS;
+    cost(fresh, price.input) + cost(usage.cached, price.cached) + cost(usage.output, price.output)
+}
+
+/// Returns the day in UTC, as `2026-11-28`.
+pub(super) fn today() -> String {
+    timestamp::rfc3339(SystemTime::now()).chars().take(10).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cached_tokens_have_their_own_price() {
+        let price = Price { input: 3.0, cached: 0.3, output: 15.0 };
+        let usage = Usage { input: 1_000_000, cached: 500_000, output: 100_000, ..Usage::default() };
+        assert!((cost(usage, price) - (1.5 + 0.15 + 1.5)).abs() < 1e-9);
+    }
+}
