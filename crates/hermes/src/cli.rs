@@ -12,7 +12,7 @@ use hermes_operations::Report;
 use crate::build::Build;
 use crate::commands::{
     boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
-    overview, profile, prompt_size, status, version,
+    overview, profile, prompt_size, sessions, status, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -83,6 +83,8 @@ enum Command {
     /// the command asks no model. The ID and the model of a session add about 20
     /// tokens.
     PromptSize(prompt_size::Arguments),
+    /// List, search, export and delete stored conversations.
+    Sessions(sessions::Arguments),
     /// Show the service manager and the state of each gateway.
     Status(status::Arguments),
     /// Print version, git revision and install method.
@@ -129,6 +131,7 @@ impl Arguments {
                 | Command::Dump(_)
                 | Command::Gateway(_)
                 | Command::PromptSize(_)
+                | Command::Sessions(_)
                 | Command::Status(_),
             ) => Needs::AccountInImage,
             Some(
@@ -221,6 +224,7 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
         Some(Command::Profile(command)) => profile::run(&context()?, &command),
         Some(Command::PromptSize(arguments)) => prompt_size::run(&context()?, &arguments),
+        Some(Command::Sessions(arguments)) => sessions::run(&context()?, &arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
     }
 }
