@@ -15,5 +15,6 @@ pub(crate) mod main_wrapper;
 pub(crate) mod overview;
 pub(crate) mod profile;
 pub(crate) mod prompt_size;
+pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod version;
