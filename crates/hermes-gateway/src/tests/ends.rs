@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::gateway::wait_until;
+use super::gateway::{coder, wait_until};
 use super::talk::{Talk, chat, frames, streamed, whole};
 
 #[test]
@@ -118,5 +118,34 @@ fn a_used_up_budget_is_402_and_degrades_the_gateway() {
     );
     assert_eq!(talk.get("/health").json()["state"], "degraded");
     wait_until("the state file says it", || talk.home.observed() == Some("degraded"));
+    talk.gateway.stop();
+}
+
+#[test]
+fn a_corrupt_database_is_set_aside_and_degrades_the_gateway() {
+    let talk = Talk::start();
+    std::fs::write(talk.home.home.database(&coder()), "no database ".repeat(500)).unwrap();
+    assert_eq!(talk.get("/health").json()["state"], "running");
+    assert_eq!(talk.post("/v1/chat/completions", &chat("x")).status, 200);
+    assert_eq!(talk.get("/health").json()["state"], "degraded");
+    wait_until("the state file says it", || talk.home.observed() == Some("degraded"));
+    talk.gateway.stop();
+}
+
+#[test]
+fn pictures_may_be_long_but_not_endless() {
+    let talk = Talk::start();
+    let url = format!("data:image/png;base64,{}", "aGlo".repeat(512 * 1024));
+    let parts = json!([{ "type": "image_url", "image_url": { "url": url } }]);
+    let request = json!({ "messages": [{ "role": "user", "content": parts }] });
+    assert_eq!(talk.post("/v1/chat/completions", &request).status, 200);
+    for (path, most) in [("/api/sessions", 1024 * 1024), ("/v1/chat/completions", 32 * 1024 * 1024)] {
+        let mut client = talk.gateway.connect();
+        let length = most + 1;
+        client.send(&format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"));
+        let refused = client.answer();
+        let code = &refused.json()["error"]["code"];
+        assert_eq!((refused.status, code), (413, &json!("request_too_large")), "{path}");
+    }
     talk.gateway.stop();
 }
