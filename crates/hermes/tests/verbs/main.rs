@@ -5,6 +5,7 @@ mod boot;
 mod config;
 mod dashboard;
 mod dump;
+mod gateway_key;
 mod help;
 mod logs;
 mod output;
