@@ -78,6 +78,19 @@ impl AgentHandle {
         }
         self.has_set_aside.store(has_set_aside, Ordering::Relaxed);
         let agent = Arc::new(found.agent);
+        match agent.store().fold_dead_turns(None).await {
+            Ok(folded) => {
+                for turn in folded {
+                    say(format_args!(
+                        "turn {} of session {} is closed: its process ({}) ended before it",
+                        turn.turn, turn.session, turn.owner
+                    ));
+                }
+            }
+            Err(error) => {
+                warn(format_args!("failed to close the turns of dead processes: {}", chain(&error)))
+            }
+        }
         let leftovers = Filter { source: Some(STATELESS.to_owned()), ..Filter::default() };
         if let Err(error) = agent.store().prune(leftovers).await {
             warn(format_args!(

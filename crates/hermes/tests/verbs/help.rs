@@ -46,6 +46,15 @@ const WITH_EXAMPLES: &[&str] = &[
     "profile show",
     "profile use",
     "prompt-size",
+    "sessions",
+    "sessions delete",
+    "sessions export",
+    "sessions list",
+    "sessions prune",
+    "sessions rename",
+    "sessions search",
+    "sessions show",
+    "sessions stats",
     "version",
 ];
 

@@ -12,4 +12,5 @@ mod output;
 mod profile;
 mod profile_archive;
 mod prompt_size;
+mod sessions;
 mod volume;

@@ -30,11 +30,10 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Serialize)]
 struct Shown<'a> {
-    #[serde(flatten)]
     session: &'a Session,
     /// The parts of the system prompt.
     system: &'a [String],
-    messages_of_session: &'a [StoredMessage],
+    messages: &'a [StoredMessage],
 }
 
 pub(crate) async fn run(store: &Store, arguments: &Arguments) -> Result<ExitCode, Report> {
@@ -44,8 +43,7 @@ pub(crate) async fn run(store: &Store, arguments: &Arguments) -> Result<ExitCode
         .ok_or_else(|| Report::new(ReportKind::NotFound, format!("session {id} was deleted meanwhile")))?;
     let messages = store.messages(&id, 0, u32::MAX).await.map_err(store_failed)?;
     if arguments.json {
-        let (system, messages_of_session) = (session.system.as_slice(), messages.as_slice());
-        output::json(&Shown { session: &session, system, messages_of_session });
+        output::json(&Shown { session: &session, system: &session.system, messages: &messages });
         return Ok(ExitCode::SUCCESS);
     }
     for (name, value) in facts(&session) {
