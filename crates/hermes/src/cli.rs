@@ -12,7 +12,7 @@ use hermes_operations::Report;
 use crate::build::Build;
 use crate::commands::{
     boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
-    overview, profile, prompt_size, status, version,
+    model, overview, profile, prompt_size, setup, status, turn, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -72,6 +72,8 @@ enum Command {
     Health(health::Arguments),
     /// Print the last lines of a gateway's log, or follow it.
     Logs(logs::Arguments),
+    /// Show, list and change the model.
+    Model(model::Arguments),
     /// Create, show and delete profiles, which are agents with a gateway each.
     Profile(profile::Arguments),
     /// Show the bytes and tokens of each part of the system prompt.
@@ -80,8 +82,15 @@ enum Command {
     /// the command asks no model. The ID and the model of a session add about 20
     /// tokens.
     PromptSize(prompt_size::Arguments),
+    /// Ask for provider, key and model, test them, and write them.
+    ///
+    /// The key goes to `.env` of the profile, the rest to its `config.yaml`. Each
+    /// answer is an option, too.
+    Setup(setup::Arguments),
     /// Show the service manager and the state of each gateway.
     Status(status::Arguments),
+    /// Show the steps of a turn with their times, tokens and costs.
+    Turn(turn::Arguments),
     /// Print version, git revision and install method.
     Version(version::Arguments),
 }
@@ -125,8 +134,11 @@ impl Arguments {
                 | Command::Doctor(_)
                 | Command::Dump(_)
                 | Command::Gateway(_)
+                | Command::Model(_)
                 | Command::PromptSize(_)
-                | Command::Status(_),
+                | Command::Setup(_)
+                | Command::Status(_)
+                | Command::Turn(_),
             ) => Needs::AccountInImage,
             Some(
                 Command::Boot(_)
@@ -216,8 +228,11 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         Some(Command::Gateway(arguments)) => gateway::run(&context()?, &arguments),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
+        Some(Command::Model(arguments)) => model::run(&context()?, &arguments),
         Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
         Some(Command::PromptSize(arguments)) => prompt_size::run(&context()?, &arguments),
+        Some(Command::Setup(arguments)) => setup::run(&context()?, &arguments),
+        Some(Command::Turn(arguments)) => turn::run(&context()?, &arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
     }
 }
@@ -267,6 +282,9 @@ mod tests {
             "profile delete coder",
             "profile show",
             "prompt-size",
+            "model gpt-5",
+            "setup --no-test",
+            "turn 12",
             "doctor",
             "status",
             "dump",
