@@ -128,7 +128,7 @@ fn ask(
     loop {
         let asked = questions::ask(&mut Console, place, &fixed, &defaults)?;
         let Some(draft) = asked else { return Ok(None) };
-        let settings = place.settings(&draft).map_err(|error| unusable(&error))?;
+        let settings = place.settings(&draft).map_err(|error| unusable_answer(&error))?;
         let Err(report) = (if arguments.no_test { Ok(()) } else { test(&settings) }) else {
             return Ok(Some(draft));
         };
@@ -175,6 +175,17 @@ fn warn_of_variable(place: &Place, model: &str) {
         && found.settings.model != model
     {
         note!("warning: {} is above model.default: the model is {}", found.model, found.settings.model);
+    }
+}
+
+/// Returns the report of answers that cannot be used. They are in no file yet.
+pub(crate) fn unusable_answer(error: &SettingsError) -> Report {
+    match error {
+        SettingsError::Invalid { place, value, rule } if place.starts_with("model.base_url ") => {
+            Report::new(ReportKind::Invalid, format!("failed to use the base URL {value}: it must be {rule}"))
+                .hint("give another one: --base-url http://HOST:PORT/v1")
+        }
+        error => unusable(error),
     }
 }
 

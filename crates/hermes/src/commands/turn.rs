@@ -8,7 +8,7 @@ use hermes_agent::message::Usage;
 use hermes_agent::settings::{self, Price};
 use hermes_agent::store::{RunState, Store, ToolRunRecord, TurnId, TurnRecord};
 use hermes_core::{ProfileName, timestamp};
-use hermes_operations::{Report, ReportKind};
+use hermes_operations::{Report, ReportKind, selecting};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,7 +41,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             Some(turn) => format!("the profile '{profile}' has no turn {turn}"),
             None => format!("the profile '{profile}' has no turn yet"),
         };
-        Report::new(ReportKind::NotFound, what).hint("begin one: hermes chat -q 'Hello'")
+        Report::new(ReportKind::NotFound, what)
+            .hint(format!("begin one: hermes {}chat -q 'Hello'", selecting(&profile)))
     })?;
     let prices = settings::load_prices(&context.home, &profile);
     if let Err(error) = &prices {

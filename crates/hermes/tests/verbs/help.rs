@@ -148,6 +148,7 @@ fn gateway_explains_itself() {
       restart    Stop the gateway and start it again
       status     Show the desired state and the state of the gateway
       list       List the gateways of all profiles
+      key        Show or replace the key of the gateway's API
       install    Register the gateway with systemd or launchd of the host (not in a container)
       uninstall  Remove the registration of `install`
       run        Run the gateway under supervision if there is one, else in the foreground

@@ -78,7 +78,8 @@ fn server_without_a_list_gets_a_note() {
 fn variable_above_the_setting_is_a_warning() {
     let server = ModelServer::new();
     let warning = contains("warning: HERMES_MODEL in the environment is above model.default");
-    let mut command = volume(&server).hermes(["model", "small"]);
+    let volume = volume(&server);
+    let mut command = volume.hermes(["model", "small"]);
     command.env("HERMES_MODEL", "big").assert().success().stderr(warning);
 }
 

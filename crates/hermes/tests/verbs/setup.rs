@@ -86,6 +86,15 @@ fn missing_answers_name_their_flags() {
 }
 
 #[test]
+fn invalid_base_url_is_refused_before_it_is_written() {
+    let volume = Volume::new();
+    let expected = contains("failed to use the base URL \"nonsense\"").and(contains("config.yaml").not());
+    let words = ["setup", "--non-interactive", "--base-url", "nonsense", "--model", "m"];
+    volume.hermes(words).assert().code(1).stderr(expected);
+    assert!(!volume.path("config.yaml").exists());
+}
+
+#[test]
 fn unknown_provider_lists_the_known_ones() {
     Volume::new()
         .hermes(["setup", "--non-interactive", "--provider", "nobody", "--model", "m"])

@@ -6,7 +6,7 @@ use hermes_agent::settings::{
 use hermes_core::config::{self, Key};
 use hermes_operations::{Report, ReportKind};
 
-use super::{Arguments, Place, unusable};
+use super::{Arguments, Place, unusable_answer};
 
 /// The name of a server of the user.
 pub(crate) const CUSTOM: &str = "custom";
@@ -154,7 +154,7 @@ pub(crate) fn complete(
 pub(crate) fn without_key(error: &SettingsError) -> Report {
     match error {
         SettingsError::NoKey { .. } => missing("key", "--key-file FILE"),
-        error => unusable(error),
+        error => unusable_answer(error),
     }
 }
 

@@ -5,8 +5,7 @@ use hermes_operations::Report;
 
 use super::answers::{Present, Server};
 use super::terminal::{Hidden, Terminal};
-use super::{Place, key, trial, unusable};
-use crate::exit_code::Print as _;
+use super::{Place, key, trial, unusable_answer};
 
 /// The most names of a list that are shown.
 const SHOWN_MAX: usize = 30;
@@ -45,14 +44,16 @@ pub(crate) fn ask(
             },
         };
         match place.settings(&draft) {
-            Err(error @ SettingsError::Invalid { .. }) if server.is_of_user() => unusable(&error).print(),
+            Err(error @ SettingsError::Invalid { .. }) if server.is_of_user() => {
+                terminal.say(&unusable_answer(&error).one_line());
+            }
             Err(SettingsError::NoKey { .. }) | Ok(_) => {
                 match with_key(terminal, place, server, former, &mut draft)? {
                     Some(settings) => break settings,
                     None => return Ok(None),
                 }
             }
-            Err(error) => return Err(unusable(&error)),
+            Err(error) => return Err(unusable_answer(&error)),
         };
     };
     let chosen = match &fixed.model {
@@ -130,7 +131,7 @@ fn with_key(
             draft.key = former.and_then(|key| server.with_variable(key.clone()));
             match place.settings(draft) {
                 Ok(settings) => return Ok(Some(settings)),
-                Err(error) => terminal.say(&unusable(&error).one_line()),
+                Err(error) => terminal.say(&unusable_answer(&error).one_line()),
             }
             continue;
         }
@@ -139,7 +140,7 @@ fn with_key(
             Err(report) => terminal.say(&report.one_line()),
         }
     }
-    place.settings(draft).map(Some).map_err(|error| unusable(&error))
+    place.settings(draft).map(Some).map_err(|error| unusable_answer(&error))
 }
 
 /// Asks for the model. Returns `None` if the person leaves.
