@@ -114,6 +114,8 @@ impl Drop for EchoOff {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use rustix::fs::{Mode, OFlags};
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
     use super::*;
 
@@ -131,5 +133,21 @@ mod tests {
             Hidden::End => None,
         };
         assert_eq!(found.as_deref(), expected);
+    }
+
+    #[test]
+    fn terminal_shows_keys_again_after_the_secret() {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let name = ptsname(&person, Vec::new()).unwrap();
+        let program = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let modes = || termios::tcgetattr(&program).unwrap().local_modes;
+        let before = modes();
+        let echo = EchoOff::of(&program).unwrap();
+        assert!(before.contains(LocalModes::ECHO | LocalModes::ISIG));
+        assert!(!modes().intersects(LocalModes::ECHO | LocalModes::ISIG | LocalModes::ICANON));
+        drop(echo);
+        assert_eq!(modes(), before);
     }
 }
