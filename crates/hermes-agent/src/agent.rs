@@ -15,7 +15,9 @@ use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider::{self, ProviderError};
 use crate::settings::{self, Memory, Settings, SettingsError};
-use crate::store::{BeginError, NewSession, Opened, Owner, OwnerError, SessionId, Store, StoreError};
+use crate::store::{
+    BeginError, NewSession, Opened, Owner, OwnerError, Request, SessionId, Store, StoreError,
+};
 use crate::tools::Toolbox;
 
 /// The submissions that may wait for a running turn. More are refused.
@@ -84,6 +86,10 @@ pub struct NewConversation {
     pub title: Option<String>,
     /// The system text of a client. It goes behind the agent's own.
     pub client_system: Option<String>,
+    /// The ID. `None` makes one.
+    pub id: Option<SessionId>,
+    /// The messages so far, from a client that holds the conversation itself.
+    pub history: Vec<Message>,
 }
 
 /// The outcome of a submitted message.
@@ -142,6 +148,14 @@ impl Agent {
         self.engine.store()
     }
 
+    /// Begins a request with an `Idempotency-Key`. `fingerprint` is a digest of it. See [`Store::begin_request`].
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn begin_request(&self, key: &str, fingerprint: &str) -> Result<Request, StoreError> {
+        self.store().begin_request(self.engine.owner(), key, fingerprint).await
+    }
+
     /// Returns the name of the default model.
     pub fn model(&self) -> &str {
         &self.model
@@ -168,7 +182,7 @@ impl Agent {
     /// # Errors
     /// Another session has the title, or the store failed.
     pub async fn begin(&self, new: NewConversation) -> Result<(SessionId, Vec<String>), StoreError> {
-        let id = SessionId::generate(SystemTime::now());
+        let id = new.id.unwrap_or_else(|| SessionId::generate(SystemTime::now()));
         let prompt = self.prompt(&id, new.client_system);
         let session = NewSession {
             source: new.source,
@@ -177,6 +191,7 @@ impl Agent {
             title: new.title,
             parent: None,
             id: Some(id),
+            history: new.history,
         };
         Ok((self.store().create_session(session).await?, prompt.warnings))
     }

@@ -86,6 +86,11 @@ impl Engine {
         &self.store
     }
 
+    /// Returns this process as an owner of turns.
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
     /// Returns the tools.
     pub fn tools(&self) -> &Toolbox {
         &self.tools

@@ -14,8 +14,8 @@ mod yaml;
 
 pub use file::{CONFIG_FILE_MAX, ConfigFileError, change, load};
 pub use gateway::{
-    DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, DEFAULT_REQUESTS_PER_MINUTE, GatewayConfig, GatewayConfigError,
-    time_of,
+    DEFAULT_CONCURRENT_RUNS, DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, DEFAULT_REQUESTS_PER_MINUTE, GatewayConfig,
+    GatewayConfigError, time_of,
 };
 pub use migrate::{MigrateError, Migration, migrate};
 pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, is_service_link, port_for, service_link_warning};

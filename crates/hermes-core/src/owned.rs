@@ -16,6 +16,8 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
     ("plans", 0o755),
     ("workspace", 0o755),
     ("home", 0o755),
+    // The locks of the processes that run turns.
+    (".turns", 0o700),
     ("pairing", 0o700),
     ("platforms", 0o755),
     ("platforms/pairing", 0o700),
@@ -33,6 +35,7 @@ pub const WHOLE: &[&str] = &[PROFILES, "cron", "pairing", "platforms/pairing", "
 /// The files of a profile. Those of the default profile lie in `HERMES_HOME` itself.
 pub const STATE_FILES: &[&str] = &[
     ".api_key",
+    ".chat_history",
     ".env",
     "SOUL.md",
     "auth.json",
@@ -42,6 +45,7 @@ pub const STATE_FILES: &[&str] = &[
     "gateway.pid",
     "gateway.sock",
     "gateway_state.json",
+    "hermes.db",
     "processes.json",
     "state.db",
 ];
@@ -72,12 +76,16 @@ pub const OF_THE_DEFAULT_PROFILE: &[&str] = &[
     "cron",
     "sessions",
     "workspace",
+    "hermes.db",
+    "hermes.db-wal",
 ];
 
 /// The entries of a profile that mean nothing without its running gateway. A desired state says nothing about a gateway elsewhere: two
 /// gateways with the same accounts would both answer. The key of an API opens one gateway alone.
 const OF_THE_GATEWAY: &[&str] = &[
     ".api_key",
+    ".turns",
+    "hermes.db-shm",
     "gateway.pid",
     "gateway.lock",
     "gateway.sock",
@@ -104,7 +112,7 @@ pub fn is_state_file(name: &str) -> bool {
         || name.strip_suffix(".lock").is_some_and(is_known)
         || replaced().is_some_and(is_known)
         || name.strip_prefix("config.yaml.").is_some_and(|rest| rest.ends_with(".bak"))
-        || name.starts_with("state.db-")
+        || ["state.db-", "hermes.db-", "hermes.db."].iter().any(|start| name.starts_with(start))
 }
 
 /// The account's list of the seeds that a boot created.

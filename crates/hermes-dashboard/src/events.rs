@@ -10,7 +10,8 @@ use axum::response::sse::Event;
 use axum::response::{IntoResponse, Response};
 use futures_util::{future, stream};
 use hermes_operations::Report;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use utoipa::IntoParams;
@@ -60,37 +61,6 @@ struct PageStream {
     refused: Vec<Event>,
 }
 
-/// The lines of one log.
-#[derive(Serialize)]
-struct LogLines<'c> {
-    name: &'c str,
-    lines: &'c [String],
-}
-
-/// A log that cannot be followed.
-#[derive(Serialize)]
-struct LogTrouble<'c> {
-    name: &'c str,
-    failure: &'c Report,
-}
-
-/// The data of a row that changed.
-#[derive(Serialize)]
-struct RowChanged<'c> {
-    name: &'c str,
-    html: &'c str,
-}
-
-#[derive(Serialize)]
-struct RowGone<'c> {
-    name: &'c str,
-}
-
-#[derive(Serialize)]
-struct AllNames<'c> {
-    names: &'c [String],
-}
-
 /// Streams the changes: `row` (`name`, `html`), `gone` (`name`), `all` (`names`: all other profiles are gone; each row follows),
 /// `trouble` (a failure), `well`, `logout`; of the logs `log-tail` (`name`, `lines`: they replace the earlier ones), `log-lines` (`name`,
 /// `lines`: they follow the earlier ones), `log-trouble` (`name`, `failure`).
@@ -114,7 +84,7 @@ pub(crate) async fn stream(
     for name in since.logs.split(',').filter(|name| !name.is_empty()).take(LOGS_MAX) {
         match Follower::new(Arc::clone(&site), identity.clone(), name) {
             Ok(follower) => logs.push((name.to_owned(), follower)),
-            Err(failure) => refused.push(event("log-trouble", &LogTrouble { name, failure: &failure })),
+            Err(failure) => refused.push(event("log-trouble", &json!({ "name": name, "failure": failure }))),
         }
     }
     let rows = RowStream {
@@ -152,11 +122,11 @@ impl PageStream {
         };
         let name = self.logs[place].0.clone();
         let sent = match log_event {
-            LogEvent::Tail(lines) => event("log-tail", &LogLines { name: &name, lines: &lines }),
-            LogEvent::Lines(lines) => event("log-lines", &LogLines { name: &name, lines: &lines }),
+            LogEvent::Tail(lines) => event("log-tail", &json!({ "name": name, "lines": lines })),
+            LogEvent::Lines(lines) => event("log-lines", &json!({ "name": name, "lines": lines })),
             LogEvent::Trouble(failure) => {
                 self.logs.swap_remove(place);
-                event("log-trouble", &LogTrouble { name: &name, failure: &failure })
+                event("log-trouble", &json!({ "name": name, "failure": failure }))
             }
             LogEvent::Logout => return Some((event("logout", &()), true)),
         };
@@ -198,11 +168,13 @@ impl RowStream {
                 self.seen = self.seen.with(&change);
                 let sent = match &change {
                     Change::Row { version, name, html } => {
-                        event_with_id(*version, "row", &RowChanged { name, html })
+                        event_with_id(*version, "row", &json!({ "name": name, "html": **html }))
                     }
-                    Change::Gone { version, name } => event_with_id(*version, "gone", &RowGone { name }),
+                    Change::Gone { version, name } => {
+                        event_with_id(*version, "gone", &json!({ "name": name }))
+                    }
                     // It has no ID: a browser that connects again before the rows have followed gets it again.
-                    Change::All { names, .. } => event("all", &AllNames { names }),
+                    Change::All { names, .. } => event("all", &json!({ "names": names })),
                 };
                 return Some((sent, false));
             }

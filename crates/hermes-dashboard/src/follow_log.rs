@@ -14,7 +14,8 @@ use hermes_core::gateway::log as gateway_log;
 use hermes_core::gateway::log::Followed;
 use hermes_core::secrets::Secrets;
 use hermes_operations::Report;
-use serde::Serialize;
+use hermes_os::presence::if_present;
+use serde_json::json;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::OwnedSemaphorePermit;
@@ -29,11 +30,6 @@ use crate::sse::{self, event};
 const PIECE: u64 = 32 * 1024;
 /// The interval of the checks that a log exists and that the reader is still logged in.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-
-#[derive(Serialize)]
-struct Lines {
-    lines: Vec<String>,
-}
 
 /// A step of a log that is followed.
 pub(crate) enum LogEvent {
@@ -76,8 +72,8 @@ pub(crate) async fn stream(
         Ok(follower) => sse::response(stream::unfold(Some(follower), |follower| async {
             let mut follower = follower?;
             let (event, is_last) = match follower.next().await {
-                LogEvent::Tail(lines) => (event("tail", &Lines { lines }), false),
-                LogEvent::Lines(lines) => (event("lines", &Lines { lines }), false),
+                LogEvent::Tail(lines) => (event("tail", &json!({ "lines": lines })), false),
+                LogEvent::Lines(lines) => (event("lines", &json!({ "lines": lines })), false),
                 LogEvent::Trouble(failure) => (event("trouble", &failure), true),
                 LogEvent::Logout => (event("logout", &()), true),
             };
@@ -163,11 +159,7 @@ impl Follower {
     /// Begins to follow the log. Returns its end, or `None` if there is no log yet.
     fn begin(&mut self) -> io::Result<Option<Vec<String>>> {
         // Listening comes before the read of the end, so no line in between is missed.
-        let mut followed = match Followed::listen(&self.current) {
-            Ok(followed) => followed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(mut followed) = if_present(Followed::listen(&self.current))? else { return Ok(None) };
         let tail = gateway_log::tail(&self.current, LINES)?;
         if let Some((file, position)) = tail.current {
             followed.go_on(file, position)?;

@@ -20,7 +20,7 @@ use crate::refresh;
 use crate::routes;
 use crate::say::{say, warn};
 use crate::settings::Settings;
-use crate::site::{Parts, Site};
+use crate::site::Site;
 
 /// The options of the dashboard.
 pub struct Options {
@@ -81,7 +81,7 @@ async fn serve(options: Options) -> Result<(), DashboardError> {
         gate => (link_base, matches!(gate, Gate::Password(_))),
     };
     let base_path: Arc<str> = settings.base_path.as_str().into();
-    let site = Site::new(Parts { operations, settings, credentials, version, revision });
+    let site = Site::new(operations, settings, credentials, version, revision);
     let router = routes::router(&site);
     tokio::spawn(refresh::run(Arc::clone(&site)));
     let server = connection::accept(listener, router, base_path);

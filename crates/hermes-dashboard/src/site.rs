@@ -57,18 +57,14 @@ pub(crate) enum Identity {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// The arguments of [`Site::new`].
-pub(crate) struct Parts {
-    pub(crate) operations: Operations,
-    pub(crate) settings: Settings,
-    pub(crate) credentials: Credentials,
-    pub(crate) version: String,
-    pub(crate) revision: Option<String>,
-}
-
 impl Site {
-    pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        let Parts { operations, settings, credentials, version, revision } = parts;
+    pub(crate) fn new(
+        operations: Operations,
+        settings: Settings,
+        credentials: Credentials,
+        version: String,
+        revision: Option<String>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             sessions: Sessions::of(operations.home()),
             attempts: Attempts::default(),

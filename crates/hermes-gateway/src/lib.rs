@@ -3,6 +3,7 @@
 //! The `hermes` program calls [`run`] and turns the result into an exit code. s6 restarts the process or leaves it down. The rules
 //! for files, names and settings lie in `hermes-core`.
 
+mod agent;
 mod directory;
 mod disk;
 mod error;
@@ -17,6 +18,7 @@ mod serve;
 mod setting_place;
 mod settings;
 mod state;
+mod turns;
 
 pub use error::GatewayError;
 pub use options::Options;

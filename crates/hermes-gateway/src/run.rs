@@ -7,13 +7,15 @@ use axum::Router;
 use hermes_core::config::GatewayConfig;
 use hermes_core::{ObservedState, chain};
 use hermes_server::{Listener, StopRequests};
+use rustix::process::DumpableBehavior;
 use tokio::sync::oneshot;
 use tokio::time::{self, MissedTickBehavior};
 
+use crate::agent::AgentHandle;
 use crate::directory::ProfileDirectory;
 use crate::disk::Disk;
 use crate::error::GatewayError;
-use crate::http::{self, App, Gate, Keys, Vitals};
+use crate::http::{self, App, Gate, Keys, Runs, Vitals};
 use crate::listen::{self, SocketFile};
 use crate::lock::GatewayLock;
 use crate::options::Options;
@@ -22,6 +24,13 @@ use crate::say::{say, warn};
 use crate::serve::{Drained, Server};
 use crate::settings;
 use crate::state::{Recorder, STATE_INTERVAL, wait_for_write};
+use crate::turns::Turns;
+
+/// The time for which changes of the number of turns are collected before one write of the state.
+const TURNS_WAIT: Duration = Duration::from_millis(100);
+
+/// The time for interrupted turns to end, after the drain time-out. s6 kills the gateway three seconds after the time-out.
+const INTERRUPT_WAIT: Duration = Duration::from_millis(1500);
 
 /// The open sockets, and the settings for serving and draining.
 struct Sockets {
@@ -37,6 +46,9 @@ struct Sockets {
 /// # Errors
 /// It could not start, or its profile was removed. [`GatewayError::is_configuration`] tells whether a restart can help.
 pub fn run(options: Options) -> Result<(), GatewayError> {
+    // The environment and the memory hold keys. No other process of the account may read them.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| GatewayError::Runtime(error.into()))?;
     let ended = hermes_server::block_on(async {
         let stop = StopRequests::from_signals().map_err(GatewayError::Signals)?;
         hermes_server::ignore_hangup().map_err(GatewayError::Signals)?;
@@ -73,12 +85,16 @@ pub(crate) async fn serve(
     let drain_timeout = config.drain_timeout;
     let ready_line = ready_line(&options, socket.as_ref(), &listeners);
     let vitals = Arc::new(Vitals::new(options.profile.clone(), options.version.clone(), recorder.clone()));
+    let turns = Turns::new(usize::try_from(config.max_concurrent_runs).unwrap_or(usize::MAX));
     let app = Arc::new(App {
         vitals: Arc::clone(&vitals),
         gate: Gate::new(&config, keys),
         model_name: config.model_name,
+        agent: AgentHandle::new(&options),
+        turns: Arc::clone(&turns),
+        runs: Runs::default(),
     });
-    let mut server = Server::open(listeners, &router(app), &vitals);
+    let mut server = Server::open(listeners, &router(Arc::clone(&app)), &vitals);
 
     // The state comes before readiness: a process that waited for readiness must read `running`.
     vitals.set_state(ObservedState::Running);
@@ -94,7 +110,7 @@ pub(crate) async fn serve(
         Arc::clone(&directory),
         disk.clone(),
         recorder.clone(),
-        Arc::clone(&vitals),
+        Arc::clone(&app),
         state_interval,
         gone,
     ));
@@ -109,7 +125,12 @@ pub(crate) async fn serve(
         drop(recorder.start_writing(&disk, |_| ObservedState::Draining));
     }
     say(format_args!("draining: {} in flight, up to {drain_timeout:?}", server.in_flight()));
-    let drained = server.drain(drain_timeout, &mut stop).await;
+    turns.begin_drain();
+    let mut drained = server.drain(&turns, drain_timeout, &mut stop).await;
+    if drained != Drained::Whole && turns.interrupt_all(&app.agent) {
+        // The turns store their ends, and their clients get an error that tells them to retry.
+        drained = server.drain(&turns, INTERRUPT_WAIT, &mut stop).await;
+    }
     if drained != Drained::Whole {
         warn(format_args!("{} in flight cut off", server.in_flight()));
     }
@@ -118,6 +139,7 @@ pub(crate) async fn serve(
     if is_removed {
         return Err(GatewayError::ProfileRemoved { profile: options.profile });
     }
+    recorder.set_active_agents(*turns.count().borrow());
     let last = recorder.clone();
     // A profile that was removed may exist again under its name. This gateway must not write the state of the new one.
     let write_last = move || (!directory.is_gone()).then(|| last.write(None, ObservedState::left_by_sigterm));
@@ -158,26 +180,32 @@ fn ready_line(options: &Options, socket: Option<&SocketFile>, listeners: &[Liste
     format!("gateway '{}' is ready: {}", options.profile, addresses.join(", "))
 }
 
-/// Writes the state at each interval. Ends with a message on `gone` when the profile is gone.
+/// Writes the state at each interval, and when turns begin or end. Ends with a message on `gone` when the profile is gone.
 async fn heartbeat(
     directory: Arc<ProfileDirectory>,
     disk: Disk,
     recorder: Recorder,
-    vitals: Arc<Vitals>,
+    app: Arc<App>,
     interval: Duration,
     gone: oneshot::Sender<()>,
 ) {
     let mut ticks = time::interval_at(time::Instant::now() + interval, interval);
     // After a disk that hung for an hour, one write is enough.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turns = app.turns.count();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            // The sender lives as long as `app`.
+            _ = turns.changed() => time::sleep(TURNS_WAIT).await,
+        }
         let looked_at = Arc::clone(&directory);
         if disk.start(move || looked_at.is_gone()).await.unwrap_or(false) {
             let _ = gone.send(());
             return;
         }
-        let state = vitals.state();
+        recorder.set_active_agents(*turns.borrow_and_update());
+        let state = app.observe();
         let _ = recorder.start_writing(&disk, move |_| state).await;
     }
 }

@@ -12,6 +12,7 @@ use tokio::time;
 
 use crate::http::{self, Activity, Admission, Vitals};
 use crate::say::warn;
+use crate::turns::Turns;
 
 /// The limits of one socket. Each socket has its own, so clients of the port cannot lock the operator out of the Unix socket.
 pub(crate) const LIMITS: Limits =
@@ -48,12 +49,17 @@ impl Server {
         Self { vitals: Arc::clone(vitals), drain, accept_loops }
     }
 
-    /// Finishes the requests in flight, for `limit` at the longest or until another request to stop. New connections are refused.
-    pub(crate) async fn drain(&mut self, limit: Duration, stop: &mut StopRequests) -> Drained {
+    /// Finishes the requests and turns in flight, for `limit` at the longest or until another request to stop. New connections are refused.
+    pub(crate) async fn drain(&mut self, turns: &Turns, limit: Duration, stop: &mut StopRequests) -> Drained {
         self.drain.send_replace(true);
+        let finished = async {
+            self.drain.closed().await;
+            // Runs have no connection.
+            turns.idle().await;
+        };
         tokio::select! {
             biased;
-            () = self.drain.closed() => Drained::Whole,
+            () = finished => Drained::Whole,
             () = stop.next() => Drained::Hurried,
             _ = time::timeout(limit, std::future::pending::<()>()) => Drained::TimedOut,
         }

@@ -33,6 +33,7 @@ struct Inner {
     start_time: u64,
     argv: Vec<String>,
     failures: AtomicU64,
+    active_agents: AtomicU64,
 }
 
 impl Recorder {
@@ -44,13 +45,19 @@ impl Recorder {
             0
         });
         let file = StateFile::of(&options.home, &options.profile);
-        let failures = AtomicU64::new(0);
-        Self { inner: Arc::new(Inner { file, start_time, argv: options.argv.clone(), failures }) }
+        let (failures, active_agents) = (AtomicU64::new(0), AtomicU64::new(0));
+        let argv = options.argv.clone();
+        Self { inner: Arc::new(Inner { file, start_time, argv, failures, active_agents }) }
     }
 
     /// Returns the number of failed writes.
     pub(crate) fn failures(&self) -> u64 {
         self.inner.failures.load(Ordering::Relaxed)
+    }
+
+    /// Sets the number of running turns, for the next writes.
+    pub(crate) fn set_active_agents(&self, count: usize) {
+        self.inner.active_agents.store(u64::try_from(count).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Writes the state that `observe` returns for the desired state, on this thread.
@@ -78,7 +85,7 @@ impl Recorder {
             argv: self.inner.argv.clone(),
             exit_reason,
             restart_requested: false,
-            active_agents: 0,
+            active_agents: self.inner.active_agents.load(Ordering::Relaxed),
             platforms: serde_json::Map::new(),
         })
     }

@@ -3,5 +3,8 @@
 mod access;
 mod drain;
 pub(crate) mod gateway;
+mod model;
+mod responses;
 mod serving;
 mod start;
+mod talk;

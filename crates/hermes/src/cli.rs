@@ -12,7 +12,7 @@ use hermes_operations::Report;
 use crate::build::Build;
 use crate::commands::{
     boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
-    model, overview, profile, prompt_size, setup, status, turn, version,
+    model, overview, profile, prompt_size, sessions, setup, status, turn, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -56,10 +56,11 @@ enum Command {
     /// Print a completion script for a shell.
     Completions(completions::Arguments),
     /// Read and change a profile's configuration.
-    Config(config::Arguments),
+    #[command(subcommand)]
+    Config(config::Command),
     /// Run a command of the image's own scripts.
-    #[command(hide = true)]
-    Container(container::Arguments),
+    #[command(subcommand, hide = true)]
+    Container(container::Command),
     /// Serve a web page that shows and controls agents.
     Dashboard(dashboard::Arguments),
     /// Find faults and print a hint for each; exit code 1 if anything is broken.
@@ -67,7 +68,8 @@ enum Command {
     /// Print the facts for a bug report; secrets are masked.
     Dump(dump::Arguments),
     /// Start, stop and list gateways, the long-running processes of the profiles.
-    Gateway(gateway::Arguments),
+    #[command(subcommand)]
+    Gateway(gateway::Command),
     /// Check that all services are in their desired state; exit code 0 or 1.
     Health(health::Arguments),
     /// Print the last lines of a gateway's log, or follow it.
@@ -75,13 +77,16 @@ enum Command {
     /// Show, list and change the model.
     Model(model::Arguments),
     /// Create, show and delete profiles, which are agents with a gateway each.
-    Profile(profile::Arguments),
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Show the bytes and tokens of each part of the system prompt.
     ///
     /// Every request to the model carries these parts. The tokens are estimates;
     /// the command asks no model. The ID and the model of a session add about 20
     /// tokens.
     PromptSize(prompt_size::Arguments),
+    /// List, search, export and delete stored conversations.
+    Sessions(sessions::Arguments),
     /// Ask for provider, key and model, test them, and write them.
     ///
     /// The key goes to `.env` of the profile, the rest to its `config.yaml`. Each
@@ -125,10 +130,10 @@ impl Arguments {
     fn needs(&self) -> Needs {
         match &self.command {
             _ if self.version => Needs::AnyUser,
-            Some(Command::Config(arguments)) => arguments.needs(),
-            Some(Command::Container(arguments)) => arguments.needs(),
+            Some(Command::Config(command)) => command.needs(),
+            Some(Command::Container(command)) => command.needs(),
             Some(Command::Dashboard(arguments)) => arguments.needs(),
-            Some(Command::Profile(arguments)) => arguments.needs(),
+            Some(Command::Profile(command)) => command.needs(),
             Some(
                 Command::Chat(_)
                 | Command::Doctor(_)
@@ -136,6 +141,7 @@ impl Arguments {
                 | Command::Gateway(_)
                 | Command::Model(_)
                 | Command::PromptSize(_)
+                | Command::Sessions(_)
                 | Command::Setup(_)
                 | Command::Status(_)
                 | Command::Turn(_),
@@ -219,18 +225,19 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         Some(Command::Boot(arguments)) => boot::run(&context()?, &arguments),
         Some(Command::Chat(arguments)) => chat::run(&context()?, &arguments),
         Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
-        Some(Command::Config(arguments)) => config::run(&context()?, &arguments),
-        Some(Command::Container(arguments)) => container::run(startup, &context()?, &arguments),
+        Some(Command::Config(command)) => config::run(&context()?, &command),
+        Some(Command::Container(command)) => container::run(startup, &context()?, &command),
         Some(Command::Dashboard(arguments)) => dashboard::run(&context()?, &arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&context()?, &arguments),
         Some(Command::Status(arguments)) => status::run(&context()?, &arguments),
         Some(Command::Dump(arguments)) => dump::run(&context()?, &arguments),
-        Some(Command::Gateway(arguments)) => gateway::run(&context()?, &arguments),
+        Some(Command::Gateway(command)) => gateway::run(&context()?, &command),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
         Some(Command::Model(arguments)) => model::run(&context()?, &arguments),
-        Some(Command::Profile(arguments)) => profile::run(&context()?, &arguments),
+        Some(Command::Profile(command)) => profile::run(&context()?, &command),
         Some(Command::PromptSize(arguments)) => prompt_size::run(&context()?, &arguments),
+        Some(Command::Sessions(arguments)) => sessions::run(&context()?, &arguments),
         Some(Command::Setup(arguments)) => setup::run(&context()?, &arguments),
         Some(Command::Turn(arguments)) => turn::run(&context()?, &arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),

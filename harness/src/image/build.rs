@@ -47,8 +47,8 @@ pub struct BuiltImage {
     pub tag: String,
     /// Uncompressed, in bytes.
     pub size: u64,
-    /// Its base image.
-    pub base: Base,
+    /// Its base image, if it has one.
+    pub base: Option<Base>,
     /// The place where the binaries were compiled.
     pub binaries: Binaries,
     /// The git revision that it carries.
@@ -63,15 +63,20 @@ pub async fn build(
 ) -> Result<BuiltImage, BuildError> {
     let recipe = &options.recipe;
     let _lock = lock(&recipe.root, progress).await?;
-    let base = recipe.base.settle(docker, options.fresh_base, progress).await?;
+    let base = match &recipe.base {
+        Some(base) => Some(base.settle(docker, options.fresh_base, progress).await?),
+        None => None,
+    };
     let binaries = binaries::get(docker, recipe, options.binaries, progress).await?;
     let revision = revision::of(&recipe.root).await;
 
-    let mut arguments = HashMap::from([("BASE".to_owned(), base.name().to_owned())]);
-    arguments.extend(revision.clone().map(|revision| (recipe.revision_arg.to_owned(), revision)));
+    let mut arguments = HashMap::new();
+    arguments.extend(base.as_ref().map(|base| ("BASE".to_owned(), base.name().to_owned())));
+    let argument = recipe.revision_arg.zip(revision.clone());
+    arguments.extend(argument.map(|(name, revision)| (name.to_owned(), revision)));
     arguments.extend(options.rust_image.clone().map(|image| ("RUST_IMAGE".to_owned(), image)));
     let mut context = Context::new(&recipe.root)?;
-    context.add_as(&recipe.root.join("Dockerfile"), Path::new("Dockerfile"), 0o644)?;
+    context.add_as(&recipe.root.join(recipe.dockerfile), Path::new("Dockerfile"), 0o644)?;
     match &binaries {
         Binaries::Host(files) => {
             arguments.insert("BINARIES".into(), "prebuilt".into());

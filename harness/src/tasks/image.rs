@@ -58,7 +58,9 @@ fn print(image: &BuiltImage) {
     println!("tag       {}", image.tag);
     println!("ID        {}", image.id);
     println!("size      {:.1} MB", image.size as f64 / 1e6);
-    println!("base      {}", image.base);
+    if let Some(base) = &image.base {
+        println!("base      {base}");
+    }
     println!("binaries  {}", image.binaries);
     println!("revision  {}", image.revision.as_deref().unwrap_or("unknown (not a git checkout)"));
 }

@@ -5,6 +5,7 @@ mod clean_docker;
 mod docker_test;
 mod down;
 mod image;
+mod model_server;
 mod up;
 
 use std::process::ExitCode;
@@ -98,9 +99,9 @@ async fn reap(docker: &Docker) -> Result<()> {
     Ok(())
 }
 
-/// The name of the container of `up` and of its volume.
+/// The name of the container of `up`, of its volume and of its network.
 const UP: &str = "hermes-up";
-/// The label of both, by which `down` knows them.
+/// The label of all that `up` makes, by which `down` knows them.
 const UP_LABEL: (&str, &str) = ("hermes.harness.role", "up");
 
 /// Returns whether the engine said that there is no such thing.

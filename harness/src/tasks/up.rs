@@ -15,6 +15,7 @@ use hermes_harness::image::{BuildOptions, Progress, Recipe, build};
 use hermes_harness::probe::slot_ready;
 use hermes_harness::{Container, boot_of, secs};
 
+use super::model_server::{self, ModelServer, STAND_IN};
 use super::{UP, UP_LABEL, down, is_missing};
 
 /// The dashboard's port, in the container, and on the host where it is free.
@@ -24,7 +25,10 @@ const DASHBOARD: &str = "HERMES_DASHBOARD=1";
 /// The agents of a new volume, so that the dashboard shows something.
 const EXAMPLES: [&str; 2] = ["coder", "writer"];
 
-/// Build the image if needed, start a container and say how it and its dashboard are reached
+/// Build the image if needed, start a container and print how to reach it
+///
+/// A stand-in for a model server starts beside it. It is not needed if OPENAI_BASE_URL, OPENAI_API_KEY or HERMES_MODEL is
+/// set: the container gets these variables instead.
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     /// Start this image, by name or ID, instead of building one
@@ -40,9 +44,16 @@ impl Up {
             Some(name) => image_id(&docker, name).await?,
             None => build(&docker, &BuildOptions::new(Recipe::hermes()), &progress).await?.id,
         };
+        model_server::ensure_network(&docker).await?;
+        let server = ModelServer::of(|name| std::env::var(name).ok());
+        if server == ModelServer::StandIn {
+            model_server::ensure_stand_in(&docker, &progress).await?;
+        } else {
+            down::remove_container(&docker, STAND_IN).await?;
+        }
         let step = progress.step(format!("start {UP}"));
         let is_first = volume_is_new(&docker).await?;
-        let what_happened = ensure_running(&docker, &image).await?;
+        let what_happened = ensure_running(&docker, &image, &server).await?;
         let container = Container::existing(&docker, UP);
         let boot = boot_of(&container).await?;
         if is_first {
@@ -64,6 +75,12 @@ impl Up {
         }
         if page.port != PORT {
             println!("port {PORT} of this machine is taken; the dashboard is on {}", page.port);
+        }
+        println!();
+        println!("a conversation:");
+        println!("  docker exec -it {UP} hermes chat -q \"hi\"");
+        for line in server.lines() {
+            println!("{line}");
         }
         println!();
         println!("the dashboard, for a browser on this machine:");
@@ -116,14 +133,14 @@ async fn image_id(docker: &Docker, name: &str) -> Result<String> {
 }
 
 /// Makes sure that the container runs this image; the data survives, since it lies in a volume.
-async fn ensure_running(docker: &Docker, image: &str) -> Result<&'static str> {
+async fn ensure_running(docker: &Docker, image: &str, server: &ModelServer) -> Result<&'static str> {
     let what_happened = match docker.inspect_container(UP, None).await {
         Err(error) if is_missing(&error) => {
-            create(docker, image).await?;
+            create(docker, image, server).await?;
             "is up"
         }
         Err(error) => return Err(error).context(format!("failed to inspect container {UP}")),
-        Ok(about) if about.image.as_deref() == Some(image) && has_dashboard(&about) => {
+        Ok(about) if about.image.as_deref() == Some(image) && is_current(&about, server) => {
             if about.state.and_then(|state| state.running) == Some(true) {
                 return Ok("was up already");
             }
@@ -131,15 +148,15 @@ async fn ensure_running(docker: &Docker, image: &str) -> Result<&'static str> {
             if port.is_none_or(is_free) {
                 "is up again"
             } else {
-                down::remove_container(docker).await?;
-                create(docker, image).await?;
+                down::remove_container(docker, UP).await?;
+                create(docker, image, server).await?;
                 "is up, made anew since its port was taken"
             }
         }
         Ok(_) => {
-            down::remove_container(docker).await?;
-            create(docker, image).await?;
-            "is up, made anew from the changed image"
+            down::remove_container(docker, UP).await?;
+            create(docker, image, server).await?;
+            "is up, made anew since its image or settings changed"
         }
     };
     docker
@@ -149,10 +166,11 @@ async fn ensure_running(docker: &Docker, image: &str) -> Result<&'static str> {
     Ok(what_happened)
 }
 
-/// Returns whether an `up` with the dashboard made the container.
-fn has_dashboard(about: &ContainerInspectResponse) -> bool {
+/// Returns `true` if this `up` would make the container with the same network and variables.
+fn is_current(about: &ContainerInspectResponse, server: &ModelServer) -> bool {
     let variables = about.config.as_ref().and_then(|config| config.env.as_deref()).unwrap_or_default();
-    variables.iter().any(|variable| variable == DASHBOARD)
+    let network = about.host_config.as_ref().and_then(|host| host.network_mode.as_deref());
+    variables.iter().any(|variable| variable == DASHBOARD) && server.is_in(variables) && network == Some(UP)
 }
 
 /// The port of this machine that the container was made with; nothing where the engine chooses at each start.
@@ -166,7 +184,7 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
-async fn create(docker: &Docker, image: &str) -> Result<()> {
+async fn create(docker: &Docker, image: &str, server: &ModelServer) -> Result<()> {
     let labels = HashMap::from([(UP_LABEL.0.to_owned(), UP_LABEL.1.to_owned())]);
     let volume = VolumeCreateRequest {
         name: Some(UP.into()),
@@ -177,14 +195,17 @@ async fn create(docker: &Docker, image: &str) -> Result<()> {
     let key = format!("{PORT}/tcp");
     let host_port = if is_free(PORT) { PORT.to_string() } else { String::new() };
     let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(host_port) };
+    let mut environment = server.environment();
+    environment.push(DASHBOARD.to_owned());
     let body = ContainerCreateBody {
         image: Some(image.into()),
-        env: Some(vec![DASHBOARD.to_owned()]),
+        env: Some(environment),
         exposed_ports: Some(vec![key.clone()]),
         hostname: Some(UP.into()),
         labels: Some(labels),
         host_config: Some(HostConfig {
             binds: Some(vec![format!("{UP}:/opt/data")]),
+            network_mode: Some(UP.into()),
             port_bindings: Some(HashMap::from([(key, Some(vec![binding]))])),
             ..HostConfig::default()
         }),

@@ -41,6 +41,7 @@ mod profile_gateway;
 mod read_only;
 mod s6_profile_gateway_integration;
 mod signals_and_exit;
+mod stand_in;
 mod starts;
 mod support;
 mod tui_passthrough;

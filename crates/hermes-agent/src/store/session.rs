@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use super::Store;
 use super::error::{Fault, FindError, StoreError};
+use super::history::{self, NewMessage};
 use super::ids::{SessionId, now_ms};
-use crate::message::Usage;
+use crate::message::{Message, Usage};
 
 mod upkeep;
 
@@ -22,7 +23,9 @@ const COLUMNS: &str = "s.id, s.source, s.model, s.title, s.parent, s.created_at,
     (SELECT count(*) FROM messages m WHERE m.session = s.id AND NOT m.summary),
     (SELECT json_array(sum(input), sum(cached), sum(cache_written), sum(output), sum(reasoning), count(*))
         FROM model_calls c WHERE c.session = s.id),
-    EXISTS (SELECT 1 FROM turns t WHERE t.session = s.id AND t.ended_at IS NULL)";
+    EXISTS (SELECT 1 FROM turns t WHERE t.session = s.id AND t.ended_at IS NULL),
+    (SELECT substr(m.text, 1, 200) FROM messages m
+        WHERE m.session = s.id AND m.role = 'user' AND m.text IS NOT NULL ORDER BY m.id LIMIT 1)";
 
 /// A session to create.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +42,8 @@ pub struct NewSession {
     pub parent: Option<SessionId>,
     /// The ID. `None` makes one.
     pub id: Option<SessionId>,
+    /// The messages so far.
+    pub history: Vec<Message>,
 }
 
 /// A session.
@@ -64,6 +69,8 @@ pub struct Session {
     pub usage: Usage,
     /// `true` if a turn is open.
     pub busy: bool,
+    /// The begin of the first message of the user, at most 200 characters.
+    pub preview: Option<String>,
     /// The parts of the system prompt. Lists leave it empty.
     #[serde(skip)]
     pub system: Vec<String>,
@@ -90,6 +97,9 @@ impl Store {
         let created = id.clone();
         self.write("create a session", move |transaction| {
             insert(transaction, &id, &new, now_ms())?;
+            for message in &new.history {
+                history::append(transaction, &id, None, &NewMessage::of(message))?;
+            }
             Ok(())
         })
         .await?;
@@ -261,6 +271,7 @@ fn session_of(row: &Row<'_>) -> rusqlite::Result<Session> {
             reasoning: sum(4),
         },
         busy: row.get(9)?,
+        preview: row.get(10)?,
         system: Vec::new(),
     })
 }

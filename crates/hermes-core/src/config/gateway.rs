@@ -15,6 +15,9 @@ pub const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// The default number of requests that a key may send in a minute.
 pub const DEFAULT_REQUESTS_PER_MINUTE: u32 = 600;
 
+/// The default number of turns that run at one time.
+pub const DEFAULT_CONCURRENT_RUNS: u32 = 10;
+
 /// The name of the default profile's model, as in the Python program.
 const DEFAULT_MODEL_NAME: &str = "hermes-agent";
 
@@ -38,6 +41,8 @@ pub struct GatewayConfig {
     pub cors_origins: Vec<String>,
     /// `gateway.api_server.requests_per_minute`, else [`DEFAULT_REQUESTS_PER_MINUTE`].
     pub requests_per_minute: u32,
+    /// `gateway.api_server.max_concurrent_runs`, else [`DEFAULT_CONCURRENT_RUNS`]: the turns that run at one time.
+    pub max_concurrent_runs: u32,
     /// `API_SERVER_MODEL_NAME`, else the name of the profile, and `hermes-agent` for the default one.
     pub model_name: String,
     /// Settings that the gateway ignores, one sentence each.
@@ -113,6 +118,8 @@ impl GatewayConfig {
                 .map_or(Ok(Vec::new()), |found| found.read(origins_of, ORIGINS_RULE))?,
             requests_per_minute: api_server("requests_per_minute")
                 .map_or(Ok(DEFAULT_REQUESTS_PER_MINUTE), |found| found.read(count_of, COUNT_RULE))?,
+            max_concurrent_runs: api_server("max_concurrent_runs")
+                .map_or(Ok(DEFAULT_CONCURRENT_RUNS), |found| found.read(count_of, COUNT_RULE))?,
             model_name: from_variable("API_SERVER_MODEL_NAME")
                 .map_or_else(|| Ok(default_name.to_owned()), |found| found.read(model_of, MODEL_RULE))?,
             warnings: link
@@ -241,6 +248,7 @@ mod tests {
             allowed_hosts: Vec::new(),
             cors_origins: Vec::new(),
             requests_per_minute: 600,
+            max_concurrent_runs: 10,
             model_name: "hermes-agent".into(),
             warnings: Vec::new(),
             host: "127.0.0.1".into(),

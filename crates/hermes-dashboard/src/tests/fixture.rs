@@ -16,7 +16,7 @@ use crate::auth::{Credentials, Gate, Password, Verifier, Watched};
 use crate::fake;
 use crate::routes;
 use crate::settings::{Settings, Sources};
-use crate::site::{Parts, Peer, Site};
+use crate::site::{Peer, Site};
 
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -73,13 +73,9 @@ impl Dashboard {
         let settings = Settings::resolve(&Sources { environment, ..Sources::default() }).unwrap();
         let manager = Arc::new(FakeManager::default());
         manager.set_status(&ProfileName::default_profile(), fake::down());
-        let site = Site::new(Parts {
-            operations: Operations::new(home.clone(), Arc::clone(&manager) as _),
-            credentials: credentials(&home, &settings),
-            settings,
-            version: "1.2.3".into(),
-            revision: None,
-        });
+        let operations = Operations::new(home.clone(), Arc::clone(&manager) as _);
+        let credentials = credentials(&home, &settings);
+        let site = Site::new(operations, settings, credentials, "1.2.3".into(), None);
         let router = routes::router(&site);
         Self { home, manager, site, router, _folder: folder }
     }

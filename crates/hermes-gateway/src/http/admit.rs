@@ -24,29 +24,37 @@ pub(crate) struct Refused;
 /// The table of the routes, for the checks.
 pub(crate) struct Checks {
     pub(crate) app: Arc<App>,
-    pub(crate) access: HashMap<(Method, &'static str), Access>,
+    pub(crate) rules: HashMap<(Method, &'static str), Rule>,
+}
+
+/// The checks of one route.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    pub(crate) access: Access,
+    /// The longest body of a request, in bytes.
+    pub(crate) body_max: usize,
 }
 
 impl Checks {
-    /// Returns the access to a route. A path or method that is not in the table needs the key, so that a stranger does not learn which
+    /// Returns the rule of a route. A path or method that is not in the table needs the key, so that a stranger does not learn which
     /// paths exist.
-    fn access_to(&self, method: &Method, path: &str) -> Access {
+    fn rule_of(&self, method: &Method, path: &str) -> Rule {
         // axum answers HEAD by the handler of GET.
         let method = if method == Method::HEAD { &Method::GET } else { method };
-        let known = self.access.iter().find(|((known, route), _)| known == method && *route == path);
-        known.map_or(Access::Key, |(_, access)| *access)
+        let known = self.rules.iter().find(|((known, route), _)| known == method && *route == path);
+        known.map_or(Rule { access: Access::Key, body_max: REQUEST_BODY_MAX }, |(_, rule)| *rule)
     }
 
     async fn check(&self, request: Request, route: &str) -> Result<Request, Problem> {
         let gate = &self.app.gate;
-        let access = self.access_to(request.method(), route);
+        let Rule { access, body_max } = self.rule_of(request.method(), route);
         let (parts, body) = request.into_parts();
         gate.check_access(&parts, access).await?;
         if access != Access::Anyone && parts.extensions.get::<Refused>().is_some() {
             return Err(Problem::draining());
         }
-        if body.size_hint().lower() > REQUEST_BODY_MAX as u64 {
-            return Err(Problem::too_large(REQUEST_BODY_MAX));
+        if body.size_hint().lower() > body_max as u64 {
+            return Err(Problem::too_large(body_max));
         }
         Ok(Request::from_parts(parts, body))
     }

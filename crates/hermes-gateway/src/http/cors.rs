@@ -8,10 +8,10 @@ use axum::response::Response;
 const METHODS: &str = "GET, POST, PATCH, DELETE";
 
 /// The headers that a page may send.
-const REQUEST_HEADERS: &str = "Authorization, Content-Type";
+const REQUEST_HEADERS: &str = "Authorization, Content-Type, Idempotency-Key, X-Hermes-Session-Id";
 
 /// The headers that a page may read.
-const EXPOSED_HEADERS: &str = "Retry-After";
+const EXPOSED_HEADERS: &str = "Retry-After, X-Hermes-Session-Id, X-Hermes-Completed, X-Hermes-Partial";
 
 /// The time for which a browser keeps the answer to a preflight, in seconds.
 const MAX_AGE: &str = "600";

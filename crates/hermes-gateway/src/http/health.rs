@@ -32,7 +32,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Response {
     let health = Health {
         status: word,
         profile: vitals.profile.as_str(),
-        state: vitals.state().as_str(),
+        state: app.observe().as_str(),
         uptime_seconds: vitals.uptime().as_secs(),
         version: &vitals.version,
         requests_served: vitals.answers().values().sum(),
@@ -42,5 +42,5 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Response {
 }
 
 pub(crate) async fn show_metrics(State(app): State<Arc<App>>) -> Response {
-    answer::with_text(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(&app.vitals))
+    answer::with_text(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(&app))
 }

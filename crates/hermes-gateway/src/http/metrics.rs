@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 
 use hermes_server::Transport;
 
-use super::vitals::{STATES, Vitals};
+use super::app::App;
+use super::turn_stats::FIRST_TOKEN_BOUNDS;
+use super::vitals::STATES;
 
 /// The media type of the format.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -17,7 +19,8 @@ struct Page {
 }
 
 /// Renders all counters.
-pub(crate) fn render(vitals: &Vitals) -> String {
+pub(crate) fn render(app: &App) -> String {
+    let vitals = &app.vitals;
     let mut page = Page { text: String::with_capacity(2048) };
     page.family("hermes_gateway_info", "gauge", "The profile and the version of this gateway; always 1.");
     let labels = [("profile", vitals.profile.as_str()), ("version", &vitals.version)];
@@ -27,7 +30,7 @@ pub(crate) fn render(vitals: &Vitals) -> String {
     page.sample("hermes_gateway_uptime_seconds", &[], format_args!("{:.3}", vitals.uptime().as_secs_f64()));
 
     page.family("hermes_gateway_state", "gauge", "1 for the current state of the gateway, 0 for the others.");
-    let now = vitals.state();
+    let now = app.observe();
     for state in STATES {
         page.sample("hermes_gateway_state", &[("state", state.as_str())], u8::from(state == now));
     }
@@ -57,7 +60,44 @@ pub(crate) fn render(vitals: &Vitals) -> String {
         "States that could not be written to gateway_state.json.",
     );
     page.sample("hermes_gateway_state_write_failures_total", &[], vitals.recorder.failures());
+    turns(&mut page, app);
     page.text
+}
+
+/// Adds the counters of turns.
+fn turns(page: &mut Page, app: &App) {
+    page.family("hermes_gateway_turns_running", "gauge", "Turns that run.");
+    page.sample("hermes_gateway_turns_running", &[], *app.turns.count().borrow());
+    let counts = app.turns.stats.counts().clone();
+    page.family("hermes_gateway_turns_total", "counter", "Turns that ended, by the reason.");
+    for (reason, count) in &counts.ends {
+        page.sample("hermes_gateway_turns_total", &[("reason", reason)], count);
+    }
+    page.family(
+        "hermes_gateway_tokens_total",
+        "counter",
+        "Tokens as the model server reported them, by model and kind. The kinds exclude each other.",
+    );
+    for ((model, kind), count) in &counts.tokens {
+        page.sample("hermes_gateway_tokens_total", &[("model", model), ("kind", kind)], count);
+    }
+    page.family(
+        "hermes_gateway_provider_errors_total",
+        "counter",
+        "Turns that failed, by the class of the error.",
+    );
+    for (class, count) in &counts.errors {
+        page.sample("hermes_gateway_provider_errors_total", &[("class", class)], count);
+    }
+    let name = "hermes_gateway_first_token_seconds";
+    page.family(name, "histogram", "Seconds from the begin of a turn to its first token.");
+    let bucket = format!("{name}_bucket");
+    for (bound, count) in FIRST_TOKEN_BOUNDS.iter().zip(counts.first_tokens) {
+        page.sample(&bucket, &[("le", &bound.to_string())], count);
+    }
+    page.sample(&bucket, &[("le", "+Inf")], counts.first_token_count);
+    page.sample(&format!("{name}_sum"), &[], format_args!("{:.3}", counts.first_token_sum));
+    page.sample(&format!("{name}_count"), &[], counts.first_token_count);
 }
 
 impl Page {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::answer;
 
@@ -18,23 +18,27 @@ pub(crate) struct Problem {
     retry_after: Option<Duration>,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    error: Error<'a>,
-}
-
-#[derive(Serialize)]
-struct Error<'a> {
-    message: &'a str,
-    r#type: &'static str,
-    param: Option<&'a str>,
-    code: &'static str,
-}
-
 impl Problem {
     /// Returns an error with this status, code and message.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// The request is malformed.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// Asks the client to wait before a retry.
+    pub(crate) fn with_retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// Returns the error as JSON.
+    pub(crate) fn document(&self) -> Value {
+        json!({
+            "error": { "message": self.message, "type": self.kind(), "param": null, "code": self.code },
+        })
     }
 
     /// The request has no key, or a wrong one.
@@ -44,14 +48,13 @@ impl Problem {
 
     /// There are too many requests.
     pub(crate) fn rate_limit(message: impl Into<String>, wait: Duration) -> Self {
-        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message);
-        Self { retry_after: Some(wait), ..problem }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message).with_retry_after(wait)
     }
 
     /// The gateway drains.
     pub(crate) fn draining() -> Self {
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the gateway is stopping");
-        Self { retry_after: Some(Duration::from_secs(5)), ..problem }
+        problem.with_retry_after(Duration::from_secs(5))
     }
 
     /// The body exceeds `max` bytes.
@@ -64,6 +67,7 @@ impl Problem {
         match self.status {
             StatusCode::UNAUTHORIZED => "authentication_error",
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
+            StatusCode::PAYMENT_REQUIRED => "insufficient_quota",
             status if status.is_server_error() => "server_error",
             _ => "invalid_request_error",
         }
@@ -72,8 +76,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let error = Error { message: &self.message, r#type: self.kind(), param: None, code: self.code };
-        let mut response = answer::json(self.status, &Document { error });
+        let mut response = answer::json(self.status, &self.document());
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after {
             // Whole seconds (RFC 9110, section 10.2.3), and never too early.

@@ -16,13 +16,6 @@ use crate::context::Context;
 use crate::output::Printer;
 use crate::privileges::Needs;
 
-#[derive(clap::Args)]
-#[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
 const EXAMPLES: &str = "Examples:
   hermes config list                         list the active profile's values, secrets masked
   hermes -p coder config get gateway.port    print one value
@@ -30,7 +23,8 @@ const EXAMPLES: &str = "Examples:
   hermes config edit                         edit in $EDITOR; a file with an error is not saved";
 
 #[derive(Subcommand)]
-enum Command {
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
     /// Open the configuration in an editor.
     Edit(edit::Arguments),
     /// Print one value.
@@ -45,15 +39,13 @@ enum Command {
     Unset(unset::Arguments),
 }
 
-impl Arguments {
+impl Command {
     /// Returns the user that the verb needs. An editor opens the copy by its path, and follows any link that the account puts there
     /// meanwhile.
     pub(crate) fn needs(&self) -> Needs {
-        if matches!(self.command, Command::Edit(_)) { Needs::AccountInImage } else { Needs::AnyUser }
+        if matches!(self, Self::Edit(_)) { Needs::AccountInImage } else { Needs::AnyUser }
     }
-}
 
-impl Command {
     fn changes_the_volume(&self) -> bool {
         match self {
             Self::Edit(_) | Self::Set(_) | Self::Unset(_) => true,
@@ -62,11 +54,11 @@ impl Command {
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    if arguments.command.changes_the_volume() {
+pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode, Report> {
+    if command.changes_the_volume() {
         boot_wait::until_booted(&Printer)?;
     }
-    match &arguments.command {
+    match command {
         Command::Edit(arguments) => edit::run(context, arguments),
         Command::Get(arguments) => get::run(context, arguments),
         Command::List(arguments) => list::run(context, arguments),

@@ -20,23 +20,16 @@ use crate::context::Context;
 use crate::privileges::{Needs, Startup};
 use hermes_operations::Report;
 
-#[derive(clap::Args)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-impl Arguments {
+impl Command {
     /// Returns the user that the verb needs. Root may be kept for other commands; the files of these verbs are the account's. The
     /// set-up leaves root by itself, after the work that only root can do.
     pub(crate) fn needs(&self) -> Needs {
-        if matches!(self.command, Command::Setup(_)) { Needs::Root } else { Needs::Account }
+        if matches!(self, Self::Setup(_)) { Needs::Root } else { Needs::Account }
     }
 }
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Set up the account and the volume (/etc/cont-init.d/01-hermes-setup).
     Setup(setup::Arguments),
     /// Make the slot of each profile (/etc/cont-init.d/02-reconcile-profiles).
@@ -57,8 +50,8 @@ enum Command {
     Sweep(sweep::Arguments),
 }
 
-pub(crate) fn run(startup: Startup, context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    match &arguments.command {
+pub(crate) fn run(startup: Startup, context: &Context, command: &Command) -> Result<ExitCode, Report> {
+    match command {
         Command::Setup(arguments) => setup::run(startup, context, arguments),
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
         Command::DashboardRun(arguments) => dashboard_run::run(context, arguments),

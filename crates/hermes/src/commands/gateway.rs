@@ -20,13 +20,6 @@ use crate::cli;
 use crate::context::Context;
 use crate::output::Printer;
 
-#[derive(clap::Args)]
-#[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
 const EXAMPLES: &str = "Examples:
   hermes gateway start                 start the active profile's gateway
   hermes -p coder gateway restart      restart the gateway of 'coder'
@@ -34,7 +27,8 @@ const EXAMPLES: &str = "Examples:
   hermes gateway list --json           list all gateways, for a program";
 
 #[derive(Subcommand)]
-enum Command {
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
     /// Start the gateway, now and after each restart of the container.
     Start(start::Arguments),
     /// Stop the gateway, also after each restart of the container.
@@ -46,7 +40,8 @@ enum Command {
     /// List the gateways of all profiles.
     List(list::Arguments),
     /// Show or replace the key of the gateway's API.
-    Key(key::Arguments),
+    #[command(subcommand)]
+    Key(key::Command),
     /// Register the gateway with systemd or launchd of the host (not in a container).
     Install(install::Arguments),
     /// Remove the registration of `install`.
@@ -55,30 +50,28 @@ enum Command {
     Run(run::Arguments),
 }
 
-impl Arguments {
+impl Command {
     /// Returns `true` if they run a gateway without a supervisor.
     pub(crate) fn runs_in_the_foreground(&self) -> bool {
-        matches!(&self.command, Command::Run(arguments) if arguments.opts_out())
+        matches!(self, Self::Run(arguments) if arguments.opts_out())
     }
-}
 
-impl Command {
     fn changes_the_volume(&self) -> bool {
         matches!(self, Self::Start(_) | Self::Stop(_) | Self::Restart(_))
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    if arguments.command.changes_the_volume() {
+pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode, Report> {
+    if command.changes_the_volume() {
         boot_wait::until_booted(&Printer)?;
     }
-    match &arguments.command {
+    match command {
         Command::Start(arguments) => start::run(context, arguments),
         Command::Stop(arguments) => stop::run(context, arguments),
         Command::Restart(arguments) => restart::run(context, arguments),
         Command::Status(arguments) => status::run(context, arguments),
         Command::List(arguments) => list::run(context, arguments),
-        Command::Key(arguments) => key::run(context, arguments),
+        Command::Key(command) => key::run(context, command),
         Command::Install(arguments) => install::run(context, arguments),
         Command::Uninstall(arguments) => uninstall::run(context, arguments),
         Command::Run(arguments) => run::run(context, arguments),

@@ -39,47 +39,26 @@ const EXAMPLES: &str = "Examples:
   hermes logs --boot              show which gateways the last boots started";
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    let result = if arguments.boot { boot(context, arguments) } else { gateway(context, arguments) };
-    match result {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        // The reader has closed the pipe.
-        Err(Failure::Io(path, error)) if error.kind() == io::ErrorKind::BrokenPipe && path.is_none() => {
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(Failure::Io(None, error)) => Err(output::cannot_print(&error)),
-        Err(Failure::Io(Some(path), error)) => Err(cannot(&path, error)),
-        Err(Failure::Command(error)) => Err(error),
-    }
-}
-
-/// A failure of a file, with its path, or of the standard output.
-enum Failure {
-    Io(Option<String>, io::Error),
-    Command(Report),
-}
-
-impl From<Report> for Failure {
-    fn from(error: Report) -> Self {
-        Self::Command(error)
-    }
-}
-
-fn at(path: &Path) -> impl Fn(io::Error) -> Failure {
-    let path = path.display().to_string();
-    move |error| Failure::Io(Some(path.clone()), error)
-}
-
-fn on_stdout(error: io::Error) -> Failure {
-    Failure::Io(None, error)
-}
-
-fn cannot(path: &str, error: io::Error) -> Report {
-    let exit = if error.kind() == io::ErrorKind::PermissionDenied {
-        ReportKind::NoPermission
+    if arguments.boot {
+        boot(context, arguments)?
     } else {
-        ReportKind::Failed
-    };
-    Report::new(exit, format!("failed to read {path}")).caused_by(error)
+        gateway(context, arguments)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the failure to read `path`.
+fn at(path: &Path) -> impl Fn(io::Error) -> Report {
+    move |error| {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let kind = if denied { ReportKind::NoPermission } else { ReportKind::Failed };
+        Report::new(kind, format!("failed to read {}", path.display())).caused_by(error)
+    }
+}
+
+/// Fails because standard output cannot be written, unless its reader has closed the pipe.
+fn on_stdout(error: io::Error) -> Result<(), Report> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(output::cannot_print(&error)) }
 }
 
 /// How long the logger of a gateway that runs may take until it has begun its first file.
@@ -90,7 +69,7 @@ fn is_running(context: &Context, profile: &ProfileName) -> bool {
     context.s6().is_some_and(|s6| s6.is_running(profile).unwrap_or_default())
 }
 
-fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Report> {
     let profile = context.existing_profile()?;
     let current = context.home.gateway_log(&profile);
     if !current.exists() && is_running(context, &profile) {
@@ -103,25 +82,27 @@ fn gateway(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     };
     // First of all: what is printed while the end is read is not to be missed.
     let followed = match arguments.follow.then(|| Followed::listen(&current)) {
-        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Err(nothing().into()),
+        Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => return Err(nothing()),
         Some(followed) => Some(followed.map_err(at(&current))?),
         None => None,
     };
     let tail = gateway_log::tail(&current, arguments.lines).map_err(at(&current))?;
     if !tail.exists && followed.is_none() {
-        return Err(nothing().into());
+        return Err(nothing());
     }
     // Not buffered by lines: `Stdout` would hold back the last one that has no end.
     let mut stdout = output::document();
-    print(&mut stdout, &tail).map_err(on_stdout)?;
+    if let Err(error) = print(&mut stdout, &tail) {
+        return on_stdout(error);
+    }
     let Some(mut followed) = followed else { return Ok(()) };
     if let Some((file, position)) = tail.current {
         followed.go_on(file, position).map_err(at(&current))?;
     }
-    gateway_log::follow(followed, &mut stdout).map_err(on_stdout)
+    gateway_log::follow(followed, &mut stdout).or_else(on_stdout)
 }
 
-fn boot(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
+fn boot(context: &Context, arguments: &Arguments) -> Result<(), Report> {
     let path = context.home.boot_log();
     let mut tail = gateway_log::tail(&path, arguments.lines).map_err(at(&path))?;
     if tail.lines.len() < arguments.lines {
@@ -133,10 +114,9 @@ fn boot(context: &Context, arguments: &Arguments) -> Result<(), Failure> {
     }
     if !tail.exists {
         return Err(Report::new(ReportKind::Failed, format!("no boot has written {} yet", path.display()))
-            .hint("it is written when a container of the hermes image starts")
-            .into());
+            .hint("it is written when a container of the hermes image starts"));
     }
-    print(&mut output::document(), &tail).map_err(on_stdout)
+    print(&mut output::document(), &tail).or_else(on_stdout)
 }
 
 fn print(to: &mut impl Write, tail: &Tail) -> io::Result<()> {

@@ -18,13 +18,6 @@ use crate::context::Context;
 use crate::output::Printer;
 use crate::privileges::Needs;
 
-#[derive(clap::Args)]
-#[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
 const EXAMPLES: &str = "Examples:
   hermes profile create coder         create a profile; its gateway is stopped
   hermes profile use coder            make 'coder' the active profile
@@ -34,7 +27,8 @@ const EXAMPLES: &str = "Examples:
   hermes profile delete coder --yes   delete it with all its files";
 
 #[derive(Subcommand)]
-enum Command {
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
     /// Create a profile and register its gateway.
     Create(create::Arguments),
     /// Stop a profile's gateway and delete the profile with all its files.
@@ -53,21 +47,17 @@ enum Command {
     Use(use_::Arguments),
 }
 
-impl Arguments {
+impl Command {
     /// Returns the user that the verb needs.
     pub(crate) fn needs(&self) -> Needs {
-        match &self.command {
-            Command::Create(_)
-            | Command::Delete(_)
-            | Command::Import(_)
-            | Command::Rename(_)
-            | Command::Show(_) => Needs::AccountInImage,
-            Command::Export(_) | Command::List(_) | Command::Use(_) => Needs::AnyUser,
+        match self {
+            Self::Create(_) | Self::Delete(_) | Self::Import(_) | Self::Rename(_) | Self::Show(_) => {
+                Needs::AccountInImage
+            }
+            Self::Export(_) | Self::List(_) | Self::Use(_) => Needs::AnyUser,
         }
     }
-}
 
-impl Command {
     fn changes_the_volume(&self) -> bool {
         match self {
             Self::Create(_) | Self::Delete(_) | Self::Import(_) | Self::Rename(_) | Self::Use(_) => true,
@@ -76,11 +66,11 @@ impl Command {
     }
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    if arguments.command.changes_the_volume() {
+pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode, Report> {
+    if command.changes_the_volume() {
         boot_wait::until_booted(&Printer)?;
     }
-    match &arguments.command {
+    match command {
         Command::Create(arguments) => create::run(context, arguments),
         Command::Delete(arguments) => delete::run(context, arguments),
         Command::Export(arguments) => export::run(context, arguments),

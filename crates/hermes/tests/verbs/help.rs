@@ -47,6 +47,15 @@ const WITH_EXAMPLES: &[&str] = &[
     "profile show",
     "profile use",
     "prompt-size",
+    "sessions",
+    "sessions delete",
+    "sessions export",
+    "sessions list",
+    "sessions prune",
+    "sessions rename",
+    "sessions search",
+    "sessions show",
+    "sessions stats",
     "setup",
     "turn",
     "version",
@@ -75,6 +84,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       model        Show, list and change the model
       profile      Create, show and delete profiles, which are agents with a gateway each
       prompt-size  Show the bytes and tokens of each part of the system prompt
+      sessions     List, search, export and delete stored conversations
       setup        Ask for provider, key and model, test them, and write them
       status       Show the service manager and the state of each gateway
       turn         Show the steps of a turn with their times, tokens and costs

@@ -13,6 +13,7 @@ mod output;
 mod profile;
 mod profile_archive;
 mod prompt_size;
+mod sessions;
 mod setup;
 mod turn;
 mod volume;

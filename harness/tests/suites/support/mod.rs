@@ -4,3 +4,4 @@ pub(crate) mod driving;
 pub(crate) mod gateways;
 pub(crate) mod own_services;
 pub(crate) mod setting_up;
+pub(crate) mod stand_in;

@@ -134,7 +134,7 @@ async fn sessions_of_the_python_program_are_imported_once() {
     unpack("coder-state.db-wal", &folder.path().join("state.db-wal"));
     let before = fs::read(&old).unwrap();
     let opened = Store::open(&folder.path().join(FILE)).unwrap();
-    let notice = format!("Imported 1 sessions (3 messages) from {}, which is unchanged.", old.display());
+    let notice = format!("Imported 1 session (3 messages) from {}, which is unchanged.", old.display());
     assert_eq!(opened.notices, [notice]);
     // The last one lies in the log alone.
     for text in ["Who are you?", "answer-13", "This line lies in the write-ahead log."] {
@@ -193,7 +193,7 @@ async fn later_schema_without_a_column_of_prompts_is_imported() {
     drop(old);
     let Opened { store, notices } = Store::open(&folder.path().join(FILE)).unwrap();
     assert_eq!(notices.len(), 2, "{notices:?}");
-    assert_eq!(notices[1], "1 messages of session one have no known form.");
+    assert_eq!(notices[1], "Left out 1 message of session one in an unknown form.");
     let one = store.session(&"one".into()).await.unwrap().unwrap();
     assert_eq!((one.system, one.source, one.created_at), (vec!["the prompt".to_owned()], "5".into(), 2500));
     let two = store.session(&"two".into()).await.unwrap().unwrap();

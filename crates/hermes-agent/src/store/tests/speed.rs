@@ -44,15 +44,9 @@ async fn search_and_opening_meet_their_limits() {
     let sample = bench.store.latest(None).await.unwrap().unwrap();
     let sample = bench.store.messages(&sample, 0, 1).await.unwrap()[0].message.plain_text();
     let terms: Vec<&str> = sample.split(' ').collect();
-    for query in [
-        terms[0].to_owned(),
-        terms[..3].join(" "),
-        "w".into(),
-        "w1".into(),
-        "w12".into(),
-        "w1 w2".into(),
-        sample.clone(),
-    ] {
+    for query in
+        [terms[0].to_owned(), terms[..3].join(" "), "w".into(), "w1".into(), "w12".into(), sample.clone()]
+    {
         let hits =
             timed(&format!("search {query:.40}"), async || bench.store.search(&query, 20).await.unwrap())
                 .await;

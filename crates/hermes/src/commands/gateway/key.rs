@@ -10,27 +10,21 @@ use hermes_operations::Report;
 
 use crate::context::Context;
 
-#[derive(clap::Args)]
-#[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
-pub(crate) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
 const EXAMPLES: &str = "Examples:
   hermes gateway key show              print the key of the active profile's API
   hermes -p coder gateway key rotate   replace the key of 'coder'";
 
 #[derive(Subcommand)]
-enum Command {
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
     /// Print the key.
     Show(show::Arguments),
     /// Replace the generated key. The old one is no longer valid.
     Rotate(rotate::Arguments),
 }
 
-pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
-    match &arguments.command {
+pub(crate) fn run(context: &Context, command: &Command) -> Result<ExitCode, Report> {
+    match command {
         Command::Show(arguments) => show::run(context, arguments),
         Command::Rotate(arguments) => rotate::run(context, arguments),
     }

@@ -1,0 +1,72 @@
+//! A scripted model server in the process of the tests, which containers reach at the gateway of their network.
+
+use std::net::Ipv4Addr;
+
+use anyhow::{Context as _, Result};
+use hermes_harness::{Container, connect};
+use serde_json::Value;
+use stand_in::{Options, Script};
+
+/// A scripted model server. It ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct StandIn {
+    server: stand_in::StandIn,
+    bridge: String,
+}
+
+impl StandIn {
+    /// Starts a server without a script. It listens on all addresses, since each network has its own gateway.
+    pub(crate) async fn start() -> Result<Self> {
+        let about = connect().await?.inspect_network("bridge", None).await?;
+        let subnets = about.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+        let bridge =
+            subnets.into_iter().find_map(|config| config.gateway.or_else(|| first_address(&config.subnet?)));
+        Ok(Self {
+            server: stand_in::StandIn::start(([0, 0, 0, 0], 0).into(), Options::default())?,
+            bridge: bridge.context("the network \"bridge\" has no gateway")?,
+        })
+    }
+
+    /// Returns the base URL for a container that is on the engine's default network, or will be.
+    pub(crate) fn url(&self) -> String {
+        self.url_at(&self.bridge)
+    }
+
+    /// Returns the base URL for a container that runs, whatever its network is.
+    pub(crate) async fn url_for(&self, container: &Container) -> Result<String> {
+        let networks = container.inspect().await?.network_settings.and_then(|settings| settings.networks);
+        let gateways = networks.unwrap_or_default().into_values().filter_map(|network| network.gateway);
+        let gateway = gateways.into_iter().find(|gateway| !gateway.is_empty());
+        Ok(self.url_at(&gateway.context("the container has no network with a gateway")?))
+    }
+
+    /// Returns the variables that make this server the model server of a container on the default network.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
+        [
+            ("OPENAI_BASE_URL", self.url()),
+            ("OPENAI_API_KEY", "stand-in".into()),
+            ("HERMES_MODEL", "stand-in".into()),
+        ]
+    }
+
+    /// Returns the received requests, newest last. `crates/stand-in/README.md` names their fields.
+    pub(crate) fn requests(&self) -> Vec<Value> {
+        self.server.requests()
+    }
+
+    /// Replaces the script: an array of steps.
+    pub(crate) fn script(&self, steps: &Value) -> Result<()> {
+        self.server.set_script(Script::parse(&steps.to_string())?);
+        Ok(())
+    }
+
+    fn url_at(&self, gateway: &str) -> String {
+        format!("http://{gateway}:{}/v1", self.server.address().port())
+    }
+}
+
+/// Returns the first address of an IPv4 subnet. The bridge has it if the engine reports no gateway (Docker 20.10).
+fn first_address(subnet: &str) -> Option<String> {
+    let base: Ipv4Addr = subnet.split('/').next()?.parse().ok()?;
+    Some(Ipv4Addr::from_bits(base.to_bits() + 1).to_string())
+}
