@@ -4,10 +4,12 @@
 //! are those of the Python program where it has them. A value that is invalid is an error; no default takes its place.
 
 mod address;
+mod draft;
 mod error;
 mod known;
 mod limits;
 mod model;
+mod origin;
 mod secret;
 mod sources;
 #[cfg(test)]
@@ -17,13 +19,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hermes_core::config::dot_env;
+use hermes_core::config::{Config, dot_env};
 use hermes_core::{Home, ProfileName, config};
 
 pub(crate) use address::{is_local, shown};
+pub use draft::{Draft, DraftError};
 pub use error::SettingsError;
 pub use known::{KNOWN_PROVIDERS, KnownProvider, known_provider};
 pub use limits::{Budget, Compression, Memory, Price};
+pub use origin::{Explained, explain, key_origin};
 pub use secret::Secret;
 use sources::Sources;
 
@@ -152,6 +156,26 @@ pub fn load(
         record,
         warnings,
     })
+}
+
+/// Reads `budget.prices` alone: the price of each model by its name. It needs no model and no key.
+///
+/// # Errors
+/// Fails if the configuration cannot be read, or a value of `budget` is invalid.
+pub fn load_prices(home: &Home, profile: &ProfileName) -> Result<BTreeMap<String, Price>, SettingsError> {
+    let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
+    let (dot_env, environment) = (BTreeMap::new(), BTreeMap::new());
+    Ok(limits::budget(&Sources { config, dot_env, environment: &environment })?.prices)
+}
+
+/// Reads `config.yaml` and the variables of `.env`.
+fn read_sources(
+    home: &Home,
+    profile: &ProfileName,
+) -> Result<(Config, BTreeMap<String, String>), SettingsError> {
+    let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
+    let dot_env = dot_env::load(&home.dot_env(profile)).map_err(SettingsError::DotEnv)?.unwrap_or_default();
+    Ok((config, dot_env.variables.into_iter().collect()))
 }
 
 /// Reads `memory` alone. It needs no model and no key.

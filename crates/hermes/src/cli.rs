@@ -12,7 +12,7 @@ use hermes_operations::Report;
 use crate::build::Build;
 use crate::commands::{
     boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
-    overview, profile, prompt_size, sessions, status, version,
+    model, overview, profile, prompt_size, sessions, setup, status, turn, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -74,6 +74,8 @@ enum Command {
     Health(health::Arguments),
     /// Print the last lines of a gateway's log, or follow it.
     Logs(logs::Arguments),
+    /// Show, list and change the model.
+    Model(model::Arguments),
     /// Create, show and delete profiles, which are agents with a gateway each.
     #[command(subcommand)]
     Profile(profile::Command),
@@ -85,8 +87,15 @@ enum Command {
     PromptSize(prompt_size::Arguments),
     /// List, search, export and delete stored conversations.
     Sessions(sessions::Arguments),
+    /// Ask for provider, key and model, test them, and write them.
+    ///
+    /// The key goes to `.env` of the profile, the rest to its `config.yaml`. Each
+    /// answer is an option, too.
+    Setup(setup::Arguments),
     /// Show the service manager and the state of each gateway.
     Status(status::Arguments),
+    /// Show the steps of a turn with their times, tokens and costs.
+    Turn(turn::Arguments),
     /// Print version, git revision and install method.
     Version(version::Arguments),
 }
@@ -130,9 +139,12 @@ impl Arguments {
                 | Command::Doctor(_)
                 | Command::Dump(_)
                 | Command::Gateway(_)
+                | Command::Model(_)
                 | Command::PromptSize(_)
                 | Command::Sessions(_)
-                | Command::Status(_),
+                | Command::Setup(_)
+                | Command::Status(_)
+                | Command::Turn(_),
             ) => Needs::AccountInImage,
             Some(
                 Command::Boot(_)
@@ -222,9 +234,12 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         Some(Command::Gateway(command)) => gateway::run(&context()?, &command),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
+        Some(Command::Model(arguments)) => model::run(&context()?, &arguments),
         Some(Command::Profile(command)) => profile::run(&context()?, &command),
         Some(Command::PromptSize(arguments)) => prompt_size::run(&context()?, &arguments),
         Some(Command::Sessions(arguments)) => sessions::run(&context()?, &arguments),
+        Some(Command::Setup(arguments)) => setup::run(&context()?, &arguments),
+        Some(Command::Turn(arguments)) => turn::run(&context()?, &arguments),
         Some(Command::Version(arguments)) => version::run(&arguments),
     }
 }
@@ -274,6 +289,9 @@ mod tests {
             "profile delete coder",
             "profile show",
             "prompt-size",
+            "model gpt-5",
+            "setup --no-test",
+            "turn 12",
             "doctor",
             "status",
             "dump",

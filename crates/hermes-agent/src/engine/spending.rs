@@ -7,14 +7,10 @@ use hermes_core::timestamp;
 use crate::engine::Engine;
 use crate::message::Usage;
 use crate::provider::ModelRequest;
-use crate::settings::Price;
 use crate::store::{Limit, Reservation, ReserveError, StoreError};
 
 /// The tokens that are reserved for an answer without a configured limit.
 const ANSWER: u64 = 4096;
-
-/// The tokens that a price is for.
-const PRICED_TOKENS: f64 = 1_000_000.0;
 
 /// The permission for a model call.
 pub(super) enum Permission {
@@ -78,14 +74,8 @@ impl Engine {
 
     /// Returns the cost in US dollars; 0 for a model without a price.
     fn cost(&self, model: &str, usage: Usage) -> f64 {
-        self.limits.budget.prices.get(model).map_or(0.0, |price| cost(usage, *price))
+        self.limits.budget.prices.get(model).map_or(0.0, |price| price.cost(usage))
     }
-}
-
-fn cost(usage: Usage, price: Price) -> f64 {
-    let fresh = usage.input.saturating_sub(usage.cached);
-    let cost = |tokens: u64, price: f64| tokens as f64 * price / PRICED_TOKENS;
-    cost(fresh, price.input) + cost(usage.cached, price.cached) + cost(usage.output, price.output)
 }
 
 /// Returns the day in UTC, as `2026-11-28`.
@@ -95,12 +85,13 @@ pub(super) fn today() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::message::Usage;
+    use crate::settings::Price;
 
     #[test]
     fn cached_tokens_have_their_own_price() {
         let price = Price { input: 3.0, cached: 0.3, output: 15.0 };
         let usage = Usage { input: 1_000_000, cached: 500_000, output: 100_000, ..Usage::default() };
-        assert!((cost(usage, price) - (1.5 + 0.15 + 1.5)).abs() < 1e-9);
+        assert!((price.cost(usage) - (1.5 + 0.15 + 1.5)).abs() < 1e-9);
     }
 }

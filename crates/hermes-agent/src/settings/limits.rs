@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::ModelSettings;
 use super::error::SettingsError;
 use super::sources::{Sources, place};
+use crate::message::Usage;
 
 /// `compression`: when and how far the history is compacted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +20,18 @@ pub struct Compression {
     pub target_ratio: f64,
     /// `protect_last_n`: the newest messages that stay. 20 by default.
     pub protect_last_n: usize,
+}
+
+/// The tokens that a price is for.
+const PRICED_TOKENS: f64 = 1_000_000.0;
+
+impl Price {
+    /// Returns the cost of these tokens, in US dollars.
+    pub fn cost(&self, usage: Usage) -> f64 {
+        let fresh = usage.input.saturating_sub(usage.cached);
+        let cost = |tokens: u64, price: f64| tokens as f64 * price / PRICED_TOKENS;
+        cost(fresh, self.input) + cost(usage.cached, self.cached) + cost(usage.output, self.output)
+    }
 }
 
 /// `memory`: the memory files.

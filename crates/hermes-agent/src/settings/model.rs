@@ -66,6 +66,16 @@ pub(super) fn models(
     Ok(models)
 }
 
+/// Returns the default model, with this name.
+pub(super) fn default_model(
+    sources: &Sources<'_>,
+    directory: &Path,
+    name: &str,
+) -> Result<ModelSettings, SettingsError> {
+    let network = network(sources, directory)?;
+    complete(sources, default_wish(sources, Some(name))?, &network)
+}
+
 fn default_wish(sources: &Sources<'_>, model_override: Option<&str>) -> Result<Wish, SettingsError> {
     // `model` may be the name alone.
     let bare = match sources.setting("model").map(|setting| setting.json()) {
@@ -258,7 +268,7 @@ fn named_server(sources: &Sources<'_>, wish: &Wish, name: &str) -> Result<Server
 }
 
 /// Returns the key of the mapping that describes a provider of the user: `providers.ID`, or an item of `custom_providers`.
-fn own_provider(sources: &Sources<'_>, name: &str) -> Result<Option<String>, SettingsError> {
+pub(super) fn own_provider(sources: &Sources<'_>, name: &str) -> Result<Option<String>, SettingsError> {
     let key = format!("providers.\"{name}\"");
     if sources.setting(&format!("{key}.base_url")).is_some() {
         return Ok(Some(key));

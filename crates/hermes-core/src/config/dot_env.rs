@@ -6,9 +6,14 @@
 //! python-dotenv does. It does not expand `${NAME}`, and reports it. No fault shows a value, since values are secrets.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use hermes_os::whole_file::{self, ReadError};
+
+mod set;
+
+pub use set::{SetVariableError, set};
 
 /// The longest file that is read, in bytes.
 pub const DOT_ENV_MAX: u64 = 1024 * 1024;
@@ -90,6 +95,11 @@ pub fn load(path: &Path) -> Result<Option<DotEnv>, DotEnvError> {
 
 /// Parses the bytes of a file. Never fails: it skips the lines that it does not understand.
 pub fn parse(bytes: &[u8]) -> DotEnv {
+    parse_with_lines(bytes).0
+}
+
+/// Parses the bytes of a file. Also returns the lines of each variable, from 1, in the order of the variables.
+fn parse_with_lines(bytes: &[u8]) -> (DotEnv, Vec<RangeInclusive<usize>>) {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     // The lines that are not UTF-8. A replacement character in the file itself is valid.
     let mut broken = BTreeSet::new();
@@ -117,13 +127,14 @@ pub fn parse(bytes: &[u8]) -> DotEnv {
     parse_text(&text, &broken)
 }
 
-fn parse_text(text: &str, broken: &BTreeSet<usize>) -> DotEnv {
+fn parse_text(text: &str, broken: &BTreeSet<usize>) -> (DotEnv, Vec<RangeInclusive<usize>>) {
     let mut found = DotEnv::default();
+    let mut lines = Vec::new();
     let mut reader = Reader { text, line: 1 };
     loop {
         reader.skip(is_space);
         if reader.text.is_empty() {
-            return found;
+            return (found, lines);
         }
         let line = reader.line;
         let entry = reader.entry();
@@ -147,6 +158,7 @@ fn parse_text(text: &str, broken: &BTreeSet<usize>) -> DotEnv {
                     found.fault(line, Fault::NotExpanded);
                 }
                 found.variables.push((name, value));
+                lines.push(line..=last);
             }
             Err(fault) => found.fault(line, fault),
         }

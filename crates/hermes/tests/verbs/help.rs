@@ -36,6 +36,7 @@ const WITH_EXAMPLES: &[&str] = &[
     "gateway",
     "health",
     "logs",
+    "model",
     "profile",
     "profile create",
     "profile delete",
@@ -55,6 +56,8 @@ const WITH_EXAMPLES: &[&str] = &[
     "sessions search",
     "sessions show",
     "sessions stats",
+    "setup",
+    "turn",
     "version",
 ];
 
@@ -78,9 +81,13 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       gateway      Start, stop and list gateways, the long-running processes of the profiles
       health       Check that all services are in their desired state; exit code 0 or 1
       logs         Print the last lines of a gateway's log, or follow it
+      model        Show, list and change the model
       profile      Create, show and delete profiles, which are agents with a gateway each
       prompt-size  Show the bytes and tokens of each part of the system prompt
+      sessions     List, search, export and delete stored conversations
+      setup        Ask for provider, key and model, test them, and write them
       status       Show the service manager and the state of each gateway
+      turn         Show the steps of a turn with their times, tokens and costs
       version      Print version, git revision and install method
       help         Print this message or the help of the given subcommand(s)
 

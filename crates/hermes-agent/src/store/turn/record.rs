@@ -91,6 +91,19 @@ impl Store {
         .await
     }
 
+    /// Returns the turn that began last, of any session.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn last_turn(&self) -> Result<Option<TurnId>, StoreError> {
+        self.read("find the last turn", |transaction| {
+            let last: Option<i64> =
+                transaction.prepare_cached("SELECT max(id) FROM turns")?.query_row([], |row| row.get(0))?;
+            Ok(last.map(TurnId))
+        })
+        .await
+    }
+
     /// Returns the turns of a session, in order.
     ///
     /// # Errors
