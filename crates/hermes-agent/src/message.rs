@@ -50,8 +50,8 @@ pub enum Block {
     ToolCall(ToolCall),
     /// The result of a tool call.
     ToolResult(ToolResult),
-    /// A block of one provider that has no other form here, or whose exact form must go back: a thinking block with its signature, a
-    /// field beside the text. No other provider receives it.
+    /// A block of one provider that has no other form here, or whose exact form must go back. Examples are a thinking block with its
+    /// signature, and a field beside the text. No other provider receives it.
     Opaque(Opaque),
 }
 
@@ -92,7 +92,7 @@ pub struct Opaque {
     pub raw: Raw,
 }
 
-/// A JSON text that keeps its bytes. Its own JSON form is a string that holds the text: a nested value would lose its bytes inside of
+/// A JSON text that keeps its bytes. Its own JSON form is a string that holds the text. A nested value would lose its bytes inside of
 /// [`Block`], whose tag makes serde parse it first.
 #[derive(Clone, Debug)]
 pub struct Raw(pub Box<RawValue>);

@@ -6,22 +6,24 @@
 //!
 //! The history only grows. Compaction and undo mark messages as hidden from the model; they delete no row.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 mod budget;
 mod error;
 mod fold;
+mod handle;
 mod history;
 mod idempotency;
 mod ids;
 mod import;
+mod message;
 mod open;
 mod owner;
 mod schema;
 mod search;
 mod session;
 mod turn;
+mod turn_rows;
 mod words;
 mod worker;
 
@@ -31,27 +33,23 @@ mod tests;
 pub use budget::{Limit, Reservation, ReserveError, Used};
 pub use error::{BeginError, FindError, StoreError};
 pub use fold::Folded;
-pub use history::{Hidden, StoredMessage};
+pub use handle::Store;
 pub use idempotency::Request;
 pub use ids::{SessionId, TurnId};
 pub use import::{CopyError, ImportError, Imported};
+pub use message::{Hidden, StoredMessage};
 pub use open::set_aside;
 pub use owner::{Owner, OwnerError};
 pub use search::Hit;
 pub use session::{Filter, NewSession, Session, SourceStats, Stats};
-pub use turn::{Change, ModelCallRecord, RunState, ToolRunRecord, TurnRecord};
+pub use turn::{Change, ModelCallRecord, ToolRunRecord, TurnRecord};
+pub use turn_rows::RunState;
 
 /// The name of the database in the directory of a profile.
 pub const FILE: &str = "hermes.db";
 
 /// The name of the database of the Python program there.
 const PYTHON_FILE: &str = "state.db";
-
-/// A handle on the database of a profile. Clones share one connection. The last one closes it.
-#[derive(Clone, Debug)]
-pub struct Store {
-    worker: Arc<worker::Worker>,
-}
 
 /// An opened database.
 #[derive(Debug)]
@@ -76,13 +74,7 @@ impl Store {
             Err(ImportError::Store(error)) => return Err(error),
             Err(error) => notices.push(sentence(&error)),
         }
-        let worker = worker::Worker::start(path.to_owned(), held)?;
-        Ok(Opened { store: Self { worker: Arc::new(worker) }, notices })
-    }
-
-    /// Returns the path of the database.
-    pub fn path(&self) -> PathBuf {
-        self.worker.path().to_owned()
+        Ok(Opened { store: Self::start(path.to_owned(), held)?, notices })
     }
 }
 

@@ -1,5 +1,5 @@
-//! The lease of a volume: `lease.json` at the root of `HERMES_HOME` names the container that uses the volume; `lease.lock`
-//! beside it is locked by that container.
+//! The lease of a volume: `lease.json` at the root of `HERMES_HOME` names the container that uses the volume. That
+//! container locks `lease.lock` beside it.
 //!
 //! Two signs show that a holder lives. Neither depends on a clock that can be set:
 //!

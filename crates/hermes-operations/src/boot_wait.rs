@@ -1,4 +1,4 @@
-//! The wait for a boot that is under way, before a command changes the volume: the boot still gives files their owners and plants
+//! The wait for a boot that is under way, before a command changes the volume. The boot still gives files their owners and plants
 //! seeds, and gateways have no slots yet.
 
 use std::time::Duration;

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_reads_slowly_can_be_evicted_until_it_keeps_up() {
+    async fn slow_reader_can_be_evicted_until_it_keeps_up() {
         let limit = ConnectionLimit::new(1);
         let permit = fill(&limit, &[(1, true)]).await.remove(0);
         let progress = permit.progress();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};
 
 use crate::compaction::{Cause, Compacted, Gains, Limits, NoGain, is_due, plan};
-use crate::engine::Engine;
+use crate::engine::parts::Engine;
 use crate::engine::spending::Permission;
 use crate::message::{Message, Role, Usage};
 use crate::provider::{ErrorClass, ModelRequest, ProviderError};

@@ -11,11 +11,12 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, interval_at};
 
 use crate::compaction::{Cause, Gains};
-use crate::engine::Engine;
+use crate::engine::compact::{CompactError, Lengths};
+use crate::engine::parts::Engine;
+use crate::engine::progress::Progress;
 use crate::engine::spending::Permission;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
-use crate::engine::{CompactError, Lengths};
 use crate::loop_guard::{LoopGuard, Verdict};
 use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
@@ -25,14 +26,6 @@ use crate::tokens;
 
 /// The interval of [`Event::Waiting`].
 const WAITING_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Progress of the parts that run at one time.
-pub(super) enum Progress {
-    /// Of the model call.
-    Model(ModelProgress),
-    /// A tool starts.
-    ToolStarted(ToolCall),
-}
 
 /// A running model call.
 struct ModelCall<'e> {

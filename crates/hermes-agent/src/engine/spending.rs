@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use hermes_core::timestamp;
 
-use crate::engine::Engine;
+use crate::engine::parts::Engine;
 use crate::message::Usage;
 use crate::provider::ModelRequest;
 use crate::store::{Limit, Reservation, ReserveError, StoreError};

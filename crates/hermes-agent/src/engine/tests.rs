@@ -1,19 +1,26 @@
+//! Whole turns of an engine, with a fake model and fake tools.
+
 use std::collections::VecDeque;
 use std::future::pending;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 
 use rstest::rstest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::*;
-use crate::message::{Block, Role, ToolResult, Usage};
-use crate::protocol::StopReason;
-use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
-use crate::store::NewSession;
-use crate::tools::{Tool, ToolOutput, ToolSchema};
+use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
+use crate::protocol::{Event, StopReason, Submission, TurnEnd};
+use crate::provider::{
+    ErrorClass, Finish, ModelAnswer, ModelProgress, ModelRequest, Provider, ProviderError,
+};
+use crate::repair::sendable;
+use crate::settings::{Budget, Compression};
+use crate::store::{NewSession, Owner, SessionId, Store};
+use crate::tools::{Effect, Tool, ToolOutput, ToolSchema, Toolbox};
 
 /// One call of a fake model.
 #[derive(Clone, Debug)]
@@ -32,6 +39,9 @@ struct FakeModel {
     replies: Mutex<VecDeque<Reply>>,
     requests: Mutex<Vec<ModelRequest>>,
 }
+
+/// A submission, with the condition of the event that it follows.
+type Step = (fn(&Event) -> bool, Submission);
 
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<ModelAnswer, ProviderError>> + Send + 'a>>;
 
@@ -137,7 +147,7 @@ impl Bench {
     }
 
     /// Runs a turn. Sends each submission once an event satisfies its condition.
-    async fn turn(&self, mut plan: Vec<(fn(&Event) -> bool, Submission)>) -> (TurnEnd, Vec<Event>) {
+    async fn turn(&self, mut plan: Vec<Step>) -> (TurnEnd, Vec<Event>) {
         let (sender, mut inbox) = mpsc::channel(8);
         let mut events = Vec::new();
         let mut note = |event: Event| {
@@ -320,7 +330,7 @@ async fn a_repeated_call_ends_the_turn() {
     assert_eq!(bench.model.requests.lock().unwrap().len(), 4);
 }
 
-/// Runs a turn with tools and cuts it after each of its events, as a kill does: the owner is dead, and the turn is open.
+/// Runs a turn with tools and cuts it after each of its events, as a kill does. Then the owner is dead, and the turn is open.
 #[tokio::test]
 async fn a_cut_at_any_event_leaves_a_sendable_session() {
     const CALLS: &[(&str, &str, &str)] = &[("c1", "read", "{}"), ("c2", "write", "{}")];

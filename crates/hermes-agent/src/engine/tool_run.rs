@@ -4,14 +4,11 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::engine::Engine;
-use crate::engine::driver::Progress;
+use crate::engine::parts::{Engine, TOOLS_SIDE_BY_SIDE};
+use crate::engine::progress::Progress;
 use crate::message::{ToolCall, ToolResult};
 use crate::store::{StoreError, TurnId};
 use crate::tools::{Effect, ToolOutput};
-
-/// The number of reading tools that run side by side. A writing tool takes all places.
-pub(super) const TOOLS_SIDE_BY_SIDE: u32 = 8;
 
 /// The end of a run.
 pub(super) struct ToolRun {

@@ -1,7 +1,7 @@
 //! The state machine of a turn: (state, event) → (state, effects). It does no I/O and reads no clock.
 //!
 //! The driver performs the effects in order. It must have performed all effects of one event before it passes the next one. An event
-//! that does not fit the state has no effect: the driver may deliver an answer that was on its way when the turn was interrupted.
+//! that does not fit the state has no effect. The driver may deliver an answer that was on its way when the turn was interrupted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

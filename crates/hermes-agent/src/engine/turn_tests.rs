@@ -1,3 +1,5 @@
+//! The state machine of a turn: effects of its events.
+
 use rstest::rstest;
 
 use super::*;

@@ -11,9 +11,7 @@ use assembly::Assembly;
 use super::answer::{self, Progress};
 use super::http::{Answer, Http};
 use super::{ErrorClass, ModelAnswer, ModelProgress, ModelRequest, Provider, ProviderError};
-
-/// The name of the protocol in [`crate::message::Opaque`].
-const PROTOCOL: &str = "anthropic";
+use crate::settings::ModelSettings;
 
 /// A server of Messages.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ impl Anthropic {
     }
 
     async fn send(&self, request: &ModelRequest) -> Result<Answer, ProviderError> {
-        let path = super::connect::anthropic_path(self.http.settings(), "/messages");
+        let path = path_of(self.http.settings(), "/messages");
         let mut adapted = false;
         loop {
             let adaptive = self.adaptive.load(Ordering::Relaxed);
@@ -78,4 +76,10 @@ impl Provider for Anthropic {
     ) -> Pin<Box<dyn Future<Output = Result<ModelAnswer, ProviderError>> + Send + 'a>> {
         Box::pin(self.exchange(request, progress))
     }
+}
+
+/// Returns the path of a resource below the base URL, which may or may not end with `/v1`.
+pub(super) fn path_of(settings: &ModelSettings, resource: &str) -> String {
+    let has_version = settings.base_url.path().trim_end_matches('/').ends_with("/v1");
+    if has_version { resource.to_owned() } else { format!("/v1{resource}") }
 }

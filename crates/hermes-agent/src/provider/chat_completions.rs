@@ -18,9 +18,6 @@ use super::answer::{self, Progress};
 use super::http::{Answer, Http};
 use super::{ErrorClass, ModelAnswer, ModelProgress, ModelRequest, Provider, ProviderError};
 
-/// The name of the protocol in [`crate::message::Opaque`].
-pub(super) const PROTOCOL: &str = "chat_completions";
-
 const PATH: &str = "/chat/completions";
 
 /// A server of Chat Completions.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::anthropic::Anthropic;
+use super::anthropic::{self, Anthropic};
 use super::chat_completions::ChatCompletions;
 use super::http::{BODY_MAX, Http};
 use super::{ErrorClass, Provider, ProviderError};
@@ -18,12 +18,6 @@ pub fn connect(settings: &ModelSettings) -> Result<Box<dyn Provider>, ProviderEr
         Protocol::ChatCompletions => Ok(Box::new(ChatCompletions::new(http))),
         Protocol::Anthropic => Ok(Box::new(Anthropic::new(http))),
     }
-}
-
-/// Returns the path of a resource of Anthropic below the base URL, which may or may not end with `/v1`.
-pub(super) fn anthropic_path(settings: &ModelSettings, resource: &str) -> String {
-    let has_version = settings.base_url.path().trim_end_matches('/').ends_with("/v1");
-    if has_version { resource.to_owned() } else { format!("/v1{resource}") }
 }
 
 #[derive(Deserialize)]
@@ -46,7 +40,7 @@ pub async fn list_models(settings: &ModelSettings) -> Result<Vec<String>, Provid
     let http = Http::new(settings.clone());
     let path = match settings.protocol {
         Protocol::ChatCompletions => "/models".to_owned(),
-        Protocol::Anthropic => anthropic_path(settings, "/models"),
+        Protocol::Anthropic => anthropic::path_of(settings, "/models"),
     };
     let body = http.get(&path).await?.body(BODY_MAX).await?;
     let models: Models = serde_json::from_slice(&body).map_err(|_| ProviderError {

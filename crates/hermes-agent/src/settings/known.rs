@@ -1,6 +1,6 @@
 //! The table of known providers.
 
-use super::Protocol;
+use super::server::Protocol;
 
 /// A provider with known addresses and variables.
 #[derive(Debug)]

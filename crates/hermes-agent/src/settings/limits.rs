@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ModelSettings;
 use super::error::SettingsError;
+use super::server::ModelSettings;
 use super::sources::{Sources, place};
 use crate::message::Usage;
 

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::address::{base_url_of, is_local};
 use super::error::SettingsError;
 use super::known::{KNOWN_PROVIDERS, KnownProvider, known_provider};
+use super::secret::Secret;
+use super::server::{ModelSettings, Network, Protocol, Timeouts};
 use super::sources::{Sources, one_line, place, shown_text};
-use super::{ModelSettings, Network, Protocol, Secret, Timeouts};
 
 /// The longest limit of time.
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
@@ -357,8 +358,8 @@ fn custom_server(sources: &Sources<'_>, wish: &Wish, base_url: Url) -> Result<Se
     Ok(Server { provider: "custom".to_owned(), base_url, protocol, key })
 }
 
-/// Chooses by the variables that are set: `OPENAI_BASE_URL` first, then the provider that makes the model, then the first one with a
-/// key, then a local server.
+/// Chooses by the variables that are set. `OPENAI_BASE_URL` is first, then the provider that makes the model. The first provider with a
+/// key follows, then a local server.
 fn automatic_server(sources: &Sources<'_>, wish: &Wish) -> Result<Server, SettingsError> {
     if let Some(url) = url_of_variables(sources, &["OPENAI_BASE_URL"])? {
         return server_at(sources, wish, url);

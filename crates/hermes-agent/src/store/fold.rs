@@ -4,10 +4,12 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::error::{Fault, StoreError};
-use super::history::{self, NewMessage};
-use super::turn::{self, RunState};
+use super::handle::Store;
+use super::ids::{SessionId, TurnId};
+use super::message::{self, NewMessage};
+use super::owner;
+use super::turn_rows::{self, RunState};
 use super::words::value;
-use super::{SessionId, Store, TurnId, owner};
 use crate::message::{Block, Message, Role, ToolResult};
 use crate::protocol::StopReason;
 
@@ -71,7 +73,7 @@ pub(crate) fn fold(
         )?
         .query_row([turn.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let Open { unknown, not_started } = answer_open_calls(transaction, session, turn)?;
-    turn::close(transaction, turn, StopReason::Died, None)?;
+    turn_rows::close(transaction, turn, StopReason::Died, None)?;
     Ok(Folded { session: session.clone(), turn, source, owner, unknown, not_started })
 }
 
@@ -99,7 +101,7 @@ pub(crate) fn answer_open_calls(
             .optional()?;
         let content = match run {
             Some((run, state)) if value(&state) != Some(RunState::Planned) => {
-                turn::set_state(transaction, run, RunState::Unknown)?;
+                turn_rows::set_state(transaction, run, RunState::Unknown)?;
                 found.unknown.push(tool);
                 MAY_HAVE_TAKEN_EFFECT
             }
@@ -109,7 +111,7 @@ pub(crate) fn answer_open_calls(
             }
         };
         let result = ToolResult { call_id, content: content.to_owned(), is_error: true };
-        history::append(transaction, session, Some(turn), &NewMessage::of(&Message::result(result)))?;
+        message::append(transaction, session, Some(turn), &NewMessage::of(&Message::result(result)))?;
     }
     Ok(found)
 }
@@ -117,7 +119,7 @@ pub(crate) fn answer_open_calls(
 /// Returns the ID and tool of each call without a result, of the turn's last message with calls.
 fn open_calls(transaction: &Transaction<'_>, turn: TurnId) -> Result<Vec<(String, String)>, Fault> {
     let mut open: Vec<(String, String)> = Vec::new();
-    for stored in history::of_turn(transaction, turn)? {
+    for stored in message::of_turn(transaction, turn)? {
         if stored.message.role == Role::Assistant {
             open = stored.message.calls().map(|call| (call.id.clone(), call.name.clone())).collect();
         }

@@ -8,9 +8,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
 use super::error::Fault;
+use super::handle::Store;
 use super::ids::now_ms;
+use super::message::{NewMessage, append};
 use super::session;
-use super::{NewSession, SessionId, Store, StoreError, history, turn};
+use super::{NewSession, SessionId, StoreError, turn_rows};
 
 mod copy;
 mod message;
@@ -207,7 +209,7 @@ fn insert(
         history: Vec::new(),
     };
     session::insert(transaction, &id, &new, old.started_at)?;
-    turn::count(transaction, &id, None, &old.model, &old.usage, old.started_at)?;
+    turn_rows::count(transaction, &id, None, &old.model, &old.usage, old.started_at)?;
     let mut stored = Stored { messages: 0, skipped: 0 };
     for message in messages {
         let Some(old) = message::convert(message) else {
@@ -215,13 +217,8 @@ fn insert(
             continue;
         };
         let model = (old.message.role == crate::message::Role::Assistant).then_some(new.model.as_str());
-        let row = history::NewMessage {
-            model,
-            hidden: old.hidden,
-            at: old.at,
-            ..history::NewMessage::of(&old.message)
-        };
-        history::append(transaction, &id, None, &row)?;
+        let row = NewMessage { model, hidden: old.hidden, at: old.at, ..NewMessage::of(&old.message) };
+        append(transaction, &id, None, &row)?;
         stored.messages += 1;
     }
     Ok(Some(stored))

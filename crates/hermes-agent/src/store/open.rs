@@ -16,7 +16,6 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::error::{StoreError, is_corruption};
 use super::schema;
-use super::worker::Held;
 
 /// The time that a transaction waits for another process.
 const BUSY: Duration = Duration::from_secs(5);
@@ -26,6 +25,13 @@ const PARTS: [&str; 3] = ["", "-wal", "-shm"];
 
 /// The middle of the name of a database that was set aside.
 const ASIDE: &str = ".corrupt-";
+
+/// A connection with the lock that shows its use to other processes.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) connection: Connection,
+    pub(crate) _in_use: Option<File>,
+}
 
 /// Opens the database.
 pub(crate) fn open(path: &Path) -> Result<(Held, Vec<String>), StoreError> {

@@ -30,9 +30,12 @@ const COLUMNS: &str = "m.session, s.title, m.id, m.at, m.role";
 /// The characters of a snippet without the index.
 const SNIPPET: u32 = 120;
 
+/// The least characters of the begin of a word.
+const BEGIN_MIN: usize = 3;
+
 impl Store {
-    /// Returns the newest messages that hold all words of `query`. The last word may be the begin of one. Words in double quotes must
-    /// follow each other. There is no other syntax.
+    /// Returns the newest messages that hold all words of `query`. The last word may be the begin of one, from three characters on.
+    /// Words in double quotes must follow each other. There is no other syntax.
     ///
     /// # Errors
     /// Fails if the database fails.
@@ -98,7 +101,16 @@ fn expression(query: &str) -> Option<String> {
         .filter(|term| term.chars().any(char::is_alphanumeric))
         .collect();
     let quoted: Vec<String> = terms.iter().map(|term| format!("\"{term}\"")).collect();
-    (!quoted.is_empty()).then(|| quoted.join(" ") + "*")
+    let begin = if may_be_a_begin(terms.last()?) { "*" } else { "" };
+    Some(quoted.join(" ") + begin)
+}
+
+/// Returns `true` if the last word of a term may be the begin of a longer one. A shorter begin has so many words that a search takes
+/// seconds on a million messages.
+fn may_be_a_begin(term: &str) -> bool {
+    let words = term.rsplit(|c: char| c.is_whitespace() || c.is_ascii_punctuation());
+    let mut lengths = words.map(|word| word.chars().filter(|c| c.is_alphanumeric()).count());
+    lengths.find(|length| *length > 0).is_some_and(|length| length >= BEGIN_MIN)
 }
 
 /// Returns `true` for a character of a script that puts no spaces between words: Thai to Khmer, and those of East Asia.
@@ -116,9 +128,13 @@ mod tests {
 
     #[rstest]
     #[case("deploy the serv", Some(r#""deploy" "the" "serv"*"#))]
-    #[case("NEAR(a b) OR -c^ AND col:x*", Some(r#""NEAR(a" "b)" "OR" "-c^" "AND" "col:x*"*"#))]
+    #[case("NEAR(a b) OR -c^ AND col:x*", Some(r#""NEAR(a" "b)" "OR" "-c^" "AND" "col:x*""#))]
     #[case(r#"say "good morning" now"#, Some(r#""say" "good morning" "now"*"#))]
     #[case(r#"an "open quote"#, Some(r#""an" "open quote"*"#))]
+    #[case("the lo", Some(r#""the" "lo""#))]
+    #[case("the log", Some(r#""the" "log"*"#))]
+    #[case("\"the lo\"", Some(r#""the lo""#))]
+    #[case("grüß", Some(r#""grüß"*"#))]
     #[case("?? …", None)]
     #[case("你好", None)]
     fn query_is_quoted_for_the_index(#[case] query: &str, #[case] expected: Option<&str>) {

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
-use super::Store;
 use super::error::{Fault, FindError, StoreError};
-use super::history::{self, NewMessage};
+use super::handle::Store;
 use super::ids::{SessionId, now_ms};
+use super::message::{self, NewMessage};
 use crate::message::{Message, Usage};
 
 mod upkeep;
@@ -98,7 +98,7 @@ impl Store {
         self.write("create a session", move |transaction| {
             insert(transaction, &id, &new, now_ms())?;
             for message in &new.history {
-                history::append(transaction, &id, None, &NewMessage::of(message))?;
+                message::append(transaction, &id, None, &NewMessage::of(message))?;
             }
             Ok(())
         })

@@ -1,5 +1,7 @@
 //! Tests of the store, by subject.
 
+use std::path::PathBuf;
+
 use serde_json::value::RawValue;
 use tempfile::TempDir;
 

@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde::{Deserialize, Serialize};
 
 use super::error::{BeginError, Fault, StoreError};
 use super::fold;
-use super::history::{self, NewMessage};
+use super::handle::Store;
 use super::ids::{SessionId, TurnId, now_ms};
+use super::message::{self, NewMessage, StoredMessage};
 use super::owner::{self, Owner};
 use super::session;
-use super::words::{value, word};
-use super::{Store, StoredMessage};
+use super::turn_rows::{RunState, close, count, open_turn, session_of_open, set_state};
+use super::words::word;
 use crate::message::{Message, Usage};
 use crate::protocol::{StopReason, TurnError};
 use crate::tools::Effect;
@@ -20,20 +20,6 @@ use crate::tools::Effect;
 mod record;
 
 pub use record::{ModelCallRecord, ToolRunRecord, TurnRecord};
-
-/// The state of the run of a tool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RunState {
-    /// The model asked for it.
-    Planned,
-    /// It began.
-    Started,
-    /// Its result is stored.
-    Done,
-    /// It began, and its process died.
-    Unknown,
-}
 
 /// A part of a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,7 +87,7 @@ impl Store {
                 .execute(params![id.as_str(), owner.id(), owner.description(), owner.pid(), now_ms()])?;
             let turn = TurnId(transaction.last_insert_rowid());
             move_inputs(transaction, &id, Some(turn))?;
-            history::append(transaction, &id, Some(turn), &NewMessage::of(&message))?;
+            message::append(transaction, &id, Some(turn), &NewMessage::of(&message))?;
             Ok(Ok(turn))
         });
         begun.await?
@@ -231,27 +217,6 @@ fn fold_or_busy(
     Ok(Ok(()))
 }
 
-/// An open turn and its owner.
-pub(crate) struct OpenTurn {
-    pub(crate) turn: TurnId,
-    pub(crate) owner: String,
-    pub(crate) description: String,
-    pub(crate) pid: u32,
-}
-
-pub(crate) fn open_turn(transaction: &Transaction<'_>, id: &SessionId) -> Result<Option<OpenTurn>, Fault> {
-    let found = transaction
-        .prepare_cached(
-            "SELECT id, owner, owner_description, owner_pid FROM turns WHERE session = ?1 AND ended_at IS NULL",
-        )?
-        .query_row([id.as_str()], |row| {
-            let turn = TurnId(row.get(0)?);
-            Ok(OpenTurn { turn, owner: row.get(1)?, description: row.get(2)?, pid: row.get(3)? })
-        })
-        .optional()?;
-    Ok(found)
-}
-
 /// Fails if a live process runs a turn of the session.
 pub(crate) fn require_no_turn(
     transaction: &Transaction<'_>,
@@ -266,29 +231,6 @@ pub(crate) fn require_no_turn(
     }
 }
 
-fn session_of_open(transaction: &Transaction<'_>, turn: TurnId) -> Result<SessionId, Fault> {
-    let session: Option<String> = transaction
-        .prepare_cached("SELECT session FROM turns WHERE id = ?1 AND ended_at IS NULL")?
-        .query_row([turn.0], |row| row.get(0))
-        .optional()?;
-    session.map(SessionId::from).ok_or_else(|| StoreError::TurnNotOpen { turn: turn.0 }.into())
-}
-
-/// Marks a turn as ended.
-pub(crate) fn close(
-    transaction: &Transaction<'_>,
-    turn: TurnId,
-    reason: StopReason,
-    error: Option<&TurnError>,
-) -> Result<(), Fault> {
-    let error = error.map(serde_json::to_string).transpose();
-    let error = error.map_err(|source| StoreError::EncodeMessage { source })?;
-    transaction
-        .prepare_cached("UPDATE turns SET ended_at = ?2, reason = ?3, error = ?4 WHERE id = ?1")?
-        .execute(params![turn.0, now_ms(), word(&reason), error])?;
-    Ok(())
-}
-
 fn apply(
     transaction: &Transaction<'_>,
     session: &SessionId,
@@ -299,7 +241,7 @@ fn apply(
         Change::Message { message, model, usage, interrupted } => {
             let new =
                 NewMessage { model: model.as_deref(), interrupted: *interrupted, ..NewMessage::of(message) };
-            let id = history::append(transaction, session, Some(turn), &new)?;
+            let id = message::append(transaction, session, Some(turn), &new)?;
             if let Some(usage) = usage {
                 count(
                     transaction,
@@ -321,35 +263,6 @@ fn apply(
             Ok(None)
         }
     }
-}
-
-/// Counts the tokens of a model call.
-pub(crate) fn count(
-    transaction: &Transaction<'_>,
-    session: &SessionId,
-    turn: Option<TurnId>,
-    model: &str,
-    usage: &Usage,
-    at: i64,
-) -> Result<(), Fault> {
-    let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    transaction
-        .prepare_cached(
-            "INSERT INTO model_calls (session, turn, at, model, input, cached, cache_written, output, reasoning)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        )?
-        .execute(params![
-            session.as_str(),
-            turn.map(|turn| turn.0),
-            at,
-            model,
-            tokens(usage.input),
-            tokens(usage.cached),
-            tokens(usage.cache_written),
-            tokens(usage.output),
-            tokens(usage.reasoning),
-        ])?;
-    Ok(())
 }
 
 fn set_run(
@@ -382,19 +295,6 @@ fn set_run(
     Ok(())
 }
 
-/// Sets the state of a run, with its time.
-pub(crate) fn set_state(transaction: &Transaction<'_>, run: i64, state: RunState) -> Result<(), Fault> {
-    let time = match state {
-        RunState::Planned => "planned_at",
-        RunState::Started => "started_at",
-        RunState::Done | RunState::Unknown => "ended_at",
-    };
-    transaction
-        .prepare_cached(&format!("UPDATE tool_runs SET state = ?2, {time} = ?3 WHERE id = ?1"))?
-        .execute(params![run, word(&state), now_ms()])?;
-    Ok(())
-}
-
 fn move_inputs(
     transaction: &Transaction<'_>,
     session: &SessionId,
@@ -408,8 +308,8 @@ fn move_inputs(
     for (input, text) in waiting {
         let message: Message = serde_json::from_str(&text)
             .map_err(|source| StoreError::ReadMessage { message: input, source })?;
-        let id = history::append(transaction, session, turn, &NewMessage::of(&message))?;
-        taken.push(history::one(transaction, id)?);
+        let id = message::append(transaction, session, turn, &NewMessage::of(&message))?;
+        taken.push(message::one(transaction, id)?);
         transaction.prepare_cached("DELETE FROM inputs WHERE id = ?1")?.execute([input])?;
     }
     Ok(taken)

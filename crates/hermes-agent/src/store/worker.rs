@@ -1,24 +1,16 @@
 //! The thread that owns the connection.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::error::{Fault, StoreError, is_corruption};
-use super::{Store, open};
+use super::error::StoreError;
+use super::open::Held;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// A connection with the lock that shows its use to other processes.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) connection: Connection,
-    pub(crate) _in_use: Option<File>,
-}
 
 /// The thread and the way to it.
 #[derive(Debug)]
@@ -45,65 +37,6 @@ impl Worker {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
-}
-
-impl Drop for Worker {
-    /// Waits for the end of the queued work, so that the next one to open the database finds it closed.
-    fn drop(&mut self) {
-        drop(self.jobs.take());
-        let thread = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id());
-        if let Some(thread) = thread {
-            // A panic of the thread was reported on standard error.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Store {
-    /// Runs `work` in a transaction that takes the write lock at its begin.
-    pub(crate) async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
-    {
-        self.transact(operation, TransactionBehavior::Immediate, work).await
-    }
-
-    /// Runs `work` in a transaction that reads.
-    pub(crate) async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
-    {
-        self.transact(operation, TransactionBehavior::Deferred, work).await
-    }
-
-    async fn transact<T, F>(
-        &self,
-        operation: &'static str,
-        behavior: TransactionBehavior,
-        work: F,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
-    {
-        let transact = move |connection: &mut Connection| -> Result<T, Fault> {
-            let transaction = connection.transaction_with_behavior(behavior)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
-        };
-        let result = self.run(transact).await?;
-        result.map_err(|fault| match fault {
-            Fault::Store(error) => error,
-            Fault::Sql(source) if is_corruption(&source) => {
-                open::mark_as_suspect(&self.worker.path);
-                StoreError::Corrupt { path: self.worker.path.clone() }
-            }
-            Fault::Sql(source) => StoreError::Operation { operation, source },
-        })
-    }
 
     /// Runs `work` with the connection. It is done even if the caller goes.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -116,8 +49,20 @@ impl Store {
             // An error says that the caller has gone.
             let _ = answer.send(work(connection));
         });
-        let jobs = self.worker.jobs.as_ref().ok_or(StoreError::Closed)?;
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
         jobs.send(job).map_err(|_| StoreError::Closed)?;
         result.await.map_err(|_| StoreError::Closed)
+    }
+}
+
+impl Drop for Worker {
+    /// Waits for the end of the queued work, so that the next one to open the database finds it closed.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        let thread = self.thread.take().filter(|thread| thread.thread().id() != thread::current().id());
+        if let Some(thread) = thread {
+            // A panic of the thread was reported on standard error.
+            let _ = thread.join();
+        }
     }
 }

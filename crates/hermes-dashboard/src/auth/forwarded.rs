@@ -205,7 +205,7 @@ mod tests {
     // Both: a proxy wrote one of them, a client the other.
     #[case("10.0.0.1", &[(FOR, "203.0.113.7"), ("forwarded", "for=203.0.113.7")], "203.0.113.7")]
     #[case("10.0.0.1", &[(FOR, "203.0.113.7"), ("forwarded", "for=6.6.6.6")], "10.0.0.1")]
-    fn the_client_is_the_last_address_that_no_trusted_proxy_has(
+    fn client_is_the_last_address_without_a_trusted_proxy(
         #[case] peer: &str,
         #[case] pairs: &[(&'static str, &str)],
         #[case] expected: &str,

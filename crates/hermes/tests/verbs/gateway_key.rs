@@ -24,7 +24,7 @@ fn a_new_profile_has_a_key_that_rotates() {
 }
 
 #[test]
-fn a_key_in_the_dot_env_is_shown_and_not_rotated() {
+fn key_in_the_dot_env_is_shown_and_not_rotated() {
     let volume = Volume::new();
     volume.write("SOUL.md", "You are Ada.");
     volume

@@ -84,7 +84,7 @@ fn failed_command_deletes_nothing(#[case] words: &[&str], #[case] expected: &str
 #[test]
 fn search_finds_the_words_of_messages() {
     let volume = volume();
-    let hits = json(&volume, ["sessions", "search", "write-ahead", "lo", "--json"]);
+    let hits = json(&volume, ["sessions", "search", "write-ahead", "log", "--json"]);
     assert_eq!((&hits[0]["session"], hits.as_array().unwrap().len()), (&ID.into(), 1));
     let none = "no message holds these words\n";
     volume.hermes(["sessions", "search", "OR", "nothing"]).assert().success().stdout(none);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::PROTOCOL;
+use super::request::PROTOCOL;
 use crate::message::{Block, Opaque, Raw, ToolCall, Usage};
 use crate::provider::answer::{Assemble, Fault, Progress};
 use crate::provider::json_text::PiecedText;

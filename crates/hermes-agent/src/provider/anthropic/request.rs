@@ -5,11 +5,13 @@ use serde::ser::{Error, SerializeSeq, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::PROTOCOL;
 use crate::message::{Block, Message, Role, ToolCall, ToolResult};
 use crate::provider::ModelRequest;
 use crate::provider::chat_completions::sendable_arguments;
 use crate::settings::ModelSettings;
+
+/// The name of the protocol in [`crate::message::Opaque`].
+pub(super) const PROTOCOL: &str = "anthropic";
 
 /// The longest answer if the settings have none: the API requires a number that every model accepts.
 const MAX_TOKENS: u64 = 8192;

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::PROTOCOL;
 use super::calls::Calls;
 use super::replay::KEPT_FIELDS;
 use super::text_calls::{self, Gate};
-use super::wire::{Chunk, Fields, fields, usage};
+use super::wire::{Chunk, Fields, PROTOCOL, fields, usage};
 use crate::message::{Block, Opaque, Raw, Usage};
 use crate::provider::answer::{Assemble, Fault, Progress};
 use crate::provider::json_text::PiecedText;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
-use super::PROTOCOL;
 use super::replay::Replay;
+use super::wire::PROTOCOL;
 use crate::message::{Block, Message, Opaque, Role, ToolCall};
 use crate::provider::ModelRequest;
 use crate::settings::ModelSettings;

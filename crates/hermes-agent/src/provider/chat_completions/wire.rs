@@ -8,6 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::message::Usage;
 
+/// The name of the protocol in [`crate::message::Opaque`].
+pub(super) const PROTOCOL: &str = "chat_completions";
+
 /// The fields of an object, as their bytes.
 pub(super) type Fields = BTreeMap<String, Box<RawValue>>;
 

@@ -252,5 +252,5 @@ async fn the_form_of_thinking_adapts_to_the_model() {
 #[case("http://h/anthropic", "/v1/messages")]
 fn the_base_url_may_end_with_the_version(#[case] url: &str, #[case] path: &str) {
     let settings = settings(url, Protocol::Anthropic);
-    assert_eq!(crate::provider::connect::anthropic_path(&settings, "/messages"), path);
+    assert_eq!(crate::provider::anthropic::path_of(&settings, "/messages"), path);
 }

@@ -1,3 +1,5 @@
+//! Messages of the Python program in the form of this one.
+
 use rstest::rstest;
 
 use super::*;

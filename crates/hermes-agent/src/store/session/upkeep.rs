@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Filter, name_taken, require};
 use crate::message::Usage;
 use crate::store::error::StoreError;
-use crate::store::{SessionId, Store, owner, turn};
+use crate::store::{SessionId, Store, owner, turn, turn_rows};
 
 /// Sums over all sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -80,7 +80,7 @@ impl Store {
         self.write("delete sessions", move |transaction| {
             let mut deleted = Vec::new();
             for session in sessions {
-                let is_running = turn::open_turn(transaction, &session.id)?
+                let is_running = turn_rows::open_turn(transaction, &session.id)?
                     .is_some_and(|open| owner::is_alive(&path, &open.owner));
                 if is_running {
                     continue;

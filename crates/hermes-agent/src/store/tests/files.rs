@@ -1,3 +1,5 @@
+//! The files of a database: kinds, modes, corruption, versions.
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -49,7 +51,7 @@ async fn corrupt_database_is_set_aside() {
 }
 
 #[tokio::test]
-async fn corruption_found_in_use_is_set_aside_at_the_next_start() {
+async fn corruption_found_in_use_is_set_aside_at_next_start() {
     let bench = Bench::new();
     let (session, owner) = (bench.session().await, bench.owner());
     let turn = bench.store.begin_turn(&session, &owner, user("go")).await.unwrap();

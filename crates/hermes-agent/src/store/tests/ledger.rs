@@ -1,3 +1,5 @@
+//! The budget, and the stored responses of repeated requests.
+
 use super::*;
 
 const DAY: &str = "2026-11-28";

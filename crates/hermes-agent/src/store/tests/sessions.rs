@@ -1,3 +1,5 @@
+//! Sessions: look-up, compaction, undo, search, prune.
+
 use super::*;
 
 async fn titled(bench: &Bench, id: &str, title: Option<&str>) -> SessionId {
@@ -128,6 +130,7 @@ async fn search_takes_a_query_as_words() {
         ("deploy", 2),
         ("mohrchen serv", 1),
         ("serv", 1),
+        ("se", 0),
         ("NOT deploy", 1),
         ("deploy -x OR", 1),
         ("\"deploy the\"", 1),

@@ -1,3 +1,5 @@
+//! The speed of a large database.
+
 use std::time::Instant;
 
 use super::*;
@@ -30,7 +32,7 @@ async fn search_and_opening_meet_their_limits() {
         let write = move |transaction: &rusqlite::Transaction<'_>| {
             for (index, text) in texts.iter().enumerate() {
                 let message = if index % 2 == 0 { user(text) } else { assistant(text) };
-                history::append(transaction, &id, None, &history::NewMessage::of(&message))?;
+                message::append(transaction, &id, None, &message::NewMessage::of(&message))?;
             }
             Ok(())
         };

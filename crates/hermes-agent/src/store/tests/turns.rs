@@ -1,3 +1,5 @@
+//! Turns: one at a time, their steps, and the turns of dead processes.
+
 use super::*;
 
 #[tokio::test]

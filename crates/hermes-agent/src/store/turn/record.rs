@@ -3,10 +3,11 @@
 use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::Serialize;
 
-use super::{RunState, value};
 use crate::message::Usage;
 use crate::protocol::{StopReason, TurnError};
 use crate::store::error::Fault;
+use crate::store::turn_rows::RunState;
+use crate::store::words::value;
 use crate::store::{SessionId, Store, StoreError, TurnId};
 use crate::tools::Effect;
 

@@ -2,7 +2,7 @@
 //!
 //! A block is printed once it is certain that it ended. Three kinds come earlier: the lines of a code block between fences, the items of
 //! a list, and the words of a paragraph. The output depends on the text alone, not on its division into pieces. Two rules of CommonMark
-//! would need a second drawing, so they do not hold: a line of `===` or `---` makes no heading of the paragraph before it, and a
+//! would need a second drawing, so they do not hold. A line of `===` or `---` makes no heading of the paragraph before it, and a
 //! table's first line begins with `|`.
 
 mod words;

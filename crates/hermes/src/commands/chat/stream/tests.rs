@@ -1,3 +1,5 @@
+//! The display of an answer that streams.
+
 use proptest::prelude::*;
 use rstest::rstest;
 use unicode_width::UnicodeWidthStr as _;

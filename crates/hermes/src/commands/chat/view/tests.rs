@@ -1,3 +1,5 @@
+//! The display of the events of a turn.
+
 use hermes_agent::message::{Message, Role, ToolCall, ToolResult, Usage};
 use hermes_agent::protocol::{StopReason, TurnError};
 use hermes_agent::provider::ErrorClass;

@@ -1,0 +1,12 @@
+//! The reports of the parts of a turn that run at one time.
+
+use crate::message::ToolCall;
+use crate::provider::ModelProgress;
+
+/// Progress of the parts that run at one time.
+pub(super) enum Progress {
+    /// Of the model call.
+    Model(ModelProgress),
+    /// A tool starts.
+    ToolStarted(ToolCall),
+}

@@ -1,0 +1,46 @@
+//! The run of a turn: begin, driver, end.
+
+use tokio::sync::mpsc;
+
+use super::driver::Driver;
+use super::parts::Engine;
+use crate::message::Message;
+use crate::protocol::{Event, StopReason, Submission, TurnEnd};
+use crate::store::{BeginError, SessionId, StoreError};
+
+impl Engine {
+    /// Runs a turn of `session` with this message, to its end. `inbox` may steer or interrupt it. If the future is dropped, the turn
+    /// stays open, as after a crash: interrupt it instead.
+    ///
+    /// # Errors
+    /// Another process runs a turn of the session, or the store failed.
+    pub async fn run_turn(
+        &self,
+        session: &SessionId,
+        message: Message,
+        inbox: &mut mpsc::Receiver<Submission>,
+        events: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<TurnEnd, BeginError> {
+        self.end_unended(session).await?;
+        let turn = self.store.begin_turn(session, &self.owner, message).await?;
+        let compaction_due = self.compaction_is_due(session, self.store.last_usage(session).await?);
+        let driver = Driver::new(self, session.clone(), turn, events);
+        let ended = driver.run(compaction_due, inbox).await;
+        if ended.is_err() {
+            self.unended().insert(session.clone(), turn);
+        }
+        Ok(ended?)
+    }
+
+    /// Ends the turn of `session` whose store failed, so that another one can begin.
+    async fn end_unended(&self, session: &SessionId) -> Result<(), StoreError> {
+        let turn = self.unended().get(session).copied();
+        let Some(turn) = turn else { return Ok(()) };
+        let ended = self.store.end_turn(turn, StopReason::Failed, None).await;
+        if let Ok(()) | Err(StoreError::TurnNotOpen { .. }) = ended {
+            self.unended().remove(session);
+            return Ok(());
+        }
+        ended
+    }
+}
