@@ -68,6 +68,7 @@ fn unreadable(error: io::Error) -> Report {
 }
 
 /// Reads a line key by key: the terminal does no editing.
+#[expect(clippy::unbuffered_bytes, reason = "a buffer would take the keys that belong to the next question")]
 fn read_hidden(from: impl Read) -> io::Result<Hidden> {
     let mut line = Vec::new();
     for byte in from.bytes() {
