@@ -7,6 +7,7 @@
 
 mod browser;
 mod capabilities;
+mod chat;
 mod container_restart;
 mod crash_loop;
 mod dashboard;

@@ -7,7 +7,7 @@ use hermes_harness::{Container, Volume, docker_test, secs};
 use super::{
     PORT, TOKEN, enter, session_of, slot, start_dashboard, status_with, wait_until_bound, with_dashboard,
 };
-use crate::support::driving::{hermes, ready_pid};
+use crate::support::driving::{environment_of, hermes, ready_pid};
 use crate::support::setting_up::on_volume;
 
 const PASSWORD: &str = "Never-to-be-seen 0815 ü%";
@@ -72,8 +72,7 @@ async fn check_password_is_hidden(container: &Container, cookie: &str) -> Result
     container.wait_until("the default gateway runs", ready, secs(10)).await?;
     for profile in ["default", "coder"] {
         let pid = ready_pid(container, profile).await?;
-        let environ = container.exec_sh(&format!("tr '\\0' '\\n' </proc/{pid}/environ")).await?.success();
-        let environ = environ.stdout();
+        let environ = environment_of(container, pid).await?;
         ensure!(environ.contains("HERMES_HOME=") || environ.contains("HOME="), "nothing was read: {environ}");
         ensure!(!environ.contains("0815") && !environ.contains("BASIC_AUTH"), "{profile}: {environ}");
     }

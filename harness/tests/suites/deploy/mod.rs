@@ -16,7 +16,7 @@ use base64::Engine as _;
 use hermes_harness::{Container, Look, secs};
 use serde_json::{Value, json};
 
-use crate::support::driving::only_gateway;
+use crate::support::driving::{environment_of, only_gateway};
 use crate::support::gateways::gateway_is;
 
 /// A secret file of a user, with the newline of an editor.
@@ -83,16 +83,16 @@ async fn wait_until_gateway_runs(container: &Container) -> Result<()> {
 async fn check_secret(container: &Container) -> Result<()> {
     let secret = SECRET_FILE.trim_end();
     let gateway = only_gateway(container).await?;
-    let environ = container.read_own_environment(gateway.pid).await?;
-    let variable = environ.iter().find(|variable| variable.starts_with("OPENROUTER_API_KEY="));
+    let environ = environment_of(container, gateway.pid).await?;
+    let variable = environ.lines().find(|variable| variable.starts_with("OPENROUTER_API_KEY="));
     let log = container.log().await?;
     ensure!(
-        variable.map(String::as_str) == Some(&format!("OPENROUTER_API_KEY={secret}")),
+        variable == Some(&format!("OPENROUTER_API_KEY={secret}")),
         "the gateway has {variable:?}, of these variables: {:?}\nthe log:\n{log}",
-        environ.iter().filter_map(|variable| variable.split('=').next()).collect::<Vec<_>>()
+        environ.lines().filter_map(|variable| variable.split('=').next()).collect::<Vec<_>>()
     );
     let password = PASSWORD_FILE.trim_end();
-    ensure!(!environ.iter().any(|variable| variable.contains(password)), "a gateway has the password");
+    ensure!(!environ.contains(password), "a gateway has the password");
     let inspected = serde_json::to_string_pretty(&container.inspect().await?)?;
     for secret in [secret, password] {
         ensure!(!log.contains(secret), "the log tells the secret:\n{log}");
@@ -137,17 +137,4 @@ async fn check_dashboard_login(container: &Container, from: From) -> Result<()> 
         ensure!(shows == (status == 200), "{}", answer.text());
     }
     Ok(())
-}
-
-/// Reads the environment of a process of the account.
-trait OwnEnvironment {
-    /// Returns the variables of a process of `hermes`, as `hermes` can read them.
-    async fn read_own_environment(&self, pid: u32) -> Result<Vec<String>>;
-}
-
-impl OwnEnvironment for Container {
-    async fn read_own_environment(&self, pid: u32) -> Result<Vec<String>> {
-        let output = self.exec(["cat", &format!("/proc/{pid}/environ")]).await?.success();
-        Ok(output.stdout().split('\0').filter(|part| !part.is_empty()).map(str::to_owned).collect())
-    }
 }

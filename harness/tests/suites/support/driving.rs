@@ -162,3 +162,9 @@ pub(crate) async fn port(container: &Container, profile: &str) -> Result<u16> {
     let port = status["port"].as_u64().with_context(|| format!("no port: {status}"))?;
     Ok(u16::try_from(port)?)
 }
+
+/// Returns the environment of a process, one variable a line. A gateway closes it to its own account, so the machine's root reads it.
+pub(crate) async fn environment_of(container: &Container, pid: u32) -> Result<String> {
+    let script = format!("tr '\\0' '\\n' </proc/{pid}/environ");
+    Ok(container.exec_sh(&script).privileged().await?.success().text())
+}

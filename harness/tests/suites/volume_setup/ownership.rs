@@ -21,9 +21,10 @@ const OF_ROOT: &str = "umask 022
     do : >$file; done";
 
 /// The paths that the set-up hands over, followed by the paths that it does not.
-const ARE_HERMES: [&str; 43] = [
+const ARE_HERMES: [&str; 44] = [
     ".config.yaml.12-0.tmp",
     ".env",
+    ".turns",
     "SOUL.md",
     "active_profile",
     "auth.json",
