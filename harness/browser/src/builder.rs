@@ -76,6 +76,8 @@ impl BrowserBuilder {
         let scope = Scope::current();
         let turn = Turn::take(scope.as_deref()).await;
         let driver = Driver::start(&programs).await?;
+        // It fails if the process has a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = WebDriver::builder(driver.url(), self.capabilities(&programs, &driver));
         let session = builder.request_timeout(COMMAND).connect().await;
         let session = session.map_err(failed("start a browser"))?;

@@ -45,7 +45,6 @@ pub struct ExecRequest<'c> {
     pub(crate) user: String,
     pub(crate) env: Vec<String>,
     pub(crate) workdir: Option<String>,
-    pub(crate) privileged: bool,
     stdin: Option<Vec<u8>>,
     deadline: Duration,
 }
@@ -58,7 +57,6 @@ impl<'c> ExecRequest<'c> {
             user: container.layout().user.to_owned(),
             env: Vec::new(),
             workdir: None,
-            privileged: false,
             stdin: None,
             deadline: DEFAULT_DEADLINE,
         }
@@ -67,11 +65,6 @@ impl<'c> ExecRequest<'c> {
     /// As root. Say why in the test.
     pub fn as_root(self) -> Self {
         self.user("root")
-    }
-
-    /// As root with all capabilities, as the machine's own root has them. Say why in the test.
-    pub fn privileged(self) -> Self {
-        Self { privileged: true, ..self.as_root() }
     }
 
     /// As the harness's own probes: as root, since a container may have no other account, and with a `PATH` of root's
@@ -125,7 +118,6 @@ impl<'c> ExecRequest<'c> {
             cmd: Some(self.argv.clone()),
             user: Some(self.user.clone()),
             working_dir: self.workdir.clone(),
-            privileged: Some(self.privileged),
             ..ExecConfig::default()
         };
         let created = self.container.docker().create_exec(self.container.id(), config).await;

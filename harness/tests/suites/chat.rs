@@ -35,8 +35,8 @@ async fn a_session_continues_in_the_next_container() -> Result<()> {
         }
         builder.run([&["chat"], arguments].concat()).await
     };
-    ask(&["-q", "first question"]).await?.success().stdout_is("First answer.\n");
-    ask(&["--continue", "-q", "second question"]).await?.success().stdout_is("Second answer.\n");
+    ask(&["-q", "first question"]).await?.success().stdout_is("First answer.");
+    ask(&["--continue", "-q", "second question"]).await?.success().stdout_is("Second answer.");
     let sent = last_messages(&model)?;
     ensure!(sent[1..] == ["first question", "First answer.", "second question"], "{sent:?}");
     Ok(())
@@ -70,11 +70,11 @@ async fn a_kill_in_an_answer_loses_only_that_answer() -> Result<()> {
     let model = StandIn::start().await?;
     model.script(&json!([{"text": "Kept."}, {"fault": "stall"}, {"text": "Alive."}]))?;
     let container = idle(&model).start_ready().await?;
-    hermes(&container, "chat -q one").await?.success().stdout_is("Kept.\n");
+    hermes(&container, "chat -q one").await?.success().stdout_is("Kept.");
     let killed = "hermes chat -c -q two & asking=$!; \
                   until hermes sessions list --json | grep -q '\"busy\":true'; do :; done; kill -9 $asking; wait";
     container.exec_sh(killed).deadline(secs(30)).await?.success();
-    hermes(&container, "chat -c -q three").await?.success().stdout_is("Alive.\n");
+    hermes(&container, "chat -c -q three").await?.success().stdout_is("Alive.");
     let sent = last_messages(&model)?;
     ensure!(sent[1..].join("|").starts_with("one|Kept.|two"), "{sent:?}");
     ensure!(sent.last().is_some_and(|last| last.contains("three")), "{sent:?}");

@@ -7,7 +7,7 @@ use hermes_harness::{Container, Volume, docker_test, secs};
 use super::{
     PORT, TOKEN, enter, session_of, slot, start_dashboard, status_with, wait_until_bound, with_dashboard,
 };
-use crate::support::driving::{environment_of, hermes, ready_pid};
+use crate::support::driving::{environment_of_slot, hermes, ready_pid};
 use crate::support::setting_up::on_volume;
 
 const PASSWORD: &str = "Never-to-be-seen 0815 ü%";
@@ -71,8 +71,8 @@ async fn check_password_is_hidden(container: &Container, cookie: &str) -> Result
     let ready = slot_ready("gateway-default");
     container.wait_until("the default gateway runs", ready, secs(10)).await?;
     for profile in ["default", "coder"] {
-        let pid = ready_pid(container, profile).await?;
-        let environ = environment_of(container, pid).await?;
+        ready_pid(container, profile).await?;
+        let environ = environment_of_slot(container, profile).await?;
         ensure!(environ.contains("HERMES_HOME=") || environ.contains("HOME="), "nothing was read: {environ}");
         ensure!(!environ.contains("0815") && !environ.contains("BASIC_AUTH"), "{profile}: {environ}");
     }

@@ -16,7 +16,7 @@ use base64::Engine as _;
 use hermes_harness::{Container, Look, secs};
 use serde_json::{Value, json};
 
-use crate::support::driving::{environment_of, only_gateway};
+use crate::support::driving::{environment_of_slot, only_gateway};
 use crate::support::gateways::gateway_is;
 
 /// A secret file of a user, with the newline of an editor.
@@ -82,8 +82,8 @@ async fn wait_until_gateway_runs(container: &Container) -> Result<()> {
 /// Checks that the gateway has the secret without the newline of its file. Engine and log do not show it.
 async fn check_secret(container: &Container) -> Result<()> {
     let secret = SECRET_FILE.trim_end();
-    let gateway = only_gateway(container).await?;
-    let environ = environment_of(container, gateway.pid).await?;
+    only_gateway(container).await?;
+    let environ = environment_of_slot(container, "default").await?;
     let variable = environ.lines().find(|variable| variable.starts_with("OPENROUTER_API_KEY="));
     let log = container.log().await?;
     ensure!(

@@ -163,8 +163,16 @@ pub(crate) async fn port(container: &Container, profile: &str) -> Result<u16> {
     Ok(u16::try_from(port)?)
 }
 
-/// Returns the environment of a process, one variable a line. A gateway closes it to its own account, so the machine's root reads it.
-pub(crate) async fn environment_of(container: &Container, pid: u32) -> Result<String> {
-    let script = format!("tr '\\0' '\\n' </proc/{pid}/environ");
-    Ok(container.exec_sh(&script).privileged().await?.success().text())
+/// Returns the environment of the slot of a profile's gateway, one variable a line. The gateway closes its own environment to the
+/// account. Its logger starts with the same one.
+pub(crate) async fn environment_of_slot(container: &Container, profile: &str) -> Result<String> {
+    let directory = format!("/logs/gateways/{profile}");
+    let is_logger = |process: &&Process| {
+        process.argv.first().is_some_and(|program| program.ends_with("/s6-log"))
+            && process.argv.iter().any(|argument| argument.ends_with(&directory))
+    };
+    let processes = container.processes().await?;
+    let logger = processes.iter().find(is_logger).with_context(|| process_table(&processes))?;
+    let script = format!("tr '\\0' '\\n' </proc/{}/environ", logger.pid);
+    Ok(container.exec_sh(&script).await?.success().text())
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::slot_ready;
 use hermes_harness::{Container, Look, Volume, docker_test, secs};
 
-use crate::support::driving::{environment_of, look, ready_pid};
+use crate::support::driving::{environment_of_slot, look, ready_pid};
 use crate::support::gateways::create_and_start;
 use crate::support::own_services::OwnServices;
 use crate::support::setting_up::{idle, on_volume, owners, said, says, set_up};
@@ -47,8 +47,8 @@ async fn a_secret_file_reaches_every_process_and_no_output() -> Result<()> {
         };
         container.wait_until("both have it", all_have_it, secs(10)).await?;
         container.wait_until("coder is ready", slot_ready("gateway-coder"), secs(10)).await?;
-        let pid = ready_pid(&container, "coder").await?;
-        let environment = environment_of(&container, pid).await?;
+        ready_pid(&container, "coder").await?;
+        let environment = environment_of_slot(&container, "coder").await?;
         let expected = format!("CODER_API_KEY={}", VALUE);
         ensure!(environment.lines().any(|line| line == expected), "{environment}");
         if boot == 0 {
