@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use hermes_account::withheld::DASHBOARD_LOGIN;
 use hermes_operations::{Report, ReportKind};
 
 use super::gateway_run::profile_of;
@@ -38,6 +39,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = profile_of(slot)?;
     let directory = context.home.gateway_logs_directory(&profile);
     let mut logger = Command::new(S6_LOG);
+    for name in DASHBOARD_LOGIN {
+        logger.env_remove(name);
+    }
     logger.arg(ONE_PORTION_AT_A_TIME);
     if let Ok(stdout) = own_stdout() {
         logger.stdout(stdout);
