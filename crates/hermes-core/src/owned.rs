@@ -46,6 +46,8 @@ pub const STATE_FILES: &[&str] = &[
     "gateway.sock",
     "gateway_state.json",
     "hermes.db",
+    "hermes.db-shm",
+    "hermes.db-wal",
     "processes.json",
     "state.db",
 ];

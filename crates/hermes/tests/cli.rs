@@ -24,7 +24,7 @@ fn version_as_json_has_the_documented_fields() {
 
 #[test]
 fn an_unknown_word_is_wrong_usage() {
-    hermes().arg("chat").assert().code(2).stderr(predicate::str::contains("unrecognized subcommand 'chat'"));
+    hermes().arg("talk").assert().code(2).stderr(predicate::str::contains("unrecognized subcommand 'talk'"));
 }
 
 #[test]

@@ -21,7 +21,7 @@ struct Answer<'a> {
 
 /// Returns the line of `--events` for `event`, without a newline.
 pub(crate) fn line(event: &Event) -> String {
-    serde_json::json!(event).to_string()
+    text_of(event)
 }
 
 /// Returns the object of `--json`, without a newline.
@@ -34,5 +34,10 @@ pub(crate) fn answer(end: &TurnEnd) -> String {
         usage: end.usage,
         error: end.error.as_ref(),
     };
-    serde_json::json!(answer).to_string()
+    text_of(&answer)
+}
+
+/// Returns the JSON with its fields in the order of their declaration. Texts and numbers always have a JSON form.
+fn text_of(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

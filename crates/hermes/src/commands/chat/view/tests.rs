@@ -149,9 +149,9 @@ const FAILED: &str = "error: failed to call the model: 401\nhint: set OPENAI_API
 )]
 #[case::json(
     Mode::Json,
-    "{\"error\":{\"class\":\"authentication\",\"hint\":\"set OPENAI_API_KEY\",\"message\":\"failed to call the model: 401\"},\
-     \"session_id\":\"01ab\",\"stop_reason\":\"failed\",\"text\":\"part\",\"turn\":7,\
-     \"usage\":{\"cache_written\":0,\"cached\":0,\"input\":20,\"output\":4,\"reasoning\":0}}\n",
+    "{\"session_id\":\"01ab\",\"turn\":7,\"text\":\"part\",\"stop_reason\":\"failed\",\
+     \"usage\":{\"input\":20,\"cached\":0,\"cache_written\":0,\"output\":4,\"reasoning\":0},\
+     \"error\":{\"class\":\"authentication\",\"message\":\"failed to call the model: 401\",\"hint\":\"set OPENAI_API_KEY\"}}\n",
     ""
 )]
 fn a_failure_keeps_the_text_and_says_the_next_step(#[case] mode: Mode, #[case] out: &str, #[case] err: &str) {
