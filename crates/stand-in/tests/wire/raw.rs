@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use stand_in::{Options, Script, StandIn};
 
 /// The time after which a silent server counts as stalled.
-const STALLED: Duration = Duration::from_secs(3);
+const STALLED: Duration = Duration::from_secs(10);
 
 /// The end of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
