@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use hermes_core::{Home, ProfileName};
@@ -13,7 +13,7 @@ use crate::engine::{CompactError, Engine, EngineLimits, Lengths};
 use crate::message::Message;
 use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
-use crate::provider::{self, ProviderError};
+use crate::provider;
 use crate::settings::{self, Memory, Settings, SettingsError};
 use crate::store::{
     BeginError, NewSession, Opened, Owner, OwnerError, Request, SessionId, Store, StoreError,
@@ -72,9 +72,6 @@ pub enum AgentError {
     /// The file that shows other processes that this one lives cannot be made.
     #[error("failed to register this process as an owner of turns")]
     Owner(#[source] OwnerError),
-    /// A model's client cannot be made.
-    #[error("failed to prepare the client of the model")]
-    Provider(#[source] ProviderError),
 }
 
 /// The start of a conversation.
@@ -122,8 +119,7 @@ impl Agent {
             options;
         let settings = settings::load(&home, &profile, &environment, model.as_deref());
         let settings = settings.map_err(AgentError::Settings)?;
-        let clients = settings.models.iter().map(provider::connect).collect::<Result<Vec<_>, _>>();
-        let clients = clients.map_err(AgentError::Provider)?.into_iter().map(Arc::from).collect();
+        let clients = settings.models.iter().map(provider::connect).collect();
         let database = home.database(&profile);
         let Opened { store, mut notices } = Store::open(&database)?;
         let owner = Owner::claim(&database, &description).map_err(AgentError::Owner)?;
@@ -207,17 +203,17 @@ impl Agent {
         message: Message,
         events: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Submitted, SubmitError> {
-        let mut inbox = {
+        let (sender, mut inbox) = mpsc::channel(INBOX);
+        {
             let mut running = self.running();
-            if let Some(inbox) = running.get(session) {
+            // A closed inbox belongs to a turn that has ended.
+            if let Some(inbox) = running.get(session).filter(|inbox| !inbox.is_closed()) {
                 let steered = inbox.try_send(Submission::UserTurn { message });
                 return steered.map(|()| Submitted::Steered).map_err(|_| SubmitError::Full);
             }
-            let (sender, inbox) = mpsc::channel(INBOX);
-            running.insert(session.clone(), sender);
-            inbox
-        };
-        let _entry = RunningEntry { agent: self, session };
+            running.insert(session.clone(), sender.clone());
+        }
+        let _entry = RunningEntry { agent: self, session, inbox: sender };
         let end = self.engine.run_turn(session, message, &mut inbox, events).await?;
         Ok(Submitted::Ended(end))
     }
@@ -257,11 +253,16 @@ impl Agent {
 struct RunningEntry<'a> {
     agent: &'a Agent,
     session: &'a SessionId,
+    inbox: mpsc::Sender<Submission>,
 }
 
 impl Drop for RunningEntry<'_> {
     fn drop(&mut self) {
-        self.agent.running().remove(self.session);
+        let mut running = self.agent.running();
+        // The next turn of the session may have an entry already.
+        if running.get(self.session).is_some_and(|inbox| inbox.same_channel(&self.inbox)) {
+            running.remove(self.session);
+        }
     }
 }
 

@@ -7,7 +7,6 @@ use axum::Router;
 use hermes_core::config::GatewayConfig;
 use hermes_core::{ObservedState, chain};
 use hermes_server::{Listener, StopRequests};
-use rustix::process::DumpableBehavior;
 use tokio::sync::oneshot;
 use tokio::time::{self, MissedTickBehavior};
 
@@ -47,8 +46,7 @@ struct Sockets {
 /// It could not start, or its profile was removed. [`GatewayError::is_configuration`] tells whether a restart can help.
 pub fn run(options: Options) -> Result<(), GatewayError> {
     // The environment and the memory hold keys. No other process of the account may read them.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
-        .map_err(|error| GatewayError::Runtime(error.into()))?;
+    hermes_os::process::close_to_the_account().map_err(GatewayError::Runtime)?;
     let ended = hermes_server::block_on(async {
         let stop = StopRequests::from_signals().map_err(GatewayError::Signals)?;
         hermes_server::ignore_hangup().map_err(GatewayError::Signals)?;

@@ -1,7 +1,17 @@
-//! Facts about a process, from `/proc/PID/stat` (proc_pid_stat(5)).
+//! Facts about a process, from `/proc/PID/stat` (proc_pid_stat(5)), and the protection of its memory.
 
 use std::fs;
 use std::io;
+
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+
+/// Closes the memory and the environment of this process to other processes of its account (PR_SET_DUMPABLE).
+///
+/// # Errors
+/// The kernel refuses it. It refuses it to no process that asks for this value.
+pub fn close_to_the_account() -> io::Result<()> {
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+}
 
 /// The fields of `/proc/PID/stat` that the product uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,21 +24,31 @@ impl StopRequests {
     /// # Errors
     /// A handler cannot be installed.
     pub fn from_signals() -> io::Result<Self> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+        Self::from(&[SignalKind::terminate(), SignalKind::interrupt()])
+    }
+
+    /// Installs a handler for SIGINT. SIGTERM keeps its effect: it ends the process, also one that waits for a person. Call it in
+    /// the runtime.
+    ///
+    /// # Errors
+    /// The handler cannot be installed.
+    pub fn from_interrupts() -> io::Result<Self> {
+        Self::from(&[SignalKind::interrupt()])
+    }
+
+    fn from(kinds: &[SignalKind]) -> io::Result<Self> {
         let (sender, requests) = Self::channel();
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                if sender.send(()).is_err() {
-                    return;
-                }
-            }
-        });
+        for kind in kinds {
+            let mut signals = signal(*kind)?;
+            let sender = sender.clone();
+            tokio::spawn(async move { while signals.recv().await.is_some() && sender.send(()).is_ok() {} });
+        }
         Ok(requests)
+    }
+
+    /// Forgets the requests so far: they meant work that has ended.
+    pub fn forget(&mut self) {
+        while self.receiver.try_recv().is_ok() {}
     }
 
     /// Waits for the next request. Waits for ever if no sender is left.

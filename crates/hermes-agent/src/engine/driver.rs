@@ -108,7 +108,7 @@ impl<'e> Driver<'e> {
             while let Some(event) = events.pop_front() {
                 for effect in self.machine.on(event) {
                     if let Effect::End { reason, error } = effect {
-                        return self.end(reason, error).await;
+                        return self.end(reason, error, inbox).await;
                     }
                     self.perform(effect, &mut events).await?;
                 }
@@ -383,8 +383,24 @@ impl<'e> Driver<'e> {
         }
     }
 
-    async fn end(self, reason: StopReason, error: Option<TurnError>) -> Result<TurnEnd, StoreError> {
-        self.engine.store.end_turn(self.turn, reason, error.clone()).await?;
+    /// Ends the turn. A message that came too late for it waits for the next turn.
+    async fn end(
+        self,
+        reason: StopReason,
+        error: Option<TurnError>,
+        inbox: &mut mpsc::Receiver<Submission>,
+    ) -> Result<TurnEnd, StoreError> {
+        let ended = self.engine.store.end_turn(self.turn, reason, error.clone()).await;
+        // From here on, a sender begins a turn of its own.
+        inbox.close();
+        while let Ok(submission) = inbox.try_recv() {
+            if let Submission::UserTurn { message } = submission {
+                self.engine.store.queue_input(&self.session, message).await?;
+                let text = "a message came after the last model call: it goes in with the next turn";
+                (self.events)(Event::Notice { text: text.to_owned() });
+            }
+        }
+        ended?;
         let end = TurnEnd {
             session: self.session.to_string(),
             turn: self.turn.0,

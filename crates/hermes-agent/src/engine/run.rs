@@ -22,8 +22,10 @@ impl Engine {
         events: &mut (dyn FnMut(Event) + Send),
     ) -> Result<TurnEnd, BeginError> {
         self.end_unended(session).await?;
+        // After the begin, each failure must pass the driver: it leaves the turn open.
+        let usage = self.store.last_usage(session).await?;
         let turn = self.store.begin_turn(session, &self.owner, message).await?;
-        let compaction_due = self.compaction_is_due(session, self.store.last_usage(session).await?);
+        let compaction_due = self.compaction_is_due(session, usage);
         let driver = Driver::new(self, session.clone(), turn, events);
         let ended = driver.run(compaction_due, inbox).await;
         if ended.is_err() {

@@ -332,6 +332,19 @@ async fn a_repeated_call_ends_the_turn() {
 
 /// Runs a turn with tools and cuts it after each of its events, as a kill does. Then the owner is dead, and the turn is open.
 #[tokio::test]
+async fn message_at_the_end_waits_for_the_next_turn() {
+    let bench = Bench::new([Reply::Text("first"), Reply::Text("second")]).await;
+    let late = Submission::UserTurn { message: Message::text(Role::User, "late") };
+    let (_, events) = bench.turn(vec![(|event| matches!(event, Event::ModelCallEnded { .. }), late)]).await;
+    let told = |event: &Event| matches!(event, Event::Notice { text } if text.contains("next turn"));
+    assert!(events.iter().any(told), "{events:?}");
+    bench.turn(vec![]).await;
+    let expected =
+        ["User: question", "Assistant: first", "User: late", "User: question", "Assistant: second"];
+    assert_eq!(bench.conversation().await, expected);
+}
+
+#[tokio::test]
 async fn a_cut_at_any_event_leaves_a_sendable_session() {
     const CALLS: &[(&str, &str, &str)] = &[("c1", "read", "{}"), ("c2", "write", "{}")];
     let script = || [Reply::Calls(CALLS), Reply::Calls(&[("c3", "write", "{}")]), Reply::Text("all done")];

@@ -1,5 +1,7 @@
 //! The choice of the protocol, and the list of a server's models.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::anthropic::{self, Anthropic};
@@ -9,14 +11,11 @@ use super::{ErrorClass, Provider, ProviderError};
 use crate::settings::{ModelSettings, Protocol};
 
 /// Returns the provider for these settings. It opens no connection.
-///
-/// # Errors
-/// Fails if the protocol of the server cannot be used.
-pub fn connect(settings: &ModelSettings) -> Result<Box<dyn Provider>, ProviderError> {
+pub fn connect(settings: &ModelSettings) -> Arc<dyn Provider> {
     let http = Http::new(settings.clone());
     match settings.protocol {
-        Protocol::ChatCompletions => Ok(Box::new(ChatCompletions::new(http))),
-        Protocol::Anthropic => Ok(Box::new(Anthropic::new(http))),
+        Protocol::ChatCompletions => Arc::new(ChatCompletions::new(http)),
+        Protocol::Anthropic => Arc::new(Anthropic::new(http)),
     }
 }
 

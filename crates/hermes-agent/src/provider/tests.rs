@@ -50,7 +50,7 @@ async fn call(
     settings: &ModelSettings,
     request: &ModelRequest,
 ) -> (Result<ModelAnswer, ProviderError>, Vec<ModelProgress>) {
-    let provider = connect(settings).unwrap();
+    let provider = connect(settings);
     let mut progress = Vec::new();
     let result = provider.call(request, &mut |step| progress.push(step)).await;
     if let Err(error) = &result {

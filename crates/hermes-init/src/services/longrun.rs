@@ -19,6 +19,9 @@ const NOT_IN_A_SLOT: [&str; 6] = ["type", "dependencies.d", "contents.d", "down"
 /// The longest time that s6-svwait(1) and s6-svc(1) accept: milliseconds in 31 bits, 24 days.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
+/// The exit code of s6-svwait(1) and s6-svc(1) after their own time-out.
+const TIMED_OUT: i32 = 99;
+
 /// A longrun's slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
@@ -130,6 +133,10 @@ impl Slot {
         if output.status.success() {
             return Ok(());
         }
+        ensure!(
+            output.status.code() != Some(TIMED_OUT),
+            "it is not up within S6_CMD_WAIT_FOR_SERVICES_MAXTIME"
+        );
         let said = String::from_utf8_lossy(&output.stderr);
         let said = said.trim();
         let said = if said.is_empty() { String::new() } else { format!(": {said}") };

@@ -40,8 +40,8 @@ const EXAMPLES: &str = "Examples:
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
-    // Other processes of the account must not read the keys from this process. The kernel refuses this to no process.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // This process reads keys. The kernel refuses this to no process.
+    let _ = hermes_os::process::close_to_the_account();
     match &arguments.name {
         Some(name) => change(context, &profile, name.trim(), arguments.json),
         None if arguments.list => list(context, &profile, arguments.json),

@@ -88,8 +88,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         return Err(Report::new(ReportKind::Failed, "failed to ask for the settings: there is no terminal")
             .hint("give the answers: hermes setup --non-interactive --provider NAME --model NAME --key-file FILE"));
     }
-    // Other processes of the account must not read the key from this process. The kernel refuses this to no process.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // This process reads keys. The kernel refuses this to no process.
+    let _ = hermes_os::process::close_to_the_account();
     let place = Place { home: context.home.clone(), profile, environment: environment() };
     let key = arguments.key_file.as_deref().map(key::read).transpose()?;
     let present = Present::of(&place)?;

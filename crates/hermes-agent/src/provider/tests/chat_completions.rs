@@ -375,7 +375,7 @@ async fn a_refused_usage_option_is_remembered() {
     let refusal =
         answer("400 Bad Request", "", "{\"error\":{\"message\":\"Unknown field: stream_options\"}}");
     let server = Server::start(vec![refusal, stream(HELLO)]).await;
-    let provider = connect(&settings(&server.url, Protocol::ChatCompletions)).unwrap();
+    let provider = connect(&settings(&server.url, Protocol::ChatCompletions));
     for _ in 0..2 {
         provider.call(&question(), &mut |_| {}).await.unwrap();
     }

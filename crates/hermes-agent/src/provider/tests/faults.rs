@@ -137,7 +137,7 @@ async fn a_stall_after_the_end_loses_no_answer() {
 #[tokio::test]
 async fn a_dropped_call_closes_the_connection() {
     let server = Server::start(vec![vec![head(), send(PIECE), Step::Stall]]).await;
-    let provider = connect(&settings(&server.url, Protocol::ChatCompletions)).unwrap();
+    let provider = connect(&settings(&server.url, Protocol::ChatCompletions));
     let request = question();
     let (sender, mut first) = tokio::sync::mpsc::unbounded_channel();
     let mut report = move |step| sender.send(step).unwrap();

@@ -65,7 +65,8 @@ fn read_text(from: impl Read) -> Result<String, Report> {
 pub(crate) async fn run(agent: &Agent, arguments: &Arguments, message: Message) -> Result<ExitCode, Report> {
     let session = open::choose_session(agent, arguments).await?;
     let mut console = Console::new(arguments);
-    let end = turn(agent, &session, message, &mut console).await?;
+    let mut stop = StopRequests::from_signals().map_err(|error| no_handler(&error))?;
+    let end = turn(agent, &session, message, &mut console, &mut stop).await?;
     Ok(match end.reason {
         StopReason::EndTurn | StopReason::MaxTokens | StopReason::Refusal => ExitCode::SUCCESS,
         StopReason::Cancelled => ExitCode::from(INTERRUPTED),
@@ -77,7 +78,7 @@ pub(crate) async fn run(agent: &Agent, arguments: &Arguments, message: Message) 
     })
 }
 
-/// Runs a turn. Ctrl-C and SIGTERM interrupt it.
+/// Runs a turn. A request to stop interrupts it.
 ///
 /// # Errors
 /// No turn began, or the store failed.
@@ -86,10 +87,8 @@ pub(crate) async fn turn(
     session: &SessionId,
     message: Message,
     console: &mut Console,
+    stop: &mut StopRequests,
 ) -> Result<TurnEnd, Report> {
-    let mut stop = StopRequests::from_signals().map_err(|error| {
-        Report::new(ReportKind::Failed, "failed to install the handlers of signals").caused_by(error)
-    })?;
     let mut show = |event| console.show(&event);
     let mut sent = Box::pin(agent.send(session, message, &mut show));
     loop {
@@ -104,6 +103,11 @@ pub(crate) async fn turn(
             }
         }
     }
+}
+
+/// Returns the report of signals that cannot be handled.
+pub(crate) fn no_handler(error: &io::Error) -> Report {
+    Report::new(ReportKind::Failed, "failed to install the handlers of signals").because(error)
 }
 
 fn not_begun(error: &SubmitError) -> Report {

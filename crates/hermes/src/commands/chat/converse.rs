@@ -10,6 +10,7 @@ use hermes_agent::message::{Message, Role};
 use hermes_agent::store::{Filter, Session, SessionId, StoredMessage};
 use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind, selecting};
+use hermes_server::StopRequests;
 
 use super::arguments::Arguments;
 use super::ask;
@@ -36,6 +37,7 @@ struct Conversation<'a> {
     agent: Agent,
     session: SessionId,
     console: Console,
+    stop: StopRequests,
 }
 
 /// Talks until the person leaves. Prints how to continue.
@@ -52,10 +54,11 @@ pub(crate) async fn run(
     let session = choose_session(&agent, &arguments).await?;
     note!("{} of '{profile}'. /help lists the commands; Ctrl+D leaves.", agent.model());
     let console = Console::new(&arguments);
-    let mut conversation = Conversation { context, profile, arguments, agent, session, console };
+    let stop = StopRequests::from_interrupts().map_err(|error| ask::no_handler(&error))?;
+    let mut conversation = Conversation { context, profile, arguments, agent, session, console, stop };
     loop {
         let ended = match editor.read()? {
-            Input::Text(text) => conversation.say(text).await,
+            Input::Text(text) => conversation.send(Message::text(Role::User, text)).await,
             Input::Slash(SlashCommand::Quit) | Input::End => break,
             Input::Slash(command) => conversation.obey(command).await,
             Input::Interrupted => {
@@ -72,11 +75,12 @@ pub(crate) async fn run(
 }
 
 impl Conversation<'_> {
-    async fn say(&mut self, text: String) -> Result<(), Report> {
+    async fn send(&mut self, message: Message) -> Result<(), Report> {
         // Keys of this time belong to the next message. A terminal that cannot do that shows them.
         let _keys = TypeAhead::keep_back(io::stdin()).ok().flatten();
-        let message = Message::text(Role::User, text);
-        ask::turn(&self.agent, &self.session, message, &mut self.console).await.map(drop)
+        // A Ctrl+C at the end of an answer does not mean the next one.
+        self.stop.forget();
+        ask::turn(&self.agent, &self.session, message, &mut self.console, &mut self.stop).await.map(drop)
     }
 
     async fn obey(&mut self, command: SlashCommand) -> Result<(), Report> {
@@ -86,10 +90,7 @@ impl Conversation<'_> {
                 say!("A new session begins.");
             }
             SlashCommand::Retry => match self.take_back().await? {
-                Some(message) => {
-                    let _keys = TypeAhead::keep_back(io::stdin()).ok().flatten();
-                    ask::turn(&self.agent, &self.session, message, &mut self.console).await?;
-                }
+                Some(message) => self.send(message).await?,
                 None => say!("There is no message to send again."),
             },
             SlashCommand::Undo => match self.take_back().await? {
@@ -145,7 +146,7 @@ impl Conversation<'_> {
             }
             SlashCommand::Stop => say!("No answer is running. Ctrl+C interrupts one."),
             // The keys of an answer are read after it, so its turn has ended.
-            SlashCommand::Queue(text) => self.say(text).await?,
+            SlashCommand::Queue(text) => self.send(Message::text(Role::User, text)).await?,
             // The loop ends.
             SlashCommand::Quit => {}
         }

@@ -24,8 +24,8 @@ pub(crate) fn open_agent(
     profile: &ProfileName,
     arguments: &Arguments,
 ) -> Result<Agent, Report> {
-    // Other processes of the account must not read the keys from this process. The kernel refuses this to no process.
-    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+    // This process reads keys. The kernel refuses this to no process.
+    let _ = hermes_os::process::close_to_the_account();
     let options = AgentOptions {
         home: context.home.clone(),
         profile: profile.clone(),
@@ -49,9 +49,6 @@ pub(crate) fn report_of(error: &AgentError) -> Report {
             Report::new(ReportKind::Configuration, "the agent has no usable model")
                 .because(settings)
                 .hint(settings.hint())
-        }
-        AgentError::Provider(_) => {
-            Report::new(ReportKind::Configuration, "the agent has no usable model").because(error)
         }
         AgentError::Store(_) | AgentError::Owner(_) => {
             Report::new(ReportKind::Failed, "the agent's sessions cannot be used").because(error)

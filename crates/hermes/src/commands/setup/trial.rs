@@ -29,7 +29,7 @@ const SHOWN_MAX: usize = 60;
 /// The call failed, or took too long.
 pub(crate) fn run(settings: &ModelSettings) -> Result<String, Report> {
     let limit = if settings.is_local() { LOCAL_MAX } else { HOSTED_MAX };
-    let model = provider::connect(settings).map_err(|error| failed(settings, &error))?;
+    let model = provider::connect(settings);
     let request =
         ModelRequest { messages: vec![Message::text(Role::User, QUESTION)], ..ModelRequest::default() };
     let mut ignore = |_| ();
