@@ -6,6 +6,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs as _};
 
 use rustix::io::Errno;
+use rustix::net::sockopt::set_socket_send_buffer_size;
+
+/// The bytes of answers that the kernel keeps for each connection; Linux doubles the number (socket(7), SO_SNDBUF). By itself it
+/// would keep up to 4 MiB for a client that reads nothing (tcp(7), tcp_wmem), and the server would work for each of them.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// An error of [`bind`].
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +43,7 @@ pub fn bind(host: &str, port: u16) -> Result<TcpListener, ListenError> {
     let mut failed = None;
     for address in addresses(host, port).map_err(ListenError::Resolve)? {
         // `bind` of the standard library sets SO_REUSEADDR, so lingering connections of the last server do not prevent it.
-        match TcpListener::bind(address).and_then(set_nonblocking) {
+        match TcpListener::bind(address).and_then(prepare) {
             Ok(listener) => return Ok(listener),
             Err(source) if is_missing(&source) => failed = failed.or(Some((address, source))),
             Err(source) => {
@@ -70,8 +75,10 @@ fn is_missing(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error())
 }
 
-fn set_nonblocking(listener: TcpListener) -> io::Result<TcpListener> {
+/// Sets the options of the socket. Its connections inherit the size of the buffer.
+fn prepare(listener: TcpListener) -> io::Result<TcpListener> {
     listener.set_nonblocking(true)?;
+    set_socket_send_buffer_size(&listener, SEND_BUFFER)?;
     Ok(listener)
 }
 
@@ -87,6 +94,15 @@ mod tests {
             // No client connects, so a blocking socket would wait for ever.
             assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "{host}");
         }
+    }
+
+    #[test]
+    fn a_connection_inherits_the_bounded_send_buffer() {
+        let listener = bind("127.0.0.1", 0).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (connection, _) = listener.accept().unwrap();
+        let size = rustix::net::sockopt::socket_send_buffer_size(&connection).unwrap();
+        assert_eq!(size, 2 * SEND_BUFFER);
     }
 
     #[test]
