@@ -20,8 +20,9 @@ use crate::privileges::{Needs, Startup};
 
 /// Runs personal AI agents under supervision.
 ///
-/// Without a command, it lists the supervised services with their states, and
-/// the next commands to try.
+/// Without a command, it begins a conversation on a terminal. The first time it
+/// asks for the model. Elsewhere it lists the supervised services with their
+/// states, and the next commands to try.
 #[derive(Parser)]
 #[command(name = "hermes", disable_version_flag = true, after_help = EXAMPLES)]
 struct Arguments {
@@ -38,7 +39,7 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  hermes                          list the supervised services
+  hermes                          talk to the agent
   hermes chat -q 'Hello'          ask the agent one question
   hermes profile create coder     create an agent with its own gateway
   hermes -p coder gateway start   start that gateway, now and after each restart
@@ -130,6 +131,7 @@ impl Arguments {
     fn needs(&self) -> Needs {
         match &self.command {
             _ if self.version => Needs::AnyUser,
+            None if chat::has_person() => Needs::AccountInImage,
             Some(Command::Config(command)) => command.needs(),
             Some(Command::Container(command)) => command.needs(),
             Some(Command::Dashboard(arguments)) => arguments.needs(),
@@ -221,6 +223,7 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
     }
     let context = || Context::new(arguments.profile.clone());
     match arguments.command {
+        None if chat::has_person() => chat::begin(&context()?),
         None => overview::run(),
         Some(Command::Boot(arguments)) => boot::run(&context()?, &arguments),
         Some(Command::Chat(arguments)) => chat::run(&context()?, &arguments),

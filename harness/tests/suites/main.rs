@@ -8,6 +8,7 @@
 mod browser;
 mod capabilities;
 mod chat;
+mod chat_terminal;
 mod container_restart;
 mod crash_loop;
 mod dashboard;

@@ -21,17 +21,47 @@ mod view;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
+use hermes_agent::agent::AgentError;
+use hermes_agent::settings::SettingsError;
 use hermes_operations::{Report, ReportKind};
 
 pub(crate) use arguments::Arguments;
 
+use crate::commands::setup;
 use crate::context::Context;
+use crate::output::note;
+
+/// Returns `true` if a person can talk here: input and output are a terminal.
+pub(crate) fn has_person() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Begins a conversation, as `hermes` without a command does for a person. The first time it asks for the settings of the model.
+///
+/// # Errors
+/// The profile does not exist, its settings are invalid, or the conversation failed.
+pub(crate) fn begin(context: &Context) -> Result<ExitCode, Report> {
+    let profile = context.existing_profile()?;
+    let arguments = Arguments::default();
+    let agent = match open::try_to_open(context, &profile, &arguments) {
+        Ok(agent) => agent,
+        Err(AgentError::Settings(SettingsError::NoModel)) => {
+            note!("No model is configured yet. A few questions set one up; Ctrl+D leaves.");
+            if !setup::set_up(context, &profile, &setup::Arguments::default())? {
+                return Ok(ExitCode::FAILURE);
+            }
+            open::open_agent(context, &profile, &arguments)?
+        }
+        Err(error) => return Err(open::report_of(&error)),
+    };
+    block_on(converse::run(context, profile, arguments, agent))
+}
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let agent = open::open_agent(context, &profile, arguments)?;
     let message = ask::message(arguments)?;
-    let ended = hermes_server::block_on(async {
+    block_on(async {
         match message {
             Some(message) => ask::run(&agent, arguments, message).await,
             None if io::stdin().is_terminal() => {
@@ -40,7 +70,10 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             None => Err(Report::new(ReportKind::Invalid, "standard input has no message")
                 .hint("ask a question: hermes chat -q 'What can you do?'")),
         }
-    });
-    ended
+    })
+}
+
+fn block_on(conversation: impl Future<Output = Result<ExitCode, Report>>) -> Result<ExitCode, Report> {
+    hermes_server::block_on(conversation)
         .map_err(|error| Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error))?
 }

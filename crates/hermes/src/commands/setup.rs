@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::{note, say};
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The provider, as openai or ollama; 'custom' is a server of your own.
@@ -83,6 +83,22 @@ impl Place {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
+    if !set_up(context, &profile, arguments)? {
+        return Ok(ExitCode::FAILURE);
+    }
+    say!("next: hermes {}chat", selecting(&profile));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for the settings, tests them and writes them. Returns `false` if the person leaves.
+///
+/// # Errors
+/// There is no terminal, an answer cannot be used, the test failed, or a file cannot be written.
+pub(crate) fn set_up(
+    context: &Context,
+    profile: &ProfileName,
+    arguments: &Arguments,
+) -> Result<bool, Report> {
     let has_terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
     if !arguments.non_interactive && !has_terminal {
         return Err(Report::new(ReportKind::Failed, "failed to ask for the settings: there is no terminal")
@@ -90,25 +106,25 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     // This process reads keys. The kernel refuses this to no process.
     let _ = hermes_os::process::close_to_the_account();
-    let place = Place { home: context.home.clone(), profile, environment: environment() };
+    let place = Place { home: context.home.clone(), profile: profile.clone(), environment: environment() };
     let key = arguments.key_file.as_deref().map(key::read).transpose()?;
     let present = Present::of(&place)?;
     let draft = if arguments.non_interactive {
         answers::complete(&place, arguments, &present, key)?
     } else {
-        match ask(&place, arguments, present, key)? {
-            Some(draft) => return finish(&place, &draft),
-            None => {
-                note!("nothing was written");
-                return Ok(ExitCode::FAILURE);
-            }
-        }
+        let Some(draft) = ask(&place, arguments, present, key)? else {
+            note!("nothing was written");
+            return Ok(false);
+        };
+        finish(&place, &draft)?;
+        return Ok(true);
     };
     let settings = place.settings(&draft).map_err(|error| answers::without_key(&error))?;
     if !arguments.no_test {
         test(&settings)?;
     }
-    finish(&place, &draft)
+    finish(&place, &draft)?;
+    Ok(true)
 }
 
 /// Asks until a test succeeds. Returns `None` if the person leaves.
@@ -152,8 +168,8 @@ fn test(settings: &ModelSettings) -> Result<(), Report> {
     Ok(())
 }
 
-/// Writes the answers, and prints the next steps.
-fn finish(place: &Place, draft: &Draft) -> Result<ExitCode, Report> {
+/// Writes the answers, and prints their places.
+fn finish(place: &Place, draft: &Draft) -> Result<(), Report> {
     draft.write(&place.home, &place.profile).map_err(|error| {
         Report::new(ReportKind::CannotWrite, "failed to write the settings").caused_by(error)
     })?;
@@ -164,9 +180,8 @@ fn finish(place: &Place, draft: &Draft) -> Result<ExitCode, Report> {
     say!("set model.provider, model.base_url and model.default in {}", config.display());
     warn_of_variable(place, &draft.model);
     let selecting = selecting(&place.profile);
-    say!("next: hermes {selecting}chat");
     say!("a running gateway keeps its model until: hermes {selecting}gateway restart");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Warns of a variable that is above `model.default`.

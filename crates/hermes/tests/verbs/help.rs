@@ -66,7 +66,8 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
     insta::assert_snapshot!(help(["--help"]), @r#"
     Runs personal AI agents under supervision.
 
-    Without a command, it lists the supervised services with their states, and the next commands to try.
+    Without a command, it begins a conversation on a terminal. The first time it asks for the model.
+    Elsewhere it lists the supervised services with their states, and the next commands to try.
 
     Usage: hermes [OPTIONS] [COMMAND]
 
@@ -102,7 +103,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
               Print help (see a summary with '-h')
 
     Examples:
-      hermes                          list the supervised services
+      hermes                          talk to the agent
       hermes chat -q 'Hello'          ask the agent one question
       hermes profile create coder     create an agent with its own gateway
       hermes -p coder gateway start   start that gateway, now and after each restart

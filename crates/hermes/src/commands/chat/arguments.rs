@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Talk to the agent, or ask one question.
 ///
 /// Example: hermes chat -q "What is in my workspace?"
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("form").args(["quiet", "json", "events"]))]
 pub(crate) struct Arguments {

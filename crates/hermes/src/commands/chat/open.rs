@@ -24,6 +24,18 @@ pub(crate) fn open_agent(
     profile: &ProfileName,
     arguments: &Arguments,
 ) -> Result<Agent, Report> {
+    try_to_open(context, profile, arguments).map_err(|error| report_of(&error))
+}
+
+/// Opens the agent of `profile`, and prints its notices.
+///
+/// # Errors
+/// As [`Agent::open`].
+pub(super) fn try_to_open(
+    context: &Context,
+    profile: &ProfileName,
+    arguments: &Arguments,
+) -> Result<Agent, AgentError> {
     // This process reads keys. The kernel refuses this to no process.
     let _ = hermes_os::process::close_to_the_account();
     let options = AgentOptions {
@@ -35,7 +47,7 @@ pub(crate) fn open_agent(
         description: "hermes chat".to_owned(),
         working_directory: env::current_dir().ok(),
     };
-    let OpenedAgent { agent, notices } = Agent::open(options).map_err(|error| report_of(&error))?;
+    let OpenedAgent { agent, notices } = Agent::open(options)?;
     for notice in notices {
         note!("hermes: {notice}");
     }

@@ -1,0 +1,120 @@
+//! A conversation on a terminal: the first time, Ctrl+C, other sizes, and the end.
+
+use anyhow::{Result, ensure};
+use hermes_harness::{Container, Look, Terminal, docker_test, secs};
+use serde_json::json;
+
+use crate::support::stand_in::StandIn;
+
+/// Returns a container of `model` that waits for commands.
+async fn idle(model: &StandIn) -> Result<Container> {
+    let builder = Container::builder().cmd(["sleep", "infinity"]);
+    let builder =
+        model.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, &value));
+    Ok(builder.start_ready().await?)
+}
+
+/// Begins a conversation, and waits for its prompt.
+async fn begin(container: &Container, columns: u16) -> Result<Terminal> {
+    let mut terminal = container.exec(["hermes"]).env("TERM", "xterm").open_terminal(columns, 24).await?;
+    wait_for_prompt(&mut terminal).await?;
+    Ok(terminal)
+}
+
+/// Waits until the last line is an empty prompt.
+async fn wait_for_prompt(terminal: &mut Terminal) -> Result<()> {
+    let is_prompt =
+        |screen: &str| screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "›");
+    terminal.wait_screen("an empty prompt", is_prompt, secs(20)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn the_first_conversation_asks_for_a_model() -> Result<()> {
+    let model = StandIn::start().await?;
+    let (container, mut terminal) = Container::builder().open_terminal(100, 40).await?;
+    let url = model.url_for(&container).await?;
+    for (question, answer) in
+        [("Provider, by", "custom"), ("Base URL", &url), ("Key of custom", "sk-typed"), ("Model, by", "")]
+    {
+        terminal.wait_for(question, secs(20)).await?;
+        terminal.type_line(answer).await?;
+    }
+    wait_for_prompt(&mut terminal).await?;
+    ensure!(!terminal.screen().contains("sk-typed"), "{terminal:?}");
+    model.script(&json!([{"text": "At your service."}]))?;
+    terminal.type_line("hello").await?;
+    terminal.wait_for("At your service.", secs(10)).await?;
+    wait_for_prompt(&mut terminal).await?;
+    terminal.type_line("/quit").await?;
+    terminal.wait_for("continue with: hermes chat --resume", secs(10)).await?;
+    terminal.wait_for("This container stays up", secs(10)).await?;
+    let requests = model.requests();
+    let key = requests.last().map(|request| &request["headers"]["authorization"]);
+    ensure!(key.is_some_and(|key| key == "Bearer sk-typed"), "{key:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn control_c_ends_the_answer_and_twice_the_conversation() -> Result<()> {
+    let model = StandIn::start().await?;
+    let slow = "word ".repeat(2000);
+    model.script(&json!([{"text": slow, "chunk_bytes": 5, "delay_ms": 20}, {"text": "Still here."}]))?;
+    let container = idle(&model).await?;
+    let mut terminal = begin(&container, 80).await?;
+    terminal.type_line("talk").await?;
+    terminal.wait_for("word word word", secs(10)).await?;
+    terminal.control('c').await?;
+    wait_for_prompt(&mut terminal).await?;
+    terminal.type_line("and now?").await?;
+    terminal.wait_for("Still here.", secs(10)).await?;
+    wait_for_prompt(&mut terminal).await?;
+    terminal.control('c').await?;
+    terminal.wait_for("Ctrl+C again leaves", secs(10)).await?;
+    terminal.control('c').await?;
+    ensure!(terminal.wait_exit(secs(10)).await? == 0, "{terminal:?}");
+    let closed = async |_: &Container| {
+        let outcomes: Vec<_> = model.requests().iter().map(|request| request["outcome"].clone()).collect();
+        Ok(Look::holds(outcomes == ["closed_by_client", "complete"], || format!("{outcomes:?}")))
+    };
+    container.wait_until("the server saw the end of the first call", closed, secs(10)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_resize_keeps_the_answer_and_the_prompt() -> Result<()> {
+    let model = StandIn::start().await?;
+    let words: Vec<_> = (0..60).map(|count| format!("word{count:02}")).collect();
+    // The new width counts for the paragraphs that begin after it.
+    let text: Vec<_> = words.chunks(10).map(|paragraph| paragraph.join(" ")).collect();
+    model.script(&json!([{"text": text.join("\n\n"), "chunk_bytes": 7, "delay_ms": 30}]))?;
+    let container = idle(&model).await?;
+    let mut terminal = begin(&container, 100).await?;
+    terminal.type_line("count").await?;
+    terminal.wait_for("word05", secs(10)).await?;
+    terminal.resize(50, 24).await?;
+    terminal.wait_for("word59", secs(10)).await?;
+    wait_for_prompt(&mut terminal).await?;
+    for word in &words[20..] {
+        ensure!(terminal.screen().matches(word.as_str()).count() == 1, "{word}: {terminal:?}");
+    }
+    terminal.resize(70, 24).await?;
+    terminal.type_text("more than the fifty columns that the terminal had before").await?;
+    terminal.wait_for("› more than the fifty columns that the terminal had before", secs(10)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn sigterm_ends_a_conversation_that_waits_for_its_person() -> Result<()> {
+    let model = StandIn::start().await?;
+    let container = idle(&model).await?;
+    let mut terminal = begin(&container, 80).await?;
+    terminal.type_line("hi").await?;
+    terminal.wait_for("stand-in", secs(10)).await?;
+    wait_for_prompt(&mut terminal).await?;
+    let kill = "for file in /proc/[0-9]*/cmdline; do [ \"$(tr '\\0' ' ' < $file)\" != 'hermes ' ] || \
+                { pid=${file#/proc/}; kill -TERM ${pid%/cmdline}; }; done";
+    container.exec_sh(kill).await?.success();
+    ensure!(terminal.wait_exit(secs(10)).await? == 143, "{terminal:?}");
+    Ok(())
+}
