@@ -71,6 +71,7 @@ async fn control_c_ends_the_answer_and_twice_the_conversation() -> Result<()> {
     wait_for_prompt(&mut terminal).await?;
     terminal.control('c').await?;
     terminal.wait_for("Ctrl+C again leaves", secs(10)).await?;
+    wait_for_prompt(&mut terminal).await?;
     terminal.control('c').await?;
     ensure!(terminal.wait_exit(secs(10)).await? == 0, "{terminal:?}");
     let closed = async |_: &Container| {
