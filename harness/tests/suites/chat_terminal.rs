@@ -99,9 +99,9 @@ async fn a_resize_keeps_the_answer_and_the_prompt() -> Result<()> {
     for word in &words[20..] {
         ensure!(terminal.screen().matches(word.as_str()).count() == 1, "{word}: {terminal:?}");
     }
-    terminal.resize(70, 24).await?;
-    terminal.type_text("more than the fifty columns that the terminal had before").await?;
-    terminal.wait_for("› more than the fifty columns that the terminal had before", secs(10)).await?;
+    terminal.type_text("a line that is longer than what fits in it").await?;
+    terminal.type_text(", so it wraps").await?;
+    terminal.wait_for("› a line that is longer than what fits in it, so i\nt wraps", secs(10)).await?;
     Ok(())
 }
 
