@@ -38,7 +38,6 @@ pub use idempotency::Request;
 pub use ids::{SessionId, TurnId};
 pub use import::{CopyError, ImportError, Imported};
 pub use message::{Hidden, StoredMessage};
-pub use open::set_aside;
 pub use owner::{Owner, OwnerError};
 pub use search::Hit;
 pub use session::{Filter, NewSession, Session, SourceStats, Stats};

@@ -4,6 +4,7 @@ pub mod active;
 pub mod directories;
 mod listing;
 pub mod name;
+pub mod set_aside;
 
 pub use directories::ProfileDirectories;
 pub use listing::{Profiles, Stray, StrayReason};

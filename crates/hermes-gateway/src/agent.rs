@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use hermes_agent::agent::{Agent, AgentError, AgentOptions};
-use hermes_agent::store::{self, Filter};
+use hermes_agent::store::Filter;
 use hermes_core::chain;
+use hermes_core::profile::set_aside;
 use tokio::sync::Mutex;
 
 use crate::http::Problem;
@@ -64,7 +65,7 @@ impl AgentHandle {
         }
         let options = self.options.agent_options();
         let database = self.options.home.database(&self.options.profile);
-        let open = move || Agent::open(options).map(|found| (found, !store::set_aside(&database).is_empty()));
+        let open = move || Agent::open(options).map(|found| (found, !set_aside::all(&database).is_empty()));
         let (found, has_set_aside) = match tokio::task::spawn_blocking(open).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => return Err(problem_of(&error)),

@@ -8,6 +8,7 @@ mod files;
 mod finding;
 mod gateways;
 mod ports;
+mod sessions;
 mod supervisor;
 
 use std::time::Duration;
@@ -35,6 +36,7 @@ impl Operations {
             Ok((profiles, found)) => {
                 findings.extend(found);
                 findings.extend(config_version::check(self, &profiles.names));
+                findings.extend(sessions::check(self, &profiles.names));
                 findings.extend(files::check(self, &profiles.names, can_chown));
             }
             Err(error) => findings.push(Finding::broken(

@@ -3,14 +3,13 @@
 //! The file itself is never opened here. Closing any descriptor of it would release the locks of SQLite in this process
 //! (<https://sqlite.org/howtocorrupt.html>, 2.2).
 
-use std::ffi::OsString;
-use std::fs::{self, DirEntry, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use hermes_core::timestamp;
+use hermes_core::profile::set_aside;
 use hermes_os::lock_file;
 use rusqlite::{Connection, OpenFlags};
 
@@ -22,9 +21,6 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// The files that belong to a database, by the ends of their names.
 const PARTS: [&str; 3] = ["", "-wal", "-shm"];
-
-/// The middle of the name of a database that was set aside.
-const ASIDE: &str = ".corrupt-";
 
 /// A connection with the lock that shows its use to other processes.
 #[derive(Debug)]
@@ -163,10 +159,7 @@ fn corruption(finding: &str) -> rusqlite::Error {
 }
 
 fn move_aside(path: &Path) -> Result<String, StoreError> {
-    let time: String = timestamp::rfc3339(SystemTime::now()).chars().filter(|c| *c != ':').collect();
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!("{ASIDE}{time}"));
-    let aside = PathBuf::from(aside);
+    let aside = set_aside::path(path, SystemTime::now());
     for end in PARTS {
         match fs::rename(part(path, end), part(&aside, end)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -178,21 +171,6 @@ fn move_aside(path: &Path) -> Result<String, StoreError> {
         path.display(),
         aside.display()
     ))
-}
-
-/// Returns the databases beside `path` that were corrupt and set aside, oldest first.
-pub fn set_aside(path: &Path) -> Vec<PathBuf> {
-    let Some(mut start) = path.file_name().map(OsString::from) else { return Vec::new() };
-    start.push(ASIDE);
-    let entries = path.parent().into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
-    let is_aside = |entry: &DirEntry| {
-        let name = entry.file_name();
-        let (name, start) = (name.as_encoded_bytes(), start.as_encoded_bytes());
-        name.starts_with(start) && !name.ends_with(b"-wal") && !name.ends_with(b"-shm")
-    };
-    let mut found: Vec<_> = entries.flatten().filter(is_aside).map(|entry| entry.path()).collect();
-    found.sort();
-    found
 }
 
 /// Notes that a use of the database found it corrupt. The next process that has it alone checks it.

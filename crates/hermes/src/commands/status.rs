@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use hermes_core::Home;
+use hermes_core::profile::set_aside;
 use hermes_operations::{Gateway, Report};
 use hermes_service::Kind;
 use serde::Serialize;
@@ -15,7 +17,7 @@ use crate::output::{self, say};
   hermes status           show the service manager and all gateways
   hermes status --json    print JSON for a program")]
 pub(crate) struct Arguments {
-    /// Print one JSON object: manager, home, volume, gateways.
+    /// Print one JSON object: manager, home, volume, gateways, corrupt databases.
     #[arg(long)]
     json: bool,
 }
@@ -27,6 +29,8 @@ struct Status {
     /// Whose the volume is, where that is another container; else nothing.
     volume: Option<String>,
     gateways: Vec<Gateway>,
+    /// Databases of sessions that were corrupt, so that new ones began.
+    corrupt_databases: Vec<String>,
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
@@ -36,6 +40,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         home: context.home.root().to_string_lossy().into_owned(),
         volume: operations.supervisor().volume_belongs_to,
         gateways: operations.gateways()?,
+        corrupt_databases: corrupt_databases(&context.home)?,
     };
     if arguments.json {
         output::json(&status);
@@ -46,7 +51,16 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if let Some(told) = &status.volume {
         say!("Volume: {told}");
     }
+    for path in &status.corrupt_databases {
+        say!("Corrupt database: {path} (hermes doctor has a hint)");
+    }
     say!();
     gateway_table::print(&status.gateways);
     Ok(ExitCode::SUCCESS)
+}
+
+fn corrupt_databases(home: &Home) -> Result<Vec<String>, Report> {
+    let profiles = home.profiles()?;
+    let of = |name| set_aside::all(&home.database(name)).into_iter();
+    Ok(profiles.names.iter().flat_map(of).map(|path| path.to_string_lossy().into_owned()).collect())
 }

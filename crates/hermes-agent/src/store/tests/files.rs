@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use flate2::read::GzDecoder;
+use hermes_core::profile::set_aside;
 use rstest::rstest;
 use rusqlite::Connection;
 
@@ -43,7 +44,7 @@ async fn corrupt_database_is_set_aside() {
     fs::write(&path, "no database at all, but long enough to be one".repeat(100)).unwrap();
     let opened = Store::open(&path).unwrap();
     assert_eq!(opened.notices.len(), 1, "{:?}", opened.notices);
-    let aside = set_aside(&path);
+    let aside = set_aside::all(&path);
     assert_eq!(aside.len(), 1);
     assert!(opened.notices[0].contains(aside[0].to_str().unwrap()), "{:?}", opened.notices);
     assert!(fs::read_to_string(&aside[0]).unwrap().starts_with("no database"));
@@ -72,7 +73,7 @@ async fn corruption_found_in_use_is_set_aside_at_next_start() {
     drop((store, beside));
     let opened = Store::open(&path).unwrap();
     assert_eq!(opened.notices.len(), 1);
-    assert_eq!(set_aside(&path).len(), 1);
+    assert_eq!(set_aside::all(&path).len(), 1);
     drop((opened, folder));
 }
 
@@ -91,7 +92,7 @@ async fn broken_search_index_is_made_again() {
     assert!(matches!(searched, Err(StoreError::Corrupt { .. })), "{searched:?}");
     let bench = bench.reopen();
     assert_eq!(bench.store.search("findable", 10).await.unwrap().len(), 1);
-    assert_eq!(set_aside(&bench.path()), Vec::<PathBuf>::new());
+    assert_eq!(set_aside::all(&bench.path()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn newer_database_is_refused_and_kept() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = Store::open(&path).unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
-    assert_eq!(set_aside(&path), Vec::<PathBuf>::new());
+    assert_eq!(set_aside::all(&path), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]
