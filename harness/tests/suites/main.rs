@@ -13,6 +13,7 @@ mod crash_loop;
 mod dashboard;
 mod dashboard_pages;
 mod deploy;
+mod gateway_api;
 mod gateway_run;
 mod harness_and_others;
 mod harness_itself;
