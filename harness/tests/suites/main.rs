@@ -5,6 +5,7 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod agent_secrets;
 mod browser;
 mod capabilities;
 mod chat;
