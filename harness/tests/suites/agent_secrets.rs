@@ -122,9 +122,10 @@ impl Scene {
         Ok((answer.status, text))
     }
 
-    /// Runs a command that may fail, and checks both of its streams.
+    /// Runs a command that may fail, but is no wrong usage, and checks both of its streams.
     async fn command(&self, words: &str) -> Result<String> {
         let output = hermes(&self.container, words).deadline(secs(30)).await?.either_way();
+        ensure!(output.exit_code() != 2, "{}", output.report("a valid command"));
         let text = format!("{}\n{}", output.stdout(), output.stderr());
         self.canaries.check(&format!("hermes {words}"), &text)?;
         Ok(text)

@@ -11,7 +11,7 @@ use crate::support::driving::hermes;
 use crate::support::gateways::gateway_is;
 use crate::support::stand_in::StandIn;
 
-use self::clients::{Curl, python};
+use self::clients::{Curl, find, python};
 
 const PORT: u16 = 8642;
 
@@ -91,6 +91,7 @@ fn chat(text: &str, is_streamed: bool) -> String {
 
 #[docker_test]
 async fn openai_chats_streams_and_remembers_a_session() -> Result<()> {
+    find("openai").await?;
     let agent = Agent::start().await?;
     let usage = json!({"input": 40, "output": 2});
     agent.model.script(&json!([
@@ -140,6 +141,7 @@ async fn openai_chats_streams_and_remembers_a_session() -> Result<()> {
 
 #[docker_test]
 async fn openai_reads_responses_whole_and_streamed() -> Result<()> {
+    find("openai").await?;
     let agent = Agent::start().await?;
     agent.model.script(&json!([
         {"text": "One.", "usage": {"input": 40, "output": 2}}, {"text": "Two, in pieces.", "chunk_bytes": 4}, {"text": "Three."},
@@ -179,6 +181,7 @@ async fn openai_reads_responses_whole_and_streamed() -> Result<()> {
 
 #[docker_test]
 async fn openai_raises_an_error_of_each_class() -> Result<()> {
+    find("openai").await?;
     let agent = Agent::start().await?;
     agent.model.script(&json!([
         {"fault": "status", "status": 401, "message": "Incorrect API key: stand-in."},
@@ -225,6 +228,7 @@ async fn openai_raises_an_error_of_each_class() -> Result<()> {
 
 #[docker_test]
 async fn a_closed_stream_ends_the_call_of_the_model() -> Result<()> {
+    find("openai").await?;
     let agent = Agent::start().await?;
     let endless = json!({"fault": "stall_after_bytes", "after_bytes": 1500, "text": "word ".repeat(500)});
     agent.model.script(&json!([endless, endless, {"text": "Free again."}, endless]))?;

@@ -14,13 +14,19 @@ use tokio::process::{Child, Command};
 /// The limit for one program.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Checks that Python has a package.
+pub(super) async fn find(package: &str) -> Result<()> {
+    let script = format!("import importlib.util as u, sys; sys.exit(u.find_spec('{package}') is None)");
+    let found = command("python3").args(["-c", &script]).stderr(Stdio::null()).status().await;
+    if found.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    missing(&format!("Python has no {package}: pip install -r .ci/requirements.txt"))
+}
+
 /// Runs a script of this folder, which uses a Python package. Returns the JSON values that it prints, one a line.
 pub(super) async fn python(package: &str, script: &str, variables: &[(&str, &str)]) -> Result<Vec<Value>> {
-    let find = format!("import importlib.util as u, sys; sys.exit(u.find_spec('{package}') is None)");
-    let found = command("python3").args(["-c", &find]).stderr(Stdio::null()).status().await;
-    if !found.is_ok_and(|status| status.success()) {
-        return missing(&format!("Python has no {package}: pip install -r .ci/requirements.txt"));
-    }
+    find(package).await?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suites/gateway_api");
     let mut python = command("python3");
     python.arg("-B").arg(folder.join(script)).envs(variables.iter().copied());
