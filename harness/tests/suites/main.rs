@@ -5,6 +5,7 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod agent_secrets;
 mod browser;
 mod capabilities;
 mod chat;
@@ -14,6 +15,7 @@ mod crash_loop;
 mod dashboard;
 mod dashboard_pages;
 mod deploy;
+mod gateway_api;
 mod gateway_run;
 mod harness_and_others;
 mod harness_itself;

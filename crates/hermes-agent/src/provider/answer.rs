@@ -58,7 +58,7 @@ pub(super) async fn read<A: Assemble>(
             return Err(if start.is_empty() {
                 transient(format!("failed to read the answer of {host}: it is empty"), None)
             } else {
-                not_an_answer(&host, &start)
+                not_an_answer(http, &start)
             });
         };
         start.extend(piece);
@@ -75,7 +75,7 @@ pub(super) async fn read<A: Assemble>(
             if assembly.has_begun() {
                 Ok(assembly.finish(progress))
             } else {
-                Err(not_an_answer(&host, &start))
+                Err(not_an_answer(http, &start))
             }
         }
         Form::Events => read_events(http, answer, start, assembly, progress).await,
@@ -90,7 +90,7 @@ async fn read_events<A: Assemble>(
     progress: &mut Progress<'_>,
 ) -> Result<ModelAnswer, ProviderError> {
     let host = http.host();
-    let start = plain(&String::from_utf8_lossy(&piece));
+    let start = plain(&http.without_key(String::from_utf8_lossy(&piece).into_owned()));
     let mut parser = SseParser::default();
     let mut has_event = false;
     loop {
@@ -123,7 +123,7 @@ async fn read_events<A: Assemble>(
         return Ok(assembly.finish(progress));
     }
     if !has_event && !start.starts_with("data:") && !start.starts_with("event:") && !start.starts_with(':') {
-        return Err(not_an_answer(&host, start.as_bytes()));
+        return Err(not_an_answer(http, start.as_bytes()));
     }
     Err(transient(format!("failed to read the answer of {host}: it ended in the middle"), None))
 }
@@ -151,13 +151,11 @@ impl Fault {
         let host = http.host();
         match self {
             Self::Json(error) => {
-                bad_answer(format!("failed to read the answer of {host}: the JSON is broken: {error}"), None)
+                // The cause may quote a value of the answer.
+                let cause = http.without_key(error.to_string());
+                bad_answer(format!("failed to read the answer of {host}: the JSON is broken: {cause}"), None)
             }
-            Self::Reported(value) => {
-                let mut error = classify::of_event(&value, &host);
-                error.message = http.without_key(error.message);
-                error
-            }
+            Self::Reported(value) => classify::of_event(&value, &host, &|text| http.without_key(text)),
         }
     }
 }
@@ -202,8 +200,10 @@ fn html_error(host: &str) -> ProviderError {
     )
 }
 
-fn not_an_answer(host: &str, start: &[u8]) -> ProviderError {
-    let text: String = plain(&String::from_utf8_lossy(start)).chars().take(80).collect();
+fn not_an_answer(http: &Http, start: &[u8]) -> ProviderError {
+    let host = http.host();
+    let text = http.without_key(String::from_utf8_lossy(start).into_owned());
+    let text: String = plain(&text).chars().take(80).collect();
     let message = format!(
         "failed to read the answer of {host}: it is not the answer of a model, and begins with {text:?}"
     );

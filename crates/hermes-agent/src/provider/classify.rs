@@ -55,6 +55,9 @@ const USED_UP: &[&str] = &[
     "payment required",
 ];
 
+/// A function that removes the key from a text. It runs before a text is cut: the rest of a cut key would not be recognized.
+pub(crate) type WithoutKey<'a> = dyn Fn(String) -> String + 'a;
+
 /// The message of a server and the words that name its class.
 #[derive(Debug, Default)]
 pub(crate) struct ServerMessage {
@@ -68,16 +71,21 @@ pub(crate) struct ServerMessage {
 
 impl ServerMessage {
     /// Reads the body of an error: the JSON of OpenAI, Anthropic or FastAPI, or a text.
-    pub(crate) fn of_body(body: &[u8]) -> Self {
+    pub(crate) fn of_body(body: &[u8], without_key: &WithoutKey<'_>) -> Self {
         match serde_json::from_slice::<Value>(body) {
-            Ok(Value::Array(items)) => items.first().map(Self::of_json).unwrap_or_default(),
-            Ok(value) => Self::of_json(&value),
-            Err(_) => Self { text: plain(&String::from_utf8_lossy(body)), ..Self::default() },
+            Ok(Value::Array(items)) => {
+                items.first().map(|item| Self::of_json(item, without_key)).unwrap_or_default()
+            }
+            Ok(value) => Self::of_json(&value, without_key),
+            Err(_) => {
+                let text = without_key(String::from_utf8_lossy(body).into_owned());
+                Self { text: plain(&text), ..Self::default() }
+            }
         }
     }
 
     /// Reads `{"error": …}`, or the inner value alone.
-    pub(crate) fn of_json(value: &Value) -> Self {
+    pub(crate) fn of_json(value: &Value, without_key: &WithoutKey<'_>) -> Self {
         let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(value);
         let text = match error {
             Value::String(text) => text.clone(),
@@ -101,7 +109,7 @@ impl ServerMessage {
             code.as_u64().or_else(|| code.as_str()?.parse().ok()).and_then(|code| u16::try_from(code).ok())
         });
         let status = status.filter(|status| (400..600).contains(status));
-        Self { text: plain(&text), words: words.to_ascii_lowercase(), status }
+        Self { text: plain(&without_key(text)), words: words.to_ascii_lowercase(), status }
     }
 
     /// Returns `true` if the text or the words hold one of these.
@@ -112,8 +120,14 @@ impl ServerMessage {
 }
 
 /// Returns the error for an answer that is no success.
-pub(crate) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8], host: &str) -> ProviderError {
-    let message = ServerMessage::of_body(body);
+pub(crate) fn of_answer(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    host: &str,
+    without_key: &WithoutKey<'_>,
+) -> ProviderError {
+    let message = ServerMessage::of_body(body, without_key);
     let class = class_of(status.as_u16(), &message);
     let reason = if message.text.is_empty() { String::new() } else { format!(": {}", message.text) };
     let name = status.canonical_reason().map(|name| format!(" {name}")).unwrap_or_default();
@@ -127,8 +141,8 @@ pub(crate) fn of_answer(status: StatusCode, headers: &HeaderMap, body: &[u8], ho
 }
 
 /// Returns the error for an error that a server sent inside of a stream with status 200.
-pub(crate) fn of_event(value: &Value, host: &str) -> ProviderError {
-    let message = ServerMessage::of_json(value);
+pub(crate) fn of_event(value: &Value, host: &str, without_key: &WithoutKey<'_>) -> ProviderError {
+    let message = ServerMessage::of_json(value, without_key);
     let status = message.status.unwrap_or(if message.mentions(&["overloaded"]) {
         529
     } else if message.mentions(&["rate_limit", "rate limit", "too many requests"]) {
@@ -264,7 +278,8 @@ mod tests {
     use super::*;
 
     fn error(status: u16, body: &str) -> ProviderError {
-        of_answer(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), "host")
+        let status = StatusCode::from_u16(status).unwrap();
+        of_answer(status, &HeaderMap::new(), body.as_bytes(), "host", &|text| text)
     }
 
     #[rstest]
@@ -322,7 +337,7 @@ mod tests {
     #[case(r#""something broke""#, ErrorClass::Transient)]
     #[case(r#"{"message":"maximum context length is 5"}"#, ErrorClass::ContextTooLong)]
     fn errors_within_a_stream_have_a_class(#[case] json: &str, #[case] class: ErrorClass) {
-        assert_eq!(of_event(&serde_json::from_str(json).unwrap(), "host").class, class);
+        assert_eq!(of_event(&serde_json::from_str(json).unwrap(), "host", &|text| text).class, class);
     }
 
     #[rstest]

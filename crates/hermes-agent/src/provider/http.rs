@@ -86,13 +86,13 @@ impl Http {
             return Ok(answer);
         }
         if status.is_redirection() {
-            return Err(redirect_error(status, &headers, &url));
+            let mut error = redirect_error(status, &headers, &url);
+            error.message = self.without_key(error.message);
+            return Err(error);
         }
         // A body that breaks off still has the status.
         let body = answer.body(ERROR_BODY_MAX).await.unwrap_or_default();
-        let mut error = classify::of_answer(status, &headers, &body, &self.host());
-        error.message = self.without_key(error.message);
-        Err(error)
+        Err(classify::of_answer(status, &headers, &body, &self.host(), &|text| self.without_key(text)))
     }
 
     /// Removes the key from a text: some servers repeat it in their messages.

@@ -73,6 +73,31 @@ fn send(text: &str) -> Step {
     ErrorClass::Authentication,
     "Incorrect API key: [key]"
 )]
+#[case::cut_key(
+    answer("401 Unauthorized", "", &format!("{} canary-key-4711", "x".repeat(390))),
+    ErrorClass::Authentication,
+    "x [key]"
+)]
+#[case::cut_key_in_event(
+    stream(&format!("data: {{\"error\":{{\"message\":\"{} canary-key-4711\",\"code\":401}}}}\n\n", "x".repeat(390))),
+    ErrorClass::Authentication,
+    "x [key]"
+)]
+#[case::key_in_strange_text(
+    answer("200 OK", "", "wrong key: canary-key-4711"),
+    ErrorClass::BadAnswer,
+    "begins with \"wrong key: [key]\""
+)]
+#[case::key_in_strange_json(
+    answer("200 OK", "", "{\"detail\":\"canary-key-4711 is wrong\"}"),
+    ErrorClass::BadAnswer,
+    "[key] is wrong"
+)]
+#[case::key_in_path(
+    answer("307 Temporary Redirect", "location: /login/canary-key-4711\r\n", ""),
+    ErrorClass::Invalid,
+    "/login/[key]"
+)]
 #[case::overloaded(answer("529 Overloaded", "", ""), ErrorClass::Overloaded, "status 529")]
 #[tokio::test]
 async fn faults_of_a_server_have_a_class(
