@@ -28,8 +28,8 @@ impl<'h> Ports<'h> {
         Self { home, taken: None, has_failed: false }
     }
 
-    /// Returns the port for a profile. Returns `None` for the default profile, which needs none, for a profile that has a port, for one
-    /// whose settings cannot be read, and if no port is free.
+    /// Returns the port for a profile. Returns `None` for the default profile, which needs none, and for a profile that has one.
+    /// Also returns `None` if its settings cannot be read, or no port is free.
     pub(crate) fn for_profile(&mut self, name: &ProfileName, notices: &mut Notices) -> Option<u16> {
         if name.is_default() || self.has_failed || !lacks_port(self.home, name) {
             return None;

@@ -1,5 +1,5 @@
-//! The gateway, the container or the machine of an agent dies in the middle of its work: the conversation stays whole, no
-//! turn runs twice, and no message is lost but the answer that was being streamed.
+//! The gateway, the container or the machine of an agent dies in the middle of its work. The conversation stays whole, and no
+//! turn runs twice. At most the answer that was being streamed is lost.
 
 mod agent;
 mod conversation;

@@ -18,8 +18,8 @@ use crate::support::gateways::{create_and_start, hermes};
 const GATEWAY_CUTS: usize = 24;
 const CHAT_CUTS: usize = 128;
 
-/// Sends the request of standard input to the gateway of a profile, kills the gateway after a time, prints the answer, and
-/// waits until the next process is ready. One exec does it all, since an exec takes longer than a turn.
+/// Sends the request of standard input to the gateway of a profile, and kills the gateway after a time. Prints the answer,
+/// and waits until the next process is ready. One exec does it all, since an exec takes longer than a turn.
 const KILL_GATEWAY: &str = r#"slot=/run/service/gateway-$1
     pid=$(/command/s6-svstat -o pid "$slot") && exec 3<>"/dev/tcp/127.0.0.1/$2" && cat >&3 || exit
     sleep "$3"; kill -KILL "$pid" || exit
