@@ -153,7 +153,7 @@ async fn cut_at_random(seed: u64) -> Result<()> {
     // The moments reach both sides of the end of a turn.
     let cuts: usize = lanes.iter().map(|lane| lane.cuts).sum();
     let answered = runs.iter().flatten().filter(|asked| asked.is_answered).count() - lanes.len();
-    eprintln!("{cuts} cuts took {took:?}, {answered} turns ended before");
-    ensure!(cuts == 200 && (10..=150).contains(&answered), "{answered} of {cuts} turns ended before the cut");
+    let seen = format!("{answered} of {cuts} turns ended before their cuts, which took {took:?}");
+    ensure!(cuts == 200 && (10..=150).contains(&answered), seen);
     Ok(())
 }
