@@ -17,7 +17,7 @@ pub use gateway::{
     DEFAULT_CONCURRENT_RUNS, DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, DEFAULT_REQUESTS_PER_MINUTE, GatewayConfig,
     GatewayConfigError, time_of,
 };
-pub use migrate::{MigrateError, Migration, migrate};
+pub use migrate::{MigrateError, Migration, migrate, migrate_and};
 pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, is_service_link, port_for, service_link_warning};
 pub use restart::RestartPolicy;
 pub use version::{CURRENT_VERSION, Version, VersionError, is_surely_current};

@@ -17,6 +17,7 @@ mod notice;
 mod ownership;
 mod password;
 mod populate;
+mod ports;
 mod remap;
 mod root;
 mod secret_files;

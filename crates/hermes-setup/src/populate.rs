@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::directory::{Directory, Facts};
 use crate::notice::{First, Notice, Notices};
+use crate::ports::{self, Ports};
 use crate::root::Prepared;
 use crate::seeds;
 use crate::variables::Variables;
@@ -180,28 +181,46 @@ fn restrict(directory: &Directory, name: &str) -> rustix::io::Result<()> {
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
-/// Migrates the configuration of each profile to the current version.
+/// The need of a configuration for a migration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// There is no configuration.
+    NoFile,
+    /// It is current.
+    Nothing,
+    /// It may have another version.
+    Unknown,
+}
+
+/// Migrates the configuration of each profile to the current version. A profile of the Python program gets a port in the same step.
 fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
     // Reconciliation reports an unreadable `profiles/`.
     let profiles =
         home.profiles().map(|found| found.names).unwrap_or_else(|_| vec![ProfileName::default_profile()]);
     let named = directory.step(OsStr::new(owned::PROFILES)).ok();
+    let mut ports = Ports::of(home);
     for profile in profiles {
-        let needs_none = if profile.is_default() {
-            needs_no_migration(directory)
+        let need = if profile.is_default() {
+            need_of(directory)
         } else {
             let its_own = named.as_ref().and_then(|named| named.step(OsStr::new(profile.as_str())).ok());
-            its_own.is_some_and(|directory| needs_no_migration(&directory))
+            its_own.map_or(Need::Unknown, |directory| need_of(&directory))
         };
-        if needs_none {
-            continue;
+        match need {
+            Need::Nothing => continue,
+            Need::NoFile => {
+                ports.create_config(&profile, notices);
+                continue;
+            }
+            Need::Unknown => {}
         }
         let path = home.config(&profile);
         // Another notice already reports a file of the default profile that is no regular file.
         if profile.is_default() && path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
             continue;
         }
-        match config::migrate(&path) {
+        let port = ports.for_profile(&profile, notices);
+        match config::migrate_and(&path, |config| ports::set(config, port)) {
             Ok(Migration::Migrated { from, to, backup }) => {
                 notices.add(Notice::Migrated { path, from, to, backup });
             }
@@ -215,11 +234,14 @@ fn migrate(home: &Home, directory: &Directory, notices: &mut Notices) {
     }
 }
 
-/// Tells if a profile has no configuration, or a current one. It looks from the open directory. In a container, each step of an
-/// absolute path is a request to the storage driver, and a boot may look at a thousand profiles.
-fn needs_no_migration(profile: &Directory) -> bool {
-    matches!(profile.look(CONFIG), Ok(None))
-        || profile.read_small(CONFIG, CONFIG_FILE_MAX).is_some_and(|config| is_surely_current(&config))
+/// Looks from the open directory of a profile. In a container, each step of an absolute path is a request to the storage driver, and a
+/// boot may look at a thousand profiles.
+fn need_of(profile: &Directory) -> Need {
+    if matches!(profile.look(CONFIG), Ok(None)) {
+        return Need::NoFile;
+    }
+    let config = profile.read_small(CONFIG, CONFIG_FILE_MAX);
+    if config.is_some_and(|config| is_surely_current(&config)) { Need::Nothing } else { Need::Unknown }
 }
 
 fn newer(path: PathBuf, found: u64) -> Notice {

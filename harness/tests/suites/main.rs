@@ -5,6 +5,7 @@
     reason = "these are tests: what is not as expected is a failure, with evidence"
 )]
 
+mod agent_restart;
 mod agent_secrets;
 mod browser;
 mod capabilities;
@@ -39,6 +40,7 @@ mod logs;
 mod main_invocation;
 mod not_pid_1;
 mod old_entry_points;
+mod old_volumes;
 mod other_users;
 mod privilege_drop;
 mod profile_gateway;

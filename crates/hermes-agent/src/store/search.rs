@@ -1,6 +1,6 @@
 //! Full text search over the messages of users and assistants.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, params_from_iter};
 use serde::Serialize;
 
 use super::words::value;
@@ -30,6 +30,9 @@ const COLUMNS: &str = "m.session, s.title, m.id, m.at, m.role";
 /// The characters of a snippet without the index.
 const SNIPPET: u32 = 120;
 
+/// The most words of a search without the index. SQLite limits the depth of a condition.
+const TERMS_MAX: usize = 100;
+
 /// The least characters of the begin of a word.
 const BEGIN_MIN: usize = 3;
 
@@ -45,26 +48,33 @@ impl Store {
             return Ok(Vec::new());
         }
         self.read("search the messages", move |transaction| {
-            let (sql, pattern) = match expression(&query) {
+            let (sql, patterns) = match expression(&query) {
                 Some(expression) => (
                     format!(
                         "SELECT {COLUMNS}, snippet(messages_fts, 0, '', '', '…', 16)
                          FROM messages_fts f JOIN messages m ON m.id = f.rowid JOIN sessions s ON s.id = m.session
-                         WHERE messages_fts MATCH ?1 ORDER BY f.rowid DESC LIMIT ?2"
+                         WHERE messages_fts MATCH ?1 ORDER BY f.rowid DESC LIMIT {limit}"
                     ),
-                    expression,
+                    vec![expression],
                 ),
-                None => (
-                    format!(
-                        "SELECT {COLUMNS}, substr(m.text, max(1, instr(m.text, ?1) - {SNIPPET} / 3), {SNIPPET})
-                         FROM messages m JOIN sessions s ON s.id = m.session
-                         WHERE m.text IS NOT NULL AND instr(m.text, ?1) > 0 ORDER BY m.id DESC LIMIT ?2"
-                    ),
-                    query,
-                ),
+                None => {
+                    let terms: Vec<String> = terms(&query).take(TERMS_MAX).map(str::to_owned).collect();
+                    if terms.is_empty() {
+                        return Ok(Vec::new());
+                    }
+                    let holds: String = (1..=terms.len()).map(|n| format!(" AND instr(m.text, ?{n}) > 0")).collect();
+                    (
+                        format!(
+                            "SELECT {COLUMNS}, substr(m.text, max(1, instr(m.text, ?1) - {SNIPPET} / 3), {SNIPPET})
+                             FROM messages m JOIN sessions s ON s.id = m.session
+                             WHERE m.text IS NOT NULL{holds} ORDER BY m.id DESC LIMIT {limit}"
+                        ),
+                        terms,
+                    )
+                }
             };
             let mut statement = transaction.prepare_cached(&sql)?;
-            let hits = statement.query_map(params![pattern, limit], hit_of)?;
+            let hits = statement.query_map(params_from_iter(patterns), hit_of)?;
             Ok(hits.collect::<Result<Vec<_>, _>>()?)
         })
         .await
@@ -90,19 +100,20 @@ fn expression(query: &str) -> Option<String> {
     if query.chars().any(is_without_spaces) {
         return None;
     }
-    // The parts with an odd index are in quotes.
-    let terms: Vec<&str> = query
-        .split('"')
-        .enumerate()
-        .flat_map(|(index, part)| match index % 2 {
-            0 => part.split_whitespace().collect(),
-            _ => vec![part.trim()],
-        })
-        .filter(|term| term.chars().any(char::is_alphanumeric))
-        .collect();
+    let terms: Vec<&str> = terms(query).filter(|term| term.chars().any(char::is_alphanumeric)).collect();
     let quoted: Vec<String> = terms.iter().map(|term| format!("\"{term}\"")).collect();
     let begin = if may_be_a_begin(terms.last()?) { "*" } else { "" };
     Some(quoted.join(" ") + begin)
+}
+
+/// Returns the words of a query, and its phrases without their quotes.
+fn terms(query: &str) -> impl Iterator<Item = &str> {
+    // The parts with an odd index are in quotes.
+    let parts = query.split('"').enumerate().flat_map(|(index, part)| match index % 2 {
+        0 => part.split_whitespace().collect(),
+        _ => vec![part.trim()],
+    });
+    parts.filter(|term| !term.is_empty())
 }
 
 /// Returns `true` if the last word of a term may be the begin of a longer one. A shorter begin has so many words that a search takes

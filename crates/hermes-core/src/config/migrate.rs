@@ -108,7 +108,18 @@ pub(super) const STEPS: &[Step] = &[
 /// Fails if the file cannot be read, parsed, locked, backed up or written, or is no mapping. The file is then
 /// unchanged.
 pub fn migrate(path: &Path) -> Result<Migration, MigrateError> {
-    migrate_by(STEPS, path, SystemTime::now())
+    migrate_and(path, |_| Ok(()))
+}
+
+/// Migrates as [`migrate`] does, and then changes the new content, in the same write. A current file does not change.
+///
+/// # Errors
+/// Fails as [`migrate`] does, or if `change` fails. The file is then unchanged.
+pub fn migrate_and(
+    path: &Path,
+    change: impl FnOnce(&mut Config) -> Result<(), SetError>,
+) -> Result<Migration, MigrateError> {
+    migrate_by(STEPS, path, SystemTime::now(), change)
 }
 
 /// The state of a file before a migration.
@@ -117,7 +128,12 @@ enum Found {
     Settled(Migration),
 }
 
-pub(super) fn migrate_by(steps: &[Step], path: &Path, now: SystemTime) -> Result<Migration, MigrateError> {
+pub(super) fn migrate_by(
+    steps: &[Step],
+    path: &Path,
+    now: SystemTime,
+    change: impl FnOnce(&mut Config) -> Result<(), SetError>,
+) -> Result<Migration, MigrateError> {
     if let Found::Settled(migration) = look(path)? {
         return Ok(migration);
     }
@@ -133,6 +149,7 @@ pub(super) fn migrate_by(steps: &[Step], path: &Path, now: SystemTime) -> Result
         (step.apply)(&mut after).and_then(|()| after.set_version(step.to)).map_err(step_error)?;
         to = step.to;
     }
+    change(&mut after).map_err(step_error)?;
     let backup = backup_of(path, now);
     replace(path, &backup, before.text(), after.text())?;
     Ok(Migration::Migrated { from, to, backup })

@@ -79,7 +79,7 @@ fn the_python_file_is_migrated_once_with_a_backup() {
     profile.set_mode(0o640);
     let backup = profile.0.path().join(BACKUP);
     assert_eq!(
-        migrate_by(STEPS, &profile.path(), noon()).unwrap(),
+        migrate_by(STEPS, &profile.path(), noon(), |_| Ok(())).unwrap(),
         Migration::Migrated { from: 0, to: 1, backup: backup.clone() }
     );
     assert_eq!(profile.text(), "model:\n  default: test/model\nversion: 1\n");
@@ -139,7 +139,7 @@ fn every_form_of_mapping_is_migrated_without_loss(#[case] before: &str, #[case] 
     }
     meaning["version"] = json!(1);
     let profile = Profile::with(before);
-    migrate_by(STEPS, &profile.path(), noon()).unwrap();
+    migrate_by(STEPS, &profile.path(), noon(), |_| Ok(())).unwrap();
     assert_eq!(profile.text(), after);
     assert_eq!(load(&profile.path()).unwrap().unwrap().to_json(), meaning);
     assert_eq!(fs::read_to_string(profile.0.path().join(BACKUP)).unwrap(), before);
@@ -245,7 +245,7 @@ fn an_existing_backup_is_never_overwritten() {
     for place in places {
         place(&backup, &precious);
         let before = fs::symlink_metadata(&backup).unwrap();
-        let error = migrate_by(STEPS, &profile.path(), noon()).unwrap_err();
+        let error = migrate_by(STEPS, &profile.path(), noon(), |_| Ok(())).unwrap_err();
         assert!(
             matches!(
                 &error,
@@ -292,7 +292,8 @@ fn a_failed_migration_leaves_no_backup() {
         fs::create_dir(path).unwrap();
         Ok(())
     };
-    let error = migrate_by(&[Step { from: 0, to: 1, apply: swap }], &profile.path(), noon()).unwrap_err();
+    let error =
+        migrate_by(&[Step { from: 0, to: 1, apply: swap }], &profile.path(), noon(), |_| Ok(())).unwrap_err();
     assert!(matches!(error, MigrateError::Write { .. }), "{error:?}");
     assert_eq!(profile.names(), ["config.yaml", "moved"]);
 }
@@ -309,7 +310,7 @@ fn steps_run_in_the_order_of_versions() {
         Step { from: 6, to: 7, apply: |config| note(config, "b") },
     ];
     let profile = Profile::with("a: 1\n");
-    let migrated = migrate_by(&steps, &profile.path(), noon()).unwrap();
+    let migrated = migrate_by(&steps, &profile.path(), noon(), |_| Ok(())).unwrap();
     assert!(matches!(migrated, Migration::Migrated { from: 0, to: 8, .. }), "{migrated:?}");
     assert_eq!(profile.text(), "a: 1\nseen: abc\nversion: 8\n");
 }

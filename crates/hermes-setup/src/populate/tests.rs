@@ -207,3 +207,48 @@ fn unreadable_list_of_seeds_plants_no_seed() {
     assert!(volume.boot([("HERMES_AUTH_JSON_BOOTSTRAP", "{}")]).contains("HOME/.seeds is a directory"));
     assert!(!volume.path("auth.json").exists());
 }
+
+#[test]
+fn taken_over_profiles_get_ports_once() {
+    let volume = Volume::new();
+    let files = [
+        ("bare", "SOUL.md", "x"),
+        ("coder", "config.yaml", "# mine\nmodel: m\n"),
+        ("holder", "config.yaml", "version: 1\ngateway:\n  port: 9653\n"),
+        ("without", "config.yaml", "version: 1\n"),
+        ("variable", ".env", "API_SERVER_PORT=9300\n"),
+    ];
+    for (profile, name, text) in files {
+        fs::create_dir_all(volume.path("profiles").join(profile)).unwrap();
+        fs::write(volume.path("profiles").join(profile).join("SOUL.md"), "x").unwrap();
+        fs::write(volume.path("profiles").join(profile).join(name), text).unwrap();
+    }
+    let notices = volume.boot([]);
+    assert!(
+        notices.lines().count() == 1 && notices.contains("migrated HOME/profiles/coder/config.yaml"),
+        "{notices}"
+    );
+    // The port of the name is another profile's.
+    assert_eq!(
+        volume.read("profiles/coder/config.yaml"),
+        "# mine\nmodel: m\nversion: 1\ngateway:\n  port: 9654\n"
+    );
+    let bare = volume.read("profiles/bare/config.yaml");
+    assert!(bare.starts_with("version: 1\ngateway:\n  port: 9"), "{bare}");
+    assert_eq!(volume.read("profiles/without/config.yaml"), "version: 1\n", "an operator may unset the port");
+    assert!(!volume.path("profiles/variable/config.yaml").exists(), "it has a port");
+    assert!(volume.read("config.yaml").starts_with("version: 1 # the template"));
+    assert_eq!(volume.boot([]), "");
+    assert_eq!(volume.read("profiles/bare/config.yaml"), bare);
+}
+
+#[test]
+fn broken_configuration_gets_no_port() {
+    let volume = Volume::new();
+    fs::create_dir_all(volume.path("profiles/coder")).unwrap();
+    fs::write(volume.path("profiles/coder/SOUL.md"), "x").unwrap();
+    fs::write(volume.path("profiles/coder/config.yaml"), "a: {\n").unwrap();
+    let notices = volume.boot([]);
+    assert!(notices.contains("the configuration stays as it is"), "{notices}");
+    assert_eq!(volume.read("profiles/coder/config.yaml"), "a: {\n");
+}

@@ -7,7 +7,7 @@ use hermes_harness::{Container, secs};
 const PLANT: &str = r#"mkdir -p "$HERMES_HOME/profiles"; i=0
 while [ "$i" -lt "$1" ]; do
   i=$((i+1)); profile="$HERMES_HOME/profiles/p$i"; mkdir "$profile"
-  echo 'You are.' >"$profile/SOUL.md"
+  echo 'You are.' >"$profile/SOUL.md"; echo 'version: 1' >"$profile/config.yaml"
   state=stopped; if [ "$i" -le "$2" ]; then state=running; fi
   echo "{\"desired_state\":\"$state\",\"gateway_state\":\"$state\",\"pid\":4711,\"start_time\":314731,\"kind\":\"hermes-gateway\",\"argv\":[\"/opt/hermes/bin/hermes\",\"-p\",\"p$i\",\"gateway\",\"run\"],\"updated_at\":\"2026-11-24T12:06:16.368495Z\"}" >"$profile/gateway_state.json"
 done"#;

@@ -58,7 +58,9 @@ async fn the_dashboard_command_leaves_gateways_and_volume_alone() -> Result<()> 
     let builder = || {
         let builder =
             Container::builder().file("/usr/local/bin/dashboard", 0o755, "#!/bin/sh\nexec sleep infinity\n");
-        builder.profile("coder").profile_file("coder", "gateway_state.json", wanted)
+        // Without a configuration, the set-up would give the profile a port.
+        let builder = builder.profile("coder").profile_file("coder", "config.yaml", "version: 1\n");
+        builder.profile_file("coder", "gateway_state.json", wanted)
     };
     let container = builder().cmd(["dashboard"]).start_ready().await?;
     let slots = container.slots("/run/service").await?;
@@ -74,6 +76,7 @@ async fn the_dashboard_command_leaves_gateways_and_volume_alone() -> Result<()> 
         "/opt/data/SOUL.md",
         "/opt/data/config.yaml",
         "/opt/data/profiles/coder/SOUL.md",
+        "/opt/data/profiles/coder/config.yaml",
         "/opt/data/profiles/coder/gateway_state.json",
     ];
     ensure!(found == expected, "{found:?}");

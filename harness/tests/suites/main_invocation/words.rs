@@ -56,6 +56,21 @@ async fn the_version_flag_prints_the_version() -> Result<()> {
     Ok(())
 }
 
+#[docker_test]
+async fn the_help_of_chat_names_each_way_to_ask() -> Result<()> {
+    let help = run(&["chat", "--help"]).await?.success();
+    let first = "Talk to the agent, or ask it one question\n\nUsage: hermes chat [OPTIONS]\n";
+    help.stdout_matches(starts_with(first)).stderr_matches(predicate::str::is_empty());
+    for way in
+        ["-q, --query <TEXT>", "--resume <ID>", "-c, --continue", "--image <FILE>", "git diff | hermes chat"]
+    {
+        help.stdout_matches(contains(way));
+    }
+    // It needs neither a model nor a profile.
+    run(&["-p", "nobody", "chat", "-h"]).await?.success().stdout_matches(contains("Exit codes: 0 answered"));
+    Ok(())
+}
+
 /// A shell, `s6-svscan` or execline would accept these flags.
 #[docker_test]
 #[case::of_a_shell(&["-c", "echo taken"])]

@@ -118,7 +118,7 @@ impl Serialize for Out<'_> {
                 if message.blocks.iter().any(|block| matches!(block, Block::Image { .. })) {
                     map.serialize_entry("content", &parts(message))?;
                 } else {
-                    map.serialize_entry("content", &message.plain_text())?;
+                    map.serialize_entry("content", &text_of_user(message))?;
                 }
             }
             Self::Assistant { message, replay, without_reasoning } => {
@@ -174,6 +174,15 @@ fn fields<M: SerializeMap>(
         }
     }
     Ok(())
+}
+
+/// Returns the texts of a user's message. A blank line separates messages that became one.
+fn text_of_user(message: &Message) -> String {
+    let texts = message.blocks.iter().filter_map(|block| match block {
+        Block::Text { text } => Some(text.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("\n\n")
 }
 
 /// A part of a user's message.

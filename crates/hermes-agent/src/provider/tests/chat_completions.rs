@@ -319,6 +319,16 @@ async fn requests_have_the_form_of_the_protocol() {
     );
 }
 
+#[tokio::test]
+async fn texts_of_one_user_message_stay_apart() {
+    // Two messages without an answer between them become one, as after a kill.
+    let blocks = vec![text("Buy milk"), text("Call Ada")];
+    let request =
+        ModelRequest { messages: vec![Message { role: Role::User, blocks }], ..ModelRequest::default() };
+    let body = sent("openai", &request).await;
+    assert_eq!(body["messages"], json!([{"role": "user", "content": "Buy milk\n\nCall Ada"}]));
+}
+
 #[rstest]
 #[case("deepseek", Some(("reasoning_content", json!("why"))), false)]
 #[case("openrouter", Some(("reasoning_details", json!([{"z": 1, "a": 2}]))), false)]
