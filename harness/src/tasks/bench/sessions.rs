@@ -42,7 +42,7 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
 
     let searches = [
         ("search for a word", words.rare()),
-        ("search for six words of the oldest message", planted),
+        ("search for six words of the oldest message", planted.clone()),
         ("search for the begin of a word", words.rare().chars().take(3).collect()),
     ];
     let mut rows = Vec::new();
@@ -50,6 +50,7 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
         let found = container.exec(["hermes", "sessions", "search", "--json", &query]).await?.success();
         let hits: Vec<Value> = serde_json::from_str(&found.stdout()).context("no JSON was printed")?;
         ensure!(!hits.is_empty(), "no message holds {query:?}");
+        ensure!(query != planted || hits.len() == 1, "{} messages hold the words of the oldest", hits.len());
         let figures = timed(bed, container, &["hermes", "sessions", "search", &query]).await?;
         rows.push(row(
             format!("{what} in {} messages", SESSIONS * (COPIES + 1) * MESSAGES),
