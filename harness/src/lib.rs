@@ -27,6 +27,7 @@ pub mod image;
 
 mod boot;
 mod product;
+mod stand_in;
 
 pub use boot::{Boot, BootPhase, Supervisor, boot_of};
 pub use browser_harness as browser;
@@ -38,3 +39,5 @@ pub use container_harness::{
 };
 pub use container_harness::{error, evidence, identity, probe, reaper, suite};
 pub use product::{LAYOUT, PRODUCT};
+
+pub use self::stand_in::StandIn;

@@ -16,7 +16,7 @@ use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider;
 use crate::settings::{self, Memory, Settings, SettingsError};
 use crate::store::{
-    BeginError, NewSession, Opened, Owner, OwnerError, Request, SessionId, Store, StoreError,
+    BeginError, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store, StoreError,
 };
 use crate::tools::Toolbox;
 
@@ -87,6 +87,8 @@ pub struct NewConversation {
     pub id: Option<SessionId>,
     /// The messages so far, from a client that holds the conversation itself.
     pub history: Vec<Message>,
+    /// The moment from which it survives a power failure.
+    pub on_disk: OnDisk,
 }
 
 /// The outcome of a submitted message.
@@ -188,6 +190,7 @@ impl Agent {
             parent: None,
             id: Some(id),
             history: new.history,
+            on_disk: new.on_disk,
         };
         Ok((self.store().create_session(session).await?, prompt.warnings))
     }

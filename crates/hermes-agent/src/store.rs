@@ -9,6 +9,7 @@
 use std::path::Path;
 
 mod budget;
+mod durability;
 mod error;
 mod fold;
 mod handle;
@@ -31,6 +32,7 @@ mod worker;
 mod tests;
 
 pub use budget::{Limit, Reservation, ReserveError, Used};
+pub use durability::OnDisk;
 pub use error::{BeginError, FindError, StoreError};
 pub use fold::Folded;
 pub use handle::Store;

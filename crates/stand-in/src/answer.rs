@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::prompt::{Prompt, tokens};
 use crate::response::Piece;
+use crate::stamp;
 
 /// The bytes of a chunk of text, if a script gives no number.
 const CHUNK_BYTES: usize = 12;
@@ -61,6 +62,8 @@ pub(crate) struct Answer {
     pub(crate) chunk_bytes: Option<usize>,
     /// The pause between two chunks.
     pub(crate) pause: Duration,
+    /// Replaces the text of each chunk by the time of its sending.
+    pub(crate) is_stamped: bool,
 }
 
 impl Answer {
@@ -102,10 +105,14 @@ pub(crate) struct Event {
 
 impl Event {
     /// Returns the lines of the event.
-    pub(crate) fn piece(&self, pause: Duration) -> Piece {
+    pub(crate) fn piece(&self, answer: &Answer) -> Piece {
         let name = self.name.map(|name| format!("event: {name}\n")).unwrap_or_default();
-        let pause = if self.is_output { pause } else { Duration::ZERO };
-        Piece { pause, bytes: format!("{name}data: {}\n\n", self.data).into_bytes() }
+        let bytes = format!("{name}data: {}\n\n", self.data).into_bytes();
+        if !self.is_output {
+            return Piece { bytes, ..Piece::default() };
+        }
+        let stamp = if answer.is_stamped { stamp::place(&bytes) } else { None };
+        Piece { pause: answer.pause, bytes, stamp }
     }
 }
 

@@ -96,7 +96,7 @@ pub(crate) fn respond(
         Some(Fault::SlowFirstByte(pause)) => response.pause = *pause,
         Some(Fault::Bom) => {
             let bytes = "\u{feff}".as_bytes().to_vec();
-            response.pieces.insert(0, Piece { pause: Duration::ZERO, bytes });
+            response.pieces.insert(0, Piece { bytes, ..Piece::default() });
         }
         Some(Fault::Crlf) => {
             for piece in &mut response.pieces {
@@ -126,7 +126,7 @@ fn stream(
         }
         _ => {}
     }
-    let pieces = events.iter().map(|event| event.piece(answer.pause)).collect();
+    let pieces = events.iter().map(|event| event.piece(answer)).collect();
     Response::stream(EVENT_STREAM, pieces)
 }
 

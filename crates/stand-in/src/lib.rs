@@ -18,8 +18,10 @@ mod response;
 mod routes;
 mod script;
 mod server;
+mod stamp;
 mod words;
 
 pub use error::Error;
 pub use script::Script;
 pub use server::{Options, Server, StandIn};
+pub use stamp::stamp_clock;

@@ -231,7 +231,8 @@ fn parse(text: &str) -> Result<Exchange, (usize, String)> {
         let failed = |reason: String| (index + 1, reason);
         let Data { ms, data } = serde_json::from_str(line).map_err(|error| failed(error.to_string()))?;
         let bytes = BASE64_STANDARD.decode(data).map_err(|error| failed(error.to_string()))?;
-        pieces.push(Piece { pause: Duration::from_millis(ms.saturating_sub(now)), bytes });
+        let pause = Duration::from_millis(ms.saturating_sub(now));
+        pieces.push(Piece { pause, bytes, stamp: None });
         now = now.max(ms);
     }
     let mut response = Response::stream("", pieces);

@@ -1,5 +1,6 @@
 //! Answers as pieces of bytes, and how they are sent: whole, delayed, cut, stalled or reset.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,8 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::stamp;
 
 /// The time after which a reset follows the last byte. A reset discards bytes that are still under way.
 const BEFORE_RESET: Duration = Duration::from_millis(20);
@@ -16,11 +19,13 @@ const AFTER_BYTE: Duration = Duration::from_micros(100);
 const LONGEST_STALL: Duration = Duration::from_secs(3600);
 
 /// A part of a body.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Piece {
     /// The pause before it.
     pub(crate) pause: Duration,
     pub(crate) bytes: Vec<u8>,
+    /// The place of the digits that become the time of its sending.
+    pub(crate) stamp: Option<usize>,
 }
 
 /// The end of an answer that stops early.
@@ -78,7 +83,7 @@ impl Response {
             pause: Duration::ZERO,
             status,
             headers: vec![("content-type".into(), content_type.into())],
-            pieces: vec![Piece { pause: Duration::ZERO, bytes: body.into() }],
+            pieces: vec![Piece { bytes: body.into(), ..Piece::default() }],
             is_chunked: false,
             stop: None,
             cuts_every_byte: false,
@@ -120,17 +125,20 @@ impl Response {
             }
             let length = piece.bytes.len().min(left);
             left -= length;
-            let bytes = piece.bytes.get(..length).unwrap_or_default();
+            let mut bytes = Cow::Borrowed(piece.bytes.get(..length).unwrap_or_default());
             if bytes.is_empty() {
                 continue;
             }
+            if let Some(place) = piece.stamp {
+                stamp::write(bytes.to_mut(), place);
+            }
             if self.is_chunked {
                 let mut chunk = format!("{length:x}\r\n").into_bytes();
-                chunk.extend_from_slice(bytes);
+                chunk.extend_from_slice(&bytes);
                 chunk.extend_from_slice(b"\r\n");
                 self.write(stream, &chunk).await?;
             } else {
-                self.write(stream, bytes).await?;
+                self.write(stream, &bytes).await?;
             }
         }
         match self.stop {

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fault::Fault;
 use crate::prompt::Prompt;
 use crate::response::Stop;
+use crate::stamp;
 use crate::words;
 
 /// The bytes of a long line, if a step gives no number.
@@ -86,6 +87,7 @@ struct Written {
     chunk_bytes: Option<usize>,
     #[serde(default)]
     delay_ms: u64,
+    stamps: Option<usize>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     fault: Option<Kind>,
@@ -146,8 +148,15 @@ impl Step {
 
 impl Written {
     /// Checks the fields that depend on each other. An error is a clause.
-    fn check(self) -> Result<Step, String> {
+    fn check(mut self) -> Result<Step, String> {
         let fault = self.fault()?;
+        if let Some(stamps) = self.stamps {
+            if !self.text.is_empty() || self.chunk_bytes.is_some() {
+                return Err("stamps takes the place of text and chunk_bytes".into());
+            }
+            self.text = "0".repeat(stamps * stamp::DIGITS);
+            self.chunk_bytes = Some(stamp::DIGITS);
+        }
         let is_answer = !(self.text.is_empty() && self.reasoning.is_empty() && self.tool_calls.is_empty());
         if fault.is_none() && !is_answer && self.finish.is_none() {
             return Err("it has no text, reasoning, tool_calls, finish or fault".into());
@@ -169,6 +178,7 @@ impl Written {
                 usage: self.usage,
                 chunk_bytes: self.chunk_bytes,
                 pause: Duration::from_millis(self.delay_ms),
+                is_stamped: self.stamps.is_some(),
             },
             fault,
             headers: self.headers,

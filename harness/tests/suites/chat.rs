@@ -1,13 +1,12 @@
 //! A conversation with an agent: in a terminal's place, and through the API of its gateway.
 
 use anyhow::{Context as _, Result, ensure};
-use hermes_harness::{Container, ContainerBuilder, Volume, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, StandIn, Volume, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use serde_json::{Value, json};
 
 use crate::support::driving::{hermes, ready_pid};
-use crate::support::stand_in::StandIn;
 
 /// Returns a container of `model` that waits for commands.
 fn idle(model: &StandIn) -> ContainerBuilder {

@@ -1,11 +1,9 @@
 //! The stand-in for a model server, as a container reaches it.
 
 use anyhow::Result;
-use hermes_harness::{Container, Network, docker_test};
+use hermes_harness::{Container, Network, StandIn, docker_test};
 use predicates::str::contains;
 use serde_json::json;
-
-use crate::support::stand_in::StandIn;
 
 /// Sends a request to the URL in `$OPENAI_BASE_URL`. The image has no HTTP client.
 const ASK: &str = r#"

@@ -32,6 +32,10 @@ const SLEEPS: &[(&str, &str)] = &[
     ),
     ("harness/container/src/exec.rs", "the pause between two looks at an exec that has ended"),
     ("harness/container/src/wait.rs", "the pause between two looks of every wait"),
+    (
+        "harness/src/tasks/bench/streams.rs",
+        "the pause between two looks at the memory, until the streams end",
+    ),
 ];
 
 /// This file names the calls that it looks for.

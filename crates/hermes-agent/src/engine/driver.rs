@@ -106,11 +106,21 @@ impl<'e> Driver<'e> {
         let mut inbox_is_open = true;
         loop {
             while let Some(event) = events.pop_front() {
-                for effect in self.machine.on(event) {
-                    if let Effect::End { reason, error } = effect {
-                        return self.end(reason, error, inbox).await;
+                let mut last = Vec::new();
+                let mut effects = self.machine.on(event).into_iter();
+                while let Some(effect) = effects.next() {
+                    match effect {
+                        Effect::End { reason, error } => {
+                            return self.end(last, reason, error, inbox).await;
+                        }
+                        // One transaction stores the answer and the end.
+                        Effect::StoreAnswer { message, usage }
+                            if matches!(effects.as_slice(), [Effect::End { .. }]) =>
+                        {
+                            last = self.answer(message, usage).await?;
+                        }
+                        effect => self.perform(effect, &mut events).await?,
                     }
-                    self.perform(effect, &mut events).await?;
                 }
             }
             tokio::select! {
@@ -157,7 +167,10 @@ impl<'e> Driver<'e> {
                 }
             }
             Effect::StopModel => self.stop_model().await?,
-            Effect::StoreAnswer { message, usage } => self.store_answer(message, usage).await?,
+            Effect::StoreAnswer { message, usage } => {
+                let changes = self.answer(message, usage).await?;
+                self.engine.store.step(self.turn, changes).await?;
+            }
             Effect::RunTools(calls) => {
                 for call in calls {
                     self.calls.push(call.clone());
@@ -310,12 +323,13 @@ impl<'e> Driver<'e> {
         Usage { input: self.estimated, output: tokens::of_text(text), ..Usage::default() }
     }
 
-    async fn store_answer(&mut self, message: Message, usage: Option<Usage>) -> Result<(), StoreError> {
+    /// Settles the model call, and returns the changes that store its answer.
+    async fn answer(&mut self, message: Message, usage: Option<Usage>) -> Result<Vec<Change>, StoreError> {
         let used = usage.unwrap_or_else(|| self.estimated_use(&self.text));
         let model = self.end_call(used).await?.map(|(model, _)| model);
         let runs: Vec<Change> = message.calls().map(|call| self.engine.planned(call)).collect();
         let answer = Change::Message { message, model, usage, interrupted: false };
-        self.engine.store.step(self.turn, std::iter::once(answer).chain(runs).collect()).await.map(drop)
+        Ok(std::iter::once(answer).chain(runs).collect())
     }
 
     /// Drops the model call, and stores the text that the user has seen.
@@ -386,11 +400,12 @@ impl<'e> Driver<'e> {
     /// Ends the turn. A message that came too late for it waits for the next turn.
     async fn end(
         self,
+        last: Vec<Change>,
         reason: StopReason,
         error: Option<TurnError>,
         inbox: &mut mpsc::Receiver<Submission>,
     ) -> Result<TurnEnd, StoreError> {
-        let ended = self.engine.store.end_turn(self.turn, reason, error.clone()).await;
+        let ended = self.engine.store.end_turn(self.turn, last, reason, error.clone()).await;
         // From here on, a sender begins a turn of its own.
         inbox.close();
         while let Ok(submission) = inbox.try_recv() {

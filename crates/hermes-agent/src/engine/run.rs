@@ -38,7 +38,7 @@ impl Engine {
     async fn end_unended(&self, session: &SessionId) -> Result<(), StoreError> {
         let turn = self.unended().get(session).copied();
         let Some(turn) = turn else { return Ok(()) };
-        let ended = self.store.end_turn(turn, StopReason::Failed, None).await;
+        let ended = self.store.end_turn(turn, Vec::new(), StopReason::Failed, None).await;
         if let Ok(()) | Err(StoreError::TurnNotOpen { .. }) = ended {
             self.unended().remove(session);
             return Ok(());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+use super::durability::{self, Durability, Temporary};
 use super::error::{Fault, StoreError, is_corruption};
 use super::open::{self, Held};
 use super::worker::Worker;
@@ -13,12 +14,13 @@ use super::worker::Worker;
 #[derive(Clone, Debug)]
 pub struct Store {
     worker: Arc<Worker>,
+    pub(crate) temporary: Temporary,
 }
 
 impl Store {
     /// Starts the thread for an opened database.
     pub(crate) fn start(path: PathBuf, held: Held) -> Result<Self, StoreError> {
-        Ok(Self { worker: Arc::new(Worker::start(path, held)?) })
+        Ok(Self { worker: Arc::new(Worker::start(path, held)?), temporary: Temporary::default() })
     }
 
     /// Returns the path of the database.
@@ -26,13 +28,27 @@ impl Store {
         self.worker.path().to_owned()
     }
 
-    /// Runs `work` in a transaction that takes the write lock at its begin.
+    /// Runs `work` in a transaction that takes the write lock at its begin, and is on the disk at its end.
     pub(crate) async fn write<T, F>(&self, operation: &'static str, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     {
-        self.transact(operation, TransactionBehavior::Immediate, work).await
+        self.write_with(Durability::Now, operation, work).await
+    }
+
+    /// Does the same as [`Store::write`] with another durability.
+    pub(crate) async fn write_with<T, F>(
+        &self,
+        durability: Durability,
+        operation: &'static str,
+        work: F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    {
+        self.transact(operation, TransactionBehavior::Immediate, durability, work).await
     }
 
     /// Runs `work` in a transaction that reads.
@@ -41,13 +57,14 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     {
-        self.transact(operation, TransactionBehavior::Deferred, work).await
+        self.transact(operation, TransactionBehavior::Deferred, Durability::Now, work).await
     }
 
     async fn transact<T, F>(
         &self,
         operation: &'static str,
         behavior: TransactionBehavior,
+        durability: Durability,
         work: F,
     ) -> Result<T, StoreError>
     where
@@ -55,10 +72,12 @@ impl Store {
         F: FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     {
         let transact = move |connection: &mut Connection| -> Result<T, Fault> {
-            let transaction = connection.transaction_with_behavior(behavior)?;
-            let value = work(&transaction)?;
-            transaction.commit()?;
-            Ok(value)
+            durability::with(durability, connection, |connection| {
+                let transaction = connection.transaction_with_behavior(behavior)?;
+                let value = work(&transaction)?;
+                transaction.commit()?;
+                Ok(value)
+            })
         };
         let result = self.run(transact).await?;
         result.map_err(|fault| match fault {
@@ -70,6 +89,7 @@ impl Store {
             Fault::Sql(source) => StoreError::Operation { operation, source },
         })
     }
+
     /// Runs `work` with the connection. It is done even if the caller goes.
     pub(crate) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where

@@ -12,7 +12,7 @@ use super::handle::Store;
 use super::ids::now_ms;
 use super::message::{NewMessage, append};
 use super::session;
-use super::{NewSession, SessionId, StoreError, turn_rows};
+use super::{NewSession, OnDisk, SessionId, StoreError, turn_rows};
 
 mod copy;
 mod message;
@@ -207,6 +207,7 @@ fn insert(
         parent: old.parent.map(SessionId::from),
         id: None,
         history: Vec::new(),
+        on_disk: OnDisk::AtOnce,
     };
     session::insert(transaction, &id, &new, old.started_at)?;
     turn_rows::count(transaction, &id, None, &old.model, &old.usage, old.started_at)?;

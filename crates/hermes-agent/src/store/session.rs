@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
+use super::durability::OnDisk;
 use super::error::{Fault, FindError, StoreError};
 use super::handle::Store;
 use super::ids::{SessionId, now_ms};
@@ -44,6 +45,8 @@ pub struct NewSession {
     pub id: Option<SessionId>,
     /// The messages so far.
     pub history: Vec<Message>,
+    /// The moment from which it survives a power failure.
+    pub on_disk: OnDisk,
 }
 
 /// A session.
@@ -94,8 +97,8 @@ impl Store {
     /// Fails if another session has the ID or title, or if the database fails.
     pub async fn create_session(&self, new: NewSession) -> Result<SessionId, StoreError> {
         let id = new.id.clone().unwrap_or_else(|| SessionId::generate(SystemTime::now()));
-        let created = id.clone();
-        self.write("create a session", move |transaction| {
+        let (created, on_disk) = (id.clone(), new.on_disk);
+        self.write_with(on_disk.creation(), "create a session", move |transaction| {
             insert(transaction, &id, &new, now_ms())?;
             for message in &new.history {
                 message::append(transaction, &id, None, &NewMessage::of(message))?;
@@ -103,6 +106,9 @@ impl Store {
             Ok(())
         })
         .await?;
+        if on_disk == OnDisk::Never {
+            self.temporary.add(created.clone());
+        }
         Ok(created)
     }
 

@@ -74,8 +74,9 @@ impl Store {
         owner: &Owner,
         message: Message,
     ) -> Result<TurnId, BeginError> {
+        let (session, durability) = (id, self.temporary.of_session(id));
         let (id, owner, path) = (id.clone(), owner.clone(), self.path());
-        let begun = self.write("begin a turn", move |transaction| {
+        let begun = self.write_with(durability, "begin a turn", move |transaction| {
             session::require(transaction, &id)?;
             if let Err(busy) = fold_or_busy(transaction, &path, &id)? {
                 return Ok(Err(busy));
@@ -90,7 +91,11 @@ impl Store {
             message::append(transaction, &id, Some(turn), &NewMessage::of(&message))?;
             Ok(Ok(turn))
         });
-        begun.await?
+        let begun = begun.await?;
+        if let Ok(turn) = begun {
+            self.temporary.begin_turn(session, turn);
+        }
+        begun
     }
 
     /// Performs a step of an open turn in one transaction. Returns the numbers of the appended messages, in order.
@@ -98,7 +103,7 @@ impl Store {
     /// # Errors
     /// Fails if the turn is not open, or if the database fails. Then it changes nothing.
     pub async fn step(&self, turn: TurnId, changes: Vec<Change>) -> Result<Vec<i64>, StoreError> {
-        self.write("store a step of a turn", move |transaction| {
+        self.write_with(self.temporary.of_turn(turn), "store a step of a turn", move |transaction| {
             let session = session_of_open(transaction, turn)?;
             let mut appended = Vec::new();
             for change in &changes {
@@ -184,18 +189,23 @@ impl Store {
         .await
     }
 
-    /// Ends a turn. A call without a result gets one, as after the death of the owner.
+    /// Performs the last step of a turn, and ends it, in one transaction. A call without a result gets one, as after the death of the
+    /// owner.
     ///
     /// # Errors
-    /// Fails if the turn is not open, or if the database fails.
+    /// Fails if the turn is not open, or if the database fails. Then it changes nothing.
     pub async fn end_turn(
         &self,
         turn: TurnId,
+        last: Vec<Change>,
         reason: StopReason,
         error: Option<TurnError>,
     ) -> Result<(), StoreError> {
-        self.write("end a turn", move |transaction| {
+        self.write_with(self.temporary.of_turn(turn), "end a turn", move |transaction| {
             let session = session_of_open(transaction, turn)?;
+            for change in &last {
+                apply(transaction, &session, turn, change)?;
+            }
             fold::answer_open_calls(transaction, &session, turn)?;
             close(transaction, turn, reason, error.as_ref())
         })

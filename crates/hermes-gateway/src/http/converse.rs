@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, StatusCode};
 use hermes_agent::agent::{Agent, NewConversation};
 use hermes_agent::message::Message;
-use hermes_agent::store::SessionId;
+use hermes_agent::store::{OnDisk, SessionId};
 
 use super::app::App;
 use super::outcome::SESSION_ID;
@@ -53,9 +53,12 @@ impl Start {
         let (session, afterwards) = match session {
             Some(id) if known => (id, Afterwards::Keep),
             id => {
-                let source = if afterwards == Afterwards::Keep { SOURCE } else { STATELESS };
-                let new =
-                    NewConversation { source: source.to_owned(), title, client_system: system, id, history };
+                let (source, on_disk) = match afterwards {
+                    Afterwards::Keep => (SOURCE, OnDisk::WithFirstTurn),
+                    Afterwards::Delete => (STATELESS, OnDisk::Never),
+                };
+                let source = source.to_owned();
+                let new = NewConversation { source, title, client_system: system, id, history, on_disk };
                 (begin_session(agent, new).await?, afterwards)
             }
         };

@@ -19,7 +19,7 @@ const RUNS: u32 = 100;
 /// Prints the nanoseconds that the runs took together.
 const LOOP: &str = r#"runs=$1; shift
 before=$(date +%s%N); i=0
-while [ "$i" -lt "$runs" ]; do "$@" > /dev/null; i=$((i+1)); done
+while [ "$i" -lt "$runs" ]; do "$@" > /dev/null || exit; i=$((i+1)); done
 after=$(date +%s%N); echo $((after - before))"#;
 
 /// Writes to a pipe that is full already: so the program stands still in its first write, its work
@@ -35,8 +35,8 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     let container = Container::builder().docker(&bed.docker).image(&bed.image).start_ready().await?;
     let (measured, reference) = in_turn(
         bed.pairs,
-        async || one_run(&container, &["hermes", "--version"]).await,
-        async || one_run(&container, &["/bin/true"]).await,
+        async || one_run(&container, RUNS, &["hermes", "--version"]).await,
+        async || one_run(&container, RUNS, &["/bin/true"]).await,
     )
     .await?;
     let mut peaks = Vec::new();
@@ -60,10 +60,11 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     ])
 }
 
-async fn one_run(container: &Container, command: &[&str]) -> Result<f64> {
-    let runs = RUNS.to_string();
-    let script = ["sh", "-c", LOOP, "sh", &runs];
+/// Returns the milliseconds of one run of a command, from a loop of so many runs.
+pub(super) async fn one_run(container: &Container, runs: u32, command: &[&str]) -> Result<f64> {
+    let count = runs.to_string();
+    let script = ["sh", "-c", LOOP, "sh", &count];
     let printed = container.exec(script.iter().chain(command).copied()).await?.success();
     let nanoseconds: f64 = printed.stdout().trim().parse().context("no time was printed")?;
-    Ok(nanoseconds / 1e6 / f64::from(RUNS))
+    Ok(nanoseconds / 1e6 / f64::from(runs))
 }

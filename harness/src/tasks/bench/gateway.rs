@@ -2,10 +2,11 @@
 //!
 //! In a running container, as `hermes`, with `/run` on a tmpfs. The time is taken inside, so the exec does not count.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use hermes_harness::Container;
 
 use super::Bed;
+use super::memory::{CAPABILITY, Memory};
 use super::profiles::milliseconds;
 use super::table::Row;
 
@@ -21,31 +22,29 @@ const START: &str = r#"before=$(date +%s%N); hermes -p "$1" gateway start >/dev/
 after=$(date +%s%N); hermes -p "$1" gateway stop >/dev/null || exit 1
 echo $((after - before))"#;
 
-/// Prints KiB.
-const RESIDENT: &str = r#"hermes -p "$1" gateway start >/dev/null || exit 1
-while read -r key value unit; do [ "$key" = VmRSS: ] && echo "$value"; done \
-  <"/proc/$(cat /opt/data/profiles/$1/gateway.pid)/status"
-hermes -p "$1" gateway stop >/dev/null"#;
-
 pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     let container = Container::builder()
         .docker(&bed.docker)
         .image(&bed.image)
         .tmpfs("/run", "exec")
+        .cap_add(CAPABILITY)
         .start_ready()
         .await?;
-    let (mut registered, mut started, mut resident) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut registered, mut started) = (Vec::new(), Vec::new());
+    let (mut resident, mut share) = (Vec::new(), Vec::new());
     // The first round warms up and is not counted.
     for round in 0..=bed.pairs {
         let name = format!("p{round}");
         let register = milliseconds(&container, &["sh", "-c", REGISTER, "sh", &name]).await?;
         let start = milliseconds(&container, &["sh", "-c", START, "sh", &name]).await?;
-        let printed = container.exec(["sh", "-c", RESIDENT, "sh", &name]).await?.success();
-        let kib: f64 = printed.stdout().trim().parse().context("no size was printed")?;
+        container.exec(["hermes", "-p", &name, "gateway", "start"]).await?.success();
+        let memory = Memory::of_slot(&container, &format!("gateway-{name}")).await?;
+        container.exec(["hermes", "-p", &name, "gateway", "stop"]).await?.success();
         if round > 0 {
             registered.push(register);
             started.push(start);
-            resident.push(kib / 1024.0);
+            resident.push(memory.resident);
+            share.push(memory.proportional);
         }
     }
     container.remove().await?;
@@ -59,5 +58,6 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
         ),
         Row::fixed("start-ready", "`gateway start`, to ready", "ms", started, START_TARGET_MS),
         Row::fixed("gateway", "an idle gateway, resident", "MiB", resident, GATEWAY_TARGET_MIB),
+        Row::fixed("gateway", "the same, PSS", "MiB", share, GATEWAY_TARGET_MIB),
     ])
 }

@@ -4,19 +4,29 @@
 //! the two in turn (A B A B …), and judged by medians: the reference is the same image with its init
 //! bypassed, which is what the engine itself costs. A benchmark reports; it never fails a build.
 
+mod agent_idle;
+mod chat;
+mod chunk;
 mod cli;
+mod client;
 mod cycle;
 mod dashboard;
 mod exec;
+mod first_token;
 mod gateway;
 mod image;
+mod memory;
 mod pairs;
 mod profiles;
 mod reconcile;
 mod restart;
+mod served;
+mod sessions;
 mod stop;
+mod streams;
 mod suites;
 mod table;
+mod text;
 mod to_command;
 mod warm_boot;
 
@@ -69,6 +79,18 @@ enum Name {
     Exec,
     /// `hermes --version`: time, and peak memory
     Cli,
+    /// The time to the first token of an answer, against the model server asked directly
+    FirstToken,
+    /// The delay of a chunk of a stream, against the same
+    Chunk,
+    /// 200 streams at one time: all complete, and the peak of the memory
+    Streams,
+    /// The memory of a gateway after one request, and of the tenth such gateway
+    AgentIdle,
+    /// `hermes chat -q x` against a server that answers at once
+    Chat,
+    /// Full text search in a million messages; opening the last session
+    Sessions,
     /// All suites
     Suites,
     /// The image: its size, and how long it takes to build again
@@ -129,6 +151,12 @@ impl Name {
             Self::Stop => stop::measure(bed).await,
             Self::Exec => exec::measure(bed).await,
             Self::Cli => cli::measure(bed).await,
+            Self::FirstToken => first_token::measure(bed).await,
+            Self::Chunk => chunk::measure(bed).await,
+            Self::Streams => streams::measure(bed).await,
+            Self::AgentIdle => agent_idle::measure(bed).await,
+            Self::Chat => chat::measure(bed).await,
+            Self::Sessions => sessions::measure(bed).await,
             Self::Suites => suites::measure(bed).await,
             Self::Image => image::measure(bed).await,
         }

@@ -20,13 +20,16 @@ impl Series {
     /// Summarizes these figures; `figures` is not empty.
     pub(super) fn of(mut figures: Vec<f64>) -> Self {
         figures.sort_by(f64::total_cmp);
-        let at = |share: f64| {
-            let place = share * (figures.len() - 1) as f64;
-            let (low, high) = (figures[place.floor() as usize], figures[place.ceil() as usize]);
-            low + (high - low) * place.fract()
-        };
+        let at = |share: f64| quantile(&figures, share);
         Self { median: at(0.5), lower_quartile: at(0.25), upper_quartile: at(0.75), count: figures.len() }
     }
+}
+
+/// Returns the figure below which this share of the figures lies. They are sorted and not empty.
+pub(super) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    low + (high - low) * place.fract()
 }
 
 /// Measures `subject` and `reference` in turn. The first pair warms up and is not counted.
@@ -56,6 +59,13 @@ mod tests {
         assert_eq!(series, Series { median: 3.0, lower_quartile: 2.0, upper_quartile: 4.0, count: 5 });
         assert_eq!(Series::of(vec![7.0]).median, 7.0);
         assert_eq!(Series::of(vec![1.0, 2.0]).median, 1.5);
+    }
+
+    #[test]
+    fn a_percentile_lies_between_two_figures() {
+        let figures: Vec<f64> = (0..=100).map(f64::from).collect();
+        assert_eq!(quantile(&figures, 0.99), 99.0);
+        assert_eq!(quantile(&[1.0, 3.0], 0.75), 2.5);
     }
 
     #[tokio::test]

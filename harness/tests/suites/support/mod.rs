@@ -4,4 +4,3 @@ pub(crate) mod driving;
 pub(crate) mod gateways;
 pub(crate) mod own_services;
 pub(crate) mod setting_up;
-pub(crate) mod stand_in;

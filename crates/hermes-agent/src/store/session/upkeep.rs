@@ -60,14 +60,16 @@ impl Store {
     /// # Errors
     /// Fails if there is no such session, if a turn of it runs, or if the database fails.
     pub async fn delete(&self, id: &SessionId) -> Result<(), StoreError> {
-        let (id, path) = (id.clone(), self.path());
-        self.write("delete a session", move |transaction| {
-            require(transaction, &id)?;
-            turn::require_no_turn(transaction, &path, &id)?;
-            transaction.execute("DELETE FROM sessions WHERE id = ?1", [id.as_str()])?;
+        let (deleted, path) = (id.clone(), self.path());
+        self.write_with(self.temporary.of_session(id), "delete a session", move |transaction| {
+            require(transaction, &deleted)?;
+            turn::require_no_turn(transaction, &path, &deleted)?;
+            transaction.execute("DELETE FROM sessions WHERE id = ?1", [deleted.as_str()])?;
             Ok(())
         })
-        .await
+        .await?;
+        self.temporary.remove(id);
+        Ok(())
     }
 
     /// Deletes the sessions that pass the filter, except those with a running turn. Returns the deleted ones.

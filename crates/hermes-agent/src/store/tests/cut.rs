@@ -102,7 +102,7 @@ impl Life {
                 self.bench.store.take_inputs(&session).await.unwrap();
             }
             (Deed::End, Some(turn)) => {
-                self.bench.store.end_turn(turn, StopReason::EndTurn, None).await.unwrap();
+                self.bench.store.end_turn(turn, Vec::new(), StopReason::EndTurn, None).await.unwrap();
                 self.turn = None;
                 self.is_open = false;
             }

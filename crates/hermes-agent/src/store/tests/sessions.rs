@@ -106,7 +106,7 @@ async fn undo_hides_the_last_turn_with_its_steering() {
         bench.store.queue_input(&session, user("steer")).await.unwrap();
         bench.store.take_inputs(&session).await.unwrap();
         assert!(matches!(bench.store.undo(&session).await, Err(StoreError::TurnRuns { .. })));
-        bench.store.end_turn(turn, StopReason::EndTurn, None).await.unwrap();
+        bench.store.end_turn(turn, Vec::new(), StopReason::EndTurn, None).await.unwrap();
     }
     assert_eq!(bench.store.undo(&session).await.unwrap(), Some(user("second")));
     assert_eq!(bench.seen(&session).await, ["User: first", "User: steer"]);
@@ -158,7 +158,7 @@ async fn search_takes_a_query_as_words() {
         (found[0].session.clone(), found[0].snippet.as_str()),
         (session.clone(), "Deploy the Möhrchen server")
     );
-    bench.store.end_turn(turn, StopReason::EndTurn, None).await.unwrap();
+    bench.store.end_turn(turn, Vec::new(), StopReason::EndTurn, None).await.unwrap();
     bench.store.delete(&session).await.unwrap();
     assert_eq!(bench.store.search("deploy", 10).await.unwrap(), []);
 }

@@ -15,7 +15,7 @@ async fn session_has_one_open_turn() {
         }
         begun => panic!("{begun:?}"),
     }
-    bench.store.end_turn(turn, StopReason::EndTurn, None).await.unwrap();
+    bench.store.end_turn(turn, Vec::new(), StopReason::EndTurn, None).await.unwrap();
     other.begin_turn(&session, &bench.owner(), user("now")).await.unwrap();
     assert_eq!(bench.seen(&session).await, ["User: hello", "User: now"]);
 }
@@ -150,4 +150,32 @@ async fn opaque_blocks_keep_their_bytes() {
     let taken = bench.store.take_inputs(&session).await.unwrap();
     let [Block::Opaque(opaque)] = taken[0].message.blocks.as_slice() else { panic!("{taken:?}") };
     assert_eq!(opaque.raw.0.get(), json);
+}
+
+#[tokio::test]
+async fn the_last_step_and_the_end_are_one_transaction() {
+    let bench = Bench::new();
+    let (session, owner) = (bench.session().await, bench.owner());
+    let turn = bench.store.begin_turn(&session, &owner, user("hello")).await.unwrap();
+    let last = vec![Change::message(assistant("hi"))];
+    bench.store.end_turn(turn, last.clone(), StopReason::EndTurn, None).await.unwrap();
+    assert_eq!(bench.seen(&session).await, ["User: hello", "Assistant: hi"]);
+    let again = bench.store.end_turn(turn, last, StopReason::EndTurn, None).await;
+    assert!(matches!(again, Err(StoreError::TurnNotOpen { .. })), "{again:?}");
+    assert_eq!(bench.seen(&session).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_session_of_one_request_leaves_nothing() {
+    let bench = Bench::new();
+    let new = NewSession { on_disk: OnDisk::Never, ..NewSession::default() };
+    let (session, owner) = (bench.store.create_session(new).await.unwrap(), bench.owner());
+    let turn = bench.store.begin_turn(&session, &owner, user("hello")).await.unwrap();
+    bench.store.step(turn, vec![Change::message(assistant("hi"))]).await.unwrap();
+    assert_eq!(bench.seen(&session).await, ["User: hello", "Assistant: hi"]);
+    assert_eq!(bench.store.temporary.of_turn(turn), durability::Durability::Later);
+    bench.store.end_turn(turn, Vec::new(), StopReason::EndTurn, None).await.unwrap();
+    bench.store.delete(&session).await.unwrap();
+    assert_eq!(bench.store.temporary.of_session(&session), durability::Durability::Now);
+    assert_eq!(bench.store.session(&session).await.unwrap(), None);
 }

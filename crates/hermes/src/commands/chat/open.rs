@@ -4,7 +4,7 @@ use std::env;
 use std::num::NonZeroU32;
 
 use hermes_agent::agent::{Agent, AgentError, AgentOptions, NewConversation, OpenedAgent};
-use hermes_agent::store::{FindError, SessionId};
+use hermes_agent::store::{FindError, OnDisk, SessionId};
 use hermes_core::{ProfileName, chain};
 use hermes_operations::{Report, ReportKind, environment};
 
@@ -91,7 +91,11 @@ pub(crate) async fn choose_session(agent: &Agent, arguments: &Arguments) -> Resu
 /// # Errors
 /// The store failed.
 pub(crate) async fn begin_session(agent: &Agent) -> Result<SessionId, Report> {
-    let new = NewConversation { source: SOURCE.to_owned(), ..NewConversation::default() };
+    let new = NewConversation {
+        source: SOURCE.to_owned(),
+        on_disk: OnDisk::WithFirstTurn,
+        ..NewConversation::default()
+    };
     let (session, warnings) = agent.begin(new).await.map_err(|error| store_failed(&error))?;
     for warning in warnings {
         note!("hermes: {warning}");

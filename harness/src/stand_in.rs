@@ -1,22 +1,27 @@
 //! A scripted model server in the process of the tests, which containers reach at the gateway of their network.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, Result};
-use hermes_harness::{Container, connect};
 use serde_json::Value;
 use stand_in::{Options, Script};
 
+use crate::{Container, connect};
+
 /// A scripted model server. It ends when this is dropped.
 #[derive(Debug)]
-pub(crate) struct StandIn {
+pub struct StandIn {
     server: stand_in::StandIn,
     bridge: String,
 }
 
 impl StandIn {
     /// Starts a server without a script. It listens on all addresses, since each network has its own gateway.
-    pub(crate) async fn start() -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the engine does not tell the address of its default network, or if no port is free.
+    pub async fn start() -> Result<Self> {
         let about = connect().await?.inspect_network("bridge", None).await?;
         let subnets = about.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
         let bridge =
@@ -28,12 +33,16 @@ impl StandIn {
     }
 
     /// Returns the base URL for a container that is on the engine's default network, or will be.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.url_at(&self.bridge)
     }
 
     /// Returns the base URL for a container that runs, whatever its network is.
-    pub(crate) async fn url_for(&self, container: &Container) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the container has no network with a gateway.
+    pub async fn url_for(&self, container: &Container) -> Result<String> {
         let networks = container.inspect().await?.network_settings.and_then(|settings| settings.networks);
         let gateways = networks.unwrap_or_default().into_values().filter_map(|network| network.gateway);
         let gateway = gateways.into_iter().find(|gateway| !gateway.is_empty());
@@ -41,7 +50,7 @@ impl StandIn {
     }
 
     /// Returns the variables that make this server the model server of a container on the default network.
-    pub(crate) fn environment(&self) -> [(&'static str, String); 3] {
+    pub fn environment(&self) -> [(&'static str, String); 3] {
         [
             ("OPENAI_BASE_URL", self.url()),
             ("OPENAI_API_KEY", "stand-in".into()),
@@ -50,14 +59,23 @@ impl StandIn {
     }
 
     /// Returns the received requests, newest last. `crates/stand-in/README.md` names their fields.
-    pub(crate) fn requests(&self) -> Vec<Value> {
+    pub fn requests(&self) -> Vec<Value> {
         self.server.requests()
     }
 
     /// Replaces the script: an array of steps.
-    pub(crate) fn script(&self, steps: &Value) -> Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the steps are no script.
+    pub fn script(&self, steps: &Value) -> Result<()> {
         self.server.set_script(Script::parse(&steps.to_string())?);
         Ok(())
+    }
+
+    /// Returns the address for a client on this machine.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.server.address().port()).into()
     }
 
     fn url_at(&self, gateway: &str) -> String {
