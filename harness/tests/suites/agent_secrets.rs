@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::{Request, slot_ready};
-use hermes_harness::{Container, ContainerBuilder, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, StandIn, docker_test, secs};
 use predicates::str::contains;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,7 +14,6 @@ use tokio::net::TcpStream;
 
 use crate::support::driving::{hermes, ready_pid};
 use crate::support::gateways::PlantedProfiles;
-use crate::support::stand_in::StandIn;
 
 use self::canaries::Canaries;
 

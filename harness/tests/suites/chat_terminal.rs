@@ -1,10 +1,8 @@
 //! A conversation on a terminal: the first time, Ctrl+C, other sizes, and the end.
 
 use anyhow::{Result, ensure};
-use hermes_harness::{Container, Look, Terminal, docker_test, secs};
+use hermes_harness::{Container, Look, StandIn, Terminal, docker_test, secs};
 use serde_json::json;
-
-use crate::support::stand_in::StandIn;
 
 /// Returns a container of `model` that waits for commands.
 async fn idle(model: &StandIn) -> Result<Container> {

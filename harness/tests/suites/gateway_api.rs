@@ -4,12 +4,11 @@
 mod clients;
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::{Container, Look, docker_test, secs, wait_until};
+use hermes_harness::{Container, Look, StandIn, docker_test, secs, wait_until};
 use serde_json::{Value, json};
 
 use crate::support::driving::hermes;
 use crate::support::gateways::gateway_is;
-use crate::support::stand_in::StandIn;
 
 use self::clients::{Curl, find, python};
 

@@ -5,14 +5,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use flate2::read::GzDecoder;
-use hermes_harness::{Container, ContainerBuilder, Volume, docker_test};
+use hermes_harness::{Container, ContainerBuilder, StandIn, Volume, docker_test};
 use predicates::str::contains;
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use crate::support::driving::answers_at_both_doors;
 use crate::support::gateways::{gateways, hermes};
-use crate::support::stand_in::StandIn;
 
 /// The profiles `default` and `coder` with conversations. The last message of `coder` is in the write-ahead log alone.
 const SESSIONS: &[u8] = include_bytes!("../data/hermes-agent-0.19-sessions.tar.gz");

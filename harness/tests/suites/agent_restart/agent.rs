@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use hermes_harness::probe::{Request, Response};
-use hermes_harness::{Container, ContainerBuilder, Volume, secs};
+use hermes_harness::{Container, ContainerBuilder, StandIn, Volume, secs};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,7 +12,6 @@ use tokio::time::timeout;
 
 use crate::support::driving::{hermes, ready_pid};
 use crate::support::gateways::{gateway_is, gateway_other_than};
-use crate::support::stand_in::StandIn;
 
 const PORT: u16 = 8642;
 /// The key of the default profile.
