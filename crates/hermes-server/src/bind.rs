@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs as _};
 use rustix::io::Errno;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
-/// The bytes of answers that the kernel keeps for each connection; Linux doubles the number (socket(7), SO_SNDBUF). By itself it
-/// would keep up to 4 MiB for a client that reads nothing (tcp(7), tcp_wmem), and the server would work for each of them.
+/// The bytes of answers that the kernel keeps for each connection. Linux doubles the number (socket(7), SO_SNDBUF). The default for
+/// a client that reads nothing is 4 MiB (tcp(7), tcp_wmem), and the server would work for each of them.
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// An error of [`bind`].
