@@ -7,6 +7,7 @@ use predicates::str::contains;
 use serde_json::{Value, json};
 
 use crate::support::driving::{hermes, ready_pid};
+use crate::support::gateways::gateway_is;
 
 /// Returns a container of `model` that waits for commands.
 fn idle(model: &StandIn) -> ContainerBuilder {
@@ -101,7 +102,7 @@ async fn the_gateway_remembers_after_a_restart() -> Result<()> {
     ask("my colour is blue").await?.success().stdout_matches(contains("Noted."));
     container.restart().await?;
     container.ready().await?;
-    ready_pid(&container, "default").await?;
+    container.wait_until("the gateway is ready", gateway_is("default", "running"), secs(20)).await?;
     ask("which colour").await?.success().stdout_matches(contains("It is blue."));
     let sent = last_messages(&model)?;
     ensure!(sent[1..] == ["my colour is blue", "Noted.", "which colour"], "{sent:?}");

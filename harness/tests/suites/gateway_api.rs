@@ -61,6 +61,15 @@ impl Agent {
         self.model.requests().iter().map(texts).collect()
     }
 
+    /// Waits until the model got this number of calls. A run is running before its call arrives.
+    async fn calls_began(&self, count: usize) -> Result<()> {
+        let began = async || {
+            let found = self.model.requests().len();
+            Ok(Look::holds(found == count, || format!("{found} calls")))
+        };
+        Ok(wait_until(format!("the model got {count} calls"), began, secs(10)).await?)
+    }
+
     /// Waits until the calls of the model ended so.
     async fn calls_ended(&self, expected: &[&str]) -> Result<()> {
         let ended = async || {
@@ -307,6 +316,7 @@ async fn curl_follows_a_run_and_stops_another() -> Result<()> {
     ensure!(ended["status"] == "completed" && ended["output"] == "1, 2, 3", "{ended}");
 
     let run = start("Wait.").await?;
+    agent.calls_began(2).await?;
     let stopped = curl.text(&format!("{run}/stop"), &["--request", "POST", "--fail"]).await?;
     let events = curl.events(&format!("{run}/events"), &[]).await?;
     ensure!(names(&events) == ["run.started", "run.completed"], "{stopped}: {events:#?}");

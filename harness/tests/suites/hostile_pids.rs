@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, ContainerBuilder, Look, docker_test, secs};
 
 use crate::support::driving::{create, hermes, ready_pid, wanted_and_said};
+use crate::support::gateways::gateway_is;
 use crate::support::own_services::{FINISH, OwnServices};
 
 /// The limit of the container's PIDs.
@@ -77,7 +78,8 @@ async fn a_stop_with_no_pid_left_is_orderly_and_quick() -> Result<()> {
     container.start().await?;
     container.ready().await?;
     for profile in ["default", "coder"] {
-        ready_pid(&container, profile).await?;
+        let runs = gateway_is(profile, "running");
+        container.wait_until(format!("the gateway of {profile} is ready"), runs, secs(20)).await?;
     }
     Ok(())
 }
