@@ -1,7 +1,7 @@
 //! A conversation with an agent: in a terminal's place, and through the API of its gateway.
 
 use anyhow::{Context as _, Result, ensure};
-use hermes_harness::{Container, ContainerBuilder, StandIn, Volume, docker_test, secs};
+use hermes_harness::{Container, ContainerBuilder, Look, StandIn, Volume, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use serde_json::{Value, json};
@@ -71,9 +71,18 @@ async fn a_kill_in_an_answer_loses_only_that_answer() -> Result<()> {
     model.script(&json!([{"text": "Kept."}, {"fault": "stall"}, {"text": "Alive."}]))?;
     let container = idle(&model).start_ready().await?;
     hermes(&container, "chat -q one").await?.success().stdout_is("Kept.");
-    let killed = "hermes chat -c -q two & asking=$!; \
-                  until hermes sessions list --json | grep -q '\"busy\":true'; do :; done; kill -9 $asking; wait";
-    container.exec_sh(killed).deadline(secs(30)).await?.success();
+    let ask = container.exec_sh("hermes chat -c -q two & echo $! > /tmp/asking; wait").deadline(secs(30));
+    let kill = async {
+        let called = async |_: &Container| {
+            let count = model.requests().len();
+            Ok(Look::holds(count == 2, || format!("{count} calls")))
+        };
+        container.wait_until("the model got the second call", called, secs(20)).await?;
+        container.exec_sh("kill -9 $(cat /tmp/asking)").await
+    };
+    let (asked, killed) = tokio::join!(ask.into_future(), kill);
+    asked?.success();
+    killed?.success();
     hermes(&container, "chat -c -q three").await?.success().stdout_is("Alive.");
     let sent = last_messages(&model)?;
     ensure!(sent[1..].join("|").starts_with("one|Kept.|two"), "{sent:?}");
