@@ -86,7 +86,7 @@ impl Up {
         println!("the dashboard, for a browser on this machine:");
         println!("  {}", page.link);
         println!();
-        println!("  docker exec -it {UP} hermes    talk in it");
+        println!("  docker exec -it {UP} hermes    hold a conversation");
         println!("  docker logs -f {UP}            follow what it says");
         println!("  cargo xtask down                   stop and remove it");
         Ok(ExitCode::SUCCESS)
