@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::store::SessionId;
+
 /// The description of a tool for the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolSchema {
@@ -38,6 +40,15 @@ pub struct ToolOutput {
     pub is_error: bool,
 }
 
+/// One call of a tool.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The session whose turn calls.
+    pub session: SessionId,
+    /// The arguments, an object that matches the schema.
+    pub arguments: Value,
+}
+
 /// A tool.
 pub trait Tool: Send + Sync {
     /// Returns the description for the model. It must not change while a session lasts.
@@ -47,13 +58,25 @@ pub trait Tool: Send + Sync {
     fn effect(&self) -> Effect;
 
     /// Runs a call. Dropping the future must end all that the call started.
-    fn run<'a>(&'a self, arguments: Value) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>>;
+    fn run<'a>(&'a self, call: Invocation) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>>;
 }
 
 /// The tools of an agent, sorted by name.
 #[derive(Clone, Default)]
 pub struct Toolbox {
     tools: Vec<(ToolSchema, Arc<dyn Tool>)>,
+}
+
+impl ToolOutput {
+    /// Returns the output of a call that did its work.
+    pub fn done(content: impl Into<String>) -> Self {
+        Self { content: content.into(), is_error: false }
+    }
+
+    /// Returns the output of a call that failed. The text is for the model: the cause, and the way to do better.
+    pub fn failed(content: impl Into<String>) -> Self {
+        Self { content: content.into(), is_error: true }
+    }
 }
 
 impl Toolbox {

@@ -174,7 +174,13 @@ impl<'e> Driver<'e> {
             Effect::RunTools(calls) => {
                 for call in calls {
                     self.calls.push(call.clone());
-                    self.tools.push(tool_run(self.engine, self.turn, call, self.report.clone()));
+                    self.tools.push(tool_run(
+                        self.engine,
+                        self.turn,
+                        self.session.clone(),
+                        call,
+                        self.report.clone(),
+                    ));
                 }
             }
             Effect::StopTools => self.tools.clear(),

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,7 +20,7 @@ use crate::provider::{
 use crate::repair::sendable;
 use crate::settings::{Budget, Compression};
 use crate::store::{NewSession, Owner, SessionId, Store};
-use crate::tools::{Effect, Tool, ToolOutput, ToolSchema, Toolbox};
+use crate::tools::{Effect, Invocation, Tool, ToolOutput, ToolSchema, Toolbox};
 
 /// One call of a fake model.
 #[derive(Clone, Debug)]
@@ -112,7 +112,8 @@ impl Tool for Echo {
         self.0
     }
 
-    fn run<'a>(&'a self, arguments: Value) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>> {
+    fn run<'a>(&'a self, call: Invocation) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>> {
+        let Invocation { arguments, .. } = call;
         Box::pin(async move {
             if arguments["hang"] == true {
                 pending::<()>().await;

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use crate::engine::parts::{Engine, TOOLS_SIDE_BY_SIDE};
 use crate::engine::progress::Progress;
 use crate::message::{ToolCall, ToolResult};
-use crate::store::{StoreError, TurnId};
-use crate::tools::{Effect, ToolOutput};
+use crate::store::{SessionId, StoreError, TurnId};
+use crate::tools::{Effect, Invocation, ToolOutput};
 
 /// The end of a run.
 pub(super) struct ToolRun {
@@ -21,11 +21,12 @@ pub(super) struct ToolRun {
 pub(super) fn tool_run(
     engine: &Engine,
     turn: TurnId,
+    session: SessionId,
     call: ToolCall,
     report: mpsc::UnboundedSender<Progress>,
 ) -> BoxFuture<'_, ToolRun> {
     Box::pin(async move {
-        let output = run(engine, turn, &call, &report).await;
+        let output = run(engine, turn, session, &call, &report).await;
         let result = output.map(|ToolOutput { content, is_error }| ToolResult {
             call_id: call.id.clone(),
             content,
@@ -38,17 +39,18 @@ pub(super) fn tool_run(
 async fn run(
     engine: &Engine,
     turn: TurnId,
+    session: SessionId,
     call: &ToolCall,
     report: &mpsc::UnboundedSender<Progress>,
 ) -> Result<ToolOutput, StoreError> {
     let Some(tool) = engine.tools.find(&call.name) else {
-        return Ok(refused(format!("There is no tool {:?}. {}", call.name, known_tools(engine))));
+        return Ok(ToolOutput::failed(format!("There is no tool {:?}. {}", call.name, known_tools(engine))));
     };
     let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
     let arguments: Value = match serde_json::from_str(arguments) {
         Ok(arguments @ Value::Object(_)) => arguments,
-        Ok(_) => return Ok(refused("The arguments must be a JSON object.".to_owned())),
-        Err(error) => return Ok(refused(format!("The arguments are not valid JSON: {error}."))),
+        Ok(_) => return Ok(ToolOutput::failed("The arguments must be a JSON object.".to_owned())),
+        Err(error) => return Ok(ToolOutput::failed(format!("The arguments are not valid JSON: {error}."))),
     };
     let share = if tool.effect() == Effect::Writes { TOOLS_SIDE_BY_SIDE } else { 1 };
     // Nobody closes the gate.
@@ -56,7 +58,7 @@ async fn run(
     engine.store.step(turn, vec![engine.started(call)]).await?;
     // The receiver lives as long as this future.
     let _ = report.send(Progress::ToolStarted(call.clone()));
-    Ok(tool.run(arguments).await)
+    Ok(tool.run(Invocation { session, arguments }).await)
 }
 
 fn known_tools(engine: &Engine) -> String {
@@ -66,8 +68,4 @@ fn known_tools(engine: &Engine) -> String {
     } else {
         format!("Use one of: {}.", names.join(", "))
     }
-}
-
-fn refused(content: String) -> ToolOutput {
-    ToolOutput { content, is_error: true }
 }
