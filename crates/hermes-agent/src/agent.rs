@@ -100,6 +100,17 @@ pub enum Submitted {
     Steered,
 }
 
+/// The outcome of a message to a running turn.
+#[derive(Debug, PartialEq)]
+pub enum Steer {
+    /// It goes in before the next model call.
+    Taken,
+    /// Too many messages wait for the turn.
+    Full,
+    /// This process runs no turn of the session. The message comes back.
+    NoTurn(Message),
+}
+
 /// The reason why a message was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
@@ -207,18 +218,25 @@ impl Agent {
         events: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Submitted, SubmitError> {
         let (sender, mut inbox) = mpsc::channel(INBOX);
-        {
+        let message = {
             let mut running = self.running();
-            // A closed inbox belongs to a turn that has ended.
-            if let Some(inbox) = running.get(session).filter(|inbox| !inbox.is_closed()) {
-                let steered = inbox.try_send(Submission::UserTurn { message });
-                return steered.map(|()| Submitted::Steered).map_err(|_| SubmitError::Full);
+            match steer(&running, session, message) {
+                Steer::Taken => return Ok(Submitted::Steered),
+                Steer::Full => return Err(SubmitError::Full),
+                Steer::NoTurn(message) => {
+                    running.insert(session.clone(), sender.clone());
+                    message
+                }
             }
-            running.insert(session.clone(), sender.clone());
-        }
+        };
         let _entry = RunningEntry { agent: self, session, inbox: sender };
         let end = self.engine.run_turn(session, message, &mut inbox, events).await?;
         Ok(Submitted::Ended(end))
+    }
+
+    /// Adds a message to the turn of a session that runs in this process, before its next model call.
+    pub fn steer(&self, session: &SessionId, message: Message) -> Steer {
+        steer(&self.running(), session, message)
     }
 
     /// Compacts the conversation of a session.
@@ -249,6 +267,21 @@ impl Agent {
 
     fn running(&self) -> MutexGuard<'_, HashMap<SessionId, mpsc::Sender<Submission>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn steer(
+    running: &HashMap<SessionId, mpsc::Sender<Submission>>,
+    session: &SessionId,
+    message: Message,
+) -> Steer {
+    // A closed inbox belongs to a turn that has ended.
+    let Some(inbox) = running.get(session).filter(|inbox| !inbox.is_closed()) else {
+        return Steer::NoTurn(message);
+    };
+    match inbox.try_send(Submission::UserTurn { message }) {
+        Ok(()) => Steer::Taken,
+        Err(_) => Steer::Full,
     }
 }
 

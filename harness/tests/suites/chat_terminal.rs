@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, StandIn, Terminal, docker_test, secs};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Returns a container of `model` that waits for commands.
 async fn idle(model: &StandIn) -> Result<Container> {
@@ -116,4 +116,55 @@ async fn sigterm_ends_a_conversation_that_waits_for_its_person() -> Result<()> {
     container.exec_sh(kill).await?.success();
     ensure!(terminal.wait_exit(secs(10)).await? == 143, "{terminal:?}");
     Ok(())
+}
+
+#[docker_test]
+async fn a_message_that_is_typed_during_an_answer_reaches_it() -> Result<()> {
+    let model = StandIn::start().await?;
+    let slow = "word ".repeat(60);
+    model.script(&json!([
+        {"text": slow, "chunk_bytes": 5, "delay_ms": 20},
+        {"text": "Milk, too."},
+        {"text": "And the queue."},
+    ]))?;
+    let container = idle(&model).await?;
+    let mut terminal = begin(&container, 80).await?;
+    terminal.type_line("a list").await?;
+    terminal.wait_for("word word word", secs(10)).await?;
+    terminal.type_line("/queue what waits?").await?;
+    terminal.type_line("milk, to\u{7f}too").await?;
+    terminal.type_text("unsent").await?;
+    terminal.wait_for("Milk, too.", secs(20)).await?;
+    terminal.wait_for("And the queue.", secs(20)).await?;
+    let is_prompt =
+        |screen: &str| screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "› unsent");
+    terminal.wait_screen("a prompt with the unsent text", is_prompt, secs(20)).await?;
+    let asked: Vec<_> = model.requests().iter().map(last_message).collect();
+    ensure!(asked == ["a list", "milk, too", "what waits?"], "{asked:?}: {terminal:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn stop_is_a_command_during_an_answer() -> Result<()> {
+    let model = StandIn::start().await?;
+    let slow = "word ".repeat(2000);
+    model.script(&json!([{"text": slow, "chunk_bytes": 5, "delay_ms": 20}, {"text": "Still here."}]))?;
+    let container = idle(&model).await?;
+    let mut terminal = begin(&container, 80).await?;
+    terminal.type_line("talk").await?;
+    terminal.wait_for("word word word", secs(10)).await?;
+    terminal.type_line("/queue later").await?;
+    terminal.type_line("/stop").await?;
+    let is_prompt =
+        |screen: &str| screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "› later");
+    terminal.wait_screen("a prompt with the message that waited", is_prompt, secs(20)).await?;
+    ensure!(model.requests().len() == 1, "{terminal:?}");
+    Ok(())
+}
+
+/// Returns the text of the last message of a request.
+fn last_message(request: &Value) -> String {
+    let messages = request["body"]["messages"].as_array();
+    let content = messages.and_then(|messages| messages.last()).map(|message| &message["content"]);
+    content.and_then(Value::as_str).unwrap_or_default().to_owned()
 }

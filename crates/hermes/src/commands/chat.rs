@@ -8,14 +8,15 @@ mod editor;
 mod events;
 mod history;
 mod images;
+mod keys;
 mod lines;
 mod markdown;
 mod open;
 mod plain;
 mod slash;
 mod status_line;
+mod steer;
 mod stream;
-mod type_ahead;
 mod view;
 
 use std::io::{self, IsTerminal as _};

@@ -120,6 +120,45 @@ async fn log_of_a_killed_process_is_used() {
     assert!(opened.store.session(&session).await.unwrap().is_some());
 }
 
+#[rstest]
+#[case::short("short".to_owned(), true)]
+#[case::long("word ".repeat(100_000), false)]
+#[tokio::test]
+async fn a_short_log_stays_behind_the_last_connection(#[case] text: String, #[case] stays: bool) {
+    let bench = Bench::new();
+    let session = bench.session().await;
+    bench.store.queue_input(&session, user(&text)).await.unwrap();
+    bench.store.take_inputs(&session).await.unwrap();
+    let (log, lock) = (format!("{FILE}-wal"), format!("{FILE}.lock"));
+    let size = |folder: &Path, name: &str| fs::metadata(folder.join(name)).map_or(0, |found| found.len());
+    assert_eq!(size(bench.folder.path(), &lock), 1, "the mark of a use");
+    let (path, Bench { folder, store }) = (bench.path(), bench);
+    drop(store);
+    assert_eq!(size(folder.path(), &log) > 0, stays);
+    assert_eq!(size(folder.path(), &lock), 0, "no process uses it");
+    let Opened { store, .. } = Store::open(&path).unwrap();
+    assert_eq!(store.messages(&session, 0, 10).await.unwrap().len(), 1);
+}
+
+#[rstest]
+#[case::killed("1", 1)]
+#[case::ended("", 0)]
+#[tokio::test]
+async fn the_database_of_a_killed_process_is_checked(#[case] mark: &str, #[case] set_aside: usize) {
+    let bench = Bench::new();
+    let session = bench.session().await;
+    bench.store.queue_input(&session, user(&"word ".repeat(100_000))).await.unwrap();
+    bench.store.take_inputs(&session).await.unwrap();
+    let (path, Bench { folder, store }) = (bench.path(), bench);
+    drop(store);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[40 * 4096..].fill(0xAA);
+    fs::write(&path, bytes).unwrap();
+    fs::write(folder.path().join(format!("{FILE}.lock")), mark).unwrap();
+    let opened = Store::open(&path).unwrap();
+    assert_eq!(set_aside::all(&path).len(), set_aside, "{:?}", opened.notices);
+}
+
 /// Unpacks a file of a profile of hermes-agent 0.19.
 fn unpack(name: &str, to: &Path) {
     let path =

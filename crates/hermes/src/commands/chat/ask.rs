@@ -93,15 +93,23 @@ pub(crate) async fn turn(
     let mut sent = Box::pin(agent.send(session, message, &mut show));
     loop {
         tokio::select! {
-            submitted = &mut sent => return match submitted {
-                Ok(Submitted::Ended(end)) => Ok(end),
-                Ok(Submitted::Steered) => Err(busy("a turn of this session runs in this process")),
-                Err(error) => Err(not_begun(&error)),
-            },
+            submitted = &mut sent => return end_of(submitted),
             () = stop.next() => {
                 agent.interrupt(session);
             }
         }
+    }
+}
+
+/// Returns the end of a submitted message's turn.
+///
+/// # Errors
+/// No turn began, or the store failed.
+pub(crate) fn end_of(submitted: Result<Submitted, SubmitError>) -> Result<TurnEnd, Report> {
+    match submitted {
+        Ok(Submitted::Ended(end)) => Ok(end),
+        Ok(Submitted::Steered) => Err(busy("a turn of this session runs in this process")),
+        Err(error) => Err(not_begun(&error)),
     }
 }
 

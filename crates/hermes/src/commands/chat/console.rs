@@ -45,7 +45,18 @@ impl Console {
         if self.is_terminal {
             self.view.resize(width());
         }
-        for piece in self.view.show(event) {
+        let pieces = self.view.show(event);
+        self.print(pieces);
+    }
+
+    /// Shows a line beside the answer, as the echo of a message that the person typed meanwhile.
+    pub(crate) fn remark(&mut self, line: &str) {
+        let pieces = self.view.remark(line);
+        self.print(pieces);
+    }
+
+    fn print(&self, pieces: Vec<Piece>) {
+        for piece in pieces {
             match piece {
                 Piece::Out(text) if self.is_json => output::json_lines(&text),
                 Piece::Out(text) => output::answer(&text),

@@ -1,7 +1,7 @@
 //! A conversation on a terminal: messages and slash commands, until the person leaves.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ use super::console::Console;
 use super::editor::{Editor, Input};
 use super::open::{begin_session, choose_session, no_session, open_agent, store_failed};
 use super::slash::{self, SlashCommand};
-use super::type_ahead::TypeAhead;
+use super::steer::{self, Left};
 use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::{note, say};
@@ -38,6 +38,7 @@ struct Conversation<'a> {
     session: SessionId,
     console: Console,
     stop: StopRequests,
+    left: Left,
 }
 
 /// Talks until the person leaves. Prints how to continue.
@@ -55,9 +56,17 @@ pub(crate) async fn run(
     note!("{} of '{profile}'. /help lists the commands; Ctrl+D leaves.", agent.model());
     let console = Console::new(&arguments);
     let stop = StopRequests::from_interrupts().map_err(|error| ask::no_handler(&error))?;
-    let mut conversation = Conversation { context, profile, arguments, agent, session, console, stop };
+    let left = Left::default();
+    let mut conversation = Conversation { context, profile, arguments, agent, session, console, stop, left };
     loop {
-        let ended = match editor.read()? {
+        let input = match conversation.left.queue.pop_front() {
+            Some(line) => {
+                note!("› {line}");
+                editor.take(line)
+            }
+            None => editor.read(std::mem::take(&mut conversation.left.rest))?,
+        };
+        let ended = match input {
             Input::Text(text) => conversation.send(Message::text(Role::User, text)).await,
             Input::Slash(SlashCommand::Quit) | Input::End => break,
             Input::Slash(command) => conversation.obey(command).await,
@@ -76,11 +85,10 @@ pub(crate) async fn run(
 
 impl Conversation<'_> {
     async fn send(&mut self, message: Message) -> Result<(), Report> {
-        // Keys of this time belong to the next message. A terminal that cannot do that shows them.
-        let _keys = TypeAhead::keep_back(io::stdin()).ok().flatten();
         // A Ctrl+C at the end of an answer does not mean the next one.
         self.stop.forget();
-        ask::turn(&self.agent, &self.session, message, &mut self.console, &mut self.stop).await.map(drop)
+        let Self { agent, session, console, stop, left, .. } = self;
+        steer::turn(agent, session, message, console, stop, left).await
     }
 
     async fn obey(&mut self, command: SlashCommand) -> Result<(), Report> {
@@ -145,7 +153,7 @@ impl Conversation<'_> {
                 }
             }
             SlashCommand::Stop => say!("No answer is running. Ctrl+C interrupts one."),
-            // The keys of an answer are read after it, so its turn has ended.
+            // No answer is running.
             SlashCommand::Queue(text) => self.send(Message::text(Role::User, text)).await?,
             // The loop ends.
             SlashCommand::Quit => {}

@@ -72,12 +72,11 @@ impl Editor {
         Ok(editor)
     }
 
-    /// Reads a message or a command. A misspelt command is answered, and stands on the line again.
+    /// Reads a message or a command. The line begins with `initial`. A misspelt command is answered, and stands on the line again.
     ///
     /// # Errors
     /// Fails if the terminal cannot be read.
-    pub(crate) fn read(&mut self) -> Result<Input, Report> {
-        let mut initial = String::new();
+    pub(crate) fn read(&mut self, mut initial: String) -> Result<Input, Report> {
         loop {
             let line = match self.lines.readline_with_initial(PROMPT, (&initial, "")) {
                 Ok(line) => line,
@@ -99,6 +98,15 @@ impl Editor {
                     line.clone_into(&mut initial);
                 }
             }
+        }
+    }
+
+    /// Takes a line that the person typed before.
+    pub(crate) fn take(&mut self, line: String) -> Input {
+        self.remember(&line);
+        match slash::parse(&line) {
+            Line::Command(command) => Input::Slash(command),
+            Line::Message | Line::Fault(_) => Input::Text(line),
         }
     }
 

@@ -139,6 +139,14 @@ impl View {
         pieces
     }
 
+    /// Returns the text for a line beside the answer. A program that reads the output gets none.
+    pub(crate) fn remark(&mut self, line: &str) -> Vec<Piece> {
+        match self.kind {
+            Kind::Terminal(_) => self.line(&lines::one_line(line), Face::DIM),
+            Kind::Pipe(_) | Kind::Quiet(_) | Kind::Json | Kind::Events => Vec::new(),
+        }
+    }
+
     fn for_person(&mut self, event: &Event) -> Vec<Piece> {
         match event {
             Event::TurnStarted { .. } => {

@@ -1,0 +1,124 @@
+//! A turn that a person steers: a message that is typed during the answer reaches it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hermes_agent::agent::{Agent, Steer};
+use hermes_agent::message::{Message, Role};
+use hermes_agent::protocol::StopReason;
+use hermes_agent::store::SessionId;
+use hermes_operations::Report;
+use hermes_server::StopRequests;
+
+use super::ask;
+use super::console::Console;
+use super::keys::Keys;
+use super::slash::{self, Line, SlashCommand};
+
+/// The texts that a person typed during a turn, and that the turn did not take.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Lines to send or to obey next.
+    pub(crate) queue: VecDeque<String>,
+    /// The beginning of the next line.
+    pub(crate) rest: String,
+}
+
+impl Left {
+    /// Stops the queue: its lines go back to the person, who may send them.
+    fn give_back(&mut self) {
+        let rest = std::mem::take(&mut self.rest);
+        let lines = self.queue.drain(..).chain(Some(rest).filter(|rest| !rest.is_empty()));
+        self.rest = lines.collect::<Vec<_>>().join("\n");
+    }
+}
+
+/// Runs a turn. Typed messages go into it, `/queue` waits for its end, and `/stop` and Ctrl+C interrupt it.
+///
+/// # Errors
+/// No turn began, or the store failed.
+pub(crate) async fn turn(
+    agent: &Agent,
+    session: &SessionId,
+    message: Message,
+    console: &mut Console,
+    stop: &mut StopRequests,
+    left: &mut Left,
+) -> Result<(), Report> {
+    // A terminal that cannot hide its keys shows them.
+    let mut keys = Keys::of(io::stdin()).ok().flatten();
+    let console = Mutex::new(console);
+    let mut show = |event| locked(&console).show(&event);
+    let mut sent = Box::pin(agent.send(session, message, &mut show));
+    let ended = loop {
+        tokio::select! {
+            submitted = &mut sent => break ask::end_of(submitted),
+            () = stop.next() => drop(agent.interrupt(session)),
+            text = next(&mut keys) => {
+                let remark = obey(agent, session, &text, &mut left.queue);
+                locked(&console).remark(&remark);
+            }
+        }
+    };
+    if let Some(keys) = keys {
+        let (text, rest) = keys.end();
+        left.queue.extend(text);
+        left.rest = rest;
+    }
+    if ended.as_ref().is_ok_and(|end| end.reason == StopReason::Cancelled) {
+        left.give_back();
+    }
+    ended.map(drop)
+}
+
+fn locked<'a, T>(mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn next(keys: &mut Option<Keys>) -> String {
+    match keys {
+        Some(keys) => keys.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Obeys a line that was typed during the turn. Returns the line to show.
+fn obey(agent: &Agent, session: &SessionId, text: &str, queue: &mut VecDeque<String>) -> String {
+    match slash::parse(text) {
+        Line::Message => match agent.steer(session, Message::text(Role::User, text)) {
+            Steer::Taken => format!("› {text}"),
+            Steer::Full | Steer::NoTurn(_) => {
+                queue.push_back(text.to_owned());
+                format!("› {text} (after this answer)")
+            }
+        },
+        Line::Command(SlashCommand::Stop) => {
+            agent.interrupt(session);
+            "› /stop".to_owned()
+        }
+        Line::Command(SlashCommand::Queue(text)) => {
+            let remark = format!("› {text} (after this answer)");
+            queue.push_back(text);
+            remark
+        }
+        Line::Command(_) => {
+            let remark = format!("› {text} (after this answer)");
+            queue.push_back(text.to_owned());
+            remark
+        }
+        Line::Fault(fault) => format!("› {text}: {}", fault.report().one_line()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupt_gives_the_queue_back() {
+        let mut left = Left { queue: ["one".to_owned(), "two".to_owned()].into(), rest: "thr".to_owned() };
+        left.give_back();
+        assert_eq!(left, Left { queue: VecDeque::new(), rest: "one\ntwo\nthr".to_owned() });
+    }
+}
