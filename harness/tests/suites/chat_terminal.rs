@@ -132,7 +132,7 @@ async fn a_message_that_is_typed_during_an_answer_reaches_it() -> Result<()> {
     terminal.type_line("a list").await?;
     terminal.wait_for("word word word", secs(10)).await?;
     terminal.type_line("/queue what waits?").await?;
-    terminal.type_line("milk, to\u{7f}too").await?;
+    terminal.type_line("milk, to\u{7f}\u{7f}too").await?;
     terminal.type_text("unsent").await?;
     terminal.wait_for("Milk, too.", secs(20)).await?;
     terminal.wait_for("And the queue.", secs(20)).await?;

@@ -24,11 +24,11 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Begins to take the keys of `terminal`. Returns `None` if it is no terminal. Call it in the runtime.
+    /// Begins to take the keys of `terminal`, behind the text `begun`. Returns `None` if it is no terminal. Call it in the runtime.
     ///
     /// # Errors
     /// Fails if the mode of the terminal cannot be changed, or if the runtime cannot wait for it.
-    pub(crate) fn of(terminal: impl AsFd) -> io::Result<Option<Self>> {
+    pub(crate) fn of(terminal: impl AsFd, begun: &str) -> io::Result<Option<Self>> {
         if !termios::isatty(&terminal) {
             return Ok(None);
         }
@@ -38,7 +38,7 @@ impl Keys {
         mode.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON);
         mode.input_modes.remove(InputModes::ICRNL);
         termios::tcsetattr(terminal.get_ref(), OptionalActions::Now, &mode)?;
-        Ok(Some(Self { terminal, before, line: TypedLine::default() }))
+        Ok(Some(Self { terminal, before, line: TypedLine::begun(begun) }))
     }
 
     /// Waits until the person ends a text with Enter, and returns it. The lines of a paste are one text. It may be dropped at any time.
@@ -133,7 +133,7 @@ mod tests {
     async fn keys_are_hidden_and_enter_sends_them() {
         let (person, program) = terminal();
         let before = termios::tcgetattr(&program).expect("a mode");
-        let mut keys = Keys::of(&program).expect("changed").expect("a terminal");
+        let mut keys = Keys::of(&program, "").expect("changed").expect("a terminal");
         rustix::io::write(&person, b"also milk\rand").expect("typed");
         assert_eq!(keys.next().await, "also milk");
         rustix::io::write(&person, b" bread\rthen").expect("typed");
@@ -148,6 +148,6 @@ mod tests {
     #[tokio::test]
     async fn a_file_is_left_alone() {
         let file = File::open("/dev/null").expect("opened");
-        assert!(Keys::of(&file).expect("no terminal").is_none());
+        assert!(Keys::of(&file, "").expect("no terminal").is_none());
     }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn turn(
     left: &mut Left,
 ) -> Result<(), Report> {
     // A terminal that cannot hide its keys shows them.
-    let mut keys = Keys::of(io::stdin()).ok().flatten();
+    let mut keys = Keys::of(io::stdin(), &left.rest).ok().flatten();
     let console = Mutex::new(console);
     let mut show = |event| locked(&console).show(&event);
     let mut sent = Box::pin(agent.send(session, message, &mut show));
@@ -55,15 +55,15 @@ pub(crate) async fn turn(
         tokio::select! {
             submitted = &mut sent => break ask::end_of(submitted),
             () = stop.next() => drop(agent.interrupt(session)),
-            text = next(&mut keys) => {
+            text = next(&mut keys) => for text in inputs(&text) {
                 let remark = obey(agent, session, &text, &mut left.queue);
                 locked(&console).remark(&remark);
-            }
+            },
         }
     };
     if let Some(keys) = keys {
         let (text, rest) = keys.end();
-        left.queue.extend(text);
+        left.queue.extend(inputs(&text.unwrap_or_default()));
         left.rest = rest;
     }
     if ended.as_ref().is_ok_and(|end| end.reason == StopReason::Cancelled) {
@@ -81,6 +81,21 @@ async fn next(keys: &mut Option<Keys>) -> String {
         Some(keys) => keys.next().await,
         None => std::future::pending().await,
     }
+}
+
+/// Divides lines that came at one time: each command is one input, and the lines between commands are one message, as of a paste.
+fn inputs(text: &str) -> Vec<String> {
+    let mut inputs: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in text.lines() {
+        let is_message = slash::parse(line) == Line::Message;
+        match inputs.last_mut().filter(|_| is_open && is_message) {
+            Some(message) => *message += &format!("\n{line}"),
+            None => inputs.push(line.to_owned()),
+        }
+        is_open = is_message;
+    }
+    inputs
 }
 
 /// Obeys a line that was typed during the turn. Returns the line to show.
@@ -113,7 +128,18 @@ fn obey(agent: &Agent, session: &SessionId, text: &str, queue: &mut VecDeque<Str
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case("", &[])]
+    #[case("one\ntwo", &["one\ntwo"])]
+    #[case("/queue one\n/stop", &["/queue one", "/stop"])]
+    #[case("one\n/stop\ntwo\n three", &["one", "/stop", "two\n three"])]
+    fn each_command_is_an_input(#[case] text: &str, #[case] expected: &[&str]) {
+        assert_eq!(inputs(text), expected);
+    }
 
     #[test]
     fn an_interrupt_gives_the_queue_back() {

@@ -28,6 +28,11 @@ enum Escape {
 }
 
 impl TypedLine {
+    /// Returns a line that begins with `text`.
+    pub(super) fn begun(text: &str) -> Self {
+        Self { rest: text.as_bytes().to_vec(), ..Self::default() }
+    }
+
     /// Adds keys.
     pub(super) fn push(&mut self, keys: &[u8]) {
         for key in keys {
