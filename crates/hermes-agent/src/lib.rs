@@ -10,9 +10,11 @@
 //! - [`repair`]: the repair of a conversation on its way to a provider;
 //! - [`loop_guard`]: the guard against a model that repeats itself;
 //! - [`tools`]: the interface of a tool;
+//! - [`approval`]: questions to a person about calls that leave the sandbox;
 //! - [`settings`]: models, keys and limits of a profile.
 
 pub mod agent;
+pub mod approval;
 pub mod compaction;
 pub mod engine;
 pub mod loop_guard;

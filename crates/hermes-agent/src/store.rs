@@ -8,6 +8,7 @@
 
 use std::path::Path;
 
+mod approval;
 mod budget;
 mod durability;
 mod error;
@@ -31,6 +32,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use approval::{Answered, NewApproval};
 pub use budget::{Limit, Reservation, ReserveError, Used};
 pub use durability::OnDisk;
 pub use error::{BeginError, FindError, StoreError};

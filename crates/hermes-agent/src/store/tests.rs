@@ -10,6 +10,7 @@ use crate::message::{Block, Message, Opaque, Raw, Role, ToolCall, ToolResult, Us
 use crate::protocol::StopReason;
 use crate::tools::Effect;
 
+mod approvals;
 mod cut;
 mod files;
 mod ledger;

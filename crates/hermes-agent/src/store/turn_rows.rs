@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use super::approval;
 use super::error::{Fault, StoreError};
 use super::ids::{SessionId, TurnId, now_ms};
 use super::words::word;
@@ -66,7 +67,7 @@ pub(crate) fn close(
     transaction
         .prepare_cached("UPDATE turns SET ended_at = ?2, reason = ?3, error = ?4 WHERE id = ?1")?
         .execute(params![turn.0, now_ms(), word(&reason), error])?;
-    Ok(())
+    approval::expire_of_turn(transaction, turn)
 }
 
 /// Counts the tokens of a model call.

@@ -1,0 +1,19 @@
+-- Questions to a person about calls that leave the sandbox.
+CREATE TABLE approvals (
+    id TEXT PRIMARY KEY,
+    session TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    turn INTEGER NOT NULL REFERENCES turns (id) ON DELETE CASCADE,
+    call_id TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    -- The command or the path.
+    subject TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    asked_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    answered_at INTEGER,
+    -- The surface: terminal, api.
+    answered_by TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX approvals_by_turn ON approvals (turn);
+CREATE INDEX approvals_by_session ON approvals (session, state);
