@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use hermes_core::{Home, ProfileName};
 use tokio::sync::mpsc;
 
+use crate::approval::{Answer, ApprovalId};
 use crate::compaction::{Cause, DEFAULT_CONTEXT_LENGTH};
 use crate::engine::{CompactError, Engine, EngineLimits, Lengths};
 use crate::message::Message;
@@ -16,9 +17,10 @@ use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider;
 use crate::settings::{self, Memory, Settings, SettingsError};
 use crate::store::{
-    BeginError, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store, StoreError,
+    Answered, BeginError, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store,
+    StoreError,
 };
-use crate::tools::Toolbox;
+use crate::tools::{Rules, Toolbox};
 
 /// The submissions that may wait for a running turn. More are refused.
 const INBOX: usize = 16;
@@ -139,7 +141,8 @@ impl Agent {
         notices.extend(settings.warnings.iter().cloned());
         let model = settings.models.first().map(|model| model.model.clone()).unwrap_or_default();
         let limits = limits(&settings, max_turns);
-        let engine = Engine::new(store, owner, clients, Toolbox::default(), limits);
+        let rules = Rules { approvals: settings.tools.approvals.clone(), is_confined: true };
+        let engine = Engine::new(store, owner, clients, Toolbox::default(), limits, rules);
         let agent = Self {
             engine,
             home,
@@ -245,6 +248,19 @@ impl Agent {
     /// A turn of the session runs, there is nothing to gain, the model wrote no summary, or the store failed.
     pub async fn compact(&self, session: &SessionId) -> Result<Lengths, CompactError> {
         self.engine.compact(session, Cause::Requested).await
+    }
+
+    /// Stores the answer of a person to a question. `by` is the surface. The turn that waits may be of another process.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn answer(
+        &self,
+        id: &ApprovalId,
+        answer: Answer,
+        by: &'static str,
+    ) -> Result<Answered, StoreError> {
+        self.engine.answer(id, answer, by).await
     }
 
     /// Interrupts the turn of a session. Returns `false` if this process runs none.

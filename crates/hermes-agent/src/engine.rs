@@ -2,6 +2,7 @@
 //!
 //! [`turn`] decides, without I/O. The driver performs its effects.
 
+mod approve;
 mod compact;
 mod driver;
 mod parts;

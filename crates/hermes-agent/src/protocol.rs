@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::approval::{Approval, ApprovalId, ApprovalState};
 use crate::message::{Message, ToolCall, ToolResult, Usage};
 
 /// A request of a surface to the engine.
@@ -75,6 +76,18 @@ pub enum Event {
     ToolStarted {
         /// The call.
         call: ToolCall,
+    },
+    /// A call waits for the approval of a person.
+    ApprovalRequested {
+        /// The question.
+        approval: Approval,
+    },
+    /// A call waits no longer: a person answered, or the time is over.
+    ApprovalEnded {
+        /// The question.
+        id: ApprovalId,
+        /// The answer.
+        state: ApprovalState,
     },
     /// A tool ended.
     ToolEnded {

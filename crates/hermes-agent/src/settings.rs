@@ -15,6 +15,7 @@ mod server;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use origin::{Explained, explain, key_origin};
 pub use secret::Secret;
 pub use server::{ModelSettings, Network, Protocol, Timeouts};
 use sources::Sources;
+pub use tools::{ApprovalMode, Approvals, NetworkMode, Terminal, ToolSettings};
 
 /// The settings of an agent.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub struct Settings {
     pub memory: Memory,
     /// `budget`.
     pub budget: Budget,
+    /// `approvals`, `command_allowlist` and `terminal`.
+    pub tools: ToolSettings,
     /// `provider.record`: the directory for records of model calls.
     pub record: Option<PathBuf>,
     /// Settings that have no effect or carry a risk, one sentence each.
@@ -80,6 +84,7 @@ pub fn load(
         compression: limits::compression(&sources)?,
         memory: limits::memory(&sources)?,
         budget,
+        tools: tools::tools(&sources)?,
         models,
         record,
         warnings,

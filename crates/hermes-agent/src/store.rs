@@ -32,7 +32,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use approval::{Answered, NewApproval};
+pub use approval::{AllowedCall, Answered, NewApproval};
 pub use budget::{Limit, Reservation, ReserveError, Used};
 pub use durability::OnDisk;
 pub use error::{BeginError, FindError, StoreError};

@@ -1,11 +1,16 @@
 //! The interface of a tool. The engine knows tools by this trait alone.
 
+pub(crate) mod policy;
+
+pub use policy::Rules;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approval::Reason;
 use crate::store::SessionId;
 
 /// The description of a tool for the model.
@@ -32,12 +37,24 @@ pub enum Effect {
 }
 
 /// The output of a tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolOutput {
     /// The text for the model.
     pub content: String,
     /// `true` if the tool failed.
     pub is_error: bool,
+    /// The part of the sandbox that seems to have refused something that the call needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Reason>,
+}
+
+/// The reach of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The sandbox.
+    Sandbox,
+    /// All but the files of agents and of the supervision. A person approved it.
+    Machine,
 }
 
 /// One call of a tool.
@@ -47,6 +64,8 @@ pub struct Invocation {
     pub session: SessionId,
     /// The arguments, an object that matches the schema.
     pub arguments: Value,
+    /// The reach.
+    pub reach: Reach,
 }
 
 /// A tool.
@@ -56,6 +75,12 @@ pub trait Tool: Send + Sync {
 
     /// Returns the effect of a call.
     fn effect(&self) -> Effect;
+
+    /// Returns the command or the path that a person decides about, if the call needs an approval. `None` means that the call does
+    /// nothing outside of the engine.
+    fn subject(&self, _arguments: &Value) -> Option<String> {
+        None
+    }
 
     /// Runs a call. Dropping the future must end all that the call started.
     fn run<'a>(&'a self, call: Invocation) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>>;
@@ -70,12 +95,12 @@ pub struct Toolbox {
 impl ToolOutput {
     /// Returns the output of a call that did its work.
     pub fn done(content: impl Into<String>) -> Self {
-        Self { content: content.into(), is_error: false }
+        Self { content: content.into(), is_error: false, refused: None }
     }
 
     /// Returns the output of a call that failed. The text is for the model: the cause, and the way to do better.
     pub fn failed(content: impl Into<String>) -> Self {
-        Self { content: content.into(), is_error: true }
+        Self { content: content.into(), is_error: true, refused: None }
     }
 }
 

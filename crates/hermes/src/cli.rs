@@ -11,8 +11,8 @@ use hermes_operations::Report;
 
 use crate::build::Build;
 use crate::commands::{
-    boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs, main_wrapper,
-    model, overview, profile, prompt_size, sessions, setup, status, turn, version,
+    approvals, boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs,
+    main_wrapper, model, overview, profile, prompt_size, sessions, setup, status, turn, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -50,6 +50,8 @@ const EXAMPLES: &str = "Examples:
 
 #[derive(Subcommand)]
 enum Command {
+    /// Answer questions of tools that wait for a person.
+    Approvals(approvals::Arguments),
     /// Show the duration of each phase of this container's boot.
     Boot(boot::Arguments),
     /// Talk to the agent, or ask it one question.
@@ -137,7 +139,8 @@ impl Arguments {
             Some(Command::Dashboard(arguments)) => arguments.needs(),
             Some(Command::Profile(command)) => command.needs(),
             Some(
-                Command::Chat(_)
+                Command::Approvals(_)
+                | Command::Chat(_)
                 | Command::Doctor(_)
                 | Command::Dump(_)
                 | Command::Gateway(_)
@@ -225,6 +228,7 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
     match arguments.command {
         None if chat::has_person() => chat::begin(&context()?),
         None => overview::run(),
+        Some(Command::Approvals(arguments)) => approvals::run(&context()?, &arguments),
         Some(Command::Boot(arguments)) => boot::run(&context()?, &arguments),
         Some(Command::Chat(arguments)) => chat::run(&context()?, &arguments),
         Some(Command::Completions(arguments)) => completions::run(command(), &arguments),

@@ -265,6 +265,14 @@ impl<'e> Driver<'e> {
                 (self.events)(Event::ToolStarted { call });
                 None
             }
+            Progress::Asked(approval) => {
+                (self.events)(Event::ApprovalRequested { approval });
+                None
+            }
+            Progress::Answered(id, state) => {
+                (self.events)(Event::ApprovalEnded { id, state });
+                None
+            }
             Progress::Model(progress) => {
                 // Progress of a call that was stopped.
                 let call = self.model_call.as_mut()?;

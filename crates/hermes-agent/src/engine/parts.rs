@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::compaction::Gains;
 use crate::message::ToolCall;
@@ -12,7 +12,7 @@ use crate::repair::sendable;
 use crate::settings::{Budget, Compression};
 use crate::store::{Change, Owner, RunState, SessionId, Store, StoreError, TurnId};
 use crate::tokens::Estimator;
-use crate::tools::{Effect, Toolbox};
+use crate::tools::{Effect, Rules, Toolbox};
 
 /// The number of reading tools that run side by side. A writing tool takes all places.
 pub(super) const TOOLS_SIDE_BY_SIDE: u32 = 8;
@@ -29,6 +29,9 @@ pub struct Engine {
     /// The gains of the sessions that this process compacted.
     pub(super) gains: Mutex<HashMap<SessionId, Gains>>,
     pub(super) gate: Semaphore,
+    pub(super) rules: Rules,
+    /// Wakes the calls that wait for an answer.
+    pub(super) answers: Notify,
     /// Turns of this process whose end could not be stored. The next turn of their session ends them.
     pub(super) unended: Mutex<HashMap<SessionId, TurnId>>,
 }
@@ -56,6 +59,7 @@ impl Engine {
         models: Vec<Arc<dyn Provider>>,
         tools: Toolbox,
         limits: EngineLimits,
+        rules: Rules,
     ) -> Self {
         let gate = Semaphore::new(TOOLS_SIDE_BY_SIDE as usize);
         Self {
@@ -67,6 +71,8 @@ impl Engine {
             estimator: Mutex::default(),
             gains: Mutex::default(),
             gate,
+            rules,
+            answers: Notify::new(),
             unended: Mutex::default(),
         }
     }

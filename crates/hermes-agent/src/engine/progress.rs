@@ -1,5 +1,6 @@
 //! The reports of the parts of a turn that run at one time.
 
+use crate::approval::{Approval, ApprovalId, ApprovalState};
 use crate::message::ToolCall;
 use crate::provider::ModelProgress;
 
@@ -9,4 +10,8 @@ pub(super) enum Progress {
     Model(ModelProgress),
     /// A tool starts.
     ToolStarted(ToolCall),
+    /// A call waits for a person.
+    Asked(Approval),
+    /// A call waits no longer.
+    Answered(ApprovalId, ApprovalState),
 }

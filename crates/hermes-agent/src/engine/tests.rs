@@ -18,9 +18,9 @@ use crate::provider::{
     ErrorClass, Finish, ModelAnswer, ModelProgress, ModelRequest, Provider, ProviderError,
 };
 use crate::repair::sendable;
-use crate::settings::{Budget, Compression};
+use crate::settings::{ApprovalMode, Approvals, Budget, Compression};
 use crate::store::{NewSession, Owner, SessionId, Store};
-use crate::tools::{Effect, Invocation, Tool, ToolOutput, ToolSchema, Toolbox};
+use crate::tools::{Effect, Invocation, Rules, Tool, ToolOutput, ToolSchema, Toolbox};
 
 /// One call of a fake model.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ impl Tool for Echo {
             }
             // A tool takes longer than the report of its start.
             tokio::task::yield_now().await;
-            ToolOutput { content: arguments.to_string(), is_error: false }
+            ToolOutput::done(arguments.to_string())
         })
     }
 }
@@ -181,7 +181,13 @@ fn engine_in(directory: &Path, models: Vec<Arc<dyn Provider>>, budget: Budget) -
         compression: Compression { enabled: true, threshold: 0.5, target_ratio: 0.2, protect_last_n: 20 },
         budget,
     };
-    Engine::new(store, owner, models, tools, limits)
+    let approvals = Approvals {
+        mode: ApprovalMode::Sandboxed,
+        deny: vec!["rm *".to_owned()],
+        allow: vec!["make".to_owned()],
+        timeout: std::time::Duration::from_secs(60),
+    };
+    Engine::new(store, owner, models, tools, limits, Rules { approvals, is_confined: true })
 }
 
 async fn lines(store: &Store, session: &SessionId) -> Vec<String> {

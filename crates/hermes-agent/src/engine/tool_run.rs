@@ -1,14 +1,18 @@
-//! The run of one tool call: its arguments, the gate, and its stored state.
+//! The run of one tool call: its arguments, the approval, the gate, the stored state, and a second run that a person allows to reach
+//! more than the sandbox.
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::approval::Reason;
+use crate::engine::approve::{Call, Decision};
 use crate::engine::parts::{Engine, TOOLS_SIDE_BY_SIDE};
 use crate::engine::progress::Progress;
 use crate::message::{ToolCall, ToolResult};
 use crate::store::{SessionId, StoreError, TurnId};
-use crate::tools::{Effect, Invocation, ToolOutput};
+use crate::tools::policy::Verdict;
+use crate::tools::{Effect, Invocation, Reach, Tool, ToolOutput};
 
 /// The end of a run.
 pub(super) struct ToolRun {
@@ -26,8 +30,8 @@ pub(super) fn tool_run(
     report: mpsc::UnboundedSender<Progress>,
 ) -> BoxFuture<'_, ToolRun> {
     Box::pin(async move {
-        let output = run(engine, turn, session, &call, &report).await;
-        let result = output.map(|ToolOutput { content, is_error }| ToolResult {
+        let output = run(engine, Call { session: &session, turn, call: &call, report: &report }).await;
+        let result = output.map(|ToolOutput { content, is_error, .. }| ToolResult {
             call_id: call.id.clone(),
             content,
             is_error,
@@ -36,29 +40,72 @@ pub(super) fn tool_run(
     })
 }
 
-async fn run(
-    engine: &Engine,
-    turn: TurnId,
-    session: SessionId,
-    call: &ToolCall,
-    report: &mpsc::UnboundedSender<Progress>,
-) -> Result<ToolOutput, StoreError> {
-    let Some(tool) = engine.tools.find(&call.name) else {
-        return Ok(ToolOutput::failed(format!("There is no tool {:?}. {}", call.name, known_tools(engine))));
+async fn run(engine: &Engine, call: Call<'_>) -> Result<ToolOutput, StoreError> {
+    let Some(tool) = engine.tools.find(&call.call.name) else {
+        let text = format!("There is no tool {:?}. {}", call.call.name, known_tools(engine));
+        return Ok(ToolOutput::failed(text));
     };
-    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    let arguments: Value = match serde_json::from_str(arguments) {
-        Ok(arguments @ Value::Object(_)) => arguments,
-        Ok(_) => return Ok(ToolOutput::failed("The arguments must be a JSON object.".to_owned())),
-        Err(error) => return Ok(ToolOutput::failed(format!("The arguments are not valid JSON: {error}."))),
+    let arguments = match arguments_of(call.call) {
+        Ok(arguments) => arguments,
+        Err(fault) => return Ok(ToolOutput::failed(fault)),
     };
+    let subject = tool.subject(&arguments);
+    match engine.rules.before(subject.as_deref()) {
+        Verdict::Run => {}
+        Verdict::Refuse(text) => return Ok(ToolOutput::failed(text)),
+        Verdict::Ask(reason) => {
+            if let Decision::Denied(text) =
+                engine.ask(call, subject.as_deref().unwrap_or_default(), reason).await?
+            {
+                return Ok(ToolOutput::failed(text));
+            }
+        }
+    }
     let share = if tool.effect() == Effect::Writes { TOOLS_SIDE_BY_SIDE } else { 1 };
     // Nobody closes the gate.
     let _permit = engine.gate.acquire_many(share).await.ok();
-    engine.store.step(turn, vec![engine.started(call)]).await?;
+    engine.store.step(call.turn, vec![engine.started(call.call)]).await?;
     // The receiver lives as long as this future.
-    let _ = report.send(Progress::ToolStarted(call.clone()));
-    Ok(tool.run(Invocation { session, arguments }).await)
+    let _ = call.report.send(Progress::ToolStarted(call.call.clone()));
+    let invocation = Invocation { session: call.session.clone(), arguments, reach: Reach::Sandbox };
+    let output = tool.run(invocation.clone()).await;
+    match (output.refused, subject) {
+        (Some(reason), Some(subject)) => {
+            run_wider(engine, call, tool.as_ref(), invocation, output, &subject, reason).await
+        }
+        _ => Ok(output),
+    }
+}
+
+/// Runs a call again with the reach of the machine, if a person allows it. Else the model gets the first output, and why there is no
+/// other one.
+async fn run_wider(
+    engine: &Engine,
+    call: Call<'_>,
+    tool: &dyn Tool,
+    invocation: Invocation,
+    first: ToolOutput,
+    subject: &str,
+    reason: Reason,
+) -> Result<ToolOutput, StoreError> {
+    if !engine.rules.may_leave(subject)
+        && let Decision::Denied(text) = engine.ask(call, subject, reason).await?
+    {
+        let content = format!("{}\n\n[The sandbox refused a part of this. {text}]", first.content);
+        return Ok(ToolOutput { content, ..first });
+    }
+    let mut output = tool.run(Invocation { reach: Reach::Machine, ..invocation }).await;
+    output.content.push_str("\n\n[This ran outside of the sandbox, after it had failed in it.]");
+    Ok(output)
+}
+
+fn arguments_of(call: &ToolCall) -> Result<Value, String> {
+    let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    match serde_json::from_str(text) {
+        Ok(arguments @ Value::Object(_)) => Ok(arguments),
+        Ok(_) => Err("The arguments must be a JSON object.".to_owned()),
+        Err(error) => Err(format!("The arguments are not valid JSON: {error}.")),
+    }
 }
 
 fn known_tools(engine: &Engine) -> String {

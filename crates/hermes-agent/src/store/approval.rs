@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
+use serde::Serialize;
 
 use super::error::{Fault, StoreError};
 use super::handle::Store;
@@ -31,6 +32,19 @@ pub struct NewApproval {
     pub reason: Reason,
     /// The time until it expires.
     pub time_limit: Duration,
+}
+
+/// A call that a person approved for each session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AllowedCall {
+    /// The name of the tool.
+    pub tool: String,
+    /// The command or the path.
+    pub subject: String,
+    /// The reason of the question.
+    pub reason: Reason,
+    /// The time of the approval, in milliseconds since 1970.
+    pub at: i64,
 }
 
 /// The outcome of an answer.
@@ -106,6 +120,9 @@ impl Store {
             }
             let state = ApprovalState::from(answer);
             set_state(transaction, &id, state, Some(by))?;
+            if answer == Answer::Always {
+                allow(transaction, &approval)?;
+            }
             Ok(Answered::Stored(Approval { state, answered_by: Some(by.to_owned()), ..approval }))
         })
         .await
@@ -136,6 +153,36 @@ impl Store {
     pub async fn approval(&self, id: &ApprovalId) -> Result<Option<Approval>, StoreError> {
         let id = id.clone();
         self.read("read a question", move |transaction| find(transaction, &id)).await
+    }
+
+    /// Returns the calls that a person approved for each session.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn allowed_calls(&self) -> Result<Vec<AllowedCall>, StoreError> {
+        self.read("list the approved calls", |transaction| {
+            let sql = "SELECT tool, subject, reason, at FROM allowed_calls ORDER BY tool, subject, reason";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let calls = statement.query_map([], |row| {
+                let reason = value(&row.get::<_, String>(2)?).unwrap_or(Reason::NoSandbox);
+                Ok(AllowedCall { tool: row.get(0)?, subject: row.get(1)?, reason, at: row.get(3)? })
+            })?;
+            Ok(calls.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Takes back the approvals of a call, for each session. Returns `false` if there was none.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn forget_allowed_call(&self, subject: &str) -> Result<bool, StoreError> {
+        let subject = subject.to_owned();
+        self.write("forget an approved call", move |transaction| {
+            let sql = "DELETE FROM allowed_calls WHERE subject = ?1";
+            Ok(transaction.prepare_cached(sql)?.execute([subject])? > 0)
+        })
+        .await
     }
 
     /// Returns the questions that wait, of a session or of all, oldest first.
@@ -181,11 +228,11 @@ impl Store {
         .await
     }
 
-    /// Returns `true` if a person approved the same call for this session.
+    /// Returns `true` if a person approved the same call for this session or for each session.
     ///
     /// # Errors
     /// Fails if the database fails.
-    pub(crate) async fn is_approved_for_session(
+    pub(crate) async fn is_approved(
         &self,
         session: &SessionId,
         tool: &str,
@@ -194,16 +241,25 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (session, tool, subject) = (session.clone(), tool.to_owned(), subject.to_owned());
         self.read("look for an approval", move |transaction| {
-            let sql =
-                "SELECT EXISTS (SELECT 1 FROM approvals WHERE session = ?1 AND tool = ?2 AND subject = ?3
-                       AND reason = ?4 AND state IN (?5, ?6))";
-            let (of_session, always) = (word(&ApprovalState::Session), word(&ApprovalState::Always));
+            let sql = "SELECT EXISTS (SELECT 1 FROM approvals WHERE session = ?1 AND tool = ?2 AND subject = ?3
+                       AND reason = ?4 AND state = ?5)
+                       OR EXISTS (SELECT 1 FROM allowed_calls WHERE tool = ?2 AND subject = ?3 AND reason = ?4)";
             let mut statement = transaction.prepare_cached(sql)?;
-            let values = params![session.as_str(), tool, subject, word(&reason), of_session, always];
+            let of_session = word(&ApprovalState::Session);
+            let values = params![session.as_str(), tool, subject, word(&reason), of_session];
             Ok(statement.query_row(values, |row| row.get(0))?)
         })
         .await
     }
+}
+
+fn allow(transaction: &Transaction<'_>, approval: &Approval) -> Result<(), Fault> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO allowed_calls (tool, subject, reason, at) VALUES (?1, ?2, ?3, ?4)",
+        )?
+        .execute(params![approval.tool, approval.subject, word(&approval.reason), now_ms()])?;
+    Ok(())
 }
 
 /// Ends the questions of a turn that ends.

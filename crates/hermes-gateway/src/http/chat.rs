@@ -18,7 +18,7 @@ use super::idempotency::{self, Begun};
 use super::input::{self, InputMessage};
 use super::problem::Problem;
 use super::sse::{self, Frames, Translate};
-use super::{answer, outcome};
+use super::{answer, approvals, outcome};
 use crate::turns::Afterwards;
 
 #[derive(Deserialize)]
@@ -153,6 +153,12 @@ impl Translate for Chunks {
                 frames.data(&self.delta(json!({ "reasoning_content": text }), None));
             }
             Event::ToolStarted { .. } => self.needs_break = true,
+            Event::ApprovalRequested { approval } => {
+                // A client that does not know the field sees an empty delta.
+                let mut chunk = self.delta(json!({}), None);
+                chunk["hermes"] = json!({ "approval": approvals::document(approval) });
+                frames.data(&chunk);
+            }
             _ => {}
         }
     }

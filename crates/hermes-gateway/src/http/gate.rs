@@ -58,8 +58,10 @@ impl Gate {
     /// it.
     pub(crate) async fn check_access(&self, request: &Parts, access: Access) -> Result<(), Problem> {
         let is_unix = request.extensions.get::<Transport>() == Some(&Transport::Unix);
-        if is_unix || access == Access::Anyone {
-            return Ok(());
+        match access {
+            Access::Anyone => return Ok(()),
+            Access::Key if is_unix => return Ok(()),
+            Access::Key | Access::Person => {}
         }
         let key = bearer(request).ok_or_else(|| {
             Problem::invalid_key(

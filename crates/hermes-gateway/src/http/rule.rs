@@ -10,6 +10,8 @@ pub(crate) enum Access {
     Anyone,
     /// Open with the key. The Unix socket needs no key.
     Key,
+    /// Open with the key, through the Unix socket too: a person decides here, and a tool could connect to the socket.
+    Person,
 }
 
 /// The rule of one route.

@@ -3,9 +3,9 @@
 use hermes_agent::protocol::{Event, TurnEnd};
 use serde_json::{Value, json};
 
-use super::outcome;
 use super::problem::Problem;
 use super::sse::{Frames, Translate};
+use super::{approvals, outcome};
 
 /// The events of one turn.
 pub(crate) struct RunEvents {
@@ -31,6 +31,8 @@ impl RunEvents {
             Event::ToolEnded { result } => {
                 ("tool.completed", json!({ "id": result.call_id, "is_error": result.is_error }))
             }
+            Event::ApprovalRequested { approval } => ("approval.requested", approvals::document(approval)),
+            Event::ApprovalEnded { id, state } => ("approval.ended", json!({ "id": id, "state": state })),
             Event::Retry { cause, after_ms, fallback } => {
                 ("run.retry", json!({ "cause": cause, "after_ms": after_ms, "fallback": fallback }))
             }

@@ -76,6 +76,11 @@ impl Run {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the session.
+    pub(crate) fn session(&self) -> &str {
+        &self.session
+    }
+
     /// Asks the run to stop. A run that ended ignores it.
     pub(crate) fn stop(&self) {
         self.stop.notify_one();

@@ -100,7 +100,11 @@ pub(crate) async fn events(State(app): State<Arc<App>>, Path(id): Path<String>) 
     Ok(sse::response(Body::from_stream(frames)))
 }
 
-fn find(app: &App, id: &str) -> Result<Arc<Run>, Problem> {
+/// Returns the run of this ID.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn find(app: &App, id: &str) -> Result<Arc<Run>, Problem> {
     app.runs.find(id).ok_or_else(|| {
         let message = format!(
             "there is no run {id:?}; a gateway forgets its runs when it ends, and the session keeps the messages"

@@ -102,6 +102,23 @@ fn the_unix_socket_needs_no_key() {
 }
 
 #[test]
+fn approvals_need_the_key_on_the_unix_socket_too() {
+    let served = Served::start("");
+    let of_persons = all().into_iter().filter(|(.., access)| *access == Access::Person);
+    let of_persons: Vec<_> = of_persons.map(|(method, path, _)| (method, path)).collect();
+    assert_eq!(
+        of_persons.iter().map(|(method, path)| format!("{method} {path}")).collect::<Vec<_>>(),
+        ["POST /v1/runs/x/approval", "GET /api/approvals", "POST /api/approvals/x"]
+    );
+    for (method, path) in of_persons {
+        let mut client = served.gateway.connect();
+        client.send(&format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
+        assert_eq!(client.answer().status, 401, "{method} {path}");
+    }
+    served.gateway.stop();
+}
+
+#[test]
 fn the_agent_is_the_one_model() {
     let served = Served::start("");
     let models = served.with_key("GET", "/v1/models").json();

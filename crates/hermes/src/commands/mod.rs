@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod approvals;
 pub(crate) mod boot;
 pub(crate) mod chat;
 pub(crate) mod completions;

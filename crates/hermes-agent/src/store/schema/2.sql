@@ -17,3 +17,12 @@ CREATE TABLE approvals (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX approvals_by_turn ON approvals (turn);
 CREATE INDEX approvals_by_session ON approvals (session, state);
+
+-- Calls that a person approved for each session.
+CREATE TABLE allowed_calls (
+    tool TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (tool, subject, reason)
+) STRICT, WITHOUT ROWID;

@@ -67,7 +67,7 @@ async fn a_denial_counts_for_the_turn_and_an_approval_for_the_session() {
     bench.store.answer(&asked.id, Answer::Session, "api").await.unwrap();
     let approved = async |subject| {
         let store = &bench.store;
-        store.is_approved_for_session(&session, "terminal", subject, Reason::Network).await.unwrap()
+        store.is_approved(&session, "terminal", subject, Reason::Network).await.unwrap()
     };
     assert!(approved("ping host").await);
     assert!(!approved("ping host; cat .env").await);
@@ -85,4 +85,23 @@ async fn the_end_of_a_turn_ends_its_questions() {
     assert_eq!(state, ApprovalState::Expired);
     let answered = bench.store.answer(&asked.id, Answer::Once, "api").await.unwrap();
     assert!(matches!(answered, Answered::TooLate(_)), "{answered:?}");
+}
+
+#[tokio::test]
+async fn an_approval_for_each_session_stays_until_it_is_taken_back() {
+    let bench = Bench::new();
+    let (session, turn, _owner) = turn_of(&bench).await;
+    let asked = question(&bench, &session, turn, Duration::from_secs(60)).await;
+    bench.store.answer(&asked.id, Answer::Always, "api").await.unwrap();
+    bench.store.end_turn(turn, Vec::new(), StopReason::EndTurn, None).await.unwrap();
+    bench.store.delete(&session).await.unwrap();
+    let other = bench.session().await;
+    let approved =
+        async || bench.store.is_approved(&other, "terminal", "ping host", Reason::Network).await.unwrap();
+    assert!(approved().await);
+    let calls = bench.store.allowed_calls().await.unwrap();
+    assert_eq!(calls.iter().map(|call| call.subject.as_str()).collect::<Vec<_>>(), ["ping host"]);
+    assert!(bench.store.forget_allowed_call("ping host").await.unwrap());
+    assert!(!approved().await);
+    assert!(!bench.store.forget_allowed_call("ping host").await.unwrap());
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use hermes_agent::agent::{Agent, SubmitError, Submitted};
 use hermes_agent::message::{Block, Message, Role};
-use hermes_agent::protocol::{StopReason, TurnEnd};
+use hermes_agent::protocol::{Event, StopReason, TurnEnd};
 use hermes_agent::store::{BeginError, SessionId};
 use hermes_operations::{Report, ReportKind};
 use hermes_server::StopRequests;
@@ -13,6 +13,7 @@ use hermes_server::StopRequests;
 use super::arguments::Arguments;
 use super::console::Console;
 use super::{images, open};
+use crate::output::note;
 
 /// The exit code of a turn that Ctrl-C ended, as shells have it (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
@@ -89,7 +90,12 @@ pub(crate) async fn turn(
     console: &mut Console,
     stop: &mut StopRequests,
 ) -> Result<TurnEnd, Report> {
-    let mut show = |event| console.show(&event);
+    let mut show = |event| {
+        console.show(&event);
+        if let Event::ApprovalRequested { approval } = &event {
+            note!("answer: hermes approvals answer {} once|session|always|deny", approval.id);
+        }
+    };
     let mut sent = Box::pin(agent.send(session, message, &mut show));
     loop {
         tokio::select! {

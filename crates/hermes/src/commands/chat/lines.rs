@@ -1,5 +1,6 @@
 //! The lines about a turn on standard error: tools, retries, notices, its end.
 
+use hermes_agent::approval::{Approval, ApprovalState};
 use hermes_agent::message::{ToolCall, ToolResult};
 use hermes_agent::protocol::{StopReason, TurnEnd};
 use hermes_operations::{Report, ReportKind};
@@ -27,6 +28,25 @@ fn main_argument(arguments: &str) -> String {
         Some(text) => text.to_owned(),
         None if fields.is_empty() => String::new(),
         None => arguments.to_owned(),
+    }
+}
+
+/// Returns the lines of a question about a call. They show the whole command, since a person answers for it.
+pub(crate) fn of_approval(approval: &Approval) -> Vec<String> {
+    let mut lines = vec![format!("{} asks to run:", one_line(&approval.tool))];
+    lines.extend(approval.subject.lines().map(|line| format!("    {}", printable(line.as_bytes()))));
+    lines.push(approval.reason.sentence().to_owned());
+    lines
+}
+
+/// Returns the line of an answered question.
+pub(crate) fn of_answer(state: ApprovalState) -> &'static str {
+    match state {
+        ApprovalState::Once => "approved once",
+        ApprovalState::Session => "approved for this session",
+        ApprovalState::Always => "approved for each session; take it back: hermes approvals forget COMMAND",
+        ApprovalState::Deny => "denied",
+        ApprovalState::Expired | ApprovalState::Pending => "nobody answered in time, so it is denied",
     }
 }
 

@@ -5,16 +5,17 @@ use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hermes_agent::agent::{Agent, Steer};
+use hermes_agent::approval::{Answer, ApprovalId};
 use hermes_agent::message::{Message, Role};
-use hermes_agent::protocol::StopReason;
-use hermes_agent::store::SessionId;
+use hermes_agent::protocol::{Event, StopReason};
+use hermes_agent::store::{Answered, SessionId};
 use hermes_operations::Report;
 use hermes_server::StopRequests;
 
-use super::ask;
 use super::console::Console;
 use super::keys::Keys;
 use super::slash::{self, Line, SlashCommand};
+use super::{ask, open};
 
 /// The texts that a person typed during a turn, and that the turn did not take.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,15 +50,34 @@ pub(crate) async fn turn(
     // A terminal that cannot hide its keys shows them.
     let mut keys = Keys::of(io::stdin(), &left.rest).ok().flatten();
     let console = Mutex::new(console);
-    let mut show = |event| locked(&console).show(&event);
+    let questions = Mutex::new(VecDeque::new());
+    let can_answer = keys.is_some();
+    let mut show = |event| {
+        let mut console = locked(&console);
+        console.show(&event);
+        match event {
+            Event::ApprovalRequested { approval } if can_answer => {
+                console.remark("[o]nce, [s]ession, [a]lways or [d]eny, then Enter");
+                locked(&questions).push_back(approval.id);
+            }
+            Event::ApprovalEnded { id, .. } => locked(&questions).retain(|waiting| *waiting != id),
+            _ => {}
+        }
+    };
     let mut sent = Box::pin(agent.send(session, message, &mut show));
     let ended = loop {
         tokio::select! {
             submitted = &mut sent => break ask::end_of(submitted),
             () = stop.next() => drop(agent.interrupt(session)),
             text = next(&mut keys) => for text in inputs(&text) {
-                let remark = obey(agent, session, &text, &mut left.queue);
-                locked(&console).remark(&remark);
+                let question = locked(&questions).front().cloned();
+                let remark = match question {
+                    Some(question) => answer(agent, &question, &text).await,
+                    None => Some(obey(agent, session, &text, &mut left.queue)),
+                };
+                if let Some(remark) = remark {
+                    locked(&console).remark(&remark);
+                }
             },
         }
     };
@@ -96,6 +116,21 @@ fn inputs(text: &str) -> Vec<String> {
         is_open = is_message;
     }
     inputs
+}
+
+/// Answers a question. Returns a line to show if the text is no answer.
+async fn answer(agent: &Agent, question: &ApprovalId, text: &str) -> Option<String> {
+    let Some(choice) = Answer::of_word(text) else {
+        return Some("answer with o, s, a or d; Ctrl+C interrupts".to_owned());
+    };
+    match agent.answer(question, choice, "terminal").await {
+        // The event of the answer tells it.
+        Ok(Answered::Stored(_)) => None,
+        Ok(Answered::Unknown | Answered::TooLate(_)) => {
+            Some("the question was answered elsewhere, or its time is over".to_owned())
+        }
+        Err(error) => Some(open::store_failed(&error).one_line()),
+    }
 }
 
 /// Obeys a line that was typed during the turn. Returns the line to show.

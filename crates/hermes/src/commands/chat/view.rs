@@ -173,6 +173,14 @@ impl View {
                 pieces.extend(self.running_tool());
                 pieces
             }
+            Event::ApprovalRequested { approval } => {
+                let mut pieces = Vec::new();
+                for line in lines::of_approval(approval) {
+                    pieces.extend(self.line(&line, Face::default()));
+                }
+                pieces
+            }
+            Event::ApprovalEnded { state, .. } => self.line(lines::of_answer(*state), Face::DIM),
             Event::ToolEnded { result } => {
                 let index = self.tools.iter().position(|(id, _)| *id == result.call_id);
                 let label = index.map_or_else(|| "tool".to_owned(), |index| self.tools.remove(index).1);
