@@ -9,11 +9,13 @@
 //! - [`compaction`]: the planning of a shorter history;
 //! - [`repair`]: the repair of a conversation on its way to a provider;
 //! - [`loop_guard`]: the guard against a model that repeats itself;
+//! - [`egress`]: the way out of the container for tools: the check of addresses, and the proxy;
 //! - [`tools`]: the interface of a tool;
 //! - [`settings`]: models, keys and limits of a profile.
 
 pub mod agent;
 pub mod compaction;
+pub mod egress;
 pub mod engine;
 pub mod loop_guard;
 mod memory;

@@ -1,5 +1,7 @@
 //! The interface of a tool. The engine knows tools by this trait alone.
 
+pub mod web;
+
 use std::pin::Pin;
 use std::sync::Arc;
 
