@@ -175,7 +175,7 @@ mod tests {
         let Some(own) = own_address() else { return };
         let names = ScriptedNames::new(&[("own.example", &[own.to_string().leak()])]);
         let host = Host::parse("own.example").unwrap();
-        let refusal = names.egress(&["own.example".to_owned()]).check(&host, 80).await.unwrap_err();
+        let refusal = names.egress(&["own.example"]).check(&host, 80).await.unwrap_err();
         assert!(matches!(refusal, Refusal::Guarded { .. }), "{refusal}");
         let literal = Rules::parse([own.to_string()]).unwrap();
         let allowed = Egress::new(literal).check(&Host::Address(own), 80).await;

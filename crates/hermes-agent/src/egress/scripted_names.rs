@@ -28,7 +28,7 @@ impl ScriptedNames {
     }
 
     /// Creates the check that uses these names.
-    pub(crate) fn egress(self: &Arc<Self>, allowed: &[String]) -> Arc<Egress> {
+    pub(crate) fn egress(self: &Arc<Self>, allowed: &[&str]) -> Arc<Egress> {
         let rules = Rules::parse(allowed).unwrap();
         Arc::new(Egress::with_lookup(rules, Arc::clone(self) as Arc<dyn Lookup>))
     }

@@ -26,11 +26,11 @@ struct Fixture {
 }
 
 impl Fixture {
-    async fn start(names: &Arc<ScriptedNames>, allowed: &[String]) -> Self {
+    async fn start(names: &Arc<ScriptedNames>, allowed: &[&str]) -> Self {
         Self::start_with(names, allowed, Limits::default()).await
     }
 
-    async fn start_with(names: &Arc<ScriptedNames>, allowed: &[String], limits: Limits) -> Self {
+    async fn start_with(names: &Arc<ScriptedNames>, allowed: &[&str], limits: Limits) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let log: Log = Arc::new(move |record| drop(sender.send(record.clone())));
         let proxy = Proxy::start_with(names.egress(allowed), log, limits).await.unwrap();
@@ -180,7 +180,7 @@ async fn targets_that_are_no_hosts_are_bad_requests() {
 
 #[tokio::test]
 async fn an_opened_loopback_does_not_open_the_proxy_itself() {
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &["127.0.0.1".to_owned()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &["127.0.0.1"]).await;
     let answer = fixture.ask(&format!("CONNECT 127.0.0.1:{}", fixture.proxy.port()), "").await;
     assert_refused(&answer, "this proxy itself");
 }
@@ -191,14 +191,14 @@ async fn a_name_that_changes_is_looked_up_once() {
     let port = server.local_addr().unwrap().port();
     // The second address leads to a server, and the operator's entry is for another name.
     let names = ScriptedNames::new(&[("changes.example", &["10.1.2.3", "127.0.0.1"])]);
-    let fixture = Fixture::start(&names, &[format!("other.example:{port}")]).await;
+    let fixture = Fixture::start(&names, &[&format!("other.example:{port}")]).await;
     assert_refused(&fixture.ask(&format!("CONNECT changes.example:{port}"), "").await, "10.1.2.3");
     assert_refused(&fixture.ask(&format!("CONNECT changes.example:{port}"), "").await, "127.0.0.1");
     assert_eq!(names.looked_up().len(), 2);
 
     // The first address is allowed, and the connection goes there although the name has moved on.
     let names = ScriptedNames::new(&[("moves.example", &["127.0.0.1", "169.254.169.254"])]);
-    let fixture = Fixture::start(&names, &[address]).await;
+    let fixture = Fixture::start(&names, &[&address]).await;
     let tunnel = fixture.tunnel(&format!("moves.example:{port}")).await;
     let (_, peer) = timeout(DEADLINE, server.accept()).await.unwrap().unwrap();
     assert!(peer.ip().is_loopback());
@@ -209,7 +209,7 @@ async fn a_name_that_changes_is_looked_up_once() {
 #[tokio::test]
 async fn nobody_without_the_token_is_served() {
     let (_server, address) = listener().await;
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let right = fixture.authorization();
     for headers in [
         String::new(),
@@ -246,7 +246,7 @@ async fn a_client_that_sends_nothing_loses_its_place() {
 #[tokio::test]
 async fn dropping_the_proxy_ends_listener_and_tunnels() {
     let (server, address) = listener().await;
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let mut tunnel = fixture.tunnel(&address).await;
     let (mut accepted, _) = server.accept().await.unwrap();
     let port = fixture.proxy.port();

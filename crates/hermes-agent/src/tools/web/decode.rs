@@ -3,6 +3,8 @@
 //! UTF-8 and windows-1252 (which the web also calls ISO-8859-1 and ASCII) are decoded. The tables of the other character sets cost
 //! more than the few pages that use them are worth; their text keeps its ASCII, and a note says so.
 
+use std::string::FromUtf8Error;
+
 /// The kind of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -64,8 +66,7 @@ pub(super) fn text(body: Vec<u8>, content_type: &str, kind: Kind) -> (String, Op
     match declared.as_deref() {
         None => match String::from_utf8(body) {
             Ok(text) => (text, None),
-            // A body that is cut within a character is UTF-8.
-            Err(error) if error.utf8_error().error_len().is_none() => (lossy(error.as_bytes()), None),
+            Err(error) if is_cut_utf8(&error) => (lossy(error.as_bytes()), None),
             Err(error) => (windows_1252(error.as_bytes()), None),
         },
         Some("utf-8" | "utf8") => (lossy(&body), None),
@@ -97,6 +98,12 @@ fn charset(text: &str) -> Option<String> {
     let end = value.find(|letter: char| !letter.is_ascii_alphanumeric() && !"-_:.".contains(letter));
     let name = &value[..end.unwrap_or(value.len()).min(40)];
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Returns `true` if the body is UTF-8 that is cut within its last character.
+fn is_cut_utf8(error: &FromUtf8Error) -> bool {
+    let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    error.utf8_error().error_len().is_none() && !valid.is_ascii()
 }
 
 fn lossy(bytes: &[u8]) -> String {

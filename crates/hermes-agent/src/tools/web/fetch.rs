@@ -245,3 +245,27 @@ fn innermost(error: &dyn Error) -> String {
     }
     inner.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("http://a.example/x", "https://b.example/y", Some("https://b.example/y"))]
+    #[case("http://a.example/x", "http://b.example/y", Some("http://b.example/y"))]
+    #[case("https://a.example/x", "/y#z", Some("https://a.example/y"))]
+    #[case("https://a.example/x", "//b.example", Some("https://b.example/"))]
+    #[case("https://a.example/x", "http://a.example/y", None)]
+    #[case("http://a.example/x", "http://[", None)]
+    fn redirects_never_leave_https(
+        #[case] from: &str,
+        #[case] location: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
+        let target = redirect_target(&Url::parse(from).unwrap(), &headers);
+        assert_eq!(target.ok().as_ref().map(Url::as_str), expected);
+    }
+}

@@ -70,6 +70,8 @@ struct Converter {
     /// The element whose content is skipped, and the number of its open namesakes.
     skipped: Option<(String, usize)>,
     in_title: bool,
+    /// `true` after the end of the first title.
+    has_title: bool,
     title: Option<String>,
     row: Row,
 }
@@ -91,6 +93,7 @@ impl Converter {
             writer: Writer::default(),
             skipped: None,
             in_title: false,
+            has_title: false,
             title: None,
             row: Row::default(),
         }
@@ -108,7 +111,7 @@ impl Converter {
             return;
         }
         match &*name {
-            "title" => self.in_title = self.title.is_none(),
+            "title" => self.in_title = true,
             "base" if !self.has_base => {
                 if let Some(base) = attribute(tag, "href").and_then(|href| self.base.join(&href).ok()) {
                     (self.base, self.has_base) = (base, true);
@@ -172,7 +175,7 @@ impl Converter {
             return;
         }
         match &*name {
-            "title" => self.in_title = false,
+            "title" => (self.in_title, self.has_title) = (false, self.title.is_some()),
             "a" => self.writer.close("a"),
             "b" | "strong" => self.writer.close("b"),
             "i" | "em" => self.writer.close("i"),
@@ -195,7 +198,9 @@ impl Converter {
             return;
         }
         if self.in_title {
-            self.title.get_or_insert_default().push_str(text);
+            if !self.has_title {
+                self.title.get_or_insert_default().push_str(text);
+            }
             return;
         }
         self.writer.text(text);

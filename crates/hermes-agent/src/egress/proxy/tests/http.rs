@@ -31,7 +31,7 @@ async fn a_request_is_written_anew_for_the_server_of_its_url() {
         "\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nKeep-Alive: x\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\nhello",
     );
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let headers = "Host: evil.example\r\nProxy-Connection: keep-alive\r\nConnection: keep-alive, X-Private\r\nX-Private: 1\r\n\
                    Upgrade: websocket\r\nTE: trailers\r\nX-Kept: 1\r\n";
     let answer = fixture.ask(&format!("GET http://{address}/a/b?c=d#e"), headers).await;
@@ -61,7 +61,7 @@ async fn a_request_is_written_anew_for_the_server_of_its_url() {
 #[tokio::test]
 async fn requests_with_two_readings_reach_no_server(#[case] headers: &str) {
     let (server, address) = listener().await;
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let answer = fixture.ask(&format!("POST http://{address}/"), headers).await;
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
     // The next connection that the server gets is this one.
@@ -73,7 +73,7 @@ async fn requests_with_two_readings_reach_no_server(#[case] headers: &str) {
 async fn a_second_request_behind_the_first_is_not_served() {
     let (server, address) = listener().await;
     let seen = serve(server, "abc", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let smuggled = format!("GET http://{address}/smuggled HTTP/1.1\r\n{}\r\n", fixture.authorization());
     let text = format!(
         "POST http://{address}/first HTTP/1.1\r\n{}Content-Length: 3\r\n\r\nabc{smuggled}",
@@ -90,7 +90,7 @@ async fn bodies_in_chunks_are_framed_anew() {
     let (server, address) = listener().await;
     let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
     let seen = serve(server, "0\r\n\r\n", answer);
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let mut client = fixture.client().await;
     let text = format!(
         "POST http://{address}/ HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n",
@@ -112,7 +112,7 @@ async fn bodies_in_chunks_are_framed_anew() {
 async fn broken_answers_are_bad_gateways(#[case] broken: &'static str) {
     let (server, address) = listener().await;
     let seen = serve(server, "\r\n\r\n", broken);
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let answer = fixture.ask(&format!("GET http://{address}/"), "").await;
     assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{answer}");
     timeout(DEADLINE, seen).await.unwrap().unwrap();
@@ -122,7 +122,7 @@ async fn broken_answers_are_bad_gateways(#[case] broken: &'static str) {
 async fn an_answer_without_a_length_ends_with_its_connection() {
     let (server, address) = listener().await;
     let seen = serve(server, "\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nall of it");
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let answer = fixture.ask(&format!("GET http://{address}/"), "").await;
     assert!(answer.contains("all of it"), "{answer}");
     timeout(DEADLINE, seen).await.unwrap().unwrap();

@@ -24,7 +24,7 @@ fn bytes(seed: u8, length: usize) -> Vec<u8> {
 async fn a_tunnel_carries_ten_megabytes_both_ways() {
     const LENGTH: usize = 10 * 1024 * 1024;
     let (server, address) = listener().await;
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let (mut client_reads, mut client_writes) = fixture.tunnel(&address).await.into_split();
     let (mut server_reads, mut server_writes) = server.accept().await.unwrap().0.into_split();
     let (up, down) = (bytes(1, LENGTH), bytes(2, LENGTH));
@@ -53,7 +53,7 @@ async fn a_tunnel_carries_ten_megabytes_both_ways() {
 #[tokio::test]
 async fn the_end_of_one_side_leaves_the_other_open() {
     let (server, address) = listener().await;
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let mut client = fixture.tunnel(&address).await;
     let (mut accepted, _) = server.accept().await.unwrap();
     client.write_all(b"question").await.unwrap();
@@ -67,7 +67,7 @@ async fn the_end_of_one_side_leaves_the_other_open() {
 #[tokio::test]
 async fn bytes_that_come_with_the_request_are_not_lost() {
     let (server, address) = listener().await;
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let mut client = fixture.client().await;
     let text =
         format!("CONNECT {address} HTTP/1.1\r\nHost: other.example\r\n{}\r\nearly", fixture.authorization());
@@ -80,7 +80,7 @@ async fn bytes_that_come_with_the_request_are_not_lost() {
 #[tokio::test]
 async fn a_receiver_that_reads_nothing_stops_its_sender() {
     let (server, address) = listener().await;
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let mut client = fixture.tunnel(&address).await;
     let (accepted, _) = server.accept().await.unwrap();
     let piece = vec![0; 1024 * 1024];
@@ -97,7 +97,7 @@ async fn a_receiver_that_reads_nothing_stops_its_sender() {
 async fn an_idle_tunnel_ends() {
     let (server, address) = listener().await;
     let limits = Limits { idle: Duration::from_millis(300), ..Limits::default() };
-    let fixture = Fixture::start_with(&ScriptedNames::new(&[]), &[address.clone()], limits).await;
+    let fixture = Fixture::start_with(&ScriptedNames::new(&[]), &[&address], limits).await;
     let mut client = fixture.tunnel(&address).await;
     let (mut accepted, _) = server.accept().await.unwrap();
     for _ in 0..5 {
@@ -113,7 +113,7 @@ async fn an_idle_tunnel_ends() {
 async fn a_server_that_is_down_is_a_bad_gateway() {
     let (server, address) = listener().await;
     drop(server);
-    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await;
+    let fixture = Fixture::start(&ScriptedNames::new(&[]), &[&address]).await;
     let answer = fixture.ask(&format!("CONNECT {address}"), "").await;
     assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"), "{answer}");
     assert!(answer.contains(&format!("failed to connect to {address}: ")), "{answer}");
@@ -135,7 +135,7 @@ async fn echo(server: TcpListener) {
 async fn two_hundred_clients_at_once_are_all_served() {
     let (server, address) = listener().await;
     let server = tokio::spawn(echo(server));
-    let fixture = Arc::new(Fixture::start(&ScriptedNames::new(&[]), &[address.clone()]).await);
+    let fixture = Arc::new(Fixture::start(&ScriptedNames::new(&[]), &[&address]).await);
     let start = Arc::new(Barrier::new(200));
     let mut clients = JoinSet::new();
     for seed in 0..200 {
