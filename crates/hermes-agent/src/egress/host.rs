@@ -22,7 +22,7 @@ impl Host {
     /// Parses a host after the URL standard. IPv6 addresses have brackets.
     ///
     /// Every spelling of an IPv4 address that `inet_aton(3)` knows becomes that address, as `0x7f.1` or `2130706433`. Returns `None`
-    /// for percent signs (so for zones of IPv6, too), for names that end in a number, and for characters that no host name has.
+    /// for names that end in a number, and for characters that no host name has. A percent sign is one, so IPv6 has no zones.
     pub fn parse(text: &str) -> Option<Self> {
         if text.contains('%') {
             return None;

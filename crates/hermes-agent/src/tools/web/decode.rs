@@ -1,7 +1,7 @@
 //! Bytes of the web as text: kinds of content, and character sets.
 //!
-//! UTF-8 and windows-1252 (which the web also calls ISO-8859-1 and ASCII) are decoded. The tables of the other character sets cost
-//! more than the few pages that use them are worth; their text keeps its ASCII, and a note says so.
+//! UTF-8 and windows-1252 (which the web also calls ISO-8859-1 and ASCII) are decoded. Few pages use other character sets, and their
+//! tables are large. The text of such a page keeps its ASCII, and a note says so.
 
 use std::string::FromUtf8Error;
 

@@ -1,7 +1,7 @@
 //! HTML as Markdown, in one pass over its tokens.
 //!
 //! There is no tree: time and memory grow with the length of a page, not with its depth. A page of 100,000 open `<div>`s overflows the
-//! stack of tree walkers, and one of unclosed `<font>`s takes gigabytes in a parser that builds the tree of the HTML standard.
+//! stack of tree walkers. A page of unclosed `<font>`s takes gigabytes in a parser that builds the tree of the HTML standard.
 
 mod writer;
 

@@ -24,7 +24,7 @@ fn serve(server: TcpListener, end: &'static str, answer: &'static str) -> JoinHa
 }
 
 #[tokio::test]
-async fn a_request_is_written_anew_for_the_server_of_its_url() {
+async fn the_url_decides_on_server_and_host_header() {
     let (server, address) = listener().await;
     let seen = serve(
         server,
