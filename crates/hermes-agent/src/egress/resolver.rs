@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_of_the_hosts_file_are_checked() {
+    async fn localhost_of_the_system_is_refused() {
         let egress = Egress::new(Rules::default());
         let host = Host::parse("localhost").unwrap();
         let refusal = egress.check(&host, 80).await.unwrap_err();
