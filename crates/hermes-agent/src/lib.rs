@@ -9,6 +9,7 @@
 //! - [`compaction`]: the planning of a shorter history;
 //! - [`repair`]: the repair of a conversation on its way to a provider;
 //! - [`loop_guard`]: the guard against a model that repeats itself;
+//! - [`egress`]: the way out of the container for tools: the check of addresses, and the proxy;
 //! - [`tools`]: the interface of a tool;
 //! - [`approval`]: questions to a person about calls that leave the sandbox;
 //! - [`settings`]: models, keys and limits of a profile.
@@ -16,6 +17,7 @@
 pub mod agent;
 pub mod approval;
 pub mod compaction;
+pub mod egress;
 pub mod engine;
 pub mod loop_guard;
 mod memory;

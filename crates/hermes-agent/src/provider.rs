@@ -9,7 +9,7 @@ mod http;
 mod json_text;
 mod record;
 mod sse;
-mod tls;
+pub(crate) mod tls;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The interface of a tool. The engine knows tools by this trait alone.
 
 pub(crate) mod policy;
+pub mod web;
 
 pub use policy::Rules;
 

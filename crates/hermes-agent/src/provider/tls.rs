@@ -20,7 +20,7 @@ const CA_FILE_MAX: u64 = 8 * 1024 * 1024;
 const NEVER_PROXIED: &str = "localhost,127.0.0.0/8,::1";
 
 /// Returns the configuration of TLS: ring, the roots of Mozilla, and the roots of the user's files.
-pub(super) fn client_config(network: &Network) -> Result<ClientConfig, ProviderError> {
+pub(crate) fn client_config(network: &Network) -> Result<ClientConfig, ProviderError> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for path in &network.ca_files {
