@@ -10,6 +10,7 @@
 //! - [`repair`]: the repair of a conversation on its way to a provider;
 //! - [`loop_guard`]: the guard against a model that repeats itself;
 //! - [`tools`]: the interface of a tool;
+//! - [`sandbox`]: the confined processes of tools;
 //! - [`settings`]: models, keys and limits of a profile.
 
 pub mod agent;
@@ -22,6 +23,7 @@ pub mod prompt;
 pub mod protocol;
 pub mod provider;
 pub mod repair;
+pub mod sandbox;
 pub mod settings;
 pub mod store;
 pub mod tokens;

@@ -32,7 +32,7 @@ pub enum Effect {
 }
 
 /// The output of a tool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolOutput {
     /// The text for the model.
     pub content: String,
