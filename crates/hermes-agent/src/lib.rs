@@ -12,6 +12,7 @@
 //! - [`egress`]: the way out of the container for tools: the check of addresses, and the proxy;
 //! - [`tools`]: the interface of a tool;
 //! - [`approval`]: questions to a person about calls that leave the sandbox;
+//! - [`sandbox`]: the confined processes of tools;
 //! - [`settings`]: models, keys and limits of a profile.
 
 pub mod agent;
@@ -26,6 +27,7 @@ pub mod prompt;
 pub mod protocol;
 pub mod provider;
 pub mod repair;
+pub mod sandbox;
 pub mod settings;
 pub mod store;
 pub mod tokens;

@@ -233,7 +233,7 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         Some(Command::Chat(arguments)) => chat::run(&context()?, &arguments),
         Some(Command::Completions(arguments)) => completions::run(command(), &arguments),
         Some(Command::Config(command)) => config::run(&context()?, &command),
-        Some(Command::Container(command)) => container::run(startup, &context()?, &command),
+        Some(Command::Container(command)) => container::run(startup, context, &command),
         Some(Command::Dashboard(arguments)) => dashboard::run(&context()?, &arguments),
         Some(Command::Doctor(arguments)) => doctor::run(&context()?, &arguments),
         Some(Command::Status(arguments)) => status::run(&context()?, &arguments),

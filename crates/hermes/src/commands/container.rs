@@ -9,6 +9,7 @@ mod keep_lease;
 mod reconcile;
 mod setup;
 mod sweep;
+mod tool_run;
 
 use std::process::ExitCode;
 
@@ -21,10 +22,14 @@ use crate::privileges::{Needs, Startup};
 use hermes_operations::Report;
 
 impl Command {
-    /// Returns the user that the verb needs. Root may be kept for other commands; the files of these verbs are the account's. The
+    /// Returns the user that the verb needs. The runner of a tool stays the user of the agent. Root may be kept for other commands; the files of these verbs are the account's. The
     /// set-up leaves root by itself, after the work that only root can do.
     pub(crate) fn needs(&self) -> Needs {
-        if matches!(self, Self::Setup(_)) { Needs::Root } else { Needs::Account }
+        match self {
+            Self::Setup(_) => Needs::Root,
+            Self::ToolRun(_) => Needs::AnyUser,
+            _ => Needs::Account,
+        }
     }
 }
 
@@ -48,9 +53,20 @@ pub(crate) enum Command {
     GatewayLog(gateway_log::Arguments),
     /// Remove the leftovers of earlier boots, while the container runs.
     Sweep(sweep::Arguments),
+    /// Run a tool of an agent in the sandbox. The engine requests it on the standard input.
+    ToolRun(tool_run::Arguments),
 }
 
-pub(crate) fn run(startup: Startup, context: &Context, command: &Command) -> Result<ExitCode, Report> {
+/// The runner of a tool needs no [`Context`]: the volume is none of its business.
+pub(crate) fn run(
+    startup: Startup,
+    context: impl FnOnce() -> Result<Context, Report>,
+    command: &Command,
+) -> Result<ExitCode, Report> {
+    if let Command::ToolRun(arguments) = command {
+        return Ok(tool_run::run(startup, arguments));
+    }
+    let context = &context()?;
     match command {
         Command::Setup(arguments) => setup::run(startup, context, arguments),
         Command::Reconcile(arguments) => reconcile::run(context, arguments),
@@ -61,6 +77,7 @@ pub(crate) fn run(startup: Startup, context: &Context, command: &Command) -> Res
         Command::KeepLease(arguments) => keep_lease::run(context, arguments),
         Command::GatewayLog(arguments) => gateway_log::run(context, arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::ToolRun(arguments) => Ok(tool_run::run(startup, arguments)),
     }
 }
 
