@@ -1,0 +1,233 @@
+//! The sandbox of one agent's calls: its directories, its environment, its network.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use hermes_core::{Home, ProfileName};
+
+use super::output::{self, Output};
+use super::reach;
+use super::Reach;
+use crate::egress::{Decision, Egress, Proxy, Record};
+use crate::sandbox::{
+    Enforcement, Launcher, Level, Limits, Network, Policy, Request, Running, SYSTEM_PATHS, Task,
+};
+use crate::settings::{NetworkMode, Terminal};
+
+/// The path of programs.
+const PROGRAMS: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The variables of the agent that each command gets, if they are set.
+const PASSED: [&str; 4] = ["LANG", "LC_ALL", "TZ", "TERM"];
+
+/// The sandbox of an agent's calls.
+#[derive(Debug)]
+pub(crate) struct Confinement {
+    launcher: Launcher,
+    settings: Terminal,
+    workspace: PathBuf,
+    skills: PathBuf,
+    outputs: PathBuf,
+    temporary: Temporary,
+    /// The directory of all agents. No call reaches it, but for its own parts.
+    volume: PathBuf,
+    environment: BTreeMap<String, String>,
+    egress: Arc<Egress>,
+    calls: AtomicU64,
+}
+
+/// A call that runs.
+pub(crate) struct Call {
+    pub(crate) running: Running,
+    /// The network of the call ends with it.
+    _proxy: Option<Proxy>,
+    refusals: Arc<Mutex<Vec<String>>>,
+}
+
+impl Call {
+    /// Returns the sentences about connections that the proxy refused, each once.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        refusals.dedup();
+        refusals
+    }
+}
+
+/// The reason why a call could not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// A directory of the sandbox cannot be made.
+    #[error("failed to make the directory {} of the sandbox: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The proxy cannot listen.
+    #[error("failed to start the proxy of the sandbox: {0}")]
+    Proxy(#[source] io::Error),
+    /// The supervisor did not start.
+    #[error(transparent)]
+    Launch(#[from] crate::sandbox::LaunchError),
+}
+
+impl Confinement {
+    /// Prepares the sandbox of `profile`. `environment` is the one of the agent: a command gets the variables of `env_passthrough`.
+    ///
+    /// # Errors
+    /// The private temporary directory cannot be made.
+    pub(crate) fn new(
+        home: &Home,
+        profile: &ProfileName,
+        settings: Terminal,
+        environment: &BTreeMap<String, String>,
+        egress: Arc<Egress>,
+        launcher: Launcher,
+    ) -> Result<Self, StartError> {
+        let directory = home.profile_directory(profile);
+        let temporary = Temporary::make()?;
+        let workspace = directory.join("workspace");
+        let passed = PASSED.iter().copied().chain(settings.env_passthrough.iter().map(String::as_str));
+        let mut own: BTreeMap<String, String> =
+            passed.filter_map(|name| Some((name.to_owned(), environment.get(name)?.clone()))).collect();
+        for (name, value) in [
+            ("PATH", PROGRAMS.to_owned()),
+            ("HOME", workspace.join(".home").display().to_string()),
+            ("TMPDIR", temporary.path.display().to_string()),
+            ("USER", "hermes".to_owned()),
+            ("SHELL", "/bin/bash".to_owned()),
+        ] {
+            own.entry(name.to_owned()).or_insert(value);
+        }
+        own.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
+        own.entry("TERM".to_owned()).or_insert_with(|| "dumb".to_owned());
+        let outputs = directory.join("tool-output");
+        output::remove_old(&outputs, SystemTime::now());
+        Ok(Self {
+            launcher,
+            settings,
+            workspace,
+            skills: directory.join("skills"),
+            outputs,
+            temporary,
+            volume: home.root().to_owned(),
+            environment: own,
+            egress,
+            calls: AtomicU64::new(0),
+        })
+    }
+
+    /// Returns the default time limit of a command.
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.settings.timeout
+    }
+
+    /// Returns the network of calls in the sandbox.
+    pub(crate) fn network(&self) -> NetworkMode {
+        self.settings.network
+    }
+
+    /// Begins the output of a call.
+    pub(crate) fn output(&self) -> Output {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Output::at(self.outputs.join(format!("{}-{number}.txt", since.as_millis())))
+    }
+
+    /// Starts a call. `working_directory` is relative to the workspace.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub(crate) async fn start(
+        &self,
+        task: Task,
+        reach: Reach,
+        working_directory: Option<&str>,
+        time_limit: Option<Duration>,
+    ) -> Result<Call, StartError> {
+        for directory in [&self.workspace, &self.workspace.join(".home"), &self.outputs] {
+            make_directory(directory)?;
+        }
+        let refusals = Arc::new(Mutex::new(Vec::new()));
+        let mut environment = self.environment.clone();
+        let mut proxy = None;
+        let network = match (reach, self.settings.network) {
+            (Reach::Machine, _) | (Reach::Sandbox, NetworkMode::Open) => Network::Open,
+            (Reach::Sandbox, NetworkMode::Off) => Network::Off,
+            (Reach::Sandbox, NetworkMode::Proxy) => {
+                let noted = Arc::clone(&refusals);
+                let note = move |record: &Record| {
+                    if let Decision::Refused(sentence) = &record.decision {
+                        noted.lock().unwrap_or_else(PoisonError::into_inner).push(sentence.clone());
+                    }
+                };
+                let started = Proxy::start(Arc::clone(&self.egress), Arc::new(note)).await;
+                let started = started.map_err(StartError::Proxy)?;
+                environment.extend(started.environment());
+                proxy.insert(started).port().into()
+            }
+        };
+        let working_directory = self.workspace.join(working_directory.unwrap_or_default());
+        let policy = self.policy(reach, network);
+        let request = Request { policy, task, working_directory, environment, time_limit };
+        Ok(Call { running: self.launcher.start(&request)?, _proxy: proxy, refusals })
+    }
+
+    fn policy(&self, reach: Reach, network: Network) -> Policy {
+        let own = [self.workspace.clone(), self.temporary.path.clone()];
+        let mut readable: Vec<PathBuf> = SYSTEM_PATHS.iter().map(PathBuf::from).collect();
+        readable.extend([self.skills.clone(), self.outputs.clone()]);
+        readable.extend(self.settings.readable.iter().cloned());
+        let mut writable: Vec<PathBuf> = own.into_iter().chain(self.settings.writable.iter().cloned()).collect();
+        if reach == Reach::Machine {
+            let closed = [self.volume.clone(), "/run".into(), "/proc".into(), "/dev".into(), temporaries()];
+            writable.extend(reach::all_but(Path::new("/"), &closed));
+        }
+        // The engine asked a person if the kernel has no Landlock.
+        let enforcement = match Level::probe().landlock_abi {
+            Some(_) => Enforcement::Required,
+            None => Enforcement::WithoutLandlock,
+        };
+        Policy { readable, writable, network, limits: Limits::default(), enforcement }
+    }
+}
+
+fn make_directory(path: &Path) -> Result<(), StartError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| StartError::Directory { path: path.to_owned(), source })
+}
+
+/// Returns the parent of all private temporary directories.
+fn temporaries() -> PathBuf {
+    std::env::temp_dir().join("hermes-tools")
+}
+
+/// A private temporary directory. It goes with its agent.
+#[derive(Debug)]
+struct Temporary {
+    path: PathBuf,
+}
+
+impl Temporary {
+    fn make() -> Result<Self, StartError> {
+        make_directory(&temporaries())?;
+        let path = temporaries().join(format!("{:016x}", getrandom::u64().unwrap_or_default()));
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|source| StartError::Directory { path: path.clone(), source })?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // It goes with the container at the latest.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
