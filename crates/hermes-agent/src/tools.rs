@@ -8,6 +8,16 @@ use serde_json::Value;
 
 use crate::store::SessionId;
 
+pub(crate) mod arguments;
+mod blocking;
+pub mod files;
+pub mod memory;
+#[cfg(test)]
+mod schema_tests;
+pub mod session_search;
+pub mod skills;
+pub mod todo;
+
 /// The description of a tool for the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolSchema {
