@@ -98,7 +98,8 @@ fn object(schema: &Value, given: &mut Map<String, Value>, place: &str, faults: &
             },
         }
     }
-    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let mut known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    known.sort_unstable();
     for name in unknown {
         let mut message = format!("`{}` is unknown", cut(&join(place, name)));
         if let Some(close) = closest(name, &known) {

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::relevance(json!({"query": "kettle"}), "best (DATE) Tea\n  user: kettle kettle kettle\nlast (DATE)\n  user: a long text about many other things, and one kettle\n  (and 1 more messages)\n")]
+    #[case::relevance(json!({"query": "kettle"}), "best (DATE) Tea\n  user: kettle kettle kettle\nlast (DATE)\n  assistant: the kettle\n  (and 1 more messages)\n")]
     #[case::newest(json!({"query": "kettle", "sort": "newest", "limit": 1}), "last (DATE)\n  assistant: the kettle\n  (and 1 more messages)\n")]
     #[case::nothing(json!({"query": "kettle zebra"}), "no message in another session has all these words. Each word must be in one message: use fewer words.")]
     #[case::recent(json!({"limit": 1}), "last (DATE)\n  2 messages: a long text about many other things, and one kettle\n")]

