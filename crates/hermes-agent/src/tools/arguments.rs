@@ -26,8 +26,8 @@ const SIMILAR: f32 = 0.6;
 /// The largest whole number that a floating point number holds exactly: 2⁵³.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Checks `arguments` against `schema`. Makes the conversions that are certain: `"5"` for a number, `"true"` for a boolean, `5` for a
-/// string, JSON in a string for an array or object. An absent argument may be `null`.
+/// Checks `arguments` against `schema`. Makes the conversions that are certain: `"5"` becomes a number, `"true"` a boolean, `5` a
+/// string. JSON in a string becomes an array or object. An absent argument may be `null`.
 ///
 /// An unknown argument is a fault, unless the schema permits it, or names no argument at all.
 ///

@@ -57,8 +57,8 @@ fn is_blank(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-/// Returns the places of the wanted lines: exact ones, else those that differ in white space at the ends of lines, else those with
-/// another indentation, which is the same for all lines.
+/// Returns the places of the wanted lines. If there is no exact one, white space at the ends of lines may differ. If there is still
+/// none, the indentation of all lines may differ in the same way.
 pub(crate) fn places(lines: &[&str], wanted: &[&str]) -> Vec<Place> {
     let same = |line: usize| Place { line, indentation: Indentation::Same };
     if wanted.is_empty() || wanted.len() > lines.len() {

@@ -61,8 +61,8 @@ impl Search {
         Ok(Self { matcher, searcher })
     }
 
-    /// Returns the number of matching lines of a file, at most `most`, and the lines for the output: those of the matches after the
-    /// first `skip`, at most `take`, with their context. A binary file has none.
+    /// Returns the number of matching lines of a file, at most `most`, and the lines for the output. These are `take` matches after the
+    /// first `skip`, with their context. A binary file has none.
     pub(crate) fn file(
         &mut self,
         path: &Path,
