@@ -15,12 +15,13 @@ use crate::message::Message;
 use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider;
+use crate::sandbox::{Launcher, Level};
 use crate::settings::{self, Memory, Settings, SettingsError};
 use crate::store::{
     Answered, BeginError, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store,
     StoreError,
 };
-use crate::tools::{Rules, Toolbox};
+use crate::tools::{Rules, Toolbox, ToolboxError, ToolboxOptions};
 
 /// The submissions that may wait for a running turn. More are refused.
 const INBOX: usize = 16;
@@ -71,6 +72,9 @@ pub enum AgentError {
     /// The store cannot be used.
     #[error("failed to open the sessions of the agent")]
     Store(#[from] StoreError),
+    /// The settings of the tools are invalid.
+    #[error("failed to prepare the tools of the agent")]
+    Tools(#[from] ToolboxError),
     /// The file that shows other processes that this one lives cannot be made.
     #[error("failed to register this process as an owner of turns")]
     Owner(#[source] OwnerError),
@@ -141,8 +145,21 @@ impl Agent {
         notices.extend(settings.warnings.iter().cloned());
         let model = settings.models.first().map(|model| model.model.clone()).unwrap_or_default();
         let limits = limits(&settings, max_turns);
-        let rules = Rules { approvals: settings.tools.approvals.clone(), is_confined: true };
-        let engine = Engine::new(store, owner, clients, Toolbox::default(), limits, rules);
+        let level = Level::probe();
+        let is_confined = level.landlock_abi.is_some() && level.seccomp;
+        let rules = Rules { approvals: settings.tools.approvals.clone(), is_confined };
+        let network = settings.models.first().map(|model| model.network.clone()).unwrap_or_default();
+        let toolbox = Toolbox::of_agent(ToolboxOptions {
+            home: &home,
+            profile: &profile,
+            environment: &environment,
+            store: store.clone(),
+            terminal: settings.tools.terminal.clone(),
+            memory: settings.memory,
+            network,
+            launcher: Launcher::default(),
+        })?;
+        let engine = Engine::new(store, owner, clients, toolbox, limits, rules);
         let agent = Self {
             engine,
             home,

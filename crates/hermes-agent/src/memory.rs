@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use crate::prompt::text_file;
 
+pub(crate) mod edit;
+
 /// The longest file that is read, in bytes.
-const FILE_MAX: u64 = 256 * 1024;
+pub(crate) const FILE_MAX: u64 = 256 * 1024;
 
 /// The text between two entries.
-const SEPARATOR: &str = "\n§\n";
+pub(crate) const SEPARATOR: &str = "\n§\n";
 
 /// A file of the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,8 @@ pub(crate) enum MemoryFile {
 }
 
 impl MemoryFile {
-    fn path(self) -> PathBuf {
+    /// Returns the path in a profile.
+    pub(crate) fn path(self) -> PathBuf {
         Path::new("memories").join(match self {
             Self::Memory => "MEMORY.md",
             Self::User => "USER.md",
@@ -37,7 +40,7 @@ impl MemoryFile {
 }
 
 /// Returns the entries of a file, in order, without empty ones.
-fn entries(text: &str) -> Vec<String> {
+pub(crate) fn entries(text: &str) -> Vec<String> {
     let mut entries = vec![String::new()];
     for line in text.lines() {
         match entries.last_mut() {

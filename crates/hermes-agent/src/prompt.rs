@@ -14,7 +14,7 @@ use crate::tools::ToolSchema;
 
 mod project;
 mod size;
-mod skills;
+pub(crate) mod skills;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text_file;

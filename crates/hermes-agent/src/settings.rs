@@ -111,6 +111,16 @@ fn read_sources(
     Ok((config, dot_env.variables.into_iter().collect()))
 }
 
+/// Reads the settings of tools alone. It needs no model and no key.
+///
+/// # Errors
+/// Fails if the configuration cannot be read, or a value is invalid.
+pub fn load_tools(home: &Home, profile: &ProfileName) -> Result<ToolSettings, SettingsError> {
+    let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
+    let (dot_env, environment) = (BTreeMap::new(), BTreeMap::new());
+    tools::tools(&Sources { config, dot_env, environment: &environment })
+}
+
 /// Reads `memory` alone. It needs no model and no key.
 ///
 /// # Errors

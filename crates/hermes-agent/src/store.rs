@@ -43,7 +43,7 @@ pub use ids::{SessionId, TurnId};
 pub use import::{CopyError, ImportError, Imported};
 pub use message::{Hidden, StoredMessage};
 pub use owner::{Owner, OwnerError};
-pub use search::Hit;
+pub use search::{Hit, Order};
 pub use session::{Filter, NewSession, Session, SourceStats, Stats};
 pub use turn::{Change, ModelCallRecord, ToolRunRecord, TurnRecord};
 pub use turn_rows::RunState;

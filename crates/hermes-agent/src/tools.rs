@@ -1,18 +1,35 @@
-//! The interface of a tool. The engine knows tools by this trait alone.
-
-pub(crate) mod policy;
-pub mod web;
-
-pub use policy::Rules;
+//! The interface of a tool, and the tools. The engine knows tools by the trait alone.
 
 use std::pin::Pin;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::approval::Reason;
 use crate::store::SessionId;
+
+pub(crate) mod arguments;
+mod background;
+mod blocking;
+mod confined;
+mod confinement;
+pub mod files;
+pub mod memory;
+mod output;
+pub(crate) mod policy;
+mod process;
+mod reach;
+#[cfg(test)]
+mod schema_tests;
+pub mod session_search;
+pub mod skills;
+mod terminal;
+pub mod todo;
+mod toolbox;
+pub mod web;
+
+pub use policy::Rules;
+pub use toolbox::{Toolbox, ToolboxError, ToolboxOptions};
 
 /// The description of a tool for the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +86,13 @@ pub struct Invocation {
     pub reach: Reach,
 }
 
+impl Invocation {
+    /// Returns a call with the reach of the sandbox.
+    pub fn confined(session: SessionId, arguments: Value) -> Self {
+        Self { session, arguments, reach: Reach::Sandbox }
+    }
+}
+
 /// A tool.
 pub trait Tool: Send + Sync {
     /// Returns the description for the model. It must not change while a session lasts.
@@ -87,12 +111,6 @@ pub trait Tool: Send + Sync {
     fn run<'a>(&'a self, call: Invocation) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>>;
 }
 
-/// The tools of an agent, sorted by name.
-#[derive(Clone, Default)]
-pub struct Toolbox {
-    tools: Vec<(ToolSchema, Arc<dyn Tool>)>,
-}
-
 impl ToolOutput {
     /// Returns the output of a call that did its work.
     pub fn done(content: impl Into<String>) -> Self {
@@ -102,24 +120,5 @@ impl ToolOutput {
     /// Returns the output of a call that failed. The text is for the model: the cause, and the way to do better.
     pub fn failed(content: impl Into<String>) -> Self {
         Self { content: content.into(), is_error: true, refused: None }
-    }
-}
-
-impl Toolbox {
-    /// Creates a toolbox of these tools.
-    pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
-        let mut tools: Vec<_> = tools.into_iter().map(|tool| (tool.schema(), tool)).collect();
-        tools.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-        Self { tools }
-    }
-
-    /// Returns the descriptions, sorted by name.
-    pub fn schemas(&self) -> Vec<ToolSchema> {
-        self.tools.iter().map(|(schema, _)| schema.clone()).collect()
-    }
-
-    /// Returns the tool of this name.
-    pub fn find(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.tools.iter().find(|(schema, _)| schema.name == name).map(|(_, tool)| tool)
     }
 }

@@ -121,7 +121,7 @@ impl Engine {
     }
 
     fn run_state(&self, call: &ToolCall, state: RunState) -> Change {
-        let effect = self.tools.find(&call.name).map_or(Effect::None, |tool| tool.effect());
+        let effect = self.tools.find(&call.name).map_or(Effect::None, |(_, tool)| tool.effect());
         Change::Run { call_id: call.id.clone(), tool: call.name.clone(), state, effect }
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::progress::Progress;
 use crate::message::{ToolCall, ToolResult};
 use crate::store::{SessionId, StoreError, TurnId};
 use crate::tools::policy::Verdict;
-use crate::tools::{Effect, Invocation, Reach, Tool, ToolOutput};
+use crate::tools::{Effect, Invocation, Reach, Tool, ToolOutput, ToolSchema, arguments};
 
 /// The end of a run.
 pub(super) struct ToolRun {
@@ -41,11 +41,11 @@ pub(super) fn tool_run(
 }
 
 async fn run(engine: &Engine, call: Call<'_>) -> Result<ToolOutput, StoreError> {
-    let Some(tool) = engine.tools.find(&call.call.name) else {
+    let Some((schema, tool)) = engine.tools.find(&call.call.name) else {
         let text = format!("There is no tool {:?}. {}", call.call.name, known_tools(engine));
         return Ok(ToolOutput::failed(text));
     };
-    let arguments = match arguments_of(call.call) {
+    let arguments = match arguments_of(call.call, schema) {
         Ok(arguments) => arguments,
         Err(fault) => return Ok(ToolOutput::failed(fault)),
     };
@@ -67,7 +67,7 @@ async fn run(engine: &Engine, call: Call<'_>) -> Result<ToolOutput, StoreError> 
     engine.store.step(call.turn, vec![engine.started(call.call)]).await?;
     // The receiver lives as long as this future.
     let _ = call.report.send(Progress::ToolStarted(call.call.clone()));
-    let invocation = Invocation { session: call.session.clone(), arguments, reach: Reach::Sandbox };
+    let invocation = Invocation::confined(call.session.clone(), arguments);
     let output = tool.run(invocation.clone()).await;
     match (output.refused, subject) {
         (Some(reason), Some(subject)) => {
@@ -99,13 +99,15 @@ async fn run_wider(
     Ok(output)
 }
 
-fn arguments_of(call: &ToolCall) -> Result<Value, String> {
+fn arguments_of(call: &ToolCall, schema: &ToolSchema) -> Result<Value, String> {
     let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    match serde_json::from_str(text) {
-        Ok(arguments @ Value::Object(_)) => Ok(arguments),
-        Ok(_) => Err("The arguments must be a JSON object.".to_owned()),
-        Err(error) => Err(format!("The arguments are not valid JSON: {error}.")),
+    let mut given: Value =
+        serde_json::from_str(text).map_err(|error| format!("The arguments are not valid JSON: {error}."))?;
+    if !given.is_object() {
+        return Err("The arguments must be a JSON object.".to_owned());
     }
+    arguments::check(&schema.parameters, &mut given)?;
+    Ok(given)
 }
 
 fn known_tools(engine: &Engine) -> String {

@@ -15,10 +15,10 @@ use super::text_file::{self, one_line};
 pub(crate) const VIEWER: &str = "skill_view";
 
 /// The file that makes a directory a skill.
-const SKILL_FILE: &str = "SKILL.md";
+pub(crate) const SKILL_FILE: &str = "SKILL.md";
 
 /// The longest `SKILL.md`, in bytes.
-const SKILL_FILE_MAX: u64 = 256 * 1024;
+pub(crate) const SKILL_FILE_MAX: u64 = 256 * 1024;
 
 /// The number of directory entries that are looked at. An agent could make millions.
 const ENTRIES_MAX: usize = 4_096;
@@ -39,15 +39,30 @@ const DESCRIPTION_CHARACTERS: usize = 200;
 /// The category of a skill that lies directly in `skills/`.
 const NO_CATEGORY: &str = "general";
 
-/// A line of the index.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Skill {
-    name: String,
-    description: String,
+/// A skill. The order is that of the index.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Skill {
+    /// The category, as `devops` or `devops/docker`.
+    pub(crate) category: String,
+    /// The name.
+    pub(crate) name: String,
+    /// The description. It may be empty.
+    pub(crate) description: String,
+    /// The directory, relative to the profile.
+    pub(crate) directory: PathBuf,
 }
 
 /// Returns the index of the skills of a profile, or an empty text if there are none.
 pub(crate) fn index(profile: &Path, can_view: bool, warnings: &mut Vec<String>) -> String {
+    let mut categories = BTreeMap::<String, Vec<Skill>>::new();
+    for skill in list(profile, warnings) {
+        categories.entry(skill.category.clone()).or_default().push(skill);
+    }
+    text(categories, can_view, warnings)
+}
+
+/// Returns the skills of a profile that are for this platform, sorted.
+pub(crate) fn list(profile: &Path, warnings: &mut Vec<String>) -> Vec<Skill> {
     let mut walk = Walk { profile, found: Vec::new(), entries: 0, full: false };
     walk.directory(Path::new("skills"), 0, warnings);
     let Walk { mut found, full, .. } = walk;
@@ -60,13 +75,9 @@ pub(crate) fn index(profile: &Path, can_view: bool, warnings: &mut Vec<String>) 
         ));
     }
     found.truncate(SKILLS_MAX);
-    let mut categories = BTreeMap::<String, Vec<Skill>>::new();
-    for path in found {
-        if let Some((category, skill)) = read(profile, &path, warnings) {
-            categories.entry(category).or_default().push(skill);
-        }
-    }
-    text(categories, can_view, warnings)
+    let mut skills: Vec<Skill> = found.iter().filter_map(|path| read(profile, path, warnings)).collect();
+    skills.sort();
+    skills
 }
 
 fn text(categories: BTreeMap<String, Vec<Skill>>, can_view: bool, warnings: &mut Vec<String>) -> String {
@@ -81,10 +92,9 @@ fn text(categories: BTreeMap<String, Vec<Skill>>, can_view: bool, warnings: &mut
     let mut text = format!("# Skills\n{guidance}\n<available_skills>\n");
     let (mut characters, mut left_out) = (0, 0);
     for (category, mut skills) in categories {
-        skills.sort();
-        skills.dedup();
+        skills.dedup_by(|one, other| (&one.name, &one.description) == (&other.name, &other.description));
         let mut head = format!("{category}:\n");
-        for Skill { name, description } in skills {
+        for Skill { name, description, .. } in skills {
             let line = if description.is_empty() {
                 format!("{head}- {name}\n")
             } else {
@@ -160,7 +170,7 @@ impl Walk<'_> {
 }
 
 /// Reads the skill in a directory. Returns `None` for one of another platform, and for one that cannot be used.
-fn read(profile: &Path, directory: &Path, warnings: &mut Vec<String>) -> Option<(String, Skill)> {
+fn read(profile: &Path, directory: &Path, warnings: &mut Vec<String>) -> Option<Skill> {
     let file = directory.join(SKILL_FILE);
     let contents = text_file::read_whole(profile, &file, SKILL_FILE_MAX, warnings)?;
     let matter = FrontMatter::parse(&contents);
@@ -179,9 +189,12 @@ fn read(profile: &Path, directory: &Path, warnings: &mut Vec<String>) -> Option<
             profile.join(&file).display()
         ));
     }
-    let skill =
-        Skill { name: cut(name, NAME_CHARACTERS), description: cut(description, DESCRIPTION_CHARACTERS) };
-    Some((cut(category, NAME_CHARACTERS), skill))
+    Some(Skill {
+        category: cut(category, NAME_CHARACTERS),
+        name: cut(name, NAME_CHARACTERS),
+        description: cut(description, DESCRIPTION_CHARACTERS),
+        directory: directory.to_owned(),
+    })
 }
 
 fn cut(text: String, limit: usize) -> String {

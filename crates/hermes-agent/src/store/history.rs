@@ -47,6 +47,26 @@ impl Store {
         .await
     }
 
+    /// Returns the last messages of users and assistants in a session, at most `limit`, in the order of their storage. Those that a user
+    /// took back are left out, and those that a compaction wrote.
+    ///
+    /// # Errors
+    /// Fails if there is no such session, or if the database fails.
+    pub async fn last_messages(&self, id: &SessionId, limit: u32) -> Result<Vec<StoredMessage>, StoreError> {
+        let id = id.clone();
+        self.read("read the last messages", move |transaction| {
+            session::require(transaction, &id)?;
+            let sql = format!(
+                "SELECT {COLUMNS} FROM messages
+                 WHERE session = ?1 AND text IS NOT NULL AND hidden IS NOT ?3 ORDER BY id DESC LIMIT ?2"
+            );
+            let mut last = collect(transaction, &sql, params![id.as_str(), limit, word(&Hidden::Undone)])?;
+            last.reverse();
+            Ok(last)
+        })
+        .await
+    }
+
     /// Replaces the visible conversation by a shorter one: hides its messages from the model, and appends `history`. `usage` counts
     /// the model call that wrote the summary.
     ///

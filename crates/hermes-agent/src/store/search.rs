@@ -24,6 +24,19 @@ pub struct Hit {
     pub snippet: String,
 }
 
+/// The order of the hits of a search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The newest message first.
+    #[default]
+    Newest,
+    /// The best match first, among the newest [`RANKED`] matches. A search without the index has no such order.
+    Relevance,
+}
+
+/// The newest matches that are ranked. A ranking of all takes seconds for a common word in a million messages.
+const RANKED: u32 = 2_000;
+
 /// The columns of a hit before its snippet.
 const COLUMNS: &str = "m.session, s.title, m.id, m.at, m.role";
 
@@ -43,20 +56,26 @@ impl Store {
     /// # Errors
     /// Fails if the database fails.
     pub async fn search(&self, query: &str, limit: u32) -> Result<Vec<Hit>, StoreError> {
+        self.search_in_order(query, limit, Order::Newest).await
+    }
+
+    /// Returns messages as [`Store::search`] does, in this order.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn search_in_order(
+        &self,
+        query: &str,
+        limit: u32,
+        order: Order,
+    ) -> Result<Vec<Hit>, StoreError> {
         let query: String = query.replace('\0', " ").trim().to_owned();
         if query.is_empty() {
             return Ok(Vec::new());
         }
         self.read("search the messages", move |transaction| {
             let (sql, patterns) = match expression(&query) {
-                Some(expression) => (
-                    format!(
-                        "SELECT {COLUMNS}, snippet(messages_fts, 0, '', '', '…', 16)
-                         FROM messages_fts f JOIN messages m ON m.id = f.rowid JOIN sessions s ON s.id = m.session
-                         WHERE messages_fts MATCH ?1 ORDER BY f.rowid DESC LIMIT {limit}"
-                    ),
-                    vec![expression],
-                ),
+                Some(expression) => (indexed(limit, order), vec![expression]),
                 None => {
                     let terms: Vec<String> = terms(&query).take(TERMS_MAX).map(str::to_owned).collect();
                     if terms.is_empty() {
@@ -79,6 +98,25 @@ impl Store {
         })
         .await
     }
+}
+
+/// Returns the statement of a search with the index.
+fn indexed(limit: u32, order: Order) -> String {
+    let (condition, order) = match order {
+        Order::Newest => (String::new(), "f.rowid DESC"),
+        Order::Relevance => (
+            format!(
+                " AND f.rowid IN (SELECT id FROM (SELECT rowid AS id, rank AS place FROM messages_fts
+                    WHERE messages_fts MATCH ?1 ORDER BY rowid DESC LIMIT {RANKED}) ORDER BY place LIMIT {limit})"
+            ),
+            "f.rank, f.rowid DESC",
+        ),
+    };
+    format!(
+        "SELECT {COLUMNS}, snippet(messages_fts, 0, '', '', '…', 16)
+         FROM messages_fts f JOIN messages m ON m.id = f.rowid JOIN sessions s ON s.id = m.session
+         WHERE messages_fts MATCH ?1{condition} ORDER BY {order} LIMIT {limit}"
+    )
 }
 
 fn hit_of(row: &Row<'_>) -> rusqlite::Result<Hit> {

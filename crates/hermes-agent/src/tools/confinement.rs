@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hermes_core::{Home, ProfileName};
 
+use super::Reach;
 use super::output::{self, Output};
 use super::reach;
-use super::Reach;
 use crate::egress::{Decision, Egress, Proxy, Record};
 use crate::sandbox::{
     Enforcement, Launcher, Level, Limits, Network, Policy, Request, Running, SYSTEM_PATHS, Task,
@@ -80,9 +80,6 @@ pub(crate) enum StartError {
 
 impl Confinement {
     /// Prepares the sandbox of `profile`. `environment` is the one of the agent: a command gets the variables of `env_passthrough`.
-    ///
-    /// # Errors
-    /// The private temporary directory cannot be made.
     pub(crate) fn new(
         home: &Home,
         profile: &ProfileName,
@@ -90,9 +87,9 @@ impl Confinement {
         environment: &BTreeMap<String, String>,
         egress: Arc<Egress>,
         launcher: Launcher,
-    ) -> Result<Self, StartError> {
+    ) -> Self {
         let directory = home.profile_directory(profile);
-        let temporary = Temporary::make()?;
+        let temporary = Temporary::choose();
         let workspace = directory.join("workspace");
         let passed = PASSED.iter().copied().chain(settings.env_passthrough.iter().map(String::as_str));
         let mut own: BTreeMap<String, String> =
@@ -110,7 +107,7 @@ impl Confinement {
         own.entry("TERM".to_owned()).or_insert_with(|| "dumb".to_owned());
         let outputs = directory.join("tool-output");
         output::remove_old(&outputs, SystemTime::now());
-        Ok(Self {
+        Self {
             launcher,
             settings,
             workspace,
@@ -121,7 +118,7 @@ impl Confinement {
             environment: own,
             egress,
             calls: AtomicU64::new(0),
-        })
+        }
     }
 
     /// Returns the default time limit of a command.
@@ -141,6 +138,19 @@ impl Confinement {
         Output::at(self.outputs.join(format!("{}-{number}.txt", since.as_millis())))
     }
 
+    /// Returns `true` if a path of a call lies in the directory of all agents.
+    pub(crate) fn is_in_volume(&self, path: &str) -> bool {
+        let mut place = PathBuf::new();
+        for part in self.workspace.join(path).components() {
+            match part {
+                Component::ParentDir => drop(place.pop()),
+                Component::CurDir => {}
+                part => place.push(part),
+            }
+        }
+        place.starts_with(&self.volume)
+    }
+
     /// Starts a call. `working_directory` is relative to the workspace.
     ///
     /// # Errors
@@ -152,7 +162,8 @@ impl Confinement {
         working_directory: Option<&str>,
         time_limit: Option<Duration>,
     ) -> Result<Call, StartError> {
-        for directory in [&self.workspace, &self.workspace.join(".home"), &self.outputs] {
+        let made = [&self.workspace, &self.workspace.join(".home"), &self.outputs, &self.temporary.path];
+        for directory in made {
             make_directory(directory)?;
         }
         let refusals = Arc::new(Mutex::new(Vec::new()));
@@ -171,7 +182,7 @@ impl Confinement {
                 let started = Proxy::start(Arc::clone(&self.egress), Arc::new(note)).await;
                 let started = started.map_err(StartError::Proxy)?;
                 environment.extend(started.environment());
-                proxy.insert(started).port().into()
+                Network::Proxy { port: proxy.insert(started).port() }
             }
         };
         let working_directory = self.workspace.join(working_directory.unwrap_or_default());
@@ -185,7 +196,8 @@ impl Confinement {
         let mut readable: Vec<PathBuf> = SYSTEM_PATHS.iter().map(PathBuf::from).collect();
         readable.extend([self.skills.clone(), self.outputs.clone()]);
         readable.extend(self.settings.readable.iter().cloned());
-        let mut writable: Vec<PathBuf> = own.into_iter().chain(self.settings.writable.iter().cloned()).collect();
+        let mut writable: Vec<PathBuf> =
+            own.into_iter().chain(self.settings.writable.iter().cloned()).collect();
         if reach == Reach::Machine {
             let closed = [self.volume.clone(), "/run".into(), "/proc".into(), "/dev".into(), temporaries()];
             writable.extend(reach::all_but(Path::new("/"), &closed));
@@ -209,19 +221,15 @@ fn temporaries() -> PathBuf {
     std::env::temp_dir().join("hermes-tools")
 }
 
-/// A private temporary directory. It goes with its agent.
+/// A private temporary directory. The first call makes it, and it goes with its agent.
 #[derive(Debug)]
 struct Temporary {
     path: PathBuf,
 }
 
 impl Temporary {
-    fn make() -> Result<Self, StartError> {
-        make_directory(&temporaries())?;
-        let path = temporaries().join(format!("{:016x}", getrandom::u64().unwrap_or_default()));
-        let made = DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|source| StartError::Directory { path: path.clone(), source })?;
-        Ok(Self { path })
+    fn choose() -> Self {
+        Self { path: temporaries().join(format!("{:016x}", getrandom::u64().unwrap_or_default())) }
     }
 }
 

@@ -39,15 +39,7 @@ pub(crate) struct Output {
 impl Output {
     /// Begins an output whose file would be at `path`.
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self {
-            path,
-            head: Vec::new(),
-            tail: VecDeque::new(),
-            bytes: 0,
-            lines: 0,
-            file: None,
-            fault: None,
-        }
+        Self { path, head: Vec::new(), tail: VecDeque::new(), bytes: 0, lines: 0, file: None, fault: None }
     }
 
     /// Adds a piece.
@@ -97,6 +89,13 @@ impl Output {
         }
     }
 
+    /// Returns the end of the output so far, for a look at its words.
+    pub(crate) fn end(&self) -> String {
+        let tail: Vec<u8> = self.tail.iter().copied().collect();
+        let end = if tail.is_empty() { &self.head } else { &tail };
+        String::from_utf8_lossy(end).into_owned()
+    }
+
     /// Returns the text for the model.
     pub(crate) fn text(self) -> String {
         let tail: Vec<u8> = self.tail.into();
@@ -105,7 +104,9 @@ impl Output {
         }
         let left_out = self.bytes - (self.head.len() + tail.len()) as u64;
         let place = match (&self.file, &self.fault) {
-            (Some(_), None) => format!("The whole output is in {}: use read_file or search_files", self.path.display()),
+            (Some(_), None) => {
+                format!("The whole output is in {}: use read_file or search_files", self.path.display())
+            }
             (Some(_), Some(fault)) => format!("The output is in {}; {fault}", self.path.display()),
             (None, fault) => {
                 let fault = fault.as_deref().unwrap_or("unknown");
@@ -170,7 +171,9 @@ mod tests {
         let text = output.text();
         assert!(text.len() < 3 * PART_BYTES, "{}", text.len());
         assert!(text.starts_with("xxx") && text.ends_with("the end"), "{text}");
-        assert!(text.contains(&format!("1000 lines, 100007 bytes. The whole output is in {}", path.display())));
+        assert!(
+            text.contains(&format!("1000 lines, 100007 bytes. The whole output is in {}", path.display()))
+        );
         assert_eq!(fs::read_to_string(&path).unwrap(), line.repeat(1000) + "the end");
     }
 

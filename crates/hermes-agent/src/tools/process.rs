@@ -77,7 +77,8 @@ impl ProcessTool {
                 return ToolOutput::done(format!("{id} is ended, with all that it started."));
             }
             Action::Write | Action::Submit => {
-                let text = if arguments.action == Action::Submit { format!("{data}\n") } else { data.to_owned() };
+                let text =
+                    if arguments.action == Action::Submit { format!("{data}\n") } else { data.to_owned() };
                 if let Err(error) = process.input.send(text.as_bytes()).await {
                     return ToolOutput::failed(error.to_string());
                 }
@@ -96,7 +97,9 @@ impl Tool for ProcessTool {
     fn schema(&self) -> ToolSchema {
         ToolSchema {
             name: "process".to_owned(),
-            description: "Controls processes in the background. poll returns new output, submit sends a line.".to_owned(),
+            description:
+                "Controls processes in the background. poll returns new output, submit sends a line."
+                    .to_owned(),
             parameters: json!({
                 "type": "object",
                 "properties": {

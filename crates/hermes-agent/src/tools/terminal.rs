@@ -173,7 +173,9 @@ pub(crate) fn line_of(ended: &Ended, limit: Duration) -> String {
             limit.as_secs()
         ),
         Ended::NotConfined { cause } => {
-            format!("[did not start: the sandbox could not be made: {cause}; tell the operator to run hermes doctor]")
+            format!(
+                "[did not start: the sandbox could not be made: {cause}; tell the operator to run hermes doctor]"
+            )
         }
         Ended::NotStarted { cause } => format!("[did not start: {cause}]"),
         Ended::Lost { cause } => format!("[its supervisor was lost, so its effect is unknown: {cause}]"),

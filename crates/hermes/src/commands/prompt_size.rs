@@ -1,16 +1,21 @@
 //! `hermes prompt-size`: the size of each part of the system prompt.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use hermes_agent::prompt::{self, PromptInput, PromptSize, Section};
-use hermes_agent::settings::{self, SettingsError};
-use hermes_operations::{Report, ReportKind};
+use hermes_agent::sandbox::Launcher;
+use hermes_agent::settings::{self, Memory, Network, SettingsError};
+use hermes_agent::store::Store;
+use hermes_agent::tools::{ToolSchema, Toolbox, ToolboxOptions};
+use hermes_core::ProfileName;
+use hermes_operations::{Report, ReportKind, boot_wait};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::output::{self, note};
+use crate::output::{self, Printer, note};
 use crate::table;
 
 #[derive(clap::Args)]
@@ -38,8 +43,7 @@ struct Sizes {
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let memory = settings::load_memory(&context.home, &profile).map_err(unusable)?;
-    // No tool exists yet.
-    let tools = [];
+    let tools = tools(context, &profile, memory)?;
     let prompt = prompt::build(&PromptInput {
         home: &context.home,
         profile: &profile,
@@ -64,6 +68,29 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         note!("warning: {warning}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the descriptions of the agent's tools.
+fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec<ToolSchema>, Report> {
+    boot_wait::until_booted(&Printer)?;
+    let settings = settings::load_tools(&context.home, profile).map_err(unusable)?;
+    let opened = Store::open(&context.home.database(profile)).map_err(|error| {
+        Report::new(ReportKind::Failed, "the sessions of the profile cannot be used").caused_by(error)
+    })?;
+    let toolbox = Toolbox::of_agent(ToolboxOptions {
+        home: &context.home,
+        profile,
+        environment: &BTreeMap::new(),
+        store: opened.store,
+        terminal: settings.terminal,
+        memory,
+        network: Network::default(),
+        launcher: Launcher::default(),
+    });
+    let toolbox = toolbox.map_err(|error| {
+        Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
+    })?;
+    Ok(toolbox.schemas())
 }
 
 fn unusable(error: SettingsError) -> Report {

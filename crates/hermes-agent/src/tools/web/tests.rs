@@ -83,7 +83,7 @@ fn tool(names: &Arc<ScriptedNames>, allowed: &[&str]) -> WebExtract {
 }
 
 async fn call(tool: &WebExtract, arguments: Value) -> ToolOutput {
-    tool.run(Invocation { session: "s".into(), arguments, reach: crate::tools::Reach::Sandbox }).await
+    tool.run(Invocation::confined("s".into(), arguments)).await
 }
 
 /// Fetches one URL from a server that the rules allow.

@@ -62,6 +62,9 @@ pub(crate) fn report_of(error: &AgentError) -> Report {
                 .because(settings)
                 .hint(settings.hint())
         }
+        AgentError::Tools(error) => {
+            Report::new(ReportKind::Configuration, "the agent's tools cannot be used").because(error)
+        }
         AgentError::Store(_) | AgentError::Owner(_) => {
             Report::new(ReportKind::Failed, "the agent's sessions cannot be used").because(error)
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hermes_agent::sandbox;
-use hermes_agent::tools::ToolOutput;
+use hermes_agent::tools::files;
 
 use crate::privileges::Startup;
 
@@ -12,5 +12,5 @@ pub(crate) struct Arguments {}
 
 /// Reports success and failure to the engine alone. The [`Startup`] shows that no thread exists yet, as a fork needs.
 pub(crate) fn run(_startup: Startup, _arguments: &Arguments) -> ExitCode {
-    sandbox::supervise(|name, _arguments| ToolOutput::failed(format!("there is no tool {name}")))
+    sandbox::supervise(files::run)
 }
