@@ -18,6 +18,10 @@ fn every_verb_has_examples() {
 }
 
 const WITH_EXAMPLES: &[&str] = &[
+    "approvals",
+    "approvals answer",
+    "approvals forget",
+    "approvals list",
     "boot",
     "completions",
     "config",
@@ -72,6 +76,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
     Usage: hermes [OPTIONS] [COMMAND]
 
     Commands:
+      approvals    Answer questions of tools that wait for a person
       boot         Show the duration of each phase of this container's boot
       chat         Talk to the agent, or ask it one question
       completions  Print a completion script for a shell

@@ -24,18 +24,51 @@ fn each_part_has_its_bytes_and_tokens() {
     let sizes = sizes(&volume());
     let parts = sizes["parts"].as_array().unwrap();
     let names: Vec<_> = parts.iter().map(|part| part["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["identity", "skills", "AGENTS.md", "memory", "session"]);
+    assert_eq!(names, ["identity", "tool guidance", "skills", "AGENTS.md", "memory", "session"]);
     assert_eq!(parts[0], json!({"section": "stable", "name": "identity", "bytes": 12, "tokens": 3}));
-    let sum: u64 = parts.iter().map(|part| part["bytes"].as_u64().unwrap()).sum();
+    let tools = sizes["tools"].as_array().unwrap();
+    let sum: u64 = parts.iter().chain(tools).map(|part| part["bytes"].as_u64().unwrap()).sum();
     assert_eq!((&sizes["profile"], &sizes["bytes"]), (&json!("default"), &json!(sum)));
-    assert_eq!((&sizes["tools"], &sizes["warnings"]), (&json!([]), &json!([])));
+    assert_eq!(sizes["warnings"], json!([]));
+}
+
+#[test]
+fn the_tools_take_at_most_2500_tokens() {
+    let sizes = sizes(&volume());
+    let tools = sizes["tools"].as_array().unwrap();
+    let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let expected = [
+        "memory",
+        "patch",
+        "process",
+        "read_file",
+        "search_files",
+        "session_search",
+        "skill_view",
+        "skills_list",
+        "terminal",
+        "todo",
+        "web_extract",
+        "write_file",
+    ];
+    assert_eq!(names, expected);
+    let tokens: u64 = tools.iter().map(|tool| tool["tokens"].as_u64().unwrap()).sum();
+    assert!(tokens <= 2500, "{tokens}");
+}
+
+#[test]
+fn without_a_network_no_tool_reads_pages() {
+    let volume = volume();
+    volume.write("config.yaml", "terminal:\n  network: off\n");
+    assert!(!sizes(&volume)["tools"].to_string().contains("web_extract"));
 }
 
 #[test]
 fn the_table_ends_with_the_sum() {
-    let expected =
-        predicate::str::starts_with("SECTION   PART       BYTES  TOKENS\nstable    identity   12     3\n")
-            .and(predicate::str::contains("\nall                  "));
+    let expected = predicate::str::starts_with(
+        "SECTION   PART            BYTES  TOKENS\nstable    identity        12     3\n",
+    )
+    .and(predicate::str::contains("\nall                  "));
     volume().hermes(["prompt-size"]).assert().success().stdout(expected).stderr("");
 }
 
