@@ -200,9 +200,15 @@ fn execute(arguments: &[String], request: &Request) -> Result<Infallible, StartE
     let words = arguments.iter().map(|word| CString::new(word.as_str())).collect::<Result<Vec<_>, _>>()?;
     let variables = request.environment.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
     let variables = variables.collect::<Result<Vec<_>, _>>()?;
-    #[expect(unsafe_code, reason = "sigaction(2): Rust's start-up ignores SIGPIPE, which exec passes on")]
-    // SAFETY: the default action runs no code of ours.
-    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    for number in Signal::iterator() {
+        #[expect(
+            unsafe_code,
+            reason = "sigaction(2): exec passes ignored signals on, and Rust's start-up ignores SIGPIPE"
+        )]
+        // SAFETY: the default action runs no code of ours.
+        // SIGKILL and SIGSTOP cannot be ignored in any case.
+        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+    }
     let mut last = nix::Error::ENOENT;
     for path in candidates(program, request.environment.get("PATH").map_or(DEFAULT_PATH, String::as_str)) {
         let Err(error) = nix::unistd::execve(&CString::new(path)?, &words, &variables);
