@@ -207,8 +207,8 @@ fn filter_for(architecture: TargetArch, network: Network, level: Level) -> Resul
     Ok(filter)
 }
 
-/// Returns the first instructions. They kill calls of other architectures, pass the brokered calls to the supervisor, and hide calls
-/// whose flags lie in memory, where no filter sees them. A C library uses an older call then.
+/// Returns the first instructions. They kill calls of other architectures, and pass the brokered calls to the supervisor. They hide
+/// calls whose flags lie in memory, where no filter sees them. A C library uses an older call then.
 fn opening(architecture: TargetArch, network: Network, level: Level) -> Result<BpfProgram, BackendError> {
     let audit = match architecture {
         TargetArch::x86_64 => 0xC000_003E,

@@ -160,8 +160,9 @@ impl Call {
         let mut supervisor = command.spawn().unwrap();
         let mut control = supervisor.stdin.take().unwrap();
         let line = serde_json::to_string(&self.request).unwrap();
-        control.write_all(format!("{line}\n").as_bytes()).unwrap();
-        control.write_all(&self.input).unwrap();
+        // A supervisor that refuses may have ended.
+        let _ =
+            control.write_all(format!("{line}\n").as_bytes()).and_then(|()| control.write_all(&self.input));
         Started { supervisor, control: Some(control) }
     }
 

@@ -10,3 +10,4 @@ mod processes;
 mod streams;
 mod supervisor;
 mod system_calls;
+mod without_landlock;
