@@ -1,8 +1,8 @@
 //! The sandbox of tools: one confined process per call, watched by a supervisor.
 //!
 //! ```text
-//! engine ── Launcher ──▶ hermes container tool-run    supervisor: not dumpable, the subreaper of the call
-//!                          └─ the confined child      Landlock, seccomp, limits; becomes the command or runs the tool
+//! engine ── Launcher ──▶ hermes container tool-run    supervisor. Not dumpable. The subreaper of the call.
+//!                          └─ the confined child      Landlock, seccomp, limits. Becomes the command or runs the tool.
 //! ```
 //!
 //! - The engine writes the [`Request`] and input on the standard input of the supervisor. The end of that pipe ends the call, so the
@@ -10,8 +10,11 @@
 //! - The child writes the output on the standard output. The supervisor reports the [`Ended`] on its standard error.
 //! - The supervisor does some system calls in place of the child (`broker`): connections to the proxy, changes of file modes.
 //!
-//! [`Level`] tells the parts of the sandbox that a kernel lacks. A tool that runs can still: see the names of files and the command lines
-//! of processes; set the times of any file of the account, by utimensat(2); watch directories by inotify(7).
+//! [`Level`] tells the parts of the sandbox that a kernel lacks. Some things stay possible everywhere:
+//! - A tool sees the names of files, and watches directories by inotify(7).
+//! - It sees the command lines of all processes.
+//! - It sets the times of the account's files by utimensat(2).
+//! - It cannot open a terminal of its own, and cannot connect to a server of its own.
 
 mod broker;
 mod channel;

@@ -91,12 +91,12 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
 
 /// Becomes the task of `request`. Called in the process that fork(2) made, with one thread.
 pub(super) fn become_task(
-    child: Child,
+    mut child: Child,
     request: Request,
     run_tool: impl FnOnce(&str, Value) -> ToolOutput,
 ) -> ! {
     // A panic must not go on in the code of the supervisor.
-    let code = catch_unwind(AssertUnwindSafe(|| match prepare(&child, &request) {
+    let code = catch_unwind(AssertUnwindSafe(|| match prepare(&mut child, &request) {
         Ok(()) => match request.task {
             Task::Tool { name, arguments } => {
                 drop(child);
@@ -121,7 +121,7 @@ fn answer(output: &ToolOutput) -> i32 {
 }
 
 /// Gives up all that the call must not have. The order counts: each step still needs the rights that later ones take.
-fn prepare(child: &Child, request: &Request) -> Result<(), StartError> {
+fn prepare(child: &mut Child, request: &Request) -> Result<(), StartError> {
     SigSet::empty().thread_set_mask().step("unblock the signals")?;
     setsid().step("begin a session")?;
     // The kernel kills the child if its supervisor dies by an accident. It may have died already.
@@ -154,7 +154,7 @@ fn confine(child: &Child, policy: &Policy) -> Result<(), StartError> {
     }
     match (level.landlock_abi, policy.enforcement) {
         (Some(_), _) => {
-            file_access::restrict(policy, child.has_terminal.then(|| io::stdin()).as_ref().map(AsFd::as_fd))?
+            file_access::restrict(policy, child.has_terminal.then(io::stdin).as_ref().map(AsFd::as_fd))?
         }
         (None, Enforcement::Required) => return Err(StartError::NoLandlock),
         (None, Enforcement::WithoutLandlock) => {}
@@ -164,8 +164,8 @@ fn confine(child: &Child, policy: &Policy) -> Result<(), StartError> {
 }
 
 /// Connects the standard streams. The standard error goes where the output goes.
-fn connect_streams(child: &Child) -> io::Result<()> {
-    match &child.input {
+fn connect_streams(child: &mut Child) -> io::Result<()> {
+    match child.input.take() {
         Some(input) => dup2_stdin(input)?,
         None => dup2_stdin(std::fs::File::open("/dev/null")?)?,
     }
@@ -188,8 +188,8 @@ fn close_others(kept: RawFd) -> io::Result<()> {
 /// Closes the descriptors from `first` to `last` (close_range(2)).
 pub(super) fn close_range(first: u32, last: u32) -> io::Result<()> {
     #[expect(unsafe_code, reason = "close_range(2), which rustix lacks")]
-    // SAFETY: the call takes numbers alone. The callers own no descriptor in the range, or never use or close it after the call: the
-    // child only executes, and what the supervisor inherits has no owner.
+    // SAFETY: the call takes numbers alone. Descriptors that the supervisor inherits have no owner. The child never comes back to the
+    // owners of the others: it ends in `exit` or `execve`.
     let answer = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) };
     if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -200,9 +200,15 @@ fn execute(arguments: &[String], request: &Request) -> Result<Infallible, StartE
     let words = arguments.iter().map(|word| CString::new(word.as_str())).collect::<Result<Vec<_>, _>>()?;
     let variables = request.environment.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
     let variables = variables.collect::<Result<Vec<_>, _>>()?;
-    #[expect(unsafe_code, reason = "sigaction(2): Rust's start-up ignores SIGPIPE, which exec passes on")]
-    // SAFETY: the default action runs no code of ours.
-    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    for number in Signal::iterator() {
+        #[expect(
+            unsafe_code,
+            reason = "sigaction(2): exec passes ignored signals on, and Rust's start-up ignores SIGPIPE"
+        )]
+        // SAFETY: the default action runs no code of ours.
+        // SIGKILL and SIGSTOP cannot be ignored in any case.
+        let _ = unsafe { signal(number, SigHandler::SigDfl) };
+    }
     let mut last = nix::Error::ENOENT;
     for path in candidates(program, request.environment.get("PATH").map_or(DEFAULT_PATH, String::as_str)) {
         let Err(error) = nix::unistd::execve(&CString::new(path)?, &words, &variables);

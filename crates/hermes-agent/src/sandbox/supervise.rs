@@ -170,10 +170,11 @@ impl Call {
             if ready.channel {
                 self.read_channel();
             }
-            if ready.broker
-                && let Some(broker) = &self.broker
-            {
+            if let Some(broker) = self.broker.as_ref().filter(|_| ready.broker) {
                 broker.answer();
+            }
+            if ready.no_caller {
+                self.broker = None;
             }
             if ready.input {
                 self.ends.feed();
@@ -230,7 +231,7 @@ impl Call {
         let mut ready = Ready::default();
         for ((source, _, _), polled) in interests.iter().zip(&polled) {
             if !polled.revents().is_empty() {
-                ready.note(*source);
+                ready.note(*source, polled.revents());
             }
         }
         Ok(ready)
@@ -338,17 +339,21 @@ struct Ready {
     signals: bool,
     channel: bool,
     broker: bool,
+    /// No process of the call is left that could ask the broker.
+    no_caller: bool,
     input: bool,
     terminal: bool,
 }
 
 impl Ready {
-    fn note(&mut self, source: Source) {
+    fn note(&mut self, source: Source, events: PollFlags) {
         match source {
             Source::Control => self.control = true,
             Source::Signals => self.signals = true,
             Source::Channel => self.channel = true,
-            Source::Broker => self.broker = true,
+            // Without a caller, older kernels would wait for one.
+            Source::Broker if events.contains(PollFlags::IN) => self.broker = true,
+            Source::Broker => self.no_caller = true,
             Source::Input => self.input = true,
             Source::Terminal => self.terminal = true,
             Source::Output => {}

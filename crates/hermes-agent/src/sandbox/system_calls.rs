@@ -37,18 +37,9 @@ const NEVER: &[c_long] = &[
     libc::SYS_io_uring_register,
     libc::SYS_bpf,
     libc::SYS_userfaultfd,
-    // The owner and the attributes of any file of the account. Landlock does not cover them.
+    // The owner of any file of the account. Landlock does not cover it.
     libc::SYS_fchown,
     libc::SYS_fchownat,
-    libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
-    libc::SYS_fsetxattr,
-    libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
-    libc::SYS_fremovexattr,
-    SETXATTRAT,
-    REMOVEXATTRAT,
-    FILE_SETATTR,
     // Namespaces and mounts.
     libc::SYS_unshare,
     libc::SYS_setns,
@@ -86,6 +77,20 @@ const NEVER: &[c_long] = &[
     libc::SYS_settimeofday,
     libc::SYS_clock_settime,
     libc::SYS_vhangup,
+];
+
+/// The calls that change the attributes and access lists of any file of the account. Landlock does not cover them. They fail as on a
+/// file system without attributes, which programs that copy files expect.
+const ATTRIBUTES: [c_long; 9] = [
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
 ];
 
 /// The operations of terminals that type for a person (ioctl(2)): `TIOCSTI`, `TIOCLINUX`; and `TIOCSETD`, which loads drivers.
@@ -202,8 +207,8 @@ fn filter_for(architecture: TargetArch, network: Network, level: Level) -> Resul
     Ok(filter)
 }
 
-/// Returns the first instructions. They kill calls of other architectures, pass the brokered calls to the supervisor, and hide calls
-/// whose flags lie in memory, where no filter sees them. A C library uses an older call then.
+/// Returns the first instructions. They kill calls of other architectures, and pass the brokered calls to the supervisor. They hide
+/// calls whose flags lie in memory, where no filter sees them. A C library uses an older call then.
 fn opening(architecture: TargetArch, network: Network, level: Level) -> Result<BpfProgram, BackendError> {
     let audit = match architecture {
         TargetArch::x86_64 => 0xC000_003E,
@@ -222,9 +227,10 @@ fn opening(architecture: TargetArch, network: Network, level: Level) -> Result<B
     let connect = (network != Network::Open).then_some(libc::SYS_connect);
     let opens = (!level.has_abi(3)).then_some(libc::SYS_openat2);
     let brokered = MODE_CALLS.iter().copied().chain(connect).map(|call| (call, libc::SECCOMP_RET_USER_NOTIF));
-    let absent = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
-    let hidden = std::iter::once(libc::SYS_clone3).chain(opens).map(|call| (call, absent));
-    for (call, answer) in brokered.chain(hidden) {
+    let error = |number: libc::c_int| libc::SECCOMP_RET_ERRNO | number.cast_unsigned();
+    let hidden = std::iter::once(libc::SYS_clone3).chain(opens).map(|call| (call, error(libc::ENOSYS)));
+    let unsupported = ATTRIBUTES.map(|call| (call, error(libc::EOPNOTSUPP)));
+    for (call, answer) in brokered.chain(hidden).chain(unsupported) {
         opening.push(instruction(JUMP_IF_EQUAL, 0, 1, u32::try_from(call).unwrap_or(u32::MAX)));
         opening.push(instruction(RETURN, 0, 0, answer));
     }
