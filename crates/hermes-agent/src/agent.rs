@@ -16,7 +16,7 @@ use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider;
 use crate::sandbox::{Launcher, Level};
-use crate::settings::{self, Memory, Settings, SettingsError};
+use crate::settings::{self, ApprovalMode, Memory, Settings, SettingsError};
 use crate::store::{
     Answered, BeginError, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store,
     StoreError,
@@ -158,6 +158,8 @@ impl Agent {
             memory: settings.memory,
             network,
             launcher: Launcher::default(),
+            servers: settings.mcp.clone(),
+            needs_sandbox: settings.tools.approvals.mode != ApprovalMode::Off,
         })?;
         let engine = Engine::new(store, owner, clients, toolbox, limits, rules);
         let agent = Self {

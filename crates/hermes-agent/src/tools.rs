@@ -28,7 +28,9 @@ pub mod todo;
 mod toolbox;
 pub mod web;
 
+pub(crate) use confinement::{Call, Confinement};
 pub use policy::Rules;
+pub(crate) use toolbox::sandbox_of;
 pub use toolbox::{Toolbox, ToolboxError, ToolboxOptions};
 
 /// The description of a tool for the model.

@@ -52,6 +52,8 @@ pub(super) struct Driver<'e> {
     calls: Vec<ToolCall>,
     wait: Option<Instant>,
     compaction: Option<BoxFuture<'e, Result<Lengths, CompactError>>>,
+    /// The start of the servers of tools. No model call comes before its end.
+    preparation: Option<BoxFuture<'e, ()>>,
     progress: mpsc::UnboundedReceiver<Progress>,
     report: mpsc::UnboundedSender<Progress>,
     /// The estimate of the running call, in tokens.
@@ -83,6 +85,7 @@ impl<'e> Driver<'e> {
             calls: Vec::new(),
             wait: None,
             compaction: None,
+            preparation: None,
             progress,
             report,
             estimated: 0,
@@ -102,7 +105,12 @@ impl<'e> Driver<'e> {
         inbox: &mut mpsc::Receiver<Submission>,
     ) -> Result<TurnEnd, StoreError> {
         (self.events)(Event::TurnStarted { session: self.session.to_string(), turn: self.turn.0 });
-        let mut events = VecDeque::from([TurnEvent::Started { compaction_due }]);
+        let mut events = VecDeque::new();
+        if self.engine.tools.is_complete() {
+            events.push_back(TurnEvent::Started { compaction_due });
+        } else {
+            self.preparation = Some(self.prepare());
+        }
         let mut inbox_is_open = true;
         loop {
             while let Some(event) = events.pop_front() {
@@ -147,6 +155,11 @@ impl<'e> Driver<'e> {
                     self.drain_progress(&mut events);
                     events.push_back(self.on_tool_run(run)?);
                 }
+                () = result_of(&mut self.preparation) => {
+                    self.preparation = None;
+                    self.drain_progress(&mut events);
+                    events.push_back(TurnEvent::Started { compaction_due });
+                }
                 () = until(self.wait) => {
                     self.wait = None;
                     events.push_back(TurnEvent::WaitOver);
@@ -157,6 +170,15 @@ impl<'e> Driver<'e> {
                 }
             }
         }
+    }
+
+    /// Completes the tools. A session must have the same tools in each model call.
+    fn prepare(&self) -> BoxFuture<'e, ()> {
+        let (engine, report) = (self.engine, self.report.clone());
+        Box::pin(async move {
+            // The receiver lives as long as this future.
+            engine.tools.complete(&move |text| drop(report.send(Progress::Notice(text)))).await;
+        })
     }
 
     async fn perform(&mut self, effect: Effect, events: &mut VecDeque<TurnEvent>) -> Result<(), StoreError> {
@@ -261,6 +283,10 @@ impl<'e> Driver<'e> {
 
     fn on_progress(&mut self, progress: Progress) -> Option<TurnEvent> {
         match progress {
+            Progress::Notice(text) => {
+                (self.events)(Event::Notice { text });
+                None
+            }
             Progress::ToolStarted(call) => {
                 (self.events)(Event::ToolStarted { call });
                 None

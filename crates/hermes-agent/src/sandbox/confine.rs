@@ -20,6 +20,7 @@ use super::file_access::{self, FileAccessError};
 use super::level::Level;
 use super::policy::{Enforcement, Policy};
 use super::request::{Ended, Request, Task, cause};
+use super::streams::ChildEnds;
 use super::system_calls::{self, FilterError};
 use crate::tools::ToolOutput;
 
@@ -32,8 +33,8 @@ pub(super) struct Child {
     pub(super) supervisor: Pid,
     /// The channel to the supervisor.
     pub(super) channel: OwnedFd,
-    /// The standard input: a pipe or a terminal. `None` is `/dev/null`.
-    pub(super) input: Option<OwnedFd>,
+    /// The standard streams.
+    pub(super) ends: ChildEnds,
     /// The input is a terminal, and the output goes there.
     pub(super) has_terminal: bool,
 }
@@ -163,9 +164,9 @@ fn confine(child: &Child, policy: &Policy) -> Result<(), StartError> {
     Ok(channel::send_listener(child.channel.as_fd(), listener.as_fd())?)
 }
 
-/// Connects the standard streams. The standard error goes where the output goes.
+/// Connects the standard streams. The standard error goes where the output goes, unless it is apart.
 fn connect_streams(child: &mut Child) -> io::Result<()> {
-    match child.input.take() {
+    match child.ends.input.take() {
         Some(input) => dup2_stdin(input)?,
         None => dup2_stdin(std::fs::File::open("/dev/null")?)?,
     }
@@ -173,7 +174,10 @@ fn connect_streams(child: &mut Child) -> io::Result<()> {
         ioctl_tiocsctty(io::stdin())?;
         dup2_stdout(io::stdin())?;
     }
-    Ok(dup2_stderr(io::stdout())?)
+    match child.ends.errors.take() {
+        Some(errors) => Ok(dup2_stderr(errors)?),
+        None => Ok(dup2_stderr(io::stdout())?),
+    }
 }
 
 /// Closes all descriptors but the standard streams and `kept`.

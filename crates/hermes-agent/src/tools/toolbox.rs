@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hermes_core::{Home, ProfileName};
+use tokio::sync::OnceCell;
 
 use super::background::Processes;
 use super::confined::ConfinedTool;
@@ -18,14 +19,19 @@ use super::todo::TodoTool;
 use super::web::WebExtract;
 use super::{Tool, ToolSchema, files};
 use crate::egress::{self, Egress};
+use crate::mcp::{self, Servers};
 use crate::sandbox::Launcher;
-use crate::settings::{Memory, Network, NetworkMode, Terminal};
+use crate::settings::{McpServer, Memory, Network, NetworkMode, Terminal};
 use crate::store::Store;
 
-/// The tools of an agent, sorted by name.
+/// The tools of an agent.
 #[derive(Clone, Default)]
 pub struct Toolbox {
-    tools: Vec<(ToolSchema, Arc<dyn Tool>)>,
+    tools: mcp::Tools,
+    /// The servers of further tools.
+    servers: Option<Arc<Servers>>,
+    /// The tools of the servers, once [`complete`](Toolbox::complete) has run. Then they stay the same.
+    of_servers: OnceCell<mcp::Tools>,
 }
 
 /// The parts that the tools of an agent need. Not `Debug`, because the environment holds secrets.
@@ -46,6 +52,10 @@ pub struct ToolboxOptions<'a> {
     pub network: Network,
     /// The program that runs calls.
     pub launcher: Launcher,
+    /// `mcp_servers`.
+    pub servers: Vec<McpServer>,
+    /// An MCP server does not start on a kernel that cannot confine it.
+    pub needs_sandbox: bool,
 }
 
 /// The reason why an agent cannot have its tools.
@@ -69,7 +79,7 @@ impl Toolbox {
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
         let mut tools: Vec<_> = tools.into_iter().map(|tool| (tool.schema(), tool)).collect();
         tools.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-        Self { tools }
+        Self { tools, servers: None, of_servers: OnceCell::new() }
     }
 
     /// Creates the tools of an agent. It starts no process and makes no file.
@@ -77,20 +87,14 @@ impl Toolbox {
     /// # Errors
     /// See [`ToolboxError`].
     pub fn of_agent(options: ToolboxOptions<'_>) -> Result<Self, ToolboxError> {
-        let ToolboxOptions { home, profile, environment, store, terminal, memory, network, launcher } =
+        let ToolboxOptions { home, profile, environment, store, terminal, memory, network, launcher, .. } =
             options;
-        for (setting, paths) in
-            [("terminal.readable", &terminal.readable), ("terminal.writable", &terminal.writable)]
-        {
-            if let Some(path) = paths.iter().find(|path| is_closed(path, home.root())) {
-                return Err(ToolboxError::Path { setting, path: path.clone() });
-            }
-        }
-        let egress = Arc::new(Egress::new(egress::Rules::parse(&terminal.allow_hosts)?));
         let has_network = terminal.network != NetworkMode::Off;
         let directory = home.profile_directory(profile);
-        let confinement =
-            Arc::new(Confinement::new(home, profile, terminal, environment, Arc::clone(&egress), launcher));
+        let (confinement, egress) = sandbox_of(home, profile, terminal, environment, launcher)?;
+        let (servers, needs_sandbox) = (options.servers, options.needs_sandbox);
+        let servers = (!servers.is_empty())
+            .then(|| Arc::new(Servers::new(servers, &confinement, &network, needs_sandbox)));
         let processes = Arc::new(Processes::default());
         let mut tools: Vec<Arc<dyn Tool>> = vec![
             Arc::new(TerminalTool::new(Arc::clone(&confinement), Arc::clone(&processes))),
@@ -109,18 +113,59 @@ impl Toolbox {
         for schema in files::schemas() {
             tools.push(Arc::new(ConfinedTool::new(schema, Arc::clone(&confinement))));
         }
-        Ok(Self::new(tools))
+        Ok(Self { servers, ..Self::new(tools) })
     }
 
-    /// Returns the descriptions, sorted by name.
+    /// Returns `true` if all tools are known.
+    pub fn is_complete(&self) -> bool {
+        self.servers.is_none() || self.of_servers.initialized()
+    }
+
+    /// Connects the servers, and adds their tools, unless that was done. `note` takes sentences for the user. If the future is dropped,
+    /// the next call goes on.
+    pub async fn complete(&self, note: &(dyn Fn(String) + Send + Sync)) {
+        if let Some(servers) = &self.servers {
+            let taken = self.tools.iter().map(|(schema, _)| schema.name.clone()).collect();
+            self.of_servers.get_or_init(|| servers.tools(taken, note)).await;
+        }
+    }
+
+    /// Returns the descriptions: the agent's own tools, then those of servers, both in a fixed order.
     pub fn schemas(&self) -> Vec<ToolSchema> {
-        self.tools.iter().map(|(schema, _)| schema.clone()).collect()
+        self.all().map(|(schema, _)| schema.clone()).collect()
     }
 
     /// Returns the tool of this name, and its description.
     pub fn find(&self, name: &str) -> Option<(&ToolSchema, &Arc<dyn Tool>)> {
-        self.tools.iter().find(|(schema, _)| schema.name == name).map(|(schema, tool)| (schema, tool))
+        self.all().find(|(schema, _)| schema.name == name).map(|(schema, tool)| (schema, tool))
     }
+
+    fn all(&self) -> impl Iterator<Item = &(ToolSchema, Arc<dyn Tool>)> {
+        self.tools.iter().chain(self.of_servers.get().into_iter().flatten())
+    }
+}
+
+/// Prepares the sandbox of a profile, and its way out. It starts no process and makes no file.
+///
+/// # Errors
+/// See [`ToolboxError`].
+pub(crate) fn sandbox_of(
+    home: &Home,
+    profile: &ProfileName,
+    terminal: Terminal,
+    environment: &BTreeMap<String, String>,
+    launcher: Launcher,
+) -> Result<(Arc<Confinement>, Arc<Egress>), ToolboxError> {
+    for (setting, paths) in
+        [("terminal.readable", &terminal.readable), ("terminal.writable", &terminal.writable)]
+    {
+        if let Some(path) = paths.iter().find(|path| is_closed(path, home.root())) {
+            return Err(ToolboxError::Path { setting, path: path.clone() });
+        }
+    }
+    let egress = Arc::new(Egress::new(egress::Rules::parse(&terminal.allow_hosts)?));
+    let confinement = Confinement::new(home, profile, terminal, environment, Arc::clone(&egress), launcher);
+    Ok((Arc::new(confinement), egress))
 }
 
 /// Returns `true` if `path` holds, or lies in, a directory that no tool may reach.
