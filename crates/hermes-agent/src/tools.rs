@@ -18,6 +18,7 @@ pub mod memory;
 mod output;
 pub(crate) mod policy;
 mod process;
+mod profile_sandbox;
 mod reach;
 #[cfg(test)]
 mod schema_tests;
@@ -30,8 +31,9 @@ pub mod web;
 
 pub(crate) use confinement::{Call, Confinement};
 pub use policy::Rules;
-pub(crate) use toolbox::sandbox_of;
-pub use toolbox::{Toolbox, ToolboxError, ToolboxOptions};
+pub use profile_sandbox::ToolboxError;
+pub(crate) use profile_sandbox::sandbox_of;
+pub use toolbox::{Toolbox, ToolboxOptions};
 
 /// The description of a tool for the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -49,9 +49,13 @@ impl Connection {
         match serve_client(Client, transport).await {
             Ok(service) => Ok(Self { service, cause }),
             Err(ClientInitializeError::JsonRpcError(error)) => Err(McpError::Refused(short(&error.message))),
-            Err(error) => Err(match cause.get() {
-                Some(cause) => McpError::Ended(cause),
-                None => McpError::Protocol(short(&hermes_core::chain(&error))),
+            Err(error) => Err(match (cause.get(), error) {
+                (Some(cause), _) => McpError::Ended(cause),
+                // The names of the transports say nothing to a person.
+                (None, ClientInitializeError::TransportError { error, .. }) => {
+                    McpError::Start(short(&hermes_core::chain(&*error.error)))
+                }
+                (None, error) => McpError::Protocol(short(&hermes_core::chain(&error))),
             }),
         }
     }
@@ -120,7 +124,12 @@ impl Caller {
             ServiceError::UnexpectedResponse => {
                 McpError::Protocol("its answer has not the form of the protocol".to_owned())
             }
-            error => McpError::Ended(self.cause.get().unwrap_or_else(|| short(&hermes_core::chain(error)))),
+            error => McpError::Ended(self.cause.get().unwrap_or_else(|| {
+                short(&match error {
+                    ServiceError::TransportSend(error) => hermes_core::chain(&*error.error),
+                    error => hermes_core::chain(error),
+                })
+            })),
         }
     }
 }

@@ -9,7 +9,7 @@ pub enum McpError {
     #[error("this kernel cannot confine it: {0}")]
     NoSandbox(&'static str),
     /// It could not be started or reached.
-    #[error("failed to start it: {0}")]
+    #[error("failed to reach it: {0}")]
     Start(String),
     /// It did not answer in time.
     #[error("it did not answer within {} s", .0.as_secs())]

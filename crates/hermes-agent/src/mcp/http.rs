@@ -74,3 +74,7 @@ fn same_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     }
     attempt.follow()
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

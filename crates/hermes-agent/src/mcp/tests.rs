@@ -134,7 +134,7 @@ async fn tools_are_listed_and_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_dies_is_started_again_after_a_back_off() {
+async fn a_dead_server_starts_again_after_a_back_off() {
     let (server, starts) = server(good);
     let began = tokio::time::Instant::now();
     for failure in 0..3 {
@@ -164,7 +164,7 @@ async fn the_back_off_has_a_ceiling() {
     for _ in 0..12 {
         while let Err(McpError::Waits { wait, .. }) = server.tools().await {
             waited = waited.max(wait);
-            tokio::time::sleep(wait).await;
+            tokio::time::advance(wait).await;
         }
     }
     assert_eq!(waited.as_secs(), 300);

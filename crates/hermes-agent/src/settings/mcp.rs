@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hermes_core::config::Key;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
@@ -276,7 +277,9 @@ impl<'a> Entry<'a> {
 
     fn invalid(&self, key: &str, value: &str, rule: &'static str) -> SettingsError {
         let key = if key.is_empty() { self.key.clone() } else { self.key(key) };
-        let place = self.sources.setting(&key).map_or_else(|| key.clone(), |setting| place(&key, setting));
+        // An empty value counts as missing elsewhere. Here it has a line.
+        let setting = key.parse::<Key>().ok().and_then(|parsed| self.sources.config.get(&parsed));
+        let place = setting.map_or_else(|| key.clone(), |setting| place(&key, setting));
         SettingsError::Invalid { place, value: value.to_owned(), rule }
     }
 }

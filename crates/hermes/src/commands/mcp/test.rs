@@ -42,7 +42,7 @@ pub(crate) fn run(
     let Shown { name, milliseconds, server: says, tools, error, .. } = &server;
     if let Some(error) = error {
         return Err(Report::new(ReportKind::Failed, format!("failed to use the MCP server {name}"))
-            .because(std::io::Error::other(error.clone()))
+            .cause(error)
             .hint("check its entry in mcp_servers of config.yaml; a first start may need a longer connect_timeout"));
     }
     let says = says.as_deref().unwrap_or("a server without a name");
