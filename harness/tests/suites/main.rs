@@ -50,6 +50,7 @@ mod signals_and_exit;
 mod stand_in;
 mod starts;
 mod support;
+mod tools;
 mod tui_passthrough;
 mod user_and_uid;
 mod volume_faults;
