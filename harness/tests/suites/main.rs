@@ -7,6 +7,7 @@
 
 mod agent_restart;
 mod agent_secrets;
+mod approvals;
 mod browser;
 mod capabilities;
 mod chat;
