@@ -147,7 +147,7 @@ async fn a_denied_call_stays_denied_in_other_words() -> Result<()> {
 }
 
 #[docker_test]
-async fn an_approval_for_the_session_or_for_good_is_not_asked_again() -> Result<()> {
+async fn an_approval_for_good_is_not_asked_again() -> Result<()> {
     let agent = Agent::start("").await?;
     let step = async |choice: &str| {
         let run = agent.run("echo again").await?;

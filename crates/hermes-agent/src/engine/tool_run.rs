@@ -1,5 +1,5 @@
-//! The run of one tool call: its arguments, the approval, the gate, the stored state, and a second run that a person allows to reach
-//! more than the sandbox.
+//! The run of one tool call: its arguments, the approval, the gate, the stored state. A person may allow a second run, which reaches more
+//! than the sandbox.
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;

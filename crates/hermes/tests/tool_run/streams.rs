@@ -106,7 +106,7 @@ fn a_missing_program_is_not_started() {
 #[test]
 fn a_tool_answers_in_json() {
     let place = Place::new();
-    let mut answers = |name: &str, arguments| {
+    let answers = |name: &str, arguments| {
         let call = place.task(Task::Tool { name: name.to_owned(), arguments });
         serde_json::from_str::<serde_json::Value>(&call.output()).unwrap()
     };

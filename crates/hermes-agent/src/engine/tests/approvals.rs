@@ -94,7 +94,7 @@ async fn an_approved_call_runs_again_with_a_wider_reach() {
 }
 
 #[tokio::test]
-async fn a_denied_call_keeps_its_first_output_and_is_not_asked_again() {
+async fn a_denied_call_keeps_its_output_and_stays_denied() {
     let (results, questions) = results(&["far", "far, in other words"], &[Some(Answer::Deny)]).await;
     assert!(results[0].starts_with("refused") && results[0].contains("A person denied this"), "{results:?}");
     assert!(results[1].contains("earlier in this turn"), "{results:?}");
