@@ -31,6 +31,7 @@ pub(super) fn tool_run(
 ) -> BoxFuture<'_, ToolRun> {
     Box::pin(async move {
         let output = run(engine, Call { session: &session, turn, call: &call, report: &report }).await;
+        let output = output.map(|output| engine.tools.pass(output));
         let result = output.map(|ToolOutput { content, is_error, .. }| ToolResult {
             call_id: call.id.clone(),
             content,
