@@ -26,9 +26,7 @@ impl Agent {
             .publish(PORT)
             .owned_file("/opt/data/config.yaml", 0o600, ACCOUNT, config)
             .cmd(["gateway", "run"]);
-        let variables = model.environment().into_iter();
-        let builder = variables.fold(builder, |builder, (name, value)| builder.env(name, &value));
-        let container = builder.start_ready().await?;
+        let container = model.model_of(builder).start_ready().await?;
         container.wait_until("the gateway runs", gateway_is("default", "running"), secs(10)).await?;
         let key = hermes(&container, "gateway key show").await?.success().text();
         Ok(Self { model, container, key })
@@ -78,11 +76,7 @@ fn call(command: &str) -> Value {
 
 /// Returns the last result of a tool that the model got.
 fn result(model: &StandIn) -> Result<String> {
-    let requests = model.requests();
-    let messages = requests.last().context("a request")?["body"]["messages"].clone();
-    let messages = messages.as_array().context("messages")?;
-    let last = messages.iter().rfind(|message| message["role"] == "tool").context("a result")?;
-    Ok(last["content"].as_str().unwrap_or_default().to_owned())
+    model.tool_results().pop().context("a result")
 }
 
 #[docker_test]
@@ -207,12 +201,9 @@ async fn a_streamed_chat_tells_the_question() -> Result<()> {
 #[docker_test]
 async fn a_person_answers_on_the_terminal() -> Result<()> {
     let model = StandIn::start().await?;
-    let builder = Container::builder().cmd(["sleep", "infinity"]);
     let config = "approvals:\n  mode: ask\n";
-    let builder = builder.owned_file("/opt/data/config.yaml", 0o600, ACCOUNT, config);
-    let variables = model.environment().into_iter();
-    let container =
-        variables.fold(builder, |builder, (name, value)| builder.env(name, &value)).start_ready().await?;
+    let builder = model.idle().owned_file("/opt/data/config.yaml", 0o600, ACCOUNT, config);
+    let container = builder.start_ready().await?;
     model.script(&json!([
         call("echo first"), {"text": "One."}, call("echo second"), {"text": "Two."},
     ]))?;

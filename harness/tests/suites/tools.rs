@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use hermes_harness::{Container, ContainerBuilder, Look, StandIn, docker_test, secs};
 use serde_json::{Value, json};
 
-use crate::support::driving::hermes;
+use crate::support::driving::{ACCOUNT, hermes};
 
 /// A program of the image that fetches a URL through the proxy of the sandbox. The image has no curl and no git.
 const FETCH: &str = r#"
@@ -32,23 +32,12 @@ die "$head\n$body" unless $head =~ m{^HTTP/1.1 200}; print $body;
 
 /// Returns a container of `model` that waits for commands, with this configuration.
 fn idle(model: &StandIn, config: &str) -> ContainerBuilder {
-    let builder = Container::builder().cmd(["sleep", "infinity"]);
-    let builder = builder.owned_file("/opt/data/config.yaml", 0o600, (10000, 10000), config.as_bytes());
-    model.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, &value))
+    model.idle().owned_file("/opt/data/config.yaml", 0o600, ACCOUNT, config.as_bytes())
 }
 
 /// Returns the step of a script that calls a tool.
 fn call(name: &str, arguments: Value) -> Value {
     json!({"tool_calls": [{"id": format!("call_{name}"), "name": name, "arguments": arguments}]})
-}
-
-/// Returns the results of the tools that the model got with its last request.
-fn results(model: &StandIn) -> Result<Vec<String>> {
-    let requests = model.requests();
-    let messages = requests.last().context("a request")?["body"]["messages"].clone();
-    let messages = messages.as_array().context("messages")?.iter();
-    let results = messages.filter(|message| message["role"] == "tool");
-    Ok(results.map(|message| message["content"].as_str().unwrap_or_default().to_owned()).collect())
 }
 
 /// Serves `body` to each request, until the test ends. Returns the address at the gateway of the default network.
@@ -102,7 +91,7 @@ async fn an_agent_fetches_edits_and_tests_without_an_approval() -> Result<()> {
     model.script(&work(&format!("perl /usr/local/lib/fetch.pl http://{server}/project.tar | tar xf -")))?;
     let asked = hermes(&container, "chat -q fix").await?.success();
     asked.stdout_is("The test passes now: add.sh subtracted.");
-    let results = results(&model)?;
+    let results = model.tool_results();
     ensure!(results[0].contains("[exit code 0]"), "{results:#?}");
     ensure!(results[1].contains("project/add.sh"), "{results:#?}");
     ensure!(results[2].contains("+echo $(($1 + $2))"), "{results:#?}");
@@ -141,7 +130,7 @@ async fn the_same_work_without_a_network_asks_once() -> Result<()> {
     let (asked, approved) = tokio::join!(async { ask.await }, approve);
     approved?;
     asked?.success().stdout_is("The test passes now: add.sh subtracted.");
-    let results = results(&model)?;
+    let results = model.tool_results();
     ensure!(results[0].contains("This ran outside of the sandbox"), "{results:#?}");
     ensure!(results[3].contains("passed"), "{results:#?}");
     Ok(())
@@ -153,7 +142,7 @@ async fn a_long_output_is_read_from_its_file() -> Result<()> {
     let container = idle(&model, "").start_ready().await?;
     model.script(&json!([call("terminal", json!({"command": "seq 100000"})), {"text": "Long."}]))?;
     hermes(&container, "chat -q count").await?.success();
-    let first = results(&model)?.remove(0);
+    let first = model.tool_results().remove(0);
     ensure!(first.len() < 20_000 && first.contains("The output has 100000 lines"), "{first}");
     let path = first.split("The whole output is in ").nth(1).and_then(|rest| rest.split(':').next());
     let path = path.context("the path of the file")?.to_owned();
@@ -161,7 +150,7 @@ async fn a_long_output_is_read_from_its_file() -> Result<()> {
         &json!([call("read_file", json!({"path": path, "offset": 54321, "limit": 1})), {"text": "Read."}]),
     )?;
     hermes(&container, "chat -c -q read").await?.success();
-    let read = results(&model)?.pop().context("a result")?;
+    let read = model.tool_results().pop().context("a result")?;
     ensure!(read.contains("54321|54321"), "{read}");
     Ok(())
 }
@@ -177,7 +166,7 @@ async fn a_process_in_the_background_ends_with_its_agent() -> Result<()> {
         {"text": "It runs."},
     ]))?;
     hermes(&container, "chat -q serve").await?.success();
-    let results = results(&model)?;
+    let results = model.tool_results();
     ensure!(results[0].contains("proc_1"), "{results:#?}");
     ensure!(results[1].contains("begun") && results[1].contains("[runs for"), "{results:#?}");
     let gone = async |container: &Container| {
