@@ -11,14 +11,16 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, interval_at};
 
 use crate::compaction::{Cause, Gains};
+use crate::engine::call_ids::give_own_ids;
 use crate::engine::compact::{CompactError, Lengths};
 use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
 use crate::engine::spending::Permission;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
+use crate::engine::waits::{result_of, until};
 use crate::loop_guard::{LoopGuard, Verdict};
-use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
+use crate::message::{Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
 use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
 use crate::store::{Change, Reservation, SessionId, StoreError, TurnId};
@@ -109,7 +111,7 @@ impl<'e> Driver<'e> {
         if self.engine.tools.is_complete() {
             events.push_back(TurnEvent::Started { compaction_due });
         } else {
-            self.preparation = Some(self.prepare());
+            self.preparation = Some(self.engine.prepare(self.report.clone()));
         }
         let mut inbox_is_open = true;
         loop {
@@ -170,15 +172,6 @@ impl<'e> Driver<'e> {
                 }
             }
         }
-    }
-
-    /// Completes the tools. A session must have the same tools in each model call.
-    fn prepare(&self) -> BoxFuture<'e, ()> {
-        let (engine, report) = (self.engine, self.report.clone());
-        Box::pin(async move {
-            // The receiver lives as long as this future.
-            engine.tools.complete(&move |text| drop(report.send(Progress::Notice(text)))).await;
-        })
     }
 
     async fn perform(&mut self, effect: Effect, events: &mut VecDeque<TurnEvent>) -> Result<(), StoreError> {
@@ -486,31 +479,6 @@ async fn news_of(call: &mut Option<ModelCall<'_>>) -> News {
         biased;
         answer = &mut call.future => News::Ended(answer),
         _ = call.ticks.tick(), if !call.is_visible => News::Waits { seconds: call.began.elapsed().as_secs() },
-    }
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => pending().await,
-    }
-}
-
-async fn result_of<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
-    match future {
-        Some(future) => future.await,
-        None => pending().await,
-    }
-}
-
-/// Gives each call an ID of its own: a server may send none, or the same for two.
-fn give_own_ids(blocks: &mut [Block]) {
-    let mut seen = std::collections::BTreeSet::new();
-    for block in blocks {
-        let Block::ToolCall(call) = block else { continue };
-        while call.id.is_empty() || !seen.insert(call.id.clone()) {
-            call.id = format!("call_{:016x}", getrandom::u64().unwrap_or_default());
-        }
     }
 }
 

@@ -52,7 +52,6 @@ pub struct ServersOptions<'a> {
 /// The servers of an agent. Their drop ends those in the sandbox.
 pub struct Servers {
     servers: Vec<Arc<Server>>,
-    confinement: Arc<Confinement>,
 }
 
 /// A server as a person sees it.
@@ -109,7 +108,7 @@ impl Servers {
             let start = start_of(&settings, confinement, network, needs_sandbox);
             Arc::new(Server::new(settings, start))
         };
-        Self { servers: servers.into_iter().map(server).collect(), confinement: Arc::clone(confinement) }
+        Self { servers: servers.into_iter().map(server).collect() }
     }
 
     /// Connects all servers side by side, and returns their tools. `note` takes sentences for the user: a server that is waited for, a
@@ -135,7 +134,7 @@ impl Servers {
             }
             for listed in used {
                 let schema = listed.schema.clone();
-                let tool = McpTool::new(Arc::clone(server), listed, Arc::clone(&self.confinement));
+                let tool = McpTool::new(Arc::clone(server), listed);
                 tools.push((schema, Arc::new(tool)));
             }
         }

@@ -9,18 +9,17 @@ use super::error::McpError;
 use super::result::text_of;
 use super::schema::Listed;
 use super::server::Server;
-use crate::tools::{Confinement, Effect, Invocation, Tool, ToolOutput, ToolSchema};
+use crate::tools::{Effect, Invocation, Tool, ToolOutput, ToolSchema};
 
 /// The tool.
 pub(super) struct McpTool {
     server: Arc<Server>,
     listed: Listed,
-    confinement: Arc<Confinement>,
 }
 
 impl McpTool {
-    pub(super) fn new(server: Arc<Server>, listed: Listed, confinement: Arc<Confinement>) -> Self {
-        Self { server, listed, confinement }
+    pub(super) fn new(server: Arc<Server>, listed: Listed) -> Self {
+        Self { server, listed }
     }
 
     async fn call(&self, arguments: Value) -> ToolOutput {
@@ -31,10 +30,8 @@ impl McpTool {
             Ok(result) => result,
             Err(error) => return ToolOutput::failed(self.sentence(&error)),
         };
-        let mut output = self.confinement.output();
-        output.push(self.server.without_secrets(text_of(&result)).as_bytes());
-        let is_error = result.is_error.unwrap_or(false);
-        ToolOutput { content: output.text(), is_error, refused: None }
+        let content = self.server.without_secrets(text_of(&result));
+        ToolOutput { content, is_error: result.is_error.unwrap_or(false), refused: None }
     }
 
     /// Returns the text of a failure for the model.

@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 use super::background::Processes;
 use super::confined::ConfinedTool;
 use super::memory::MemoryTool;
+use super::outlet::Outlet;
 use super::process::ProcessTool;
 use super::profile_sandbox::{ToolboxError, sandbox_of};
 use super::session_search::SessionSearchTool;
@@ -16,10 +17,10 @@ use super::skills::{SkillViewTool, SkillsListTool};
 use super::terminal::TerminalTool;
 use super::todo::TodoTool;
 use super::web::WebExtract;
-use super::{Tool, ToolSchema, files};
+use super::{Tool, ToolOutput, ToolSchema, files};
 use crate::mcp::{self, Servers};
 use crate::sandbox::Launcher;
-use crate::settings::{McpServer, Memory, Network, NetworkMode, Terminal};
+use crate::settings::{McpServer, Memory, Network, NetworkMode, Secret, Terminal};
 use crate::store::Store;
 
 /// The tools of an agent.
@@ -30,6 +31,7 @@ pub struct Toolbox {
     servers: Option<Arc<Servers>>,
     /// The tools of the servers, once [`complete`](Toolbox::complete) has run. Then they stay the same.
     of_servers: OnceCell<mcp::Tools>,
+    outlet: Option<Arc<Outlet>>,
 }
 
 /// The parts that the tools of an agent need. Not `Debug`, because the environment holds secrets.
@@ -48,6 +50,8 @@ pub struct ToolboxOptions<'a> {
     pub memory: Memory,
     /// The certificates and time-outs of HTTP.
     pub network: Network,
+    /// The keys of the agent. No output shows them.
+    pub secrets: Vec<Secret>,
     /// The program that runs calls.
     pub launcher: Launcher,
     /// `mcp_servers`.
@@ -61,7 +65,7 @@ impl Toolbox {
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
         let mut tools: Vec<_> = tools.into_iter().map(|tool| (tool.schema(), tool)).collect();
         tools.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-        Self { tools, servers: None, of_servers: OnceCell::new() }
+        Self { tools, servers: None, of_servers: OnceCell::new(), outlet: None }
     }
 
     /// Creates the tools of an agent. It starts no process and makes no file.
@@ -69,12 +73,22 @@ impl Toolbox {
     /// # Errors
     /// See [`ToolboxError`].
     pub fn of_agent(options: ToolboxOptions<'_>) -> Result<Self, ToolboxError> {
-        let ToolboxOptions { home, profile, environment, store, terminal, memory, network, launcher, .. } =
-            options;
+        let ToolboxOptions {
+            home,
+            profile,
+            environment,
+            store,
+            terminal,
+            memory,
+            network,
+            secrets,
+            launcher,
+            servers,
+            needs_sandbox,
+        } = options;
         let has_network = terminal.network != NetworkMode::Off;
         let directory = home.profile_directory(profile);
         let (confinement, egress) = sandbox_of(home, profile, terminal, environment, launcher)?;
-        let (servers, needs_sandbox) = (options.servers, options.needs_sandbox);
         let servers = (!servers.is_empty())
             .then(|| Arc::new(Servers::new(servers, &confinement, &network, needs_sandbox)));
         let processes = Arc::new(Processes::default());
@@ -95,7 +109,16 @@ impl Toolbox {
         for schema in files::schemas() {
             tools.push(Arc::new(ConfinedTool::new(schema, Arc::clone(&confinement))));
         }
-        Ok(Self { servers, ..Self::new(tools) })
+        let outlet = Outlet::new(secrets, directory.join("tool-output"));
+        Ok(Self { servers, outlet: Some(Arc::new(outlet)), ..Self::new(tools) })
+    }
+
+    /// Returns an output as the model gets it: bounded, and without keys.
+    pub(crate) fn pass(&self, output: ToolOutput) -> ToolOutput {
+        match &self.outlet {
+            Some(outlet) => outlet.pass(output),
+            None => output,
+        }
     }
 
     /// Returns `true` if all tools are known.

@@ -85,6 +85,7 @@ fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec
         terminal: settings.terminal,
         memory,
         network: Network::default(),
+        secrets: Vec::new(),
         launcher: Launcher::default(),
         // This command starts no server.
         servers: Vec::new(),
