@@ -7,6 +7,7 @@ mod answer;
 mod app;
 mod approvals;
 mod body;
+mod caller;
 mod chat;
 mod clock;
 mod connection;
@@ -37,6 +38,7 @@ mod vitals;
 
 pub(crate) use activity::Activity;
 pub(crate) use app::App;
+pub(crate) use caller::Refused;
 pub(crate) use connection::{Admission, serve};
 pub(crate) use gate::Gate;
 pub(crate) use keys::Keys;

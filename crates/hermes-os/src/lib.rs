@@ -7,6 +7,7 @@ pub mod file_kind;
 pub mod file_system;
 pub mod lock_file;
 pub mod mounts;
+pub mod peer;
 pub mod presence;
 pub mod printable;
 pub mod process;
