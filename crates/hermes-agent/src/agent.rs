@@ -157,6 +157,7 @@ impl Agent {
             terminal: settings.tools.terminal.clone(),
             memory: settings.memory,
             network,
+            secrets: settings.models.iter().filter_map(|model| model.key.clone()).collect(),
             launcher: Launcher::default(),
         })?;
         let engine = Engine::new(store, owner, clients, toolbox, limits, rules);

@@ -3,6 +3,7 @@
 //! [`turn`] decides, without I/O. The driver performs its effects.
 
 mod approve;
+mod call_ids;
 mod compact;
 mod driver;
 mod parts;

@@ -15,6 +15,7 @@ mod confined;
 mod confinement;
 pub mod files;
 pub mod memory;
+mod outlet;
 mod output;
 pub(crate) mod policy;
 mod process;

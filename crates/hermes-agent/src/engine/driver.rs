@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, interval_at};
 
 use crate::compaction::{Cause, Gains};
+use crate::engine::call_ids::give_own_ids;
 use crate::engine::compact::{CompactError, Lengths};
 use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
@@ -18,7 +19,7 @@ use crate::engine::spending::Permission;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
 use crate::loop_guard::{LoopGuard, Verdict};
-use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
+use crate::message::{Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
 use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
 use crate::store::{Change, Reservation, SessionId, StoreError, TurnId};
@@ -474,17 +475,6 @@ async fn result_of<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
     match future {
         Some(future) => future.await,
         None => pending().await,
-    }
-}
-
-/// Gives each call an ID of its own: a server may send none, or the same for two.
-fn give_own_ids(blocks: &mut [Block]) {
-    let mut seen = std::collections::BTreeSet::new();
-    for block in blocks {
-        let Block::ToolCall(call) = block else { continue };
-        while call.id.is_empty() || !seen.insert(call.id.clone()) {
-            call.id = format!("call_{:016x}", getrandom::u64().unwrap_or_default());
-        }
     }
 }
 

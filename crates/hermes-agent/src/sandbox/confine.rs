@@ -10,7 +10,10 @@ use std::path::PathBuf;
 use hermes_os::sandbox_level::Level;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use rustix::fs::Mode;
-use rustix::process::{Pid, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setsid, umask};
+use rustix::process::{
+    DumpableBehavior, Pid, chdir, getppid, ioctl_tiocsctty, set_dumpable_behavior,
+    set_parent_process_death_signal, setsid, umask,
+};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 use serde_json::Value;
@@ -100,6 +103,9 @@ pub(super) fn become_task(
         Ok(()) => match request.task {
             Task::Tool { name, arguments } => {
                 drop(child);
+                // A new program can be read by its account, and so can this task: the broker has to look at its files. It
+                // holds its own request alone. A failure shows in the calls that need the broker.
+                let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
                 answer(&run_tool(&name, arguments))
             }
             Task::Command { ref arguments, .. } => {

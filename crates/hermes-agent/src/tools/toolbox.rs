@@ -10,22 +10,24 @@ use super::background::Processes;
 use super::confined::ConfinedTool;
 use super::confinement::Confinement;
 use super::memory::MemoryTool;
+use super::outlet::Outlet;
 use super::process::ProcessTool;
 use super::session_search::SessionSearchTool;
 use super::skills::{SkillViewTool, SkillsListTool};
 use super::terminal::TerminalTool;
 use super::todo::TodoTool;
 use super::web::WebExtract;
-use super::{Tool, ToolSchema, files};
+use super::{Tool, ToolOutput, ToolSchema, files};
 use crate::egress::{self, Egress};
 use crate::sandbox::Launcher;
-use crate::settings::{Memory, Network, NetworkMode, Terminal};
+use crate::settings::{Memory, Network, NetworkMode, Secret, Terminal};
 use crate::store::Store;
 
 /// The tools of an agent, sorted by name.
 #[derive(Clone, Default)]
 pub struct Toolbox {
     tools: Vec<(ToolSchema, Arc<dyn Tool>)>,
+    outlet: Option<Arc<Outlet>>,
 }
 
 /// The parts that the tools of an agent need. Not `Debug`, because the environment holds secrets.
@@ -44,6 +46,8 @@ pub struct ToolboxOptions<'a> {
     pub memory: Memory,
     /// The certificates and time-outs of HTTP.
     pub network: Network,
+    /// The keys of the agent. No output shows them.
+    pub secrets: Vec<Secret>,
     /// The program that runs calls.
     pub launcher: Launcher,
 }
@@ -69,7 +73,7 @@ impl Toolbox {
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
         let mut tools: Vec<_> = tools.into_iter().map(|tool| (tool.schema(), tool)).collect();
         tools.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-        Self { tools }
+        Self { tools, outlet: None }
     }
 
     /// Creates the tools of an agent. It starts no process and makes no file.
@@ -77,8 +81,17 @@ impl Toolbox {
     /// # Errors
     /// See [`ToolboxError`].
     pub fn of_agent(options: ToolboxOptions<'_>) -> Result<Self, ToolboxError> {
-        let ToolboxOptions { home, profile, environment, store, terminal, memory, network, launcher } =
-            options;
+        let ToolboxOptions {
+            home,
+            profile,
+            environment,
+            store,
+            terminal,
+            memory,
+            network,
+            secrets,
+            launcher,
+        } = options;
         for (setting, paths) in
             [("terminal.readable", &terminal.readable), ("terminal.writable", &terminal.writable)]
         {
@@ -109,7 +122,16 @@ impl Toolbox {
         for schema in files::schemas() {
             tools.push(Arc::new(ConfinedTool::new(schema, Arc::clone(&confinement))));
         }
-        Ok(Self::new(tools))
+        let outlet = Outlet::new(secrets, directory.join("tool-output"));
+        Ok(Self { outlet: Some(Arc::new(outlet)), ..Self::new(tools) })
+    }
+
+    /// Returns an output as the model gets it: bounded, and without keys.
+    pub(crate) fn pass(&self, output: ToolOutput) -> ToolOutput {
+        match &self.outlet {
+            Some(outlet) => outlet.pass(output),
+            None => output,
+        }
     }
 
     /// Returns the descriptions, sorted by name.

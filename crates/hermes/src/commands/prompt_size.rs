@@ -85,6 +85,7 @@ fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec
         terminal: settings.terminal,
         memory,
         network: Network::default(),
+        secrets: Vec::new(),
         launcher: Launcher::default(),
     });
     let toolbox = toolbox.map_err(|error| {
