@@ -23,7 +23,6 @@ mod control;
 mod descendants;
 mod file_access;
 mod launch;
-mod level;
 mod limits;
 mod mode_change;
 mod policy;
@@ -33,8 +32,8 @@ mod streams;
 mod supervise;
 mod system_calls;
 
+pub use hermes_os::sandbox_level::Level;
 pub use launch::{Input, InputError, LaunchError, Launcher, Output, Running};
-pub use level::Level;
 pub use limits::Limits;
 pub use policy::{Enforcement, Network, Policy, SYSTEM_PATHS};
 pub use request::{Ended, Request, Streams, Task};

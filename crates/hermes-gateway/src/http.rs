@@ -8,6 +8,7 @@ mod app;
 mod approval_form;
 mod approvals;
 mod body;
+mod caller;
 mod chat;
 mod clock;
 mod connection;
@@ -38,6 +39,7 @@ mod vitals;
 
 pub(crate) use activity::Activity;
 pub(crate) use app::App;
+pub(crate) use caller::Refused;
 pub(crate) use connection::{Admission, serve};
 pub(crate) use gate::Gate;
 pub(crate) use keys::Keys;

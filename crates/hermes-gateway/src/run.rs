@@ -15,7 +15,7 @@ use crate::directory::ProfileDirectory;
 use crate::disk::Disk;
 use crate::error::GatewayError;
 use crate::http::{self, App, Gate, Keys, Runs, Vitals};
-use crate::listen::{self, SocketFile};
+use crate::listen::{self, Peers, SocketFile};
 use crate::lock::GatewayLock;
 use crate::options::Options;
 use crate::pid_file::PidFile;
@@ -63,6 +63,7 @@ pub(crate) async fn serve(
     state_interval: Duration,
 ) -> Result<(), GatewayError> {
     let ready = options.ready.take();
+    let peers = Arc::new(Peers::of_this_process());
     let directory = ProfileDirectory::open(&options)?;
     // Values drop in the opposite order, so the lock is released last.
     let _lock = GatewayLock::take(&options.home, &options.profile)?;
@@ -92,7 +93,7 @@ pub(crate) async fn serve(
         turns: Arc::clone(&turns),
         runs: Runs::default(),
     });
-    let mut server = Server::open(listeners, &router(Arc::clone(&app)), &vitals);
+    let mut server = Server::open(listeners, &router(Arc::clone(&app)), &vitals, &peers);
 
     // The state comes before readiness: a process that waited for readiness must read `running`.
     vitals.set_state(ObservedState::Running);

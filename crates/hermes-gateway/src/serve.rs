@@ -1,16 +1,18 @@
 //! The server of a gateway, and the drain that ends it.
 
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use hermes_server::{Connection, Limits, Listener, StopRequests, Stream};
+use hermes_server::{Connection, Limits, Listener, StopRequests, Stream, Transport};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time;
 
-use crate::http::{self, Activity, Admission, Vitals};
+use crate::http::{self, Activity, Admission, Refused, Vitals};
+use crate::listen::{Peers, Standing};
 use crate::say::warn;
 use crate::turns::Turns;
 
@@ -39,12 +41,18 @@ pub(crate) enum Drained {
 
 impl Server {
     /// Accepts connections on `listeners` from now on.
-    pub(crate) fn open(listeners: Vec<Listener>, router: &Router, vitals: &Arc<Vitals>) -> Self {
+    pub(crate) fn open(
+        listeners: Vec<Listener>,
+        router: &Router,
+        vitals: &Arc<Vitals>,
+        peers: &Arc<Peers>,
+    ) -> Self {
         let (drain, _) = watch::channel(false);
         let drain = Arc::new(drain);
         let mut accept_loops = JoinSet::new();
         for listener in listeners {
-            accept_loops.spawn(accept(listener, router.clone(), Arc::clone(vitals), Arc::clone(&drain)));
+            let (vitals, peers) = (Arc::clone(vitals), Arc::clone(peers));
+            accept_loops.spawn(accept(listener, router.clone(), vitals, peers, Arc::clone(&drain)));
         }
         Self { vitals: Arc::clone(vitals), drain, accept_loops }
     }
@@ -76,11 +84,25 @@ impl Server {
     }
 }
 
-async fn accept(listener: Listener, router: Router, vitals: Arc<Vitals>, drain: Arc<watch::Sender<bool>>) {
+async fn accept(
+    listener: Listener,
+    router: Router,
+    vitals: Arc<Vitals>,
+    peers: Arc<Peers>,
+    drain: Arc<watch::Sender<bool>>,
+) {
     let transport = listener.transport();
     let serve = move |connection: Connection<Stream>| {
-        let admission =
-            if *drain.borrow() { Admission::Refused } else { Admission::Served(drain.subscribe()) };
+        let standing = match transport {
+            Transport::Unix => peers.standing(connection.stream().as_fd()),
+            Transport::Tcp => Standing::Restricted,
+        };
+        let admission = match standing {
+            Standing::Tool => Admission::Refused(Refused::Tool),
+            _ if *drain.borrow() => Admission::Refused(Refused::Draining),
+            Standing::Restricted => Admission::Served { needs_key: true, drain: drain.subscribe() },
+            Standing::Account => Admission::Served { needs_key: false, drain: drain.subscribe() },
+        };
         let activity = Activity::new(Arc::clone(&vitals), transport);
         http::serve(connection, activity, router.clone(), admission)
     };

@@ -15,8 +15,11 @@ use std::time::{Duration, Instant};
 use hermes_core::{Home, ProfileName};
 use hermes_gateway::{Options, run};
 use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::thread::set_no_new_privs;
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 const HOME: &str = "TEST_HOME";
+const PATH: &str = "TEST_PATH";
 const DESCRIPTORS: &str = "TEST_DESCRIPTORS";
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -89,11 +92,21 @@ impl Gateway {
     }
 
     fn health(&self) -> String {
-        let mut stream = self.connect();
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        get(self.connect(), "/health")
+    }
+
+    /// Sends a request from a process of its own, whose parent thread restricted itself by `restrict` before.
+    fn get_restricted(&self, path: &str, restrict: fn()) -> String {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "client_process", "--nocapture"]);
+        command.env(HOME, self.home.root()).env(PATH, path);
+        let thread = thread::spawn(move || {
+            restrict();
+            command.output().unwrap()
+        });
+        let output = thread.join().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     #[track_caller]
@@ -118,6 +131,63 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn get(mut stream: UnixStream, path: &str) -> String {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+#[ignore = "the client that the tests here start, not a test"]
+fn client_process() {
+    let home = Home::new(std::env::var_os(HOME).expect("started by a test")).unwrap();
+    let stream = UnixStream::connect(home.gateway_socket(&coder())).unwrap();
+    println!("{}", get(stream, &std::env::var(PATH).unwrap()));
+}
+
+/// Restricts this thread as the sandbox of tools does: a seccomp filter, which allows all calls here.
+fn restrict_as_tool() {
+    let architecture = std::env::consts::ARCH.try_into().unwrap();
+    let (allow, never) = (SeccompAction::Allow, SeccompAction::Errno(1));
+    let filter = SeccompFilter::new(BTreeMap::new(), allow, never, architecture).unwrap();
+    let filter: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&filter).unwrap();
+}
+
+/// Restricts this thread as the gateway of another agent restricts itself.
+fn restrict_as_gateway() {
+    set_no_new_privs(true).unwrap();
+}
+
+#[test]
+fn a_tool_gets_no_answer_on_the_unix_socket() {
+    let gateway = Gateway::start(None);
+    for path in ["/health", "/v1/models"] {
+        let answer = gateway.get_restricted(path, || {});
+        assert!(answer.contains("HTTP/1.1 200"), "{answer}");
+        for _ in 0..2 {
+            let answer = gateway.get_restricted(path, restrict_as_tool);
+            assert!(answer.contains("HTTP/1.1 403"), "{answer}");
+            assert!(answer.contains("\"code\":\"tools_not_allowed\""), "{answer}");
+        }
+    }
+    gateway.signal(Signal::TERM);
+    let (status, _, err) = gateway.ended();
+    assert!(status.success(), "{status}");
+    let warnings: Vec<_> = err.lines().filter(|line| line.contains("more seccomp filters")).collect();
+    assert_eq!(warnings.len(), 1, "a tool must not fill the log: {err}");
+}
+
+#[test]
+fn the_gateway_of_another_agent_needs_the_key() {
+    let gateway = Gateway::start(None);
+    let answer = gateway.get_restricted("/v1/models", restrict_as_gateway);
+    assert!(answer.contains("HTTP/1.1 401"), "{answer}");
+    let answer = gateway.get_restricted("/health", restrict_as_gateway);
+    assert!(answer.contains("HTTP/1.1 200"), "{answer}");
 }
 
 /// The processor time of the process, in clock ticks (1/100 s).

@@ -8,6 +8,7 @@ mod files;
 mod finding;
 mod gateways;
 mod ports;
+mod sandbox;
 mod sessions;
 mod supervisor;
 
@@ -47,6 +48,7 @@ impl Operations {
         findings.extend(dashboard::check(self));
         findings.extend(disk::check(self.home().root()));
         findings.extend(lacks);
+        findings.extend(sandbox::check());
         findings
     }
 }

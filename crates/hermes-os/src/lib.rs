@@ -1,4 +1,5 @@
-//! The interface to the operating system: whole-file writes, locks, child processes with deadlines, `/proc`.
+//! The interface to the operating system: whole-file writes, locks, child processes with deadlines, `/proc`, the
+//! parts of the sandbox that the kernel has.
 //!
 //! This crate has no concept of agents, profiles or gateways, and depends on no other crate of the workspace.
 
@@ -6,10 +7,12 @@ pub mod file_kind;
 pub mod file_system;
 pub mod lock_file;
 pub mod mounts;
+pub mod peer;
 pub mod presence;
 pub mod printable;
 pub mod process;
 pub mod removal;
+pub mod sandbox_level;
 pub mod tool;
 pub mod waiting;
 pub mod whole_file;

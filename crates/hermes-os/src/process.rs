@@ -1,4 +1,5 @@
-//! Facts about a process, from `/proc/PID/stat` (proc_pid_stat(5)), and the protection of its memory.
+//! Facts about a process, from `/proc/PID/stat` and `/proc/PID/status` (proc_pid_stat(5), proc_pid_status(5)), and the protection of
+//! its memory.
 
 use std::fs;
 use std::io;
@@ -57,6 +58,56 @@ impl ProcessStat {
     }
 }
 
+/// The restrictions of a process that it can never take off, and that its children inherit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restrictions {
+    /// seccomp filters its system calls.
+    pub is_filtered: bool,
+    /// The number of its seccomp filters. A kernel before Linux 5.9 does not tell it.
+    pub filters: Option<u32>,
+    /// It cannot get more privileges by execve(2): `no_new_privs`.
+    pub no_new_privs: bool,
+    /// Its first thread has ended.
+    pub is_zombie: bool,
+}
+
+impl Restrictions {
+    /// Reads the restrictions of the process `pid`.
+    ///
+    /// # Errors
+    /// No such process runs, or `/proc` does not show it.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        let status = fs::read(format!("/proc/{pid}/status"))?;
+        Self::parse(&status).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/status has an unknown format"))
+        })
+    }
+
+    /// Parses the bytes of `/proc/PID/status`. Returns `None` if a field is missing. The kernel escapes newlines in the name of the
+    /// program, so a program cannot make a field.
+    pub fn parse(status: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(status);
+        let field = |name: &str| {
+            text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+        };
+        Some(Self {
+            is_filtered: field("Seccomp")? == "2",
+            filters: field("Seccomp_filters").and_then(|count| count.parse().ok()),
+            no_new_privs: field("NoNewPrivs")? == "1",
+            is_zombie: field("State")?.starts_with(['Z', 'X']),
+        })
+    }
+
+    /// Returns `true` if this process has a seccomp filter that one with the restrictions `other` lacks.
+    pub fn has_more_filters(&self, other: &Self) -> bool {
+        match (self.filters, other.filters) {
+            (Some(own), Some(others)) => own > others,
+            // Without the numbers, the other sign of a sandbox must help.
+            _ => self.is_filtered && (!other.is_filtered || self.no_new_privs && !other.no_new_privs),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +119,35 @@ mod tests {
         assert_eq!(ProcessStat::parse(stat), Some(expected));
         assert_eq!(ProcessStat::parse(b""), None);
         assert_eq!(ProcessStat::parse(b"17 (x) S 1"), None);
+    }
+
+    #[test]
+    fn restrictions_are_fields_of_the_status() {
+        let status = "Name:\tx\\nSeccomp:\t0\nState:\tS (sleeping)\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t3\n";
+        let expected =
+            Restrictions { is_filtered: true, filters: Some(3), no_new_privs: true, is_zombie: false };
+        assert_eq!(Restrictions::parse(status.as_bytes()), Some(expected));
+        let of_an_old_kernel = "State:\tZ (zombie)\nNoNewPrivs:\t0\nSeccomp:\t0\n";
+        let expected =
+            Restrictions { is_filtered: false, filters: None, no_new_privs: false, is_zombie: true };
+        assert_eq!(Restrictions::parse(of_an_old_kernel.as_bytes()), Some(expected));
+        assert_eq!(Restrictions::parse(b"Name:\tx\n"), None);
+        assert!(Restrictions::of(std::process::id()).is_ok_and(|found| !found.is_zombie));
+    }
+
+    #[test]
+    fn an_old_kernel_compares_the_modes() {
+        let of = |is_filtered, no_new_privs| Restrictions {
+            is_filtered,
+            filters: None,
+            no_new_privs,
+            is_zombie: false,
+        };
+        assert!(of(true, true).has_more_filters(&of(false, false)));
+        assert!(of(true, true).has_more_filters(&of(true, false)));
+        assert!(!of(true, true).has_more_filters(&of(true, true)));
+        assert!(!of(true, false).has_more_filters(&of(true, false)));
+        assert!(!of(false, true).has_more_filters(&of(false, false)));
     }
 
     #[test]

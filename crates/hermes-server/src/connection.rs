@@ -51,6 +51,11 @@ impl<S> Connection<S> {
         self.peer
     }
 
+    /// Returns the stream.
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Replaces the stream.
     pub fn map<T>(self, wrap: impl FnOnce(S) -> T) -> Connection<T> {
         Connection {

@@ -1,6 +1,7 @@
 //! A connection of either kind of socket. With one type, HTTP is compiled once.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -14,6 +15,15 @@ pub enum Stream {
     Unix(UnixStream),
     /// A connection of a TCP port.
     Tcp(TcpStream),
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(stream) => stream.as_fd(),
+            Self::Tcp(stream) => stream.as_fd(),
+        }
+    }
 }
 
 /// Makes one call on the inner stream.

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
+use hermes_os::sandbox_level::Level;
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use rustix::fs::Mode;
 use rustix::process::{
@@ -20,7 +21,6 @@ use thiserror::Error;
 
 use super::channel::{self, ChannelError};
 use super::file_access::{self, FileAccessError};
-use super::level::Level;
 use super::policy::{Enforcement, Policy};
 use super::request::{Ended, Request, Task, cause};
 use super::streams::ChildEnds;

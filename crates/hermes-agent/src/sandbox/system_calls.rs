@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 
+use hermes_os::sandbox_level::Level;
 use libc::c_long;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -14,7 +15,6 @@ use seccompiler::{
 };
 use thiserror::Error;
 
-use super::level::Level;
 use super::policy::Network;
 
 /// The calls without any use in a sandbox. Most need a privilege, and are here in case a kernel forgets to ask for it.

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use axum::Json;
 use axum::extract::State;
 use hermes_operations::{Report, Supervisor};
+use hermes_os::sandbox_level::Level;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -25,6 +26,10 @@ pub(crate) struct Facts {
     pub(crate) container_seconds: Option<u64>,
     /// The supervisor of the gateways.
     pub(crate) supervisor: Supervisor,
+    /// The parts of the sandbox of tools that the kernel has, as `landlock 7 + seccomp`.
+    pub(crate) sandbox: String,
+    /// `true` if the kernel has all parts of the sandbox.
+    pub(crate) sandbox_is_full: bool,
     /// The path of the volume.
     pub(crate) home: String,
     /// The size of the volume, in bytes.
@@ -54,6 +59,8 @@ pub(crate) async fn gather(site: &Arc<Site>) -> Result<Facts, Report> {
                 .and_then(|started| SystemTime::now().duration_since(started).ok())
                 .map(|up| up.as_secs()),
             supervisor: site.operations.supervisor(),
+            sandbox: Level::probe().to_string(),
+            sandbox_is_full: Level::probe().is_full(),
             home: site.home.root().display().to_string(),
             volume_bytes: volume.map(|volume| bytes(volume.f_blocks, volume.f_frsize)),
             volume_free_bytes: volume.map(|volume| bytes(volume.f_bavail, volume.f_frsize)),

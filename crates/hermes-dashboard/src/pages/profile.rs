@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use hermes_core::ProfileName;
 use hermes_operations::Report;
+use hermes_os::sandbox_level::Level;
 use serde::Deserialize;
 
 use super::act::{self, Done};
@@ -35,6 +36,8 @@ struct ProfilePage {
     version: u64,
     profile: Profile,
     directory: String,
+    /// The parts of the sandbox of tools that the kernel has.
+    sandbox: Level,
     settings: Result<Vec<Setting>, Report>,
     soul: Result<Soul, Report>,
     /// The text that could not be saved, because the soul had changed.
@@ -94,6 +97,7 @@ async fn page(
         view: RowView::new(&profile, &site.base()),
         version,
         directory: site.home.profile_directory(name).display().to_string(),
+        sandbox: Level::probe(),
         profile,
         settings,
         soul,

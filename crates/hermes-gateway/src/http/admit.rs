@@ -10,16 +10,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::App;
+use super::caller::Refused;
 use super::cors;
 use super::problem::Problem;
 use super::rule::{Access, REQUEST_BODY_MAX, Rule};
 
 /// The label for a request without a route. With its path as the label, clients could create any number of label values.
 const NO_ROUTE: &str = "other";
-
-/// Marks a request on a connection that was opened while the gateway drained.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Refused;
 
 /// The table of the routes, for the checks.
 pub(crate) struct Checks {
@@ -42,7 +39,7 @@ impl Checks {
         let Rule { access, body_max } = self.rule_of(request.method(), route);
         let (parts, body) = request.into_parts();
         gate.check_access(&parts, access).await?;
-        if access != Access::Anyone && parts.extensions.get::<Refused>().is_some() {
+        if access != Access::Anyone && parts.extensions.get() == Some(&Refused::Draining) {
             return Err(Problem::draining());
         }
         if body.size_hint().lower() > body_max as u64 {
@@ -58,7 +55,9 @@ pub(crate) async fn admit(State(checks): State<Arc<Checks>>, request: Request, n
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let origin = checks.app.gate.cors.allowed_origin(request.headers());
     let is_preflight = origin.is_some() && cors::is_preflight(request.method(), request.headers());
-    let mut response = match checks.app.gate.check_host(&request) {
+    let is_tool = request.extensions().get() == Some(&Refused::Tool);
+    let checked = if is_tool { Err(Problem::tool()) } else { checks.app.gate.check_host(&request) };
+    let mut response = match checked {
         Err(problem) => problem.into_response(),
         Ok(()) if is_preflight => cors::preflight(),
         Ok(()) => match checks.check(request, route).await {

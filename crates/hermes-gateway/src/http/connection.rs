@@ -12,15 +12,20 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 
 use super::activity::{Activity, Answering, Watched};
-use super::admit::Refused;
+use super::caller::{NeedsKey, Refused};
 
 /// The kind of service that a connection gets.
 #[derive(Debug)]
 pub(crate) enum Admission {
-    /// Its requests are answered until the value becomes `true`: the gateway drains. The drain waits for every holder of a receiver.
-    Served(watch::Receiver<bool>),
-    /// Its requests are refused, because the gateway drains. The drain does not wait for it.
-    Refused,
+    /// Its requests are answered.
+    Served {
+        /// Its requests need the key, though it came through the Unix socket.
+        needs_key: bool,
+        /// Becomes `true` when the gateway drains. The drain waits for every holder of a receiver.
+        drain: watch::Receiver<bool>,
+    },
+    /// Its requests are refused. The drain does not wait for it.
+    Refused(Refused),
 }
 
 /// Serves `connection` until it ends. When the gateway drains, a connection with a request finishes that request, a half-received
@@ -32,13 +37,16 @@ pub(crate) async fn serve(
     mut admission: Admission,
 ) {
     let watched = connection.map(|stream| Watched { stream, activity: Arc::clone(&activity) });
-    let is_refused = matches!(admission, Admission::Refused);
-    let exchange = GatewayExchange { activity: Arc::clone(&activity), is_refused };
+    let (needs_key, refused) = match &admission {
+        Admission::Served { needs_key, .. } => (*needs_key, None),
+        Admission::Refused(refused) => (false, Some(*refused)),
+    };
+    let exchange = GatewayExchange { activity: Arc::clone(&activity), needs_key, refused };
     // The receiver lives as long as the connection: the drain waits until it is dropped.
     let drain = async {
         match &mut admission {
-            Admission::Served(drain) => _ = drain.changed().await,
-            Admission::Refused => pending().await,
+            Admission::Served { drain, .. } => _ = drain.changed().await,
+            Admission::Refused(_) => pending().await,
         }
     };
     watched.serve_until(router, exchange, drain, || activity.is_half_received()).await;
@@ -46,15 +54,19 @@ pub(crate) async fn serve(
 
 struct GatewayExchange {
     activity: Arc<Activity>,
-    is_refused: bool,
+    needs_key: bool,
+    refused: Option<Refused>,
 }
 
 impl Exchange for GatewayExchange {
     type Guard = Answering;
 
     fn begin(&self, request: &mut Request<Incoming>) -> Answering {
-        if self.is_refused {
-            request.extensions_mut().insert(Refused);
+        if let Some(refused) = self.refused {
+            request.extensions_mut().insert(refused);
+        }
+        if self.needs_key {
+            request.extensions_mut().insert(NeedsKey);
         }
         request.extensions_mut().insert(self.activity.transport());
         self.activity.answering()

@@ -6,6 +6,7 @@ use hermes_core::config::GatewayConfig;
 use hermes_server::{HostError, Transport, check_host};
 use hyper::Request;
 
+use super::caller::NeedsKey;
 use super::cors::Cors;
 use super::keys::Keys;
 use super::problem::Problem;
@@ -54,13 +55,13 @@ impl Gate {
         }
     }
 
-    /// Checks the key and the rate of a request through the TCP port. The Unix socket needs no key, because only the account can open
-    /// it.
+    /// Checks the key and the rate of a request. Processes of the account need no key on the Unix socket.
     pub(crate) async fn check_access(&self, request: &Parts, access: Access) -> Result<(), Problem> {
-        let is_unix = request.extensions.get::<Transport>() == Some(&Transport::Unix);
+        let is_account = request.extensions.get::<Transport>() == Some(&Transport::Unix)
+            && request.extensions.get::<NeedsKey>().is_none();
         match access {
             Access::Anyone => return Ok(()),
-            Access::Key if is_unix => return Ok(()),
+            Access::Key if is_account => return Ok(()),
             Access::Key | Access::Person => {}
         }
         let key = bearer(request).ok_or_else(|| {

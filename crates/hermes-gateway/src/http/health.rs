@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use hermes_os::sandbox_level::Level;
 use serde::Serialize;
 
 use super::app::App;
@@ -20,6 +21,8 @@ struct Health<'a> {
     version: &'a str,
     requests_served: u64,
     pid: u32,
+    /// The parts of the sandbox of tools that the kernel has.
+    sandbox: String,
 }
 
 pub(crate) async fn show(State(app): State<Arc<App>>) -> Response {
@@ -37,6 +40,7 @@ pub(crate) async fn show(State(app): State<Arc<App>>) -> Response {
         version: &vitals.version,
         requests_served: vitals.answers().values().sum(),
         pid: process::id(),
+        sandbox: Level::probe().to_string(),
     };
     answer::json(status, &health)
 }

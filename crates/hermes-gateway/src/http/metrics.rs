@@ -4,6 +4,7 @@
 use std::fmt::{Display, Write};
 use std::sync::atomic::Ordering;
 
+use hermes_os::sandbox_level::Level;
 use hermes_server::Transport;
 
 use super::app::App;
@@ -60,8 +61,21 @@ pub(crate) fn render(app: &App) -> String {
         "States that could not be written to gateway_state.json.",
     );
     page.sample("hermes_gateway_state_write_failures_total", &[], vitals.recorder.failures());
+    sandbox(&mut page, Level::probe());
     turns(&mut page, app);
     page.text
+}
+
+/// Adds the level of the sandbox of tools.
+fn sandbox(page: &mut Page, level: Level) {
+    page.family("hermes_gateway_sandbox_info", "gauge", "The level of the sandbox of tools; always 1.");
+    page.sample("hermes_gateway_sandbox_info", &[("level", &level.to_string())], 1);
+    page.family(
+        "hermes_gateway_sandbox_full",
+        "gauge",
+        "1 if the kernel has all parts of the sandbox of tools, else 0.",
+    );
+    page.sample("hermes_gateway_sandbox_full", &[], u8::from(level.is_full()));
 }
 
 /// Adds the counters of turns.

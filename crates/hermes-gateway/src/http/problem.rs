@@ -57,6 +57,12 @@ impl Problem {
         problem.with_retry_after(Duration::from_secs(5))
     }
 
+    /// A tool sends the request. The answer closes the connection.
+    pub(crate) fn tool() -> Self {
+        let message = "tools of agents must not use the API of a gateway";
+        Self::new(StatusCode::FORBIDDEN, "tools_not_allowed", message)
+    }
+
     /// The body exceeds `max` bytes.
     pub(crate) fn too_large(max: usize) -> Self {
         let message = format!("the body of the request is longer than {max} bytes");
@@ -66,6 +72,7 @@ impl Problem {
     fn kind(&self) -> &'static str {
         match self.status {
             StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::FORBIDDEN => "permission_error",
             StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
             StatusCode::PAYMENT_REQUIRED => "insufficient_quota",
             status if status.is_server_error() => "server_error",
@@ -85,6 +92,9 @@ impl IntoResponse for Problem {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::FORBIDDEN {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

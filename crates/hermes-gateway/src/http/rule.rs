@@ -8,7 +8,7 @@ pub(crate) const REQUEST_BODY_MAX: usize = 1024 * 1024;
 pub(crate) enum Access {
     /// Open to everybody: for probes and monitoring.
     Anyone,
-    /// Open with the key. The Unix socket needs no key.
+    /// Open with the key. A process of the account needs none on the Unix socket.
     Key,
     /// Open with the key, through the Unix socket too: a person decides here, and a tool could connect to the socket.
     Person,

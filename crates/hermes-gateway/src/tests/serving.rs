@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::routing::post;
+use hermes_os::sandbox_level::Level;
 
 use super::gateway::{TestHome, coder, free_port, wait_until};
 use crate::http::{App, REQUEST_BODY_MAX, finish};
@@ -31,7 +32,7 @@ fn health_says_who_it_is_and_how_it_is() {
     assert!(uptime.as_u64().unwrap() < 20, "{uptime}");
     let expected = serde_json::json!({
         "status": "ok", "profile": "coder", "state": "running", "uptime_seconds": null, "version": "1.2.3",
-        "requests_served": 0, "pid": process::id(),
+        "requests_served": 0, "pid": process::id(), "sandbox": Level::probe().to_string(),
     });
     assert_eq!(health, expected);
     assert_eq!(client.get("/health").json()["requests_served"], 1, "on the same connection");
@@ -49,7 +50,7 @@ fn metrics_count_by_route_and_status() {
     idle.get("/health");
     let answer = gateway.get("/metrics");
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    let page = answer.body;
+    let (page, level) = (answer.body, Level::probe());
     for line in [
         "hermes_gateway_info{profile=\"coder\",version=\"1.2.3\"} 1",
         "hermes_gateway_state{state=\"running\"} 1",
@@ -59,6 +60,8 @@ fn metrics_count_by_route_and_status() {
         "hermes_gateway_connections{door=\"tcp\"} 0",
         "hermes_gateway_connections_in_flight 1",
         "hermes_gateway_state_write_failures_total 0",
+        &format!("hermes_gateway_sandbox_info{{level=\"{level}\"}} 1"),
+        &format!("hermes_gateway_sandbox_full {}", u8::from(level.is_full())),
     ] {
         assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
     }

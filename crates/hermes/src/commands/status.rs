@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use hermes_core::Home;
 use hermes_core::profile::set_aside;
 use hermes_operations::{Gateway, Report};
+use hermes_os::sandbox_level::Level;
 use hermes_service::Kind;
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use crate::output::{self, say};
   hermes status           show the service manager and all gateways
   hermes status --json    print JSON for a program")]
 pub(crate) struct Arguments {
-    /// Print one JSON object: manager, home, volume, gateways, corrupt databases.
+    /// Print one JSON object: manager, home, volume, sandbox, gateways, corrupt databases.
     #[arg(long)]
     json: bool,
 }
@@ -28,9 +29,29 @@ struct Status {
     home: String,
     /// Whose the volume is, where that is another container; else nothing.
     volume: Option<String>,
+    sandbox: Sandbox,
     gateways: Vec<Gateway>,
     /// Databases of sessions that were corrupt, so that new ones began.
     corrupt_databases: Vec<String>,
+}
+
+/// The sandbox of tools.
+#[derive(Serialize)]
+struct Sandbox {
+    /// The parts that the kernel has, as `landlock 7 + seccomp`.
+    level: String,
+    /// The ABI of Landlock.
+    landlock_abi: Option<u32>,
+    seccomp: bool,
+    /// `true` if the kernel has all parts.
+    is_full: bool,
+}
+
+impl From<Level> for Sandbox {
+    fn from(level: Level) -> Self {
+        let Level { landlock_abi, seccomp } = level;
+        Self { level: level.to_string(), landlock_abi, seccomp, is_full: level.is_full() }
+    }
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
@@ -39,6 +60,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         manager: operations.manager().kind(),
         home: context.home.root().to_string_lossy().into_owned(),
         volume: operations.supervisor().volume_belongs_to,
+        sandbox: Level::probe().into(),
         gateways: operations.gateways()?,
         corrupt_databases: corrupt_databases(&context.home)?,
     };
@@ -51,6 +73,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     if let Some(told) = &status.volume {
         say!("Volume: {told}");
     }
+    let hint = if status.sandbox.is_full { "" } else { " (hermes doctor has a hint)" };
+    say!("Sandbox: {}{hint}", status.sandbox.level);
     for path in &status.corrupt_databases {
         say!("Corrupt database: {path} (hermes doctor has a hint)");
     }

@@ -1,9 +1,7 @@
-//! The level of the sandbox on this kernel: the parts that the kernel has.
+//! The level of the sandbox of tools on this kernel: the parts that the kernel has (landlock(7), seccomp(2)).
 
 use std::fmt;
 use std::sync::OnceLock;
-
-use serde::Serialize;
 
 /// The oldest Landlock ABI with all parts of the sandbox.
 const FULL_ABI: u32 = 6;
@@ -12,13 +10,13 @@ const FULL_ABI: u32 = 6;
 ///
 /// | ABI | Linux | without it |
 /// | --- | --- | --- |
-/// | 1 | 5.13 | no Landlock: [`Enforcement::Required`](super::Enforcement::Required) refuses the call |
+/// | 1 | 5.13 | no Landlock: a call runs only if a person approves it |
 /// | 2 | 5.19 | files cannot be renamed or linked between directories |
 /// | 3 | 6.2 | seccomp denies truncate(2), openat2(2) and `O_TRUNC` without write access |
 /// | 4 | 6.7 | the supervisor alone decides about TCP connections |
 /// | 5 | 6.10 | the operations of open devices (ioctl(2)) are free |
 /// | 6 | 6.12 | a tool can signal other processes of its account and connect to abstract Unix sockets, if it has such a socket |
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
     /// The ABI of Landlock, `None` without Landlock.
     pub landlock_abi: Option<u32>,
@@ -39,7 +37,7 @@ impl Level {
     }
 
     /// Returns `true` if the kernel has Landlock with this ABI.
-    pub(super) fn has_abi(self, abi: u32) -> bool {
+    pub fn has_abi(self, abi: u32) -> bool {
         self.landlock_abi.is_some_and(|found| found >= abi)
     }
 }
@@ -55,7 +53,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// Returns the ABI of Landlock. The crate `landlock` knows it and does not tell it.
+/// Returns the ABI of Landlock.
 fn landlock_abi() -> Option<u32> {
     /// LANDLOCK_CREATE_RULESET_VERSION of landlock_create_ruleset(2).
     const VERSION: libc::c_uint = 1;
