@@ -163,10 +163,8 @@ fn check(schema: &Value) -> Result<(), String> {
                     check(part)?;
                 }
             }
-            "required" => {
-                if !value.as_array().is_some_and(|names| names.iter().all(Value::is_string)) {
-                    return fault(keyword);
-                }
+            "required" if !value.as_array().is_some_and(|names| names.iter().all(Value::is_string)) => {
+                return fault(keyword);
             }
             "enum" if !value.is_array() => return fault(keyword),
             "description" | "title" if !value.is_string() => return fault(keyword),
