@@ -87,7 +87,7 @@ impl<'e> Driver<'e> {
             calls: Vec::new(),
             wait: None,
             compaction: None,
-            preparation: None,
+            preparation: engine.prepare(report.clone()),
             progress,
             report,
             estimated: 0,
@@ -108,10 +108,8 @@ impl<'e> Driver<'e> {
     ) -> Result<TurnEnd, StoreError> {
         (self.events)(Event::TurnStarted { session: self.session.to_string(), turn: self.turn.0 });
         let mut events = VecDeque::new();
-        if self.engine.tools.is_complete() {
+        if self.preparation.is_none() {
             events.push_back(TurnEvent::Started { compaction_due });
-        } else {
-            self.preparation = Some(self.engine.prepare(self.report.clone()));
         }
         let mut inbox_is_open = true;
         loop {

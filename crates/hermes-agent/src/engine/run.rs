@@ -36,12 +36,13 @@ impl Engine {
         Ok(ended?)
     }
 
-    /// Completes the tools: they must be the same in each model call of a session.
-    pub(super) fn prepare(&self, report: mpsc::UnboundedSender<Progress>) -> BoxFuture<'_, ()> {
-        Box::pin(async move {
+    /// Completes the tools: they must be the same in each model call of a session. Returns `None` if they are complete.
+    pub(super) fn prepare(&self, report: mpsc::UnboundedSender<Progress>) -> Option<BoxFuture<'_, ()>> {
+        let complete = async move {
             // The receiver lives as long as this future.
             self.tools.complete(&move |text| drop(report.send(Progress::Notice(text)))).await;
-        })
+        };
+        (!self.tools.is_complete()).then(|| Box::pin(complete) as BoxFuture<'_, ()>)
     }
 
     /// Ends the turn of `session` whose store failed, so that another one can begin.

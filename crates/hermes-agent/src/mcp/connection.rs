@@ -12,6 +12,7 @@ use rmcp::{ClientHandler, Peer, RoleClient, ServiceError, serve_client};
 use serde_json::Map;
 
 use super::error::McpError;
+use super::http::cause_of;
 use super::lines::Cause;
 
 /// The tools of a server at most. More are not read.
@@ -53,7 +54,7 @@ impl Connection {
                 (Some(cause), _) => McpError::Ended(cause),
                 // The names of the transports say nothing to a person.
                 (None, ClientInitializeError::TransportError { error, .. }) => {
-                    McpError::Start(short(&hermes_core::chain(&*error.error)))
+                    McpError::Start(short(&cause_of(&*error.error)))
                 }
                 (None, error) => McpError::Protocol(short(&hermes_core::chain(&error))),
             }),
@@ -126,7 +127,7 @@ impl Caller {
             }
             error => McpError::Ended(self.cause.get().unwrap_or_else(|| {
                 short(&match error {
-                    ServiceError::TransportSend(error) => hermes_core::chain(&*error.error),
+                    ServiceError::TransportSend(error) => cause_of(&*error.error),
                     error => hermes_core::chain(error),
                 })
             })),

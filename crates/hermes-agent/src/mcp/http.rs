@@ -1,6 +1,7 @@
 //! The transport of a server that speaks streamable HTTP.
 
 use std::collections::{BTreeMap, HashMap};
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::NeverRetry;
-use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use rmcp::transport::streamable_http_client::{StreamableHttpClientTransportConfig, StreamableHttpError};
 
 use super::error::McpError;
 use super::lines::LINE_MAX;
@@ -60,6 +61,14 @@ pub(super) fn transport(
     // A call that breaks off fails. Nothing else is worth another connection.
     config.retry_config = Arc::new(NeverRetry::default());
     Ok(StreamableHttpClientTransport::with_client(client, config))
+}
+
+/// Returns the causes of a failed request. The SDK's error hides those of the client.
+pub(super) fn cause_of(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<StreamableHttpError<reqwest::Error>>() {
+        Some(StreamableHttpError::Client(error)) => hermes_core::chain(error),
+        _ => hermes_core::chain(error),
+    }
 }
 
 /// Follows a redirect to the same scheme, host and port alone: the headers are for them.

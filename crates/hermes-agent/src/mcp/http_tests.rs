@@ -176,5 +176,5 @@ async fn a_body_that_is_too_long_is_refused() {
     let answer = ("200 OK\r\ncontent-type: application/json\r\n".to_owned(), " ".repeat(LINE_MAX + 1));
     let site = Site::start(Box::new(move |_| Some(answer.clone()))).await;
     let error = site.server("/mcp").tools().await.unwrap_err();
-    assert!(matches!(error, McpError::Protocol(_)), "{error}");
+    assert!(matches!(error, McpError::Start(_)), "{error}");
 }

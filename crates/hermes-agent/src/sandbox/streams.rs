@@ -1,5 +1,6 @@
-//! The streams between the control channel, the child and the engine: the child's input, the output of a terminal, and a standard
-//! error of its own.
+//! The streams between the control channel, the child and the engine.
+//!
+//! They are the child's input, the output of a terminal, and a standard error of its own.
 
 use std::collections::VecDeque;
 
