@@ -28,7 +28,7 @@ fn attempts(chat: u32) -> Vec<Attempt> {
         Attempt::new("answer by the command", format!("{cli} answer $id once")),
         Attempt::new("answer in the database", "cat ../hermes.db >/dev/null && : >>../hermes.db"),
     ];
-    for terminal in ["/dev/pts/0", "/dev/pts/1", &format!("/proc/{chat}/fd/0")] {
+    for terminal in ["/dev/pts/0", &format!("/proc/{chat}/fd/0")] {
         attempts.push(Attempt::new(format!("type at {terminal}"), format!("printf 'o\\r' >{terminal}")));
         let inject =
             format!("open my $t, '+<', '{terminal}' or die $!; ioctl($t, 0x5412, my $k = 'o') or die $!");
@@ -153,7 +153,6 @@ async fn no_command_of_an_operator_works_in_a_tool() -> Result<()> {
         "-p coder approvals list",
         "-p coder gateway key show",
         "-p writer gateway key show",
-        "dump",
         "-p coder sessions list",
         "-p coder gateway restart",
         "-p writer gateway stop",

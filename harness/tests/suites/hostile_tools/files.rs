@@ -25,12 +25,8 @@ const FILES: [&str; 9] = [
 ];
 
 /// Files of the supervision.
-const OF_SUPERVISION: [&str; 4] = [
-    "/run/service/gateway-coder/run",
-    "/run/service/.lease.json",
-    "/run/service/gateway-coder/down",
-    "/run/service/.s6-svscan/finish",
-];
+const OF_SUPERVISION: [&str; 3] =
+    ["/run/service/.lease.json", "/run/service/gateway-coder/down", "/run/service/.s6-svscan/finish"];
 
 /// The directories in which the attacker plants files.
 const DIRECTORIES: [&str; 10] = [
@@ -78,6 +74,8 @@ fn attempts() -> Vec<Attempt> {
     let secret = "/run/s6/container_environment/OPENAI_API_KEY";
     attempts.push(Attempt::new("read the container's environment", format!("cat {secret}")));
     attempts.push(Attempt::new("list /run/service", "ls /run/service"));
+    let run = "/run/service/gateway-coder/run";
+    attempts.push(Attempt::new("replace a run script", format!("mv {run} {run}.old && mv {run}.old {run}")));
     attempts.extend(ways_around());
     attempts
 }

@@ -59,7 +59,7 @@ fn attempts(targets: &[Target]) -> Vec<Attempt> {
             ),
         );
         add("write mem", format!(": >>/proc/{pid}/mem"));
-        add("list fd", format!("ls /proc/{pid}/fd"));
+        add("read the link of fd 0", format!("readlink -v /proc/{pid}/fd/0"));
         add("open fd 0", format!("exec 9</proc/{pid}/fd/0"));
         add("read exe", format!("head -c 4 /proc/{pid}/exe"));
         add("enter the directory", format!("ls /proc/{pid}/cwd/"));
@@ -133,7 +133,7 @@ async fn no_secret_is_in_the_environment_of_a_command() -> Result<()> {
     let scene = Scene::start().await?;
     // The supervisor of the call has the request and the proxy's password in its memory.
     let look = "env; tr '\\0' '\\n' </proc/self/environ; for file in environ mem maps fd; do
-        head -c 1 /proc/$PPID/$file >/dev/null 2>&1 && echo open: $file; ls /proc/$PPID/$file/ 2>/dev/null && echo open: $file; done
+        head -c 1 /proc/$PPID/$file >/dev/null 2>&1 && echo ope''n: $file; readlink /proc/$PPID/$file/0 2>/dev/null && echo ope''n: $file; done
         cat /proc/*/cmdline | tr '\\0' ' '; ls -l /proc/self/fd; echo looked";
     for surface in [Surface::Chat, Surface::Gateway] {
         let result = scene.command(surface, ATTACKER, look).await?;

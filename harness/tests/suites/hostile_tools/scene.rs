@@ -1,11 +1,15 @@
 //! A container with four agents that hold secrets, and a scripted model that attacks by the tools of one of them.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use hermes_harness::probe::Request;
 use hermes_harness::{Container, ContainerBuilder, ExecRequest, StandIn, docker_exec, secs};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::support::driving::{ACCOUNT, directory, hermes};
 use crate::support::gateways::PlantedProfiles;
@@ -17,17 +21,21 @@ pub(super) const LOOSE: &str = "loose";
 /// The profile whose tools may connect to the server `opened` of a scene.
 pub(super) const READER: &str = "reader";
 
+/// The longest turn, on a busy machine.
+const TURN: Duration = secs(90);
+
 /// The part that all secrets share.
 pub(super) const CANARY: &str = "canary-7f3a";
 
 /// The ports of the gateways: of the default profile, of the attacker, of another profile; and the port of the dashboard.
 pub(super) const PORTS: [u16; 4] = [8642, 9301, 9302, 9119];
 
-/// The texts by which the kernel refuses.
-const REFUSALS: [&str; 2] = ["Permission denied", "Operation not permitted"];
+/// The texts by which the kernel refuses. SQLite tells no more.
+const REFUSALS: [&str; 3] = ["Permission denied", "Operation not permitted", "unable to open database file"];
 
 /// The texts of a kernel without a feature. A control may fail with them.
-const UNKNOWN_TO_THE_KERNEL: [&str; 4] = [
+const UNKNOWN_TO_THE_KERNEL: [&str; 5] = [
+    "No such device",
     "Address family not supported by protocol",
     "Protocol not supported",
     "Socket type not supported",
@@ -130,9 +138,11 @@ impl Scene {
             builder = builder.env(name, &value);
         }
         builder = builder
+            .env("API_SERVER_HOST", "0.0.0.0")
             .env("HERMES_DASHBOARD", "1")
             .env("HERMES_DASHBOARD_BASIC_AUTH_PASSWORD", &format!("{CANARY}-of-the-dashboard"))
             .publish(PORTS[1])
+            .owned_file("/opt/data/SOUL.md", 0o644, ACCOUNT, "You are a test.\n")
             .owned_file("/opt/data/config.yaml", 0o600, ACCOUNT, own(PORTS[0], ""))
             .profile(ATTACKER)
             .profile_file(ATTACKER, "config.yaml", &own(PORTS[1], ""))
@@ -206,11 +216,21 @@ impl Scene {
                 let body = json!({ "messages": [{ "role": "user", "content": "attack" }] });
                 let request = Request::post("/v1/chat/completions").json(&body.to_string());
                 let request = request.header("Authorization", &format!("Bearer {}", self.key));
-                let answer = self.container.http(PORTS[1], &request).await?;
-                ensure!(answer.status == 200 && answer.text().contains("Done."), "{}", answer.text());
+                let answer = self.ask(&request).await?;
+                ensure!(answer.contains("200 OK") && answer.contains("Done."), "{answer}");
             }
         }
         self.results(before, calls.len())
+    }
+
+    /// Sends a request to the gateway of the attacker.
+    async fn ask(&self, request: &Request) -> Result<String> {
+        let mut stream =
+            TcpStream::connect(("127.0.0.1", self.container.published_port(PORTS[1]).await?)).await?;
+        stream.write_all(&request.to_bytes("localhost")).await?;
+        let mut answer = String::new();
+        timeout(TURN, stream.read_to_string(&mut answer)).await.context("the turn takes too long")??;
+        Ok(answer)
     }
 
     /// Scripts a turn with these calls. Returns the number of requests so far.
@@ -223,7 +243,7 @@ impl Scene {
 
     /// A turn in a terminal's place.
     pub(super) fn chat(&self, profile: &str) -> ExecRequest<'_> {
-        hermes(&self.container, &format!("-p {profile} chat -q attack")).deadline(secs(90))
+        hermes(&self.container, &format!("-p {profile} chat -q attack")).deadline(TURN)
     }
 
     /// Returns the results that the model got since `before`, in the order of the calls.
