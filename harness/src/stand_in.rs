@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 use stand_in::{Options, Script};
 
-use crate::{Container, connect};
+use crate::{Container, ContainerBuilder, connect};
 
 /// A scripted model server. It ends when this is dropped.
 #[derive(Debug)]
@@ -56,6 +56,24 @@ impl StandIn {
             ("OPENAI_API_KEY", "stand-in".into()),
             ("HERMES_MODEL", "stand-in".into()),
         ]
+    }
+
+    /// Returns a container of this model that waits for commands.
+    pub fn idle(&self) -> ContainerBuilder {
+        self.model_of(Container::builder().cmd(["sleep", "infinity"]))
+    }
+
+    /// Makes this server the model server of a container on the default network.
+    pub fn model_of(&self, builder: ContainerBuilder) -> ContainerBuilder {
+        self.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, &value))
+    }
+
+    /// Returns the results of tools in the last request, oldest first.
+    pub fn tool_results(&self) -> Vec<String> {
+        let requests = self.requests();
+        let messages = requests.last().and_then(|request| request["body"]["messages"].as_array());
+        let results = messages.into_iter().flatten().filter(|message| message["role"] == "tool");
+        results.map(|message| message["content"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Returns the received requests, newest last. `crates/stand-in/README.md` names their fields.

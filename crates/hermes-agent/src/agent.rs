@@ -16,7 +16,7 @@ use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider;
 use crate::sandbox::{Launcher, Level};
-use crate::settings::{self, Memory, Settings, SettingsError};
+use crate::settings::{self, ApprovalMode, Memory, Settings, SettingsError};
 use crate::store::{
     Answered, BeginError, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store,
     StoreError,
@@ -157,7 +157,10 @@ impl Agent {
             terminal: settings.tools.terminal.clone(),
             memory: settings.memory,
             network,
+            secrets: settings.models.iter().filter_map(|model| model.key.clone()).collect(),
             launcher: Launcher::default(),
+            servers: settings.mcp.clone(),
+            needs_sandbox: settings.tools.approvals.mode != ApprovalMode::Off,
         })?;
         let engine = Engine::new(store, owner, clients, toolbox, limits, rules);
         let agent = Self {

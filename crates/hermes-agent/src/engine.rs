@@ -3,6 +3,7 @@
 //! [`turn`] decides, without I/O. The driver performs its effects.
 
 mod approve;
+mod call_ids;
 mod compact;
 mod driver;
 mod parts;
@@ -13,6 +14,7 @@ mod spending;
 mod tests;
 mod tool_run;
 pub mod turn;
+mod waits;
 
 pub use compact::{CompactError, Lengths};
 pub use parts::{Engine, EngineLimits};

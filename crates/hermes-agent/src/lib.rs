@@ -11,6 +11,7 @@
 //! - [`loop_guard`]: the guard against a model that repeats itself;
 //! - [`egress`]: the way out of the container for tools: the check of addresses, and the proxy;
 //! - [`tools`]: the interface of a tool;
+//! - [`mcp`]: servers of tools that speak the Model Context Protocol;
 //! - [`approval`]: questions to a person about calls that leave the sandbox;
 //! - [`sandbox`]: the confined processes of tools;
 //! - [`settings`]: models, keys and limits of a profile.
@@ -21,6 +22,7 @@ pub mod compaction;
 pub mod egress;
 pub mod engine;
 pub mod loop_guard;
+pub mod mcp;
 mod memory;
 pub mod message;
 pub mod prompt;

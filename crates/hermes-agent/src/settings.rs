@@ -8,6 +8,7 @@ mod draft;
 mod error;
 mod known;
 mod limits;
+mod mcp;
 mod model;
 mod origin;
 mod secret;
@@ -28,6 +29,7 @@ pub use draft::{Draft, DraftError};
 pub use error::SettingsError;
 pub use known::{KNOWN_PROVIDERS, KnownProvider, known_provider};
 pub use limits::{Budget, Compression, Memory, Price};
+pub use mcp::{McpAddress, McpServer, McpSettings};
 pub use origin::{Explained, explain, key_origin};
 pub use secret::Secret;
 pub use server::{ModelSettings, Network, Protocol, Timeouts};
@@ -49,6 +51,8 @@ pub struct Settings {
     pub budget: Budget,
     /// `approvals`, `command_allowlist` and `terminal`.
     pub tools: ToolSettings,
+    /// `mcp_servers`, sorted by name. Those without effect are not in it.
+    pub mcp: Vec<McpServer>,
     /// `provider.record`: the directory for records of model calls.
     pub record: Option<PathBuf>,
     /// Settings that have no effect or carry a risk, one sentence each.
@@ -79,12 +83,14 @@ pub fn load(
     }
     let budget = limits::budget(&sources)?;
     budget.warn(&models, &mut warnings);
+    let mcp = mcp::servers(&sources, &mut warnings)?.into_iter().filter(|server| server.enabled).collect();
     Ok(Settings {
         max_turns: limits::max_turns(&sources)?,
         compression: limits::compression(&sources)?,
         memory: limits::memory(&sources)?,
         budget,
         tools: tools::tools(&sources)?,
+        mcp,
         models,
         record,
         warnings,
@@ -119,6 +125,23 @@ pub fn load_tools(home: &Home, profile: &ProfileName) -> Result<ToolSettings, Se
     let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
     let (dot_env, environment) = (BTreeMap::new(), BTreeMap::new());
     tools::tools(&Sources { config, dot_env, environment: &environment })
+}
+
+/// Reads the settings of MCP servers, and the way to those that speak HTTP. It needs no model and no key.
+///
+/// # Errors
+/// Fails if a file cannot be read, or a value is invalid.
+pub fn load_mcp(
+    home: &Home,
+    profile: &ProfileName,
+    environment: &BTreeMap<String, String>,
+) -> Result<McpSettings, SettingsError> {
+    let (config, dot_env) = read_sources(home, profile)?;
+    let sources = Sources { config, dot_env, environment };
+    let mut warnings = Vec::new();
+    let servers = mcp::servers(&sources, &mut warnings)?;
+    let network = model::network(&sources, &home.profile_directory(profile))?;
+    Ok(McpSettings { servers, tools: tools::tools(&sources)?, network, warnings })
 }
 
 /// Reads `memory` alone. It needs no model and no key.

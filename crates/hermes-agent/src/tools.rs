@@ -15,9 +15,11 @@ mod confined;
 mod confinement;
 pub mod files;
 pub mod memory;
+mod outlet;
 mod output;
 pub(crate) mod policy;
 mod process;
+mod profile_sandbox;
 mod reach;
 #[cfg(test)]
 mod schema_tests;
@@ -28,8 +30,11 @@ pub mod todo;
 mod toolbox;
 pub mod web;
 
+pub(crate) use confinement::{Call, Confinement};
 pub use policy::Rules;
-pub use toolbox::{Toolbox, ToolboxError, ToolboxOptions};
+pub use profile_sandbox::ToolboxError;
+pub(crate) use profile_sandbox::sandbox_of;
+pub use toolbox::{Toolbox, ToolboxOptions};
 
 /// The description of a tool for the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ mod activity;
 mod admit;
 mod answer;
 mod app;
+mod approval_form;
 mod approvals;
 mod body;
 mod chat;

@@ -12,7 +12,7 @@ use hermes_operations::Report;
 use crate::build::Build;
 use crate::commands::{
     approvals, boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs,
-    main_wrapper, model, overview, profile, prompt_size, sessions, setup, status, turn, version,
+    main_wrapper, mcp, model, overview, profile, prompt_size, sessions, setup, status, turn, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -77,6 +77,8 @@ enum Command {
     Health(health::Arguments),
     /// Print the last lines of a gateway's log, or follow it.
     Logs(logs::Arguments),
+    /// List and try the MCP servers, which offer further tools.
+    Mcp(mcp::Arguments),
     /// Show, list and change the model.
     Model(model::Arguments),
     /// Create, show and delete profiles, which are agents with a gateway each.
@@ -144,6 +146,7 @@ impl Arguments {
                 | Command::Doctor(_)
                 | Command::Dump(_)
                 | Command::Gateway(_)
+                | Command::Mcp(_)
                 | Command::Model(_)
                 | Command::PromptSize(_)
                 | Command::Sessions(_)
@@ -241,6 +244,7 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         Some(Command::Gateway(command)) => gateway::run(&context()?, &command),
         Some(Command::Health(arguments)) => health::run(&arguments),
         Some(Command::Logs(arguments)) => logs::run(&context()?, &arguments),
+        Some(Command::Mcp(arguments)) => mcp::run(&context()?, &arguments),
         Some(Command::Model(arguments)) => model::run(&context()?, &arguments),
         Some(Command::Profile(command)) => profile::run(&context()?, &command),
         Some(Command::PromptSize(arguments)) => prompt_size::run(&context()?, &arguments),

@@ -46,7 +46,7 @@ struct Scene {
 
 fn of(model: &StandIn) -> ContainerBuilder {
     let builder = Container::builder().cmd(["sleep", "infinity"]);
-    model.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, &value))
+    model.model_of(builder)
 }
 
 impl Scene {

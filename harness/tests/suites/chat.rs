@@ -1,19 +1,13 @@
 //! A conversation with an agent: in a terminal's place, and through the API of its gateway.
 
 use anyhow::{Context as _, Result, ensure};
-use hermes_harness::{Container, ContainerBuilder, Look, StandIn, Volume, docker_test, secs};
+use hermes_harness::{Container, Look, StandIn, Volume, docker_test, secs};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use serde_json::{Value, json};
 
 use crate::support::driving::{hermes, ready_pid};
 use crate::support::gateways::gateway_is;
-
-/// Returns a container of `model` that waits for commands.
-fn idle(model: &StandIn) -> ContainerBuilder {
-    let builder = Container::builder().cmd(["sleep", "infinity"]);
-    model.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, &value))
-}
 
 /// Returns the texts of the messages that the model got last.
 fn last_messages(model: &StandIn) -> Result<Vec<String>> {
@@ -57,7 +51,7 @@ async fn without_a_model_the_message_says_what_to_set(#[case] advice: &str) -> R
 async fn failed_call_ends_with_code_1_and_its_cause() -> Result<()> {
     let model = StandIn::start().await?;
     model.script(&json!([{"fault": "status", "status": 401}]))?;
-    let container = idle(&model).start_ready().await?;
+    let container = model.idle().start_ready().await?;
     let asked = hermes(&container, "chat --json -q hi").await?.code(1);
     let answer: Value = serde_json::from_str(&asked.stdout())?;
     ensure!(answer["stop_reason"] == "failed", "{answer}");
@@ -69,7 +63,7 @@ async fn failed_call_ends_with_code_1_and_its_cause() -> Result<()> {
 async fn a_kill_in_an_answer_loses_only_that_answer() -> Result<()> {
     let model = StandIn::start().await?;
     model.script(&json!([{"text": "Kept."}, {"fault": "stall"}, {"text": "Alive."}]))?;
-    let container = idle(&model).start_ready().await?;
+    let container = model.idle().start_ready().await?;
     hermes(&container, "chat -q one").await?.success().stdout_is("Kept.");
     let ask = container.exec_sh("hermes chat -c -q two & echo $! > /tmp/asking; wait").deadline(secs(30));
     let kill = async {
@@ -94,7 +88,7 @@ async fn a_kill_in_an_answer_loses_only_that_answer() -> Result<()> {
 async fn the_gateway_remembers_after_a_restart() -> Result<()> {
     let model = StandIn::start().await?;
     model.script(&json!([{"text": "Noted."}, {"text": "It is blue."}]))?;
-    let container = idle(&model).start_ready().await?;
+    let container = model.idle().start_ready().await?;
     hermes(&container, "gateway start").await?.success();
     let key = hermes(&container, "gateway key show").await?.success().text();
     let ask = async |text: &str| {
@@ -121,7 +115,7 @@ async fn the_gateway_remembers_after_a_restart() -> Result<()> {
 #[docker_test]
 async fn the_port_answers_no_request_without_the_key() -> Result<()> {
     let model = StandIn::start().await?;
-    let container = idle(&model).start_ready().await?;
+    let container = model.idle().start_ready().await?;
     hermes(&container, "gateway start").await?.success();
     let script = "exec 3<>/dev/tcp/127.0.0.1/8642; \
                   printf 'GET /v1/models HTTP/1.1\\r\\nhost: localhost\\r\\nconnection: close\\r\\n\\r\\n' >&3; cat <&3";
@@ -133,7 +127,7 @@ async fn the_port_answers_no_request_without_the_key() -> Result<()> {
 #[docker_test]
 async fn a_gateway_closes_its_environment_to_the_account() -> Result<()> {
     let model = StandIn::start().await?;
-    let container = idle(&model).start_ready().await?;
+    let container = model.idle().start_ready().await?;
     hermes(&container, "gateway start").await?.success();
     let pid = ready_pid(&container, "default").await?;
     for file in ["environ", "maps"] {

@@ -4,14 +4,6 @@ use anyhow::{Result, ensure};
 use hermes_harness::{Container, Look, StandIn, Terminal, docker_test, secs};
 use serde_json::{Value, json};
 
-/// Returns a container of `model` that waits for commands.
-async fn idle(model: &StandIn) -> Result<Container> {
-    let builder = Container::builder().cmd(["sleep", "infinity"]);
-    let builder =
-        model.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, &value));
-    Ok(builder.start_ready().await?)
-}
-
 /// Begins a conversation, and waits for its prompt.
 async fn begin(container: &Container, columns: u16) -> Result<Terminal> {
     let mut terminal = container.exec(["hermes"]).env("TERM", "xterm").open_terminal(columns, 24).await?;
@@ -58,7 +50,7 @@ async fn control_c_ends_the_answer_and_twice_the_conversation() -> Result<()> {
     let model = StandIn::start().await?;
     let slow = "word ".repeat(2000);
     model.script(&json!([{"text": slow, "chunk_bytes": 5, "delay_ms": 20}, {"text": "Still here."}]))?;
-    let container = idle(&model).await?;
+    let container = model.idle().start_ready().await?;
     let mut terminal = begin(&container, 80).await?;
     terminal.type_line("talk").await?;
     terminal.wait_for("word word word", secs(10)).await?;
@@ -87,7 +79,7 @@ async fn a_resize_keeps_the_answer_and_the_prompt() -> Result<()> {
     // The new width counts for the paragraphs that begin after it.
     let text: Vec<_> = words.chunks(10).map(|paragraph| paragraph.join(" ")).collect();
     model.script(&json!([{"text": text.join("\n\n"), "chunk_bytes": 7, "delay_ms": 30}]))?;
-    let container = idle(&model).await?;
+    let container = model.idle().start_ready().await?;
     let mut terminal = begin(&container, 100).await?;
     terminal.type_line("count").await?;
     terminal.wait_for("word05", secs(10)).await?;
@@ -106,7 +98,7 @@ async fn a_resize_keeps_the_answer_and_the_prompt() -> Result<()> {
 #[docker_test]
 async fn sigterm_ends_a_conversation_that_waits_for_its_person() -> Result<()> {
     let model = StandIn::start().await?;
-    let container = idle(&model).await?;
+    let container = model.idle().start_ready().await?;
     let mut terminal = begin(&container, 80).await?;
     terminal.type_line("hi").await?;
     terminal.wait_for("stand-in", secs(10)).await?;
@@ -127,7 +119,7 @@ async fn a_message_that_is_typed_during_an_answer_reaches_it() -> Result<()> {
         {"text": "Milk, too."},
         {"text": "And the queue."},
     ]))?;
-    let container = idle(&model).await?;
+    let container = model.idle().start_ready().await?;
     let mut terminal = begin(&container, 80).await?;
     terminal.type_line("a list").await?;
     terminal.wait_for("word word word", secs(10)).await?;
@@ -149,7 +141,7 @@ async fn stop_is_a_command_during_an_answer() -> Result<()> {
     let model = StandIn::start().await?;
     let slow = "word ".repeat(2000);
     model.script(&json!([{"text": slow, "chunk_bytes": 5, "delay_ms": 20}, {"text": "Still here."}]))?;
-    let container = idle(&model).await?;
+    let container = model.idle().start_ready().await?;
     let mut terminal = begin(&container, 80).await?;
     terminal.type_line("talk").await?;
     terminal.wait_for("word word word", secs(10)).await?;

@@ -30,9 +30,7 @@ impl Agent {
         let model = StandIn::start().await?;
         let builder =
             Container::builder().env("API_SERVER_HOST", "0.0.0.0").publish(PORT).cmd(["gateway", "run"]);
-        let variables = model.environment().into_iter();
-        let builder = variables.fold(builder, |builder, (name, value)| builder.env(name, &value));
-        let container = builder.start_ready().await?;
+        let container = model.model_of(builder).start_ready().await?;
         container.wait_until("the gateway runs", gateway_is("default", "running"), secs(10)).await?;
         let key = hermes(&container, "gateway key show").await?.success().text();
         let url = format!("http://127.0.0.1:{}", container.published_port(PORT).await?);

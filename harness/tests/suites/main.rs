@@ -7,6 +7,7 @@
 
 mod agent_restart;
 mod agent_secrets;
+mod approvals;
 mod browser;
 mod capabilities;
 mod chat;
@@ -51,6 +52,7 @@ mod signals_and_exit;
 mod stand_in;
 mod starts;
 mod support;
+mod tools;
 mod tui_passthrough;
 mod user_and_uid;
 mod volume_faults;

@@ -11,14 +11,16 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, interval_at};
 
 use crate::compaction::{Cause, Gains};
+use crate::engine::call_ids::give_own_ids;
 use crate::engine::compact::{CompactError, Lengths};
 use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
 use crate::engine::spending::Permission;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
+use crate::engine::waits::{result_of, until};
 use crate::loop_guard::{LoopGuard, Verdict};
-use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
+use crate::message::{Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
 use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
 use crate::store::{Change, Reservation, SessionId, StoreError, TurnId};
@@ -52,6 +54,8 @@ pub(super) struct Driver<'e> {
     calls: Vec<ToolCall>,
     wait: Option<Instant>,
     compaction: Option<BoxFuture<'e, Result<Lengths, CompactError>>>,
+    /// The start of the servers of tools. No model call comes before its end.
+    preparation: Option<BoxFuture<'e, ()>>,
     progress: mpsc::UnboundedReceiver<Progress>,
     report: mpsc::UnboundedSender<Progress>,
     /// The estimate of the running call, in tokens.
@@ -83,6 +87,7 @@ impl<'e> Driver<'e> {
             calls: Vec::new(),
             wait: None,
             compaction: None,
+            preparation: None,
             progress,
             report,
             estimated: 0,
@@ -102,7 +107,12 @@ impl<'e> Driver<'e> {
         inbox: &mut mpsc::Receiver<Submission>,
     ) -> Result<TurnEnd, StoreError> {
         (self.events)(Event::TurnStarted { session: self.session.to_string(), turn: self.turn.0 });
-        let mut events = VecDeque::from([TurnEvent::Started { compaction_due }]);
+        let mut events = VecDeque::new();
+        if self.engine.tools.is_complete() {
+            events.push_back(TurnEvent::Started { compaction_due });
+        } else {
+            self.preparation = Some(self.engine.prepare(self.report.clone()));
+        }
         let mut inbox_is_open = true;
         loop {
             while let Some(event) = events.pop_front() {
@@ -146,6 +156,11 @@ impl<'e> Driver<'e> {
                 Some(run) = self.tools.next(), if !self.tools.is_empty() => {
                     self.drain_progress(&mut events);
                     events.push_back(self.on_tool_run(run)?);
+                }
+                () = result_of(&mut self.preparation) => {
+                    self.preparation = None;
+                    self.drain_progress(&mut events);
+                    events.push_back(TurnEvent::Started { compaction_due });
                 }
                 () = until(self.wait) => {
                     self.wait = None;
@@ -261,6 +276,10 @@ impl<'e> Driver<'e> {
 
     fn on_progress(&mut self, progress: Progress) -> Option<TurnEvent> {
         match progress {
+            Progress::Notice(text) => {
+                (self.events)(Event::Notice { text });
+                None
+            }
             Progress::ToolStarted(call) => {
                 (self.events)(Event::ToolStarted { call });
                 None
@@ -460,31 +479,6 @@ async fn news_of(call: &mut Option<ModelCall<'_>>) -> News {
         biased;
         answer = &mut call.future => News::Ended(answer),
         _ = call.ticks.tick(), if !call.is_visible => News::Waits { seconds: call.began.elapsed().as_secs() },
-    }
-}
-
-async fn until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
-        None => pending().await,
-    }
-}
-
-async fn result_of<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
-    match future {
-        Some(future) => future.await,
-        None => pending().await,
-    }
-}
-
-/// Gives each call an ID of its own: a server may send none, or the same for two.
-fn give_own_ids(blocks: &mut [Block]) {
-    let mut seen = std::collections::BTreeSet::new();
-    for block in blocks {
-        let Block::ToolCall(call) = block else { continue };
-        while call.id.is_empty() || !seen.insert(call.id.clone()) {
-            call.id = format!("call_{:016x}", getrandom::u64().unwrap_or_default());
-        }
     }
 }
 

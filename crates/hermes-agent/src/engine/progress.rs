@@ -8,6 +8,8 @@ use crate::provider::ModelProgress;
 pub(super) enum Progress {
     /// Of the model call.
     Model(ModelProgress),
+    /// A sentence for the user.
+    Notice(String),
     /// A tool starts.
     ToolStarted(ToolCall),
     /// A call waits for a person.

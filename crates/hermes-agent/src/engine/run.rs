@@ -1,9 +1,11 @@
 //! The run of a turn: begin, driver, end.
 
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
 use super::parts::Engine;
+use super::progress::Progress;
 use crate::message::Message;
 use crate::protocol::{Event, StopReason, Submission, TurnEnd};
 use crate::store::{BeginError, SessionId, StoreError};
@@ -32,6 +34,14 @@ impl Engine {
             self.unended().insert(session.clone(), turn);
         }
         Ok(ended?)
+    }
+
+    /// Completes the tools: they must be the same in each model call of a session.
+    pub(super) fn prepare(&self, report: mpsc::UnboundedSender<Progress>) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            // The receiver lives as long as this future.
+            self.tools.complete(&move |text| drop(report.send(Progress::Notice(text)))).await;
+        })
     }
 
     /// Ends the turn of `session` whose store failed, so that another one can begin.

@@ -11,6 +11,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
+mod approvals;
+
 use super::*;
 use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd};
@@ -20,7 +22,7 @@ use crate::provider::{
 use crate::repair::sendable;
 use crate::settings::{ApprovalMode, Approvals, Budget, Compression};
 use crate::store::{NewSession, Owner, SessionId, Store};
-use crate::tools::{Effect, Invocation, Rules, Tool, ToolOutput, ToolSchema, Toolbox};
+use crate::tools::{Effect, Invocation, Reach, Rules, Tool, ToolOutput, ToolSchema, Toolbox};
 
 /// One call of a fake model.
 #[derive(Clone, Debug)]
@@ -172,8 +174,8 @@ fn engine_in(directory: &Path, models: Vec<Arc<dyn Provider>>, budget: Budget) -
     let path = directory.join("hermes.db");
     let store = Store::open(&path).unwrap().store;
     let owner = Owner::claim(&path, "a test").unwrap();
-    let tools =
-        Toolbox::new([Effect::Reads, Effect::Writes].map(|effect| Arc::new(Echo(effect)) as Arc<dyn Tool>));
+    let echoes = [Effect::Reads, Effect::Writes].map(|effect| Arc::new(Echo(effect)) as Arc<dyn Tool>);
+    let tools = Toolbox::new(echoes.into_iter().chain([Arc::new(approvals::Fenced) as Arc<dyn Tool>]));
     let limits = EngineLimits {
         model_calls: 10,
         context_length: 100_000,
@@ -181,13 +183,13 @@ fn engine_in(directory: &Path, models: Vec<Arc<dyn Provider>>, budget: Budget) -
         compression: Compression { enabled: true, threshold: 0.5, target_ratio: 0.2, protect_last_n: 20 },
         budget,
     };
-    let approvals = Approvals {
+    let asked = Approvals {
         mode: ApprovalMode::Sandboxed,
         deny: vec!["rm *".to_owned()],
         allow: vec!["make".to_owned()],
         timeout: std::time::Duration::from_secs(60),
     };
-    Engine::new(store, owner, models, tools, limits, Rules { approvals, is_confined: true })
+    Engine::new(store, owner, models, tools, limits, Rules { approvals: asked, is_confined: true })
 }
 
 async fn lines(store: &Store, session: &SessionId) -> Vec<String> {
@@ -240,7 +242,7 @@ async fn the_second_turn_sends_the_first_one() {
 #[case::reads("read", r#"{"a":1}"#, r#"{"a":1}"#)]
 #[case::writes("write", r#"{"a":1}"#, r#"{"a":1}"#)]
 #[case::no_arguments("read", "", "{}")]
-#[case::unknown("dance", "{}", "There is no tool \"dance\". Use one of: read, write.")]
+#[case::unknown("dance", "{}", "There is no tool \"dance\". Use one of: read, run, write.")]
 #[case::not_an_object("read", "[]", "The arguments must be a JSON object.")]
 #[case::half(
     "read",

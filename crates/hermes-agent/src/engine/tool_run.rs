@@ -1,5 +1,5 @@
-//! The run of one tool call: its arguments, the approval, the gate, the stored state, and a second run that a person allows to reach
-//! more than the sandbox.
+//! The run of one tool call: its arguments, the approval, the gate, the stored state. A person may allow a second run, which reaches more
+//! than the sandbox.
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -31,6 +31,7 @@ pub(super) fn tool_run(
 ) -> BoxFuture<'_, ToolRun> {
     Box::pin(async move {
         let output = run(engine, Call { session: &session, turn, call: &call, report: &report }).await;
+        let output = output.map(|output| engine.tools.pass(output));
         let result = output.map(|ToolOutput { content, is_error, .. }| ToolResult {
             call_id: call.id.clone(),
             content,

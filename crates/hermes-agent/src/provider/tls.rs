@@ -56,7 +56,7 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), ProviderError
 }
 
 /// Adds the proxies of the settings.
-pub(super) fn with_proxies(
+pub(crate) fn with_proxies(
     builder: ClientBuilder,
     network: &Network,
 ) -> Result<ClientBuilder, ProviderError> {

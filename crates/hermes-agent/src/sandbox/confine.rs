@@ -9,7 +9,10 @@ use std::path::PathBuf;
 
 use nix::sys::signal::{SigHandler, SigSet, Signal, signal};
 use rustix::fs::Mode;
-use rustix::process::{Pid, chdir, getppid, ioctl_tiocsctty, set_parent_process_death_signal, setsid, umask};
+use rustix::process::{
+    DumpableBehavior, Pid, chdir, getppid, ioctl_tiocsctty, set_dumpable_behavior,
+    set_parent_process_death_signal, setsid, umask,
+};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 use serde_json::Value;
@@ -20,6 +23,7 @@ use super::file_access::{self, FileAccessError};
 use super::level::Level;
 use super::policy::{Enforcement, Policy};
 use super::request::{Ended, Request, Task, cause};
+use super::streams::ChildEnds;
 use super::system_calls::{self, FilterError};
 use crate::tools::ToolOutput;
 
@@ -32,8 +36,8 @@ pub(super) struct Child {
     pub(super) supervisor: Pid,
     /// The channel to the supervisor.
     pub(super) channel: OwnedFd,
-    /// The standard input: a pipe or a terminal. `None` is `/dev/null`.
-    pub(super) input: Option<OwnedFd>,
+    /// The standard streams.
+    pub(super) ends: ChildEnds,
     /// The input is a terminal, and the output goes there.
     pub(super) has_terminal: bool,
 }
@@ -100,6 +104,9 @@ pub(super) fn become_task(
         Ok(()) => match request.task {
             Task::Tool { name, arguments } => {
                 drop(child);
+                // A new program can be read by its account, and so can this task: the broker has to look at its files. It
+                // holds its own request alone. A failure shows in the calls that need the broker.
+                let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
                 answer(&run_tool(&name, arguments))
             }
             Task::Command { ref arguments, .. } => {
@@ -163,9 +170,9 @@ fn confine(child: &Child, policy: &Policy) -> Result<(), StartError> {
     Ok(channel::send_listener(child.channel.as_fd(), listener.as_fd())?)
 }
 
-/// Connects the standard streams. The standard error goes where the output goes.
+/// Connects the standard streams. The standard error goes where the output goes, unless it is apart.
 fn connect_streams(child: &mut Child) -> io::Result<()> {
-    match child.input.take() {
+    match child.ends.input.take() {
         Some(input) => dup2_stdin(input)?,
         None => dup2_stdin(std::fs::File::open("/dev/null")?)?,
     }
@@ -173,7 +180,10 @@ fn connect_streams(child: &mut Child) -> io::Result<()> {
         ioctl_tiocsctty(io::stdin())?;
         dup2_stdout(io::stdin())?;
     }
-    Ok(dup2_stderr(io::stdout())?)
+    match child.ends.errors.take() {
+        Some(errors) => Ok(dup2_stderr(errors)?),
+        None => Ok(dup2_stderr(io::stdout())?),
+    }
 }
 
 /// Closes all descriptors but the standard streams and `kept`.

@@ -92,7 +92,8 @@ impl Launcher {
         let output = supervisor.stdout.take().ok_or(LaunchError::NoPipe)?;
         let (input, frames) = mpsc::channel(FRAMES);
         let writer = tokio::spawn(write_control(control, line, frames));
-        Ok(Running { supervisor, report, output: Some(Output(output)), input: Input(input), writer })
+        let output = Some(Output(output));
+        Ok(Running { supervisor, report, output, input: Input(input), errors: None, writer })
     }
 }
 
@@ -117,6 +118,7 @@ pub struct Running {
     report: ChildStderr,
     output: Option<Output>,
     input: Input,
+    errors: Option<String>,
     writer: JoinHandle<()>,
 }
 
@@ -127,7 +129,8 @@ impl Running {
         self.output.take()
     }
 
-    /// Returns the input. Only a command with [`Streams::Pipes`](super::Streams::Pipes) or a terminal has one; others ignore it.
+    /// Returns the input. Only a command with [`Streams::Pipes`](super::Streams::Pipes), [`Streams::Apart`](super::Streams::Apart) or a
+    /// terminal has one; others ignore it.
     pub fn input(&self) -> Input {
         self.input.clone()
     }
@@ -137,15 +140,23 @@ impl Running {
         let mut report = Vec::new();
         let read = (&mut self.report).take(LARGEST_REPORT).read_to_end(&mut report).await;
         let status = self.supervisor.wait().await;
+        let mut lines = report.split(|byte| *byte == b'\n');
+        let ended = lines.next().unwrap_or_default();
         let parsed = read.map_err(|error| error.to_string()).and_then(|_| {
-            serde_json::from_slice(&report).map_err(|error| format!("no report of the supervisor: {error}"))
+            serde_json::from_slice(ended).map_err(|error| format!("no report of the supervisor: {error}"))
         });
+        self.errors = lines.next().and_then(|line| serde_json::from_slice(line).ok());
         parsed.unwrap_or_else(|cause| {
             let status = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             Ended::Lost {
                 cause: format!("{cause} ({status}): {}", String::from_utf8_lossy(&report).trim_end()),
             }
         })
+    }
+
+    /// Returns the end of the standard error of a call with [`Streams::Apart`](super::Streams::Apart), after [`ended`](Self::ended).
+    pub fn last_errors(&self) -> Option<&str> {
+        self.errors.as_deref()
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Streams {
     Output,
     /// The input is a pipe, which the engine feeds and closes. The output is as above.
     Pipes,
+    /// The input is a pipe, as above. The output is the standard output alone. The report has the end of the standard error.
+    Apart,
     /// A terminal of 80 columns and 24 lines.
     Terminal,
 }

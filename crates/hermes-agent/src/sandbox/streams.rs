@@ -1,4 +1,7 @@
-//! The streams between the control channel, the child and the engine: the child's input, and the output of a terminal.
+//! The streams between the control channel, the child and the engine: the child's input, the output of a terminal, and a standard
+//! error of its own.
+
+use std::collections::VecDeque;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,6 +16,9 @@ use super::request::{Frame, Streams};
 
 /// The bytes that wait for a reader. With more, the supervisor reads no more.
 const LIMIT: usize = 64 << 10;
+
+/// The newest bytes of a standard error that are kept.
+const ERRORS_KEPT: usize = 4 << 10;
 
 /// The size of a terminal.
 const SIZE: Winsize = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
@@ -35,17 +41,37 @@ pub(super) struct Ends {
     output: Vec<u8>,
     /// The terminal has no user any more.
     silent: bool,
+    /// The standard error of the child, if it is apart from the output.
+    errors: Option<OwnedFd>,
+    /// Its newest bytes.
+    last_errors: VecDeque<u8>,
+}
+
+/// The child's ends.
+#[derive(Default)]
+pub(super) struct ChildEnds {
+    /// The standard input: a pipe or a terminal. `None` is `/dev/null`.
+    pub(super) input: Option<OwnedFd>,
+    /// The standard error. `None` is the output.
+    pub(super) errors: Option<OwnedFd>,
 }
 
 impl Ends {
-    /// Makes the streams. Returns the supervisor's ends, and the input of the child.
-    pub(super) fn new(streams: Streams) -> io::Result<(Self, Option<OwnedFd>)> {
+    /// Makes the streams. Returns the supervisor's ends, and the child's.
+    pub(super) fn new(streams: Streams) -> io::Result<(Self, ChildEnds)> {
         match streams {
-            Streams::Output => Ok((Self::default(), None)),
-            Streams::Pipes => {
-                let (child, own) = pipe_with(PipeFlags::CLOEXEC)?;
-                wait_never(own.as_fd())?;
-                Ok((Self { input: Some(own), ..Self::default() }, Some(child)))
+            Streams::Output => Ok((Self::default(), ChildEnds::default())),
+            Streams::Pipes | Streams::Apart => {
+                let (input, own_input) = pipe_with(PipeFlags::CLOEXEC)?;
+                wait_never(own_input.as_fd())?;
+                let mut own = Self { input: Some(own_input), ..Self::default() };
+                let mut child = ChildEnds { input: Some(input), errors: None };
+                if streams == Streams::Apart {
+                    let (own_errors, errors) = pipe_with(PipeFlags::CLOEXEC)?;
+                    wait_never(own_errors.as_fd())?;
+                    (own.errors, child.errors) = (Some(own_errors), Some(errors));
+                }
+                Ok((own, child))
             }
             Streams::Terminal => {
                 let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
@@ -57,7 +83,8 @@ impl Ends {
                 wait_never(own.as_fd())?;
                 // The child writes to its terminal, so this flag is the supervisor's alone.
                 wait_never(io::stdout().as_fd())?;
-                Ok((Self { input: Some(own), terminal: true, ..Self::default() }, Some(child)))
+                let child = ChildEnds { input: Some(child), errors: None };
+                Ok((Self { input: Some(own), terminal: true, ..Self::default() }, child))
             }
         }
     }
@@ -86,6 +113,36 @@ impl Ends {
     pub(super) fn speaking_terminal(&self) -> Option<BorrowedFd<'_>> {
         let reads = self.terminal && !self.silent && self.output.len() < LIMIT;
         self.input.as_ref().filter(|_| reads).map(AsFd::as_fd)
+    }
+
+    /// Returns the standard error of the child, if it is apart.
+    pub(super) fn errors(&self) -> Option<BorrowedFd<'_>> {
+        self.errors.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Reads a piece of the standard error. Returns `true` if some was there.
+    pub(super) fn note_errors(&mut self) -> bool {
+        let mut piece = [0; 16 << 10];
+        match self.errors().map(|errors| read(errors, &mut piece)) {
+            Some(Ok(count)) if count > 0 => {
+                self.last_errors.extend(piece.get(..count).unwrap_or_default());
+                let excess = self.last_errors.len().saturating_sub(ERRORS_KEPT);
+                self.last_errors.drain(..excess);
+                true
+            }
+            Some(Err(Errno::AGAIN | Errno::INTR)) | None => false,
+            // No process of the call has it open.
+            Some(_) => {
+                self.errors = None;
+                false
+            }
+        }
+    }
+
+    /// Returns the end of the standard error, if there was any.
+    pub(super) fn last_errors(&self) -> Option<String> {
+        let bytes: Vec<u8> = self.last_errors.iter().copied().collect();
+        (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Returns `true` if output waits for the engine.

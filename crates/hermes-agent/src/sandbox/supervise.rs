@@ -61,19 +61,26 @@ impl<T, E: Into<io::Error>> Step<T> for Result<T, E> {
     }
 }
 
-/// Runs the call that the control channel requests, and reports its end on the standard error, in one line.
+/// Runs the call that the control channel requests, and reports its end on the standard error, in one line. A second line has the end
+/// of the task's standard error, if that was apart.
 ///
 /// `run_tool` runs a [`Task::Tool`] in the confined child. Call this before the process starts a thread.
 pub fn supervise(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> ExitCode {
-    let ended = run(run_tool).unwrap_or_else(|error| Ended::NotConfined { cause: cause(&error) });
-    let mut line = serde_json::to_vec(&ended).unwrap_or_default();
-    line.push(b'\n');
+    let (ended, errors) =
+        run(run_tool).unwrap_or_else(|error| (Ended::NotConfined { cause: cause(&error) }, None));
+    let mut lines = serde_json::to_vec(&ended).unwrap_or_default();
+    lines.push(b'\n');
+    if let Some(errors) = errors {
+        lines.extend(serde_json::to_vec(&errors).unwrap_or_default());
+        lines.push(b'\n');
+    }
     // An engine that ended the call reads no report.
-    let _ = io::stderr().write_all(&line);
+    let _ = io::stderr().write_all(&lines);
     ExitCode::SUCCESS
 }
 
-fn run(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> Result<Ended, SuperviseError> {
+/// Returns the end of the call, and the end of its standard error.
+fn run(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> Result<(Ended, Option<String>), SuperviseError> {
     if fs::read_dir("/proc/self/task").step("count the threads of this process")?.count() != 1 {
         return Err(SuperviseError::Threads);
     }
@@ -90,15 +97,15 @@ fn run(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> Result<Ended, Superv
     set_child_subreaper(Some(getpid())).step("become the subreaper of the call")?;
     let signals = watched().step("watch for signals")?;
     let mut control = Control::default();
-    let Some(request) = control.request()? else { return Ok(ended_by_the_engine()) };
+    let Some(request) = control.request()? else { return Ok((ended_by_the_engine(), None)) };
     let streams = match &request.task {
         Task::Command { streams, .. } => *streams,
         Task::Tool { .. } => Streams::Output,
     };
-    let (ends, input) = Ends::new(streams).step("make the input of the call")?;
+    let (ends, ends_of_child) = Ends::new(streams).step("make the input of the call")?;
     let (channel, channel_of_child) = channel::pair().step("make a channel to the call")?;
     let has_terminal = streams == Streams::Terminal;
-    let child = Child { supervisor: getpid(), channel: channel_of_child, input, has_terminal };
+    let child = Child { supervisor: getpid(), channel: channel_of_child, ends: ends_of_child, has_terminal };
     #[expect(unsafe_code, reason = "fork(2)")]
     // SAFETY: this process has one thread, so the child may use all that a process may use.
     let pid = match unsafe { nix::unistd::fork() }.step("fork")? {
@@ -115,7 +122,8 @@ fn run(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> Result<Ended, Superv
         Call { pid, policy, signals, control, ends, channel: Some(channel), broker: None, failure: None };
     let ended = call.watch(deadline);
     call.end();
-    call.failure.map_or(ended, Ok)
+    let errors = call.ends.last_errors();
+    Ok((call.failure.map_or(ended, Ok)?, errors))
 }
 
 /// A running call.
@@ -182,6 +190,9 @@ impl Call {
             if ready.terminal {
                 self.ends.listen();
             }
+            if ready.errors {
+                self.ends.note_errors();
+            }
             if self.ends.has_output() && self.ends.speak().is_err() {
                 return Ok(ended_by_the_engine());
             }
@@ -203,7 +214,7 @@ impl Call {
     /// Waits until a descriptor is ready.
     fn wait(&self, time: Option<Duration>) -> io::Result<Ready> {
         let (stdin, stdout) = (io::stdin(), io::stdout());
-        let mut interests: Vec<(Source, BorrowedFd<'_>, PollFlags)> = Vec::with_capacity(7);
+        let mut interests: Vec<(Source, BorrowedFd<'_>, PollFlags)> = Vec::with_capacity(8);
         // Without room for input, only the end of the channel counts. The kernel always reports it.
         let control = if self.ends.takes_input() { PollFlags::IN } else { PollFlags::empty() };
         interests.push((Source::Control, stdin.as_fd(), control));
@@ -216,6 +227,7 @@ impl Call {
         interests.extend(
             self.ends.speaking_terminal().map(|terminal| (Source::Terminal, terminal, PollFlags::IN)),
         );
+        interests.extend(self.ends.errors().map(|errors| (Source::Errors, errors, PollFlags::IN)));
         if self.ends.has_output() {
             interests.push((Source::Output, stdout.as_fd(), PollFlags::OUT));
         }
@@ -301,6 +313,7 @@ impl Call {
         while self.channel.is_some() {
             self.read_channel();
         }
+        while self.ends.note_errors() {}
         loop {
             let heard = self.ends.listen();
             if self.ends.speak().is_err() || !heard && !self.ends.has_output() {
@@ -329,6 +342,7 @@ enum Source {
     Broker,
     Input,
     Terminal,
+    Errors,
     Output,
 }
 
@@ -343,6 +357,7 @@ struct Ready {
     no_caller: bool,
     input: bool,
     terminal: bool,
+    errors: bool,
 }
 
 impl Ready {
@@ -356,6 +371,7 @@ impl Ready {
             Source::Broker => self.no_caller = true,
             Source::Input => self.input = true,
             Source::Terminal => self.terminal = true,
+            Source::Errors => self.errors = true,
             Source::Output => {}
         }
     }

@@ -221,7 +221,7 @@ fn timeouts(sources: &Sources<'_>, key: &str, is_local: bool) -> Result<Timeouts
     })
 }
 
-fn network(sources: &Sources<'_>, directory: &Path) -> Result<Network, SettingsError> {
+pub(super) fn network(sources: &Sources<'_>, directory: &Path) -> Result<Network, SettingsError> {
     let proxy = |upper: &str| {
         let lower = upper.to_ascii_lowercase();
         sources.first_variable(&[&lower, upper]).map(|(_, value)| Secret::new(value))

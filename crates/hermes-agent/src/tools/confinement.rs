@@ -16,7 +16,7 @@ use super::output::{self, Output};
 use super::reach;
 use crate::egress::{Decision, Egress, Proxy, Record};
 use crate::sandbox::{
-    Enforcement, Launcher, Level, Limits, Network, Policy, Request, Running, SYSTEM_PATHS, Task,
+    Enforcement, Launcher, Level, Limits, Network, Policy, Request, Running, SYSTEM_PATHS, Streams, Task,
 };
 use crate::settings::{NetworkMode, Terminal};
 
@@ -38,6 +38,8 @@ pub(crate) struct Confinement {
     /// The directory of all agents. No call reaches it, but for its own parts.
     volume: PathBuf,
     environment: BTreeMap<String, String>,
+    /// The same without the variables of `env_passthrough`.
+    plain_environment: BTreeMap<String, String>,
     egress: Arc<Egress>,
     calls: AtomicU64,
 }
@@ -91,9 +93,8 @@ impl Confinement {
         let directory = home.profile_directory(profile);
         let temporary = Temporary::choose();
         let workspace = directory.join("workspace");
-        let passed = PASSED.iter().copied().chain(settings.env_passthrough.iter().map(String::as_str));
-        let mut own: BTreeMap<String, String> =
-            passed.filter_map(|name| Some((name.to_owned(), environment.get(name)?.clone()))).collect();
+        let found = |name: &str| Some((name.to_owned(), environment.get(name)?.clone()));
+        let mut plain: BTreeMap<String, String> = PASSED.into_iter().filter_map(found).collect();
         for (name, value) in [
             ("PATH", PROGRAMS.to_owned()),
             ("HOME", workspace.join(".home").display().to_string()),
@@ -101,10 +102,12 @@ impl Confinement {
             ("USER", "hermes".to_owned()),
             ("SHELL", "/bin/bash".to_owned()),
         ] {
-            own.entry(name.to_owned()).or_insert(value);
+            plain.entry(name.to_owned()).or_insert(value);
         }
-        own.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
-        own.entry("TERM".to_owned()).or_insert_with(|| "dumb".to_owned());
+        plain.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
+        plain.entry("TERM".to_owned()).or_insert_with(|| "dumb".to_owned());
+        let mut own = plain.clone();
+        own.extend(settings.env_passthrough.iter().filter_map(|name| found(name)));
         let outputs = directory.join("tool-output");
         output::remove_old(&outputs, SystemTime::now());
         Self {
@@ -116,6 +119,7 @@ impl Confinement {
             temporary,
             volume: home.root().to_owned(),
             environment: own,
+            plain_environment: plain,
             egress,
             calls: AtomicU64::new(0),
         }
@@ -162,12 +166,37 @@ impl Confinement {
         working_directory: Option<&str>,
         time_limit: Option<Duration>,
     ) -> Result<Call, StartError> {
+        self.start_with(task, reach, working_directory, time_limit, self.environment.clone()).await
+    }
+
+    /// Starts a server that runs until its call is dropped. It gets no variable of `env_passthrough`, but its own.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub(crate) async fn start_server(
+        &self,
+        arguments: Vec<String>,
+        variables: BTreeMap<String, String>,
+    ) -> Result<Call, StartError> {
+        let mut environment = self.plain_environment.clone();
+        environment.extend(variables);
+        let task = Task::Command { arguments, streams: Streams::Apart };
+        self.start_with(task, Reach::Sandbox, None, None, environment).await
+    }
+
+    async fn start_with(
+        &self,
+        task: Task,
+        reach: Reach,
+        working_directory: Option<&str>,
+        time_limit: Option<Duration>,
+        mut environment: BTreeMap<String, String>,
+    ) -> Result<Call, StartError> {
         let made = [&self.workspace, &self.workspace.join(".home"), &self.outputs, &self.temporary.path];
         for directory in made {
             make_directory(directory)?;
         }
         let refusals = Arc::new(Mutex::new(Vec::new()));
-        let mut environment = self.environment.clone();
         let mut proxy = None;
         let network = match (reach, self.settings.network) {
             (Reach::Machine, _) | (Reach::Sandbox, NetworkMode::Open) => Network::Open,

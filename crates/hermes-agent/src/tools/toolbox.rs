@@ -1,31 +1,37 @@
 //! The tools of an agent.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hermes_core::{Home, ProfileName};
+use tokio::sync::OnceCell;
 
 use super::background::Processes;
 use super::confined::ConfinedTool;
-use super::confinement::Confinement;
 use super::memory::MemoryTool;
+use super::outlet::Outlet;
 use super::process::ProcessTool;
+use super::profile_sandbox::{ToolboxError, sandbox_of};
 use super::session_search::SessionSearchTool;
 use super::skills::{SkillViewTool, SkillsListTool};
 use super::terminal::TerminalTool;
 use super::todo::TodoTool;
 use super::web::WebExtract;
-use super::{Tool, ToolSchema, files};
-use crate::egress::{self, Egress};
+use super::{Tool, ToolOutput, ToolSchema, files};
+use crate::mcp::{self, Servers};
 use crate::sandbox::Launcher;
-use crate::settings::{Memory, Network, NetworkMode, Terminal};
+use crate::settings::{McpServer, Memory, Network, NetworkMode, Secret, Terminal};
 use crate::store::Store;
 
-/// The tools of an agent, sorted by name.
+/// The tools of an agent.
 #[derive(Clone, Default)]
 pub struct Toolbox {
-    tools: Vec<(ToolSchema, Arc<dyn Tool>)>,
+    tools: mcp::Tools,
+    /// The servers of further tools.
+    servers: Option<Arc<Servers>>,
+    /// The tools of the servers, once [`complete`](Toolbox::complete) has run. Then they stay the same.
+    of_servers: OnceCell<mcp::Tools>,
+    outlet: Option<Arc<Outlet>>,
 }
 
 /// The parts that the tools of an agent need. Not `Debug`, because the environment holds secrets.
@@ -44,24 +50,14 @@ pub struct ToolboxOptions<'a> {
     pub memory: Memory,
     /// The certificates and time-outs of HTTP.
     pub network: Network,
+    /// The keys of the agent. No output shows them.
+    pub secrets: Vec<Secret>,
     /// The program that runs calls.
     pub launcher: Launcher,
-}
-
-/// The reason why an agent cannot have its tools.
-#[derive(Debug, thiserror::Error)]
-pub enum ToolboxError {
-    /// An entry of `terminal.allow_hosts` cannot be read.
-    #[error("terminal.allow_hosts of config.yaml is invalid")]
-    Hosts(#[from] egress::RuleError),
-    /// A path of the settings would open the files of agents or of the supervision.
-    #[error("{setting} of config.yaml has {}, which holds files that no tool may reach", path.display())]
-    Path {
-        /// The setting.
-        setting: &'static str,
-        /// The path.
-        path: PathBuf,
-    },
+    /// `mcp_servers`.
+    pub servers: Vec<McpServer>,
+    /// An MCP server does not start on a kernel that cannot confine it.
+    pub needs_sandbox: bool,
 }
 
 impl Toolbox {
@@ -69,7 +65,7 @@ impl Toolbox {
     pub fn new(tools: impl IntoIterator<Item = Arc<dyn Tool>>) -> Self {
         let mut tools: Vec<_> = tools.into_iter().map(|tool| (tool.schema(), tool)).collect();
         tools.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
-        Self { tools }
+        Self { tools, servers: None, of_servers: OnceCell::new(), outlet: None }
     }
 
     /// Creates the tools of an agent. It starts no process and makes no file.
@@ -77,20 +73,24 @@ impl Toolbox {
     /// # Errors
     /// See [`ToolboxError`].
     pub fn of_agent(options: ToolboxOptions<'_>) -> Result<Self, ToolboxError> {
-        let ToolboxOptions { home, profile, environment, store, terminal, memory, network, launcher } =
-            options;
-        for (setting, paths) in
-            [("terminal.readable", &terminal.readable), ("terminal.writable", &terminal.writable)]
-        {
-            if let Some(path) = paths.iter().find(|path| is_closed(path, home.root())) {
-                return Err(ToolboxError::Path { setting, path: path.clone() });
-            }
-        }
-        let egress = Arc::new(Egress::new(egress::Rules::parse(&terminal.allow_hosts)?));
+        let ToolboxOptions {
+            home,
+            profile,
+            environment,
+            store,
+            terminal,
+            memory,
+            network,
+            secrets,
+            launcher,
+            servers,
+            needs_sandbox,
+        } = options;
         let has_network = terminal.network != NetworkMode::Off;
         let directory = home.profile_directory(profile);
-        let confinement =
-            Arc::new(Confinement::new(home, profile, terminal, environment, Arc::clone(&egress), launcher));
+        let (confinement, egress) = sandbox_of(home, profile, terminal, environment, launcher)?;
+        let servers = (!servers.is_empty())
+            .then(|| Arc::new(Servers::new(servers, &confinement, &network, needs_sandbox)));
         let processes = Arc::new(Processes::default());
         let mut tools: Vec<Arc<dyn Tool>> = vec![
             Arc::new(TerminalTool::new(Arc::clone(&confinement), Arc::clone(&processes))),
@@ -109,59 +109,43 @@ impl Toolbox {
         for schema in files::schemas() {
             tools.push(Arc::new(ConfinedTool::new(schema, Arc::clone(&confinement))));
         }
-        Ok(Self::new(tools))
+        let outlet = Outlet::new(secrets, directory.join("tool-output"));
+        Ok(Self { servers, outlet: Some(Arc::new(outlet)), ..Self::new(tools) })
     }
 
-    /// Returns the descriptions, sorted by name.
+    /// Returns an output as the model gets it: bounded, and without keys.
+    pub(crate) fn pass(&self, output: ToolOutput) -> ToolOutput {
+        match &self.outlet {
+            Some(outlet) => outlet.pass(output),
+            None => output,
+        }
+    }
+
+    /// Returns `true` if all tools are known.
+    pub fn is_complete(&self) -> bool {
+        self.servers.is_none() || self.of_servers.initialized()
+    }
+
+    /// Connects the servers, and adds their tools, unless that was done. `note` takes sentences for the user. If the future is dropped,
+    /// the next call goes on.
+    pub async fn complete(&self, note: &(dyn Fn(String) + Send + Sync)) {
+        if let Some(servers) = &self.servers {
+            let taken = self.tools.iter().map(|(schema, _)| schema.name.clone()).collect();
+            self.of_servers.get_or_init(|| servers.tools(taken, note)).await;
+        }
+    }
+
+    /// Returns the descriptions: the agent's own tools, then those of servers, both in a fixed order.
     pub fn schemas(&self) -> Vec<ToolSchema> {
-        self.tools.iter().map(|(schema, _)| schema.clone()).collect()
+        self.all().map(|(schema, _)| schema.clone()).collect()
     }
 
     /// Returns the tool of this name, and its description.
     pub fn find(&self, name: &str) -> Option<(&ToolSchema, &Arc<dyn Tool>)> {
-        self.tools.iter().find(|(schema, _)| schema.name == name).map(|(schema, tool)| (schema, tool))
-    }
-}
-
-/// Returns `true` if `path` holds, or lies in, a directory that no tool may reach.
-fn is_closed(path: &Path, volume: &Path) -> bool {
-    let closed = [volume, Path::new("/run"), Path::new("/proc")];
-    // Another spelling of the same place, as a symlink, counts as that place.
-    let real = path.canonicalize();
-    let places = [Some(path), real.as_deref().ok()];
-    places.into_iter().flatten().any(|place| {
-        closed.iter().any(|closed| place.starts_with(closed) || closed.starts_with(place))
-            || place.components().any(|part| part == std::path::Component::ParentDir)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("/", true)]
-    #[case("/opt", true)]
-    #[case("/opt/data", true)]
-    #[case("/opt/data/profiles/coder/.env", true)]
-    #[case("/opt/datas", false)]
-    #[case("/run/secrets", true)]
-    #[case("/mnt/../opt/data", true)]
-    #[case("/mnt/media", false)]
-    fn no_setting_opens_the_volume(#[case] path: &str, #[case] expected: bool) {
-        assert_eq!(is_closed(Path::new(path), Path::new("/opt/data")), expected);
+        self.all().find(|(schema, _)| schema.name == name).map(|(schema, tool)| (schema, tool))
     }
 
-    #[test]
-    fn no_symlink_opens_the_volume() {
-        let folder = tempfile::tempdir().unwrap();
-        let volume = folder.path().join("volume");
-        std::fs::create_dir(&volume).unwrap();
-        symlink(&volume, folder.path().join("link")).unwrap();
-        assert!(is_closed(&folder.path().join("link"), &volume.canonicalize().unwrap()));
+    fn all(&self) -> impl Iterator<Item = &(ToolSchema, Arc<dyn Tool>)> {
+        self.tools.iter().chain(self.of_servers.get().into_iter().flatten())
     }
 }

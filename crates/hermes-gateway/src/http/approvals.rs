@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::answer;
 use super::app::App;
+use super::approval_form::document;
 use super::body::{self, Received};
 use super::problem::Problem;
 use super::runs;
@@ -84,24 +85,4 @@ async fn store_answer(app: &App, id: ApprovalId, choice: &str) -> Result<Respons
             Err(Problem::new(StatusCode::CONFLICT, "approval_ended", message))
         }
     }
-}
-
-/// Returns a question as JSON.
-pub(crate) fn document(approval: &Approval) -> Value {
-    json!({
-        "object": "hermes.approval",
-        "id": approval.id,
-        "session_id": approval.session,
-        "turn": approval.turn,
-        "call_id": approval.call_id,
-        "tool": approval.tool,
-        "subject": approval.subject,
-        "reason": approval.reason,
-        "message": approval.reason.sentence(),
-        "asked_at": approval.asked_at / 1000,
-        "expires_at": approval.expires_at / 1000,
-        "state": approval.state,
-        "answered_by": approval.answered_by,
-        "choices": ["once", "session", "always", "deny"],
-    })
 }

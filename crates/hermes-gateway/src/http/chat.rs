@@ -18,7 +18,7 @@ use super::idempotency::{self, Begun};
 use super::input::{self, InputMessage};
 use super::problem::Problem;
 use super::sse::{self, Frames, Translate};
-use super::{answer, approvals, outcome};
+use super::{answer, approval_form, outcome};
 use crate::turns::Afterwards;
 
 #[derive(Deserialize)]
@@ -156,7 +156,7 @@ impl Translate for Chunks {
             Event::ApprovalRequested { approval } => {
                 // A client that does not know the field sees an empty delta.
                 let mut chunk = self.delta(json!({}), None);
-                chunk["hermes"] = json!({ "approval": approvals::document(approval) });
+                chunk["hermes"] = json!({ "approval": approval_form::document(approval) });
                 frames.data(&chunk);
             }
             _ => {}

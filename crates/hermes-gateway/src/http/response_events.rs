@@ -5,7 +5,7 @@ use std::mem;
 use hermes_agent::protocol::{Event, StopReason, TurnEnd};
 use serde_json::{Value, json};
 
-use super::approvals;
+use super::approval_form;
 use super::problem::Problem;
 use super::response::{Frame, id_of, item_id, of_end, output_item, output_text};
 use super::sse::{Frames, Translate};
@@ -75,7 +75,7 @@ impl Translate for ResponseEvents {
             Event::TextDelta { text } => self.add_text(text, frames),
             Event::ToolStarted { .. } => self.needs_break = true,
             Event::ApprovalRequested { approval } => {
-                let data = json!({ "approval": approvals::document(approval) });
+                let data = json!({ "approval": approval_form::document(approval) });
                 self.send("hermes.approval_requested", data, frames);
             }
             _ => {}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::problem::Problem;
 use super::sse::{Frames, Translate};
-use super::{approvals, outcome};
+use super::{approval_form, outcome};
 
 /// The events of one turn.
 pub(crate) struct RunEvents {
@@ -31,7 +31,9 @@ impl RunEvents {
             Event::ToolEnded { result } => {
                 ("tool.completed", json!({ "id": result.call_id, "is_error": result.is_error }))
             }
-            Event::ApprovalRequested { approval } => ("approval.requested", approvals::document(approval)),
+            Event::ApprovalRequested { approval } => {
+                ("approval.requested", approval_form::document(approval))
+            }
             Event::ApprovalEnded { id, state } => ("approval.ended", json!({ "id": id, "state": state })),
             Event::Retry { cause, after_ms, fallback } => {
                 ("run.retry", json!({ "cause": cause, "after_ms": after_ms, "fallback": fallback }))

@@ -13,6 +13,7 @@ pub(crate) mod gateway;
 pub(crate) mod health;
 pub(crate) mod logs;
 pub(crate) mod main_wrapper;
+pub(crate) mod mcp;
 pub(crate) mod model;
 pub(crate) mod overview;
 pub(crate) mod profile;

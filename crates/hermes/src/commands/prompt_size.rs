@@ -85,7 +85,11 @@ fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec
         terminal: settings.terminal,
         memory,
         network: Network::default(),
+        secrets: Vec::new(),
         launcher: Launcher::default(),
+        // This command starts no server.
+        servers: Vec::new(),
+        needs_sandbox: true,
     });
     let toolbox = toolbox.map_err(|error| {
         Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)

@@ -41,6 +41,8 @@ pub(crate) struct Started {
 pub(crate) struct Done {
     pub(crate) output: String,
     pub(crate) ended: Ended,
+    /// The end of a standard error that is apart.
+    pub(crate) errors: Option<String>,
 }
 
 impl Place {
@@ -191,9 +193,11 @@ impl Started {
         let mut report = String::new();
         self.supervisor.stderr.take().unwrap().read_to_string(&mut report).unwrap();
         assert!(self.supervisor.wait().unwrap().success(), "{report}");
-        let ended =
-            serde_json::from_str(&report).unwrap_or_else(|error| panic!("{error}: {report}: {output}"));
-        Done { output, ended }
+        let mut lines = report.lines();
+        let ended = serde_json::from_str(lines.next().unwrap_or_default())
+            .unwrap_or_else(|error| panic!("{error}: {report}: {output}"));
+        let errors = lines.next().map(|line| serde_json::from_str(line).unwrap());
+        Done { output, ended, errors }
     }
 
     /// Reads one line of output.

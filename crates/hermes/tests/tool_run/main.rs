@@ -5,6 +5,7 @@ mod call;
 mod files;
 mod launcher;
 mod limits;
+mod mcp;
 mod network;
 mod processes;
 mod streams;

@@ -106,7 +106,33 @@ fn a_missing_program_is_not_started() {
 #[test]
 fn a_tool_answers_in_json() {
     let place = Place::new();
-    let call = place.task(Task::Tool { name: "no_such_tool".to_owned(), arguments: json!({"path": "x"}) });
-    let output: serde_json::Value = serde_json::from_str(&call.output()).unwrap();
-    assert_eq!(output, json!({"content": "there is no tool no_such_tool", "is_error": true}));
+    let answers = |name: &str, arguments| {
+        let call = place.task(Task::Tool { name: name.to_owned(), arguments });
+        serde_json::from_str::<serde_json::Value>(&call.output()).unwrap()
+    };
+    let written = answers("write_file", json!({"path": "x", "content": "one\n"}));
+    assert!(written.get("refused").is_none() && written["is_error"] == false, "{written}");
+    let read = answers("read_file", json!({"path": "x"}));
+    assert!(read["content"].as_str().is_some_and(|text| text.contains("1|one")), "{read}");
+    let refused = answers("read_file", json!({"path": "/root/.profile"}));
+    assert_eq!((&refused["is_error"], &refused["refused"]), (&json!(true), &json!("files")), "{refused}");
+    let unknown = answers("no_such_tool", json!({"path": "x"}));
+    assert_eq!(unknown["is_error"], true, "{unknown}");
+}
+
+#[test]
+fn a_standard_error_apart_is_in_the_report_and_bounded() {
+    let place = Place::new();
+    let script =
+        "read line; echo \"got $line\"; yes noise | head -c 5000000 >&2; echo last words >&2; exit 3";
+    let started = place.shell(script).streams(Streams::Apart).input(b"a line\n").start();
+    let done = started.finish();
+    assert_eq!((done.output.as_str(), &done.ended), ("got a line\n", &Ended::Exited { code: 3 }));
+    let errors = done.errors.unwrap();
+    assert!(errors.ends_with("last words\n") && errors.len() <= 4096, "{} bytes", errors.len());
+    // A process that stays holds the standard error open.
+    let done = place.shell("(setsid sleep 600 &) ; echo one >&2").streams(Streams::Apart).run();
+    assert_eq!((done.output.as_str(), done.errors.as_deref()), ("", Some("one\n")));
+    let done = place.shell("echo two >&2").run();
+    assert_eq!((done.output.as_str(), done.errors), ("two\n", None));
 }

@@ -40,6 +40,10 @@ const WITH_EXAMPLES: &[&str] = &[
     "gateway",
     "health",
     "logs",
+    "mcp",
+    "mcp list",
+    "mcp test",
+    "mcp tools",
     "model",
     "profile",
     "profile create",
@@ -87,6 +91,7 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       gateway      Start, stop and list gateways, the long-running processes of the profiles
       health       Check that all services are in their desired state; exit code 0 or 1
       logs         Print the last lines of a gateway's log, or follow it
+      mcp          List and try the MCP servers, which offer further tools
       model        Show, list and change the model
       profile      Create, show and delete profiles, which are agents with a gateway each
       prompt-size  Show the bytes and tokens of each part of the system prompt

@@ -28,6 +28,7 @@ mod suites;
 mod table;
 mod text;
 mod to_command;
+mod tool;
 mod warm_boot;
 
 use std::path::PathBuf;
@@ -91,6 +92,8 @@ enum Name {
     Chat,
     /// Full text search in a million messages; opening the last session
     Sessions,
+    /// A sandboxed program, against a plain one
+    Tool,
     /// All suites
     Suites,
     /// The image: its size, and how long it takes to build again
@@ -157,6 +160,7 @@ impl Name {
             Self::AgentIdle => agent_idle::measure(bed).await,
             Self::Chat => chat::measure(bed).await,
             Self::Sessions => sessions::measure(bed).await,
+            Self::Tool => tool::measure(bed).await,
             Self::Suites => suites::measure(bed).await,
             Self::Image => image::measure(bed).await,
         }

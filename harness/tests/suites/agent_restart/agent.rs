@@ -169,5 +169,5 @@ fn container_on(model: &StandIn, volume: &Volume) -> ContainerBuilder {
         .env("API_SERVER_KEY", KEY)
         .publish(PORT)
         .cmd(["sleep", "infinity"]);
-    model.environment().into_iter().fold(builder, |builder, (name, value)| builder.env(name, &value))
+    model.model_of(builder)
 }

@@ -53,7 +53,7 @@ async fn an_answer_after_the_time_is_too_late() {
 }
 
 #[tokio::test]
-async fn a_denial_counts_for_the_turn_and_an_approval_for_the_session() {
+async fn a_denial_is_for_the_turn_an_approval_may_last() {
     let bench = Bench::new();
     let (session, turn, owner) = turn_of(&bench).await;
     let asked = question(&bench, &session, turn, Duration::from_secs(60)).await;
@@ -88,7 +88,7 @@ async fn the_end_of_a_turn_ends_its_questions() {
 }
 
 #[tokio::test]
-async fn an_approval_for_each_session_stays_until_it_is_taken_back() {
+async fn an_approval_for_good_can_be_taken_back() {
     let bench = Bench::new();
     let (session, turn, _owner) = turn_of(&bench).await;
     let asked = question(&bench, &session, turn, Duration::from_secs(60)).await;
