@@ -31,6 +31,7 @@ mod hostile_pids;
 mod hostile_secrets;
 mod hostile_slots;
 mod hostile_terminal;
+mod hostile_tools;
 mod hostile_volume;
 mod image_layout;
 mod immutable_install;
