@@ -10,6 +10,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::file_access;
+
 /// The children that ended, or their absence.
 pub(super) enum Reaped {
     /// This child ended.
@@ -32,11 +34,28 @@ pub(super) fn reap() -> Reaped {
     }
 }
 
+/// The processes that a signal of this process reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Its descendants alone.
+    Descendants,
+    /// All processes of its account.
+    Account,
+}
+
+impl Reach {
+    /// Restricts the signals of this process to its descendants, for good, if the kernel can. Called before the first child exists.
+    pub(super) fn restrict() -> Self {
+        // A process without rights to signal its parent has the restriction in fact.
+        match file_access::restrict_signals() {
+            Ok(true) if kill(Pid::parent(), None).is_err() => Self::Descendants,
+            _ => Self::Account,
+        }
+    }
+}
+
 /// Ends all descendants. Returns when none is left, also no zombie. `pause` waits for the end of a child, for a short time.
-///
-/// A process that forks while it is looked at can be missed, so the look is repeated until the kernel knows no child. A stopped process
-/// forks no more.
-pub(super) fn end_all(mut pause: impl FnMut()) {
+pub(super) fn end_all(reach: Reach, mut pause: impl FnMut()) {
     loop {
         loop {
             match reap() {
@@ -45,22 +64,35 @@ pub(super) fn end_all(mut pause: impl FnMut()) {
                 Reaped::NoneLeft => return,
             }
         }
-        let mut seen = BTreeSet::new();
-        loop {
-            let new: Vec<Pid> = all().into_iter().filter(|pid| seen.insert(*pid)).collect();
-            for pid in &new {
-                // It may have ended by itself.
-                let _ = kill(*pid, Signal::SIGSTOP);
+        match reach {
+            // One call, and no process forks in between. A bomb leaves the processor to this process too seldom for more.
+            Reach::Descendants => {
+                let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
             }
-            // A call whose processes continue each other is cut here.
-            if new.is_empty() || seen.len() > 100_000 {
-                break;
-            }
-        }
-        for pid in &seen {
-            let _ = kill(*pid, Signal::SIGKILL);
+            Reach::Account => end_one_by_one(),
         }
         pause();
+    }
+}
+
+/// Stops the descendants, and then ends them. A stopped process forks no more.
+///
+/// A process that forks while it is looked at can be missed. The caller repeats this until the kernel knows no child.
+fn end_one_by_one() {
+    let mut seen = BTreeSet::new();
+    loop {
+        let new: Vec<Pid> = all().into_iter().filter(|pid| seen.insert(*pid)).collect();
+        for pid in &new {
+            // It may have ended by itself.
+            let _ = kill(*pid, Signal::SIGSTOP);
+        }
+        // A call whose processes continue each other is cut here.
+        if new.is_empty() || seen.len() > 100_000 {
+            break;
+        }
+    }
+    for pid in &seen {
+        let _ = kill(*pid, Signal::SIGKILL);
     }
 }
 

@@ -67,6 +67,15 @@ pub(super) fn restrict(policy: &Policy, terminal: Option<BorrowedFd<'_>>) -> Res
     }
 }
 
+/// Keeps the signals of this process, for good, in the call that it will start. Returns `false` if this kernel cannot do it.
+///
+/// # Errors
+/// The kernel refuses the rules.
+pub(super) fn restrict_signals() -> Result<bool, FileAccessError> {
+    let rules = Ruleset::default().scope(Scope::Signal)?.create()?;
+    Ok(rules.restrict_self()?.ruleset == RulesetStatus::FullyEnforced)
+}
+
 /// Adds the rights on a path and all below it. The crate leaves out the rights that only directories have, for a file.
 fn allow(
     rules: RulesetCreated,

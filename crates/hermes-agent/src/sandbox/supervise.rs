@@ -22,7 +22,7 @@ use super::broker::Broker;
 use super::channel::{self, Message};
 use super::confine::{self, Child};
 use super::control::{Control, ControlError};
-use super::descendants::{self, Reaped};
+use super::descendants::{self, Reach, Reaped};
 use super::policy::Policy;
 use super::request::{Ended, Streams, Task, cause};
 use super::streams::Ends;
@@ -106,6 +106,7 @@ fn run(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> Result<(Ended, Optio
     let (channel, channel_of_child) = channel::pair().step("make a channel to the call")?;
     let has_terminal = streams == Streams::Terminal;
     let child = Child { supervisor: getpid(), channel: channel_of_child, ends: ends_of_child, has_terminal };
+    let reach = Reach::restrict();
     #[expect(unsafe_code, reason = "fork(2)")]
     // SAFETY: this process has one thread, so the child may use all that a process may use.
     let pid = match unsafe { nix::unistd::fork() }.step("fork")? {
@@ -118,8 +119,17 @@ fn run(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> Result<(Ended, Optio
     }
     let deadline = request.time_limit.and_then(|limit| Instant::now().checked_add(limit));
     let policy = request.policy;
-    let mut call =
-        Call { pid, policy, signals, control, ends, channel: Some(channel), broker: None, failure: None };
+    let mut call = Call {
+        pid,
+        reach,
+        policy,
+        signals,
+        control,
+        ends,
+        channel: Some(channel),
+        broker: None,
+        failure: None,
+    };
     let ended = call.watch(deadline);
     call.end();
     let errors = call.ends.last_errors();
@@ -129,6 +139,7 @@ fn run(run_tool: impl FnOnce(&str, Value) -> ToolOutput) -> Result<(Ended, Optio
 /// A running call.
 struct Call {
     pid: Pid,
+    reach: Reach,
     policy: Policy,
     signals: SignalFd,
     control: Control,
@@ -305,7 +316,7 @@ impl Call {
 
     /// Ends all processes of the call, then hands over the last output.
     fn end(&mut self) {
-        descendants::end_all(|| {
+        descendants::end_all(self.reach, || {
             let mut polled = [PollFd::new(&self.signals, PollFlags::IN)];
             let _ = poll(&mut polled, Some(&LOOK_AGAIN));
             while let Ok(Some(_)) = self.signals.read_signal() {}

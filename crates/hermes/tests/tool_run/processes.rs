@@ -105,6 +105,23 @@ while (1) {{ my $pid = fork; if (defined $pid && $pid == 0) {{ setpgrp if rand()
 }
 
 #[test]
+fn a_fork_bomb_that_fills_the_limit_ends_in_time() {
+    let place = Place::new();
+    let marker = format!("tens{}", unique());
+    // Each process makes ten more, in sessions of their own. The processors are busy with them when the time is over.
+    let script = format!(
+        "$SIG{{$_}} = 'IGNORE' for 'TERM', 'HUP', 'CHLD'; $0 = '{marker}'; close STDOUT; close STDERR;
+while (1) {{ fork for 1..10; syscall({}) }}",
+        libc_setsid()
+    );
+    let begun = Instant::now();
+    let done = place.perl(&script).time_limit(Duration::from_secs(1)).run();
+    assert_eq!(done.ended, Ended::TimedOut);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(running(&marker), [0_u32; 0]);
+}
+
+#[test]
 fn a_chain_of_short_processes_is_ended() {
     let place = Place::new();
     let marker = format!("chain{}", unique());
