@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{SemaphorePermit, mpsc};
 
 use crate::approval::Reason;
 use crate::engine::approve::{Call, Decision};
@@ -62,14 +62,14 @@ async fn run(engine: &Engine, call: Call<'_>) -> Result<ToolOutput, StoreError> 
             }
         }
     }
-    let share = if tool.effect() == Effect::Writes { TOOLS_SIDE_BY_SIDE } else { 1 };
-    // Nobody closes the gate.
-    let _permit = engine.gate.acquire_many(share).await.ok();
+    let permit = engine.pass_gate(tool.effect()).await;
     engine.store.step(call.turn, vec![engine.started(call.call)]).await?;
     // The receiver lives as long as this future.
     let _ = call.report.send(Progress::ToolStarted(call.call.clone()));
     let invocation = Invocation::confined(call.session.clone(), arguments);
     let output = tool.run(invocation.clone()).await;
+    // A question can wait for a minute. Other calls must not wait with it.
+    drop(permit);
     match (output.refused, subject) {
         (Some(reason), Some(subject)) => {
             run_wider(engine, call, tool.as_ref(), invocation, output, &subject, reason).await
@@ -95,9 +95,19 @@ async fn run_wider(
         let content = format!("{}\n\n[The sandbox refused a part of this. {text}]", first.content);
         return Ok(ToolOutput { content, ..first });
     }
+    let _permit = engine.pass_gate(tool.effect()).await;
     let mut output = tool.run(Invocation { reach: Reach::Machine, ..invocation }).await;
     output.content.push_str("\n\n[This ran outside of the sandbox, after it had failed in it.]");
     Ok(output)
+}
+
+impl Engine {
+    /// Waits until a tool with this effect may run. Tools that only read pass side by side.
+    async fn pass_gate(&self, effect: Effect) -> Option<SemaphorePermit<'_>> {
+        let share = if effect == Effect::Writes { TOOLS_SIDE_BY_SIDE } else { 1 };
+        // Nobody closes the gate.
+        self.gate.acquire_many(share).await.ok()
+    }
 }
 
 fn arguments_of(call: &ToolCall, schema: &ToolSchema) -> Result<Value, String> {

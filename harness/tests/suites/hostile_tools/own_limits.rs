@@ -28,8 +28,9 @@ async fn peak(scene: &Scene, pid: u32) -> Result<u64> {
 async fn a_fork_bomb_leaves_the_container_at_work() -> Result<()> {
     let scene = Scene::start().await?;
     let pid = ready_pid(&scene.container, ATTACKER).await?;
-    // Each process makes ten more, in sessions of their own.
-    let bomb = "perl -e '$SIG{$_} = q(IGNORE) for qw(TERM HUP CHLD); $0 = q(the-bomb); while (1) { fork for 1..10; syscall(112) }'";
+    // Each process makes ten more, in sessions of their own, and again after a pause. Without it, the tests beside this one would wait.
+    let bomb = "perl -e 'use POSIX; $SIG{$_} = q(IGNORE) for qw(TERM HUP CHLD); $0 = q(the-bomb); \
+                while (1) { fork for 1..10; POSIX::setsid(); select undef, undef, undef, 0.1 }'";
     for surface in [Surface::Chat, Surface::Gateway] {
         let turn = scene.call(surface, ATTACKER, "terminal", json!({ "command": bomb, "timeout": 2 }));
         let (result, during) = tokio::join!(turn, async { hermes(&scene.container, "gateway list").await });

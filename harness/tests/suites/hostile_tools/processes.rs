@@ -84,9 +84,8 @@ fn attempts(targets: &[Target]) -> Vec<Attempt> {
     let own = "my $from = 'x' x 8; my $to = 'y' x 8; my @v = map { pack 'QQ', unpack('Q', pack 'p', $_), 8 } $to, $from;";
     let read = format!("{own} syscall({call}, $$ + 0, $v[0], 1, $v[1], 1, 0) == 8 or die $!");
     attempts.push(Attempt::perl("process_vm_readv", &read));
-    let open =
-        format!("my $p = syscall(434, $$ + 0, 0); $p >= 0 or die $!; syscall(438, $p, 0, 0) >= 0 or die $!");
-    attempts.push(Attempt::perl("pidfd_getfd", &open));
+    let open = "my $p = syscall(434, $$ + 0, 0); $p >= 0 or die $!; syscall(438, $p, 0, 0) >= 0 or die $!";
+    attempts.push(Attempt::perl("pidfd_getfd", open));
     attempts
 }
 

@@ -131,3 +131,32 @@ async fn a_question_of_a_turn_that_is_interrupted_ends() {
     assert_eq!(state, ApprovalState::Expired);
     assert_eq!(bench.engine.store.pending_approvals(None).await.unwrap(), vec![]);
 }
+
+#[tokio::test]
+async fn a_question_holds_up_no_other_call() {
+    let calls = &[("c0", "run", r#"{"command":"far"}"#), ("c1", "write", "{}")];
+    let bench = Arc::new(Bench::new([Reply::Calls(calls), Reply::Text("done")]).await);
+    let (send, mut events) = mpsc::unbounded_channel();
+    let answering = {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move {
+            let (mut asked, mut has_other_ended) = (None, false);
+            while asked.is_none() || !has_other_ended {
+                match events.recv().await.expect("the turn waits for the answer") {
+                    Event::ApprovalRequested { approval } => asked = Some(approval.id),
+                    Event::ToolEnded { result } => has_other_ended = result.call_id == "c1",
+                    _ => {}
+                }
+            }
+            bench.engine.answer(&asked.expect("a question"), Answer::Once, "test").await.unwrap();
+        })
+    };
+    let (_inbox, mut inbox) = mpsc::channel(1);
+    // The receiver goes with its last event.
+    let mut note = |event: Event| drop(send.send(event));
+    let message = Message::text(Role::User, "question");
+    let turn = bench.engine.run_turn(&bench.session, message, &mut inbox, &mut note);
+    let end = tokio::time::timeout(std::time::Duration::from_secs(30), turn).await.expect("no call waits");
+    assert_eq!(end.unwrap().reason, StopReason::EndTurn);
+    answering.await.unwrap();
+}
