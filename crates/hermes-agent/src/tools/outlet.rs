@@ -89,6 +89,17 @@ mod tests {
         assert_eq!(outlet.pass(ToolOutput::done("short")).content, "short");
     }
 
+    #[test]
+    fn an_output_that_is_cut_already_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut long = Output::at(folder.path().join("first"));
+        long.push("1\n".repeat(100_000).as_bytes());
+        let text = long.text();
+        assert!(text.contains("200000 bytes. The whole output is in"), "{text}");
+        assert_eq!(outlet(folder.path()).pass(ToolOutput::done(text.clone())).content, text);
+        assert!(!folder.path().join("outputs").exists());
+    }
+
     proptest! {
         #[test]
         fn no_key_passes_plain_or_in_base64(before in ".{0,9}", after in ".{0,9}") {

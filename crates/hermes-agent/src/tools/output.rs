@@ -16,6 +16,9 @@ const INLINE_LINES: usize = 2000;
 /// The bytes at the beginning, and at the end, of an output that is too long for an answer.
 const PART_BYTES: usize = 8 * 1024;
 
+/// The lines of each of these parts at most.
+const PART_LINES: usize = INLINE_LINES / 4;
+
 /// The longest output that a file keeps, in bytes.
 const FILE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -98,11 +101,12 @@ impl Output {
 
     /// Returns the text for the model.
     pub(crate) fn text(self) -> String {
-        let tail: Vec<u8> = self.tail.into();
         if self.file.is_none() && self.fault.is_none() {
             return String::from_utf8_lossy(&self.head).into_owned();
         }
-        let left_out = self.bytes - (self.head.len() + tail.len()) as u64;
+        let tail: Vec<u8> = self.tail.into();
+        let (head, tail) = (first_lines(&self.head), last_lines(&tail));
+        let left_out = self.bytes - (head.len() + tail.len()) as u64;
         let place = match (&self.file, &self.fault) {
             (Some(_), None) => {
                 format!("The whole output is in {}: use read_file or search_files", self.path.display())
@@ -115,12 +119,25 @@ impl Output {
         };
         format!(
             "{}\n[{left_out} bytes are left out here. The output has {} lines, {} bytes. {place}.]\n{}",
-            String::from_utf8_lossy(&self.head),
+            String::from_utf8_lossy(head),
             self.lines,
             self.bytes,
-            String::from_utf8_lossy(&tail)
+            String::from_utf8_lossy(tail)
         )
     }
+}
+
+/// Returns the first lines of a part.
+fn first_lines(part: &[u8]) -> &[u8] {
+    let mut ends = part.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    ends.nth(PART_LINES - 1).map_or(part, |end| &part[..end])
+}
+
+/// Returns the last lines of a part.
+fn last_lines(part: &[u8]) -> &[u8] {
+    let ends = part.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    // The last line may have no end.
+    ends.skip(PART_LINES).next().map_or(part, |begin| &part[begin..])
 }
 
 fn create(path: &Path) -> std::io::Result<File> {
