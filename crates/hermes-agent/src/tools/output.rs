@@ -135,9 +135,9 @@ fn first_lines(part: &[u8]) -> &[u8] {
 
 /// Returns the last lines of a part.
 fn last_lines(part: &[u8]) -> &[u8] {
-    let ends = part.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+    let mut ends = part.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
     // The last line may have no end.
-    ends.skip(PART_LINES).next().map_or(part, |begin| &part[begin..])
+    ends.nth(PART_LINES).map_or(part, |begin| &part[begin..])
 }
 
 fn create(path: &Path) -> std::io::Result<File> {
