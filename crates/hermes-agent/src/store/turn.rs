@@ -148,6 +148,28 @@ impl Store {
         .await
     }
 
+    /// Removes the messages that wait for the session, and returns them. The caller sends them itself.
+    ///
+    /// # Errors
+    /// Fails if the database fails, or cannot be understood.
+    pub async fn withdraw_inputs(&self, id: &SessionId) -> Result<Vec<Message>, StoreError> {
+        let id = id.clone();
+        self.write("withdraw the messages that wait", move |transaction| {
+            let waiting: Vec<(i64, String)> = transaction
+                .prepare_cached("SELECT id, message FROM inputs WHERE session = ?1 ORDER BY id")?
+                .query_map([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            let read = |(input, text): (i64, String)| {
+                serde_json::from_str(&text)
+                    .map_err(|source| StoreError::ReadMessage { message: input, source })
+            };
+            let messages = waiting.into_iter().map(read).collect::<Result<_, _>>()?;
+            transaction.prepare_cached("DELETE FROM inputs WHERE session = ?1")?.execute([id.as_str()])?;
+            Ok(messages)
+        })
+        .await
+    }
+
     /// Returns the number of messages that wait for the session.
     ///
     /// # Errors

@@ -94,6 +94,11 @@ async fn waiting_messages_survive_a_restart_and_are_taken_once() {
     bench.store.queue_input(&session, user("two")).await.unwrap();
     let bench = bench.reopen();
     assert_eq!(bench.store.waiting_inputs(&session).await.unwrap(), 2);
+    let withdrawn = bench.store.withdraw_inputs(&session).await.unwrap();
+    assert_eq!(withdrawn, [user("one"), user("two")]);
+    for message in withdrawn {
+        bench.store.queue_input(&session, message).await.unwrap();
+    }
     let taken = bench.store.take_inputs(&session).await.unwrap();
     let taken: Vec<_> = taken.iter().map(|stored| describe(&stored.message)).collect();
     assert_eq!(taken, ["User: one", "User: two"]);

@@ -81,6 +81,9 @@ pub(crate) async fn turn(
             },
         }
     };
+    // A message that came after the last model call is the next turn's.
+    let late = agent.store().withdraw_inputs(session).await.map_err(|error| open::store_failed(&error))?;
+    left.queue.extend(late.iter().map(Message::plain_text));
     if let Some(keys) = keys {
         let (text, rest) = keys.end();
         left.queue.extend(inputs(&text.unwrap_or_default()));
