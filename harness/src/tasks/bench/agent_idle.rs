@@ -1,7 +1,6 @@
 //! `agent-idle`: the memory of a gateway whose agent is loaded and whose database is open, after one request.
 //!
-//! Resident, and the share (PSS) of the tenth such gateway. No server of the Model Context Protocol is connected: gateways
-//! have no client of it yet.
+//! Resident, and the share (PSS) of the tenth such gateway. No server of the Model Context Protocol is connected.
 
 use anyhow::Result;
 use hermes_harness::secs;
