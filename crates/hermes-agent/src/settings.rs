@@ -102,9 +102,7 @@ pub fn load(
 /// # Errors
 /// Fails if the configuration cannot be read, or a value of `budget` is invalid.
 pub fn load_prices(home: &Home, profile: &ProfileName) -> Result<BTreeMap<String, Price>, SettingsError> {
-    let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
-    let (dot_env, environment) = (BTreeMap::new(), BTreeMap::new());
-    Ok(limits::budget(&Sources { config, dot_env, environment: &environment })?.prices)
+    Ok(limits::budget(&Sources::of_config(home, profile)?)?.prices)
 }
 
 /// Reads `config.yaml` and the variables of `.env`.
@@ -122,9 +120,7 @@ fn read_sources(
 /// # Errors
 /// Fails if the configuration cannot be read, or a value is invalid.
 pub fn load_tools(home: &Home, profile: &ProfileName) -> Result<ToolSettings, SettingsError> {
-    let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
-    let (dot_env, environment) = (BTreeMap::new(), BTreeMap::new());
-    tools::tools(&Sources { config, dot_env, environment: &environment })
+    tools::tools(&Sources::of_config(home, profile)?)
 }
 
 /// Reads the settings of MCP servers, and the way to those that speak HTTP. It needs no model and no key.
@@ -149,7 +145,5 @@ pub fn load_mcp(
 /// # Errors
 /// Fails if the configuration cannot be read, or a value of `memory` is invalid.
 pub fn load_memory(home: &Home, profile: &ProfileName) -> Result<Memory, SettingsError> {
-    let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
-    let (dot_env, environment) = (BTreeMap::new(), BTreeMap::new());
-    limits::memory(&Sources { config, dot_env, environment: &environment })
+    limits::memory(&Sources::of_config(home, profile)?)
 }

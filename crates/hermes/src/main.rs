@@ -4,11 +4,13 @@ mod build;
 mod cli;
 mod commands;
 mod context;
+mod event_loop;
 mod exit_code;
 mod failures;
 mod gateway_table;
 mod output;
 mod privileges;
+mod stored;
 mod table;
 
 use std::process::ExitCode;

@@ -13,10 +13,28 @@ async fn begin(container: &Container, columns: u16) -> Result<Terminal> {
 
 /// Waits until the last line is an empty prompt.
 async fn wait_for_prompt(terminal: &mut Terminal) -> Result<()> {
-    let is_prompt =
-        |screen: &str| screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "›");
-    terminal.wait_screen("an empty prompt", is_prompt, secs(20)).await?;
+    wait_for_prompt_with(terminal, "").await
+}
+
+/// Waits until the last line is a prompt with this text.
+async fn wait_for_prompt_with(terminal: &mut Terminal, text: &str) -> Result<()> {
+    let prompt = format!("› {text}");
+    let is_last = |screen: &str| {
+        screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == prompt.trim_end())
+    };
+    terminal.wait_screen(&format!("the prompt {prompt:?}"), is_last, secs(20)).await?;
     Ok(())
+}
+
+/// Begins a conversation whose first answer takes a minute, and waits for its first words.
+async fn begin_long_answer(model: &StandIn) -> Result<(Container, Terminal)> {
+    let slow = "word ".repeat(2000);
+    model.script(&json!([{"text": slow, "chunk_bytes": 5, "delay_ms": 20}, {"text": "Still here."}]))?;
+    let container = model.idle().start_ready().await?;
+    let mut terminal = begin(&container, 80).await?;
+    terminal.type_line("talk").await?;
+    terminal.wait_for("word word word", secs(10)).await?;
+    Ok((container, terminal))
 }
 
 #[docker_test]
@@ -48,12 +66,7 @@ async fn the_first_conversation_asks_for_a_model() -> Result<()> {
 #[docker_test]
 async fn control_c_ends_the_answer_and_twice_the_conversation() -> Result<()> {
     let model = StandIn::start().await?;
-    let slow = "word ".repeat(2000);
-    model.script(&json!([{"text": slow, "chunk_bytes": 5, "delay_ms": 20}, {"text": "Still here."}]))?;
-    let container = model.idle().start_ready().await?;
-    let mut terminal = begin(&container, 80).await?;
-    terminal.type_line("talk").await?;
-    terminal.wait_for("word word word", secs(10)).await?;
+    let (container, mut terminal) = begin_long_answer(&model).await?;
     terminal.control('c').await?;
     wait_for_prompt(&mut terminal).await?;
     terminal.type_line("and now?").await?;
@@ -128,9 +141,7 @@ async fn a_message_that_is_typed_during_an_answer_reaches_it() -> Result<()> {
     terminal.type_text("unsent").await?;
     terminal.wait_for("Milk, too.", secs(20)).await?;
     terminal.wait_for("And the queue.", secs(20)).await?;
-    let is_prompt =
-        |screen: &str| screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "› unsent");
-    terminal.wait_screen("a prompt with the unsent text", is_prompt, secs(20)).await?;
+    wait_for_prompt_with(&mut terminal, "unsent").await?;
     let asked: Vec<_> = model.requests().iter().map(last_message).collect();
     ensure!(asked == ["a list", "milk, too", "what waits?"], "{asked:?}: {terminal:?}");
     Ok(())
@@ -139,17 +150,10 @@ async fn a_message_that_is_typed_during_an_answer_reaches_it() -> Result<()> {
 #[docker_test]
 async fn stop_is_a_command_during_an_answer() -> Result<()> {
     let model = StandIn::start().await?;
-    let slow = "word ".repeat(2000);
-    model.script(&json!([{"text": slow, "chunk_bytes": 5, "delay_ms": 20}, {"text": "Still here."}]))?;
-    let container = model.idle().start_ready().await?;
-    let mut terminal = begin(&container, 80).await?;
-    terminal.type_line("talk").await?;
-    terminal.wait_for("word word word", secs(10)).await?;
+    let (_container, mut terminal) = begin_long_answer(&model).await?;
     terminal.type_line("/queue later").await?;
     terminal.type_line("/stop").await?;
-    let is_prompt =
-        |screen: &str| screen.trim_end().lines().last().is_some_and(|line| line.trim_end() == "› later");
-    terminal.wait_screen("a prompt with the message that waited", is_prompt, secs(20)).await?;
+    wait_for_prompt_with(&mut terminal, "later").await?;
     ensure!(model.requests().len() == 1, "{terminal:?}");
     Ok(())
 }

@@ -151,11 +151,9 @@ impl Server {
 
     /// Removes the secrets of the settings from a text.
     pub(super) fn without_secrets(&self, text: String) -> String {
-        let mut secrets: Vec<&str> = self.settings.secrets.iter().map(Secret::reveal).collect();
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.into_iter().filter(|secret| secret.len() >= SECRET_MIN).fold(text, |text, secret| {
-            if text.contains(secret) { text.replace(secret, "[secret]") } else { text }
-        })
+        let mut secrets: Vec<&Secret> = self.settings.secrets.iter().collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
+        secrets.into_iter().fold(text, |text, secret| secret.hide_in(text, SECRET_MIN, "[secret]"))
     }
 
     fn masked(&self, error: McpError) -> McpError {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::record::Recorder;
 use super::{ErrorClass, ProviderError, classify, tls};
-use crate::settings::{ModelSettings, Protocol, Secret, shown};
+use crate::settings::{ModelSettings, Protocol, shown};
 
 /// The longest body of an error that is read, in bytes.
 const ERROR_BODY_MAX: usize = 64 * 1024;
@@ -97,9 +97,9 @@ impl Http {
 
     /// Removes the key from a text: some servers repeat it in their messages.
     pub(super) fn without_key(&self, text: String) -> String {
-        match self.settings.key.as_ref().map(Secret::reveal) {
-            Some(key) if key.len() >= 4 && text.contains(key) => text.replace(key, "[key]"),
-            _ => text,
+        match &self.settings.key {
+            Some(key) => key.hide_in(text, 4, "[key]"),
+            None => text,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -15,6 +16,9 @@ use super::request::{Ended, Frame, LARGEST_INPUT, LARGEST_REQUEST, Request};
 
 /// The words of the verb.
 const VERB: [&str; 2] = ["container", "tool-run"];
+
+/// The bytes of one read of an output at most.
+const PIECE: usize = 16 << 10;
 
 /// The frames of input that may wait for the supervisor.
 const FRAMES: usize = 16;
@@ -172,6 +176,16 @@ impl Drop for Running {
 pub struct Output(ChildStdout);
 
 impl Output {
+    /// Reads to the end, when no process of the call is left, or until `take` breaks. A pipe that fails has ended.
+    pub async fn each_piece(&mut self, mut take: impl FnMut(&[u8]) -> ControlFlow<()>) {
+        let mut bytes = vec![0; PIECE];
+        while let Ok(count @ 1..) = self.read(&mut bytes).await {
+            if take(&bytes[..count]).is_break() {
+                return;
+            }
+        }
+    }
+
     /// Reads the next bytes. Returns 0 at the end, when no process of the call is left.
     ///
     /// # Errors

@@ -14,6 +14,14 @@ impl Secret {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// Replaces the secret in a text by `sign`. A secret under `shortest` bytes stays: it could be a part of ordinary words.
+    pub(crate) fn hide_in(&self, text: String, shortest: usize, sign: &str) -> String {
+        if self.0.len() >= shortest && text.contains(self.reveal()) {
+            return text.replace(self.reveal(), sign);
+        }
+        text
+    }
+
     /// Returns the text. Callers must not print or store it.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use hermes_core::config::{Config, Key, Setting};
+use hermes_core::config::{self, Config, Key, Setting};
+use hermes_core::{Home, ProfileName};
 use hermes_os::whole_file;
 use serde_json::Value;
 
@@ -21,6 +22,16 @@ pub(super) struct Sources<'a> {
 }
 
 impl Sources<'_> {
+    /// Reads `config.yaml` of a profile alone, without variables.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn of_config(home: &Home, profile: &ProfileName) -> Result<Self, SettingsError> {
+        static EMPTY: BTreeMap<String, String> = BTreeMap::new();
+        let config = config::load(&home.config(profile)).map_err(SettingsError::Config)?.unwrap_or_default();
+        Ok(Self { config, dot_env: BTreeMap::new(), environment: &EMPTY })
+    }
+
     /// Returns a variable. `.env` is above the environment. An empty variable counts as unset.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         let found = self.dot_env.get(name).or_else(|| self.environment.get(name))?;

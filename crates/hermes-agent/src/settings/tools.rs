@@ -76,26 +76,17 @@ const TEXTS: &str = "a list of texts";
 const PATHS: &str = "a list of absolute paths";
 
 pub(super) fn tools(sources: &Sources<'_>) -> Result<ToolSettings, SettingsError> {
-    let mode = sources.read("approvals.mode", MODE, |value| match value {
-        // YAML reads a plain `off` as false.
-        Value::Bool(false) => Some(ApprovalMode::Off),
-        Value::String(mode) => match mode.trim().to_ascii_lowercase().as_str() {
-            // The Python program has the other words.
-            "ask" | "manual" => Some(ApprovalMode::Ask),
-            "sandboxed" | "smart" => Some(ApprovalMode::Sandboxed),
-            "off" => Some(ApprovalMode::Off),
-            _ => None,
-        },
+    let mode = word(sources, "approvals.mode", MODE, |mode| match mode {
+        // The Python program has the other words.
+        "ask" | "manual" => Some(ApprovalMode::Ask),
+        "sandboxed" | "smart" => Some(ApprovalMode::Sandboxed),
+        "off" => Some(ApprovalMode::Off),
         _ => None,
     })?;
-    let network = sources.read("terminal.network", NETWORK, |value| match value {
-        Value::Bool(false) => Some(NetworkMode::Off),
-        Value::String(mode) => match mode.trim().to_ascii_lowercase().as_str() {
-            "off" => Some(NetworkMode::Off),
-            "proxy" => Some(NetworkMode::Proxy),
-            "open" => Some(NetworkMode::Open),
-            _ => None,
-        },
+    let network = word(sources, "terminal.network", NETWORK, |mode| match mode {
+        "off" => Some(NetworkMode::Off),
+        "proxy" => Some(NetworkMode::Proxy),
+        "open" => Some(NetworkMode::Open),
         _ => None,
     })?;
     Ok(ToolSettings {
@@ -113,6 +104,21 @@ pub(super) fn tools(sources: &Sources<'_>) -> Result<ToolSettings, SettingsError
             writable: paths(sources, "terminal.writable")?,
             allow_hosts: texts(sources, "terminal.allow_hosts")?,
         },
+    })
+}
+
+/// Reads one of several words, in any case.
+fn word<T>(
+    sources: &Sources<'_>,
+    key: &str,
+    rule: &'static str,
+    of: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, SettingsError> {
+    sources.read(key, rule, |value| match value {
+        // YAML reads a plain `off` as false.
+        Value::Bool(false) => of("off"),
+        Value::String(word) => of(&word.trim().to_ascii_lowercase()),
+        _ => None,
     })
 }
 

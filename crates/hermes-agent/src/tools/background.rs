@@ -1,6 +1,7 @@
 //! Processes in the background: each belongs to a session, and all end with the agent.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -100,11 +101,15 @@ impl Processes {
             let process = process.clone();
             let task = tokio::spawn(async move {
                 if let Some(mut pipe) = call.running.take_output() {
-                    let mut piece = vec![0; 16 * 1024];
-                    while let Ok(count @ 1..) = pipe.read(&mut piece).await {
-                        let Some(process) = process.upgrade() else { return };
-                        process.tail().push(&piece[..count]);
-                    }
+                    // The drop of the process aborts this task.
+                    pipe.each_piece(|piece| match process.upgrade() {
+                        Some(process) => {
+                            process.tail().push(piece);
+                            ControlFlow::Continue(())
+                        }
+                        None => ControlFlow::Break(()),
+                    })
+                    .await;
                 }
                 sender.send_replace(Some(call.running.ended().await));
             });

@@ -1,5 +1,6 @@
 //! A file tool of the engine: it runs in a confined process of this program.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,13 +38,14 @@ impl ConfinedTool {
         };
         let mut bytes = Vec::new();
         if let Some(mut pipe) = call.running.take_output() {
-            let mut piece = vec![0; 16 * 1024];
-            while let Ok(count @ 1..) = pipe.read(&mut piece).await {
-                if bytes.len() + count > OUTPUT_MAX {
-                    return ToolOutput::failed("The output is too long. Read a smaller part.");
-                }
-                bytes.extend_from_slice(&piece[..count]);
-            }
+            pipe.each_piece(|piece| {
+                bytes.extend_from_slice(piece);
+                if bytes.len() > OUTPUT_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .await;
+        }
+        if bytes.len() > OUTPUT_MAX {
+            return ToolOutput::failed("The output is too long. Read a smaller part.");
         }
         let ended = call.running.ended().await;
         match serde_json::from_slice::<ToolOutput>(&bytes) {

@@ -5,14 +5,13 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hermes_core::{Home, ProfileName};
 
 use super::Reach;
-use super::output::{self, Output};
+use super::output::Outputs;
 use super::reach;
 use crate::egress::{Decision, Egress, Proxy, Record};
 use crate::sandbox::{
@@ -33,7 +32,7 @@ pub(crate) struct Confinement {
     settings: Terminal,
     workspace: PathBuf,
     skills: PathBuf,
-    outputs: PathBuf,
+    outputs: Outputs,
     temporary: Temporary,
     /// The directory of all agents. No call reaches it, but for its own parts.
     volume: PathBuf,
@@ -41,7 +40,6 @@ pub(crate) struct Confinement {
     /// The same without the variables of `env_passthrough`.
     plain_environment: BTreeMap<String, String>,
     egress: Arc<Egress>,
-    calls: AtomicU64,
 }
 
 /// A call that runs.
@@ -108,20 +106,17 @@ impl Confinement {
         plain.entry("TERM".to_owned()).or_insert_with(|| "dumb".to_owned());
         let mut own = plain.clone();
         own.extend(settings.env_passthrough.iter().filter_map(|name| found(name)));
-        let outputs = directory.join("tool-output");
-        output::remove_old(&outputs, SystemTime::now());
         Self {
             launcher,
             settings,
             workspace,
             skills: directory.join("skills"),
-            outputs,
+            outputs: Outputs::new(directory.join("tool-output")),
             temporary,
             volume: home.root().to_owned(),
             environment: own,
             plain_environment: plain,
             egress,
-            calls: AtomicU64::new(0),
         }
     }
 
@@ -135,11 +130,9 @@ impl Confinement {
         self.settings.network
     }
 
-    /// Begins the output of a call.
-    pub(crate) fn output(&self) -> Output {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Output::at(self.outputs.join(format!("{}-{number}.txt", since.as_millis())))
+    /// Returns the files of long outputs.
+    pub(crate) fn outputs(&self) -> &Outputs {
+        &self.outputs
     }
 
     /// Returns `true` if a path of a call lies in the directory of all agents.
@@ -192,7 +185,7 @@ impl Confinement {
         time_limit: Option<Duration>,
         mut environment: BTreeMap<String, String>,
     ) -> Result<Call, StartError> {
-        let made = [&self.workspace, &self.workspace.join(".home"), &self.outputs, &self.temporary.path];
+        let made = [&self.workspace, &self.workspace.join(".home"), &self.temporary.path];
         for directory in made {
             make_directory(directory)?;
         }
@@ -223,7 +216,7 @@ impl Confinement {
     fn policy(&self, reach: Reach, network: Network) -> Policy {
         let own = [self.workspace.clone(), self.temporary.path.clone()];
         let mut readable: Vec<PathBuf> = SYSTEM_PATHS.iter().map(PathBuf::from).collect();
-        readable.extend([self.skills.clone(), self.outputs.clone()]);
+        readable.extend([self.skills.clone(), self.outputs.directory().to_owned()]);
         readable.extend(self.settings.readable.iter().cloned());
         let mut writable: Vec<PathBuf> =
             own.into_iter().chain(self.settings.writable.iter().cloned()).collect();

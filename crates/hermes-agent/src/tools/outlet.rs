@@ -1,13 +1,10 @@
 //! The way of each output to the model: bounded, and without the keys that the agent holds.
 
-use std::path::PathBuf;
-use std::time::SystemTime;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::ToolOutput;
-use super::output::Output;
+use super::output::Outputs;
 use crate::settings::Secret;
 
 /// The shortest key that is looked for, in bytes. A shorter one could be a word.
@@ -19,21 +16,19 @@ const REMOVED: &str = "[key]";
 /// The way of an agent's outputs. Not `Debug`, because it holds secrets.
 pub(crate) struct Outlet {
     secrets: Vec<Secret>,
-    outputs: PathBuf,
+    outputs: Outputs,
 }
 
 impl Outlet {
-    /// Makes the way for an agent that holds these keys. Long outputs go to files in `outputs`.
-    pub(crate) fn new(secrets: Vec<Secret>, outputs: PathBuf) -> Self {
+    /// Makes the way for an agent that holds these keys. Long outputs go to `outputs`.
+    pub(crate) fn new(secrets: Vec<Secret>, outputs: Outputs) -> Self {
         Self { secrets, outputs }
     }
 
     /// Removes keys from an output, and cuts it. The output of a command is cut already, so it stays.
     pub(crate) fn pass(&self, output: ToolOutput) -> ToolOutput {
         let content = self.without_keys(output.content);
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let random = getrandom::u32().unwrap_or_default();
-        let mut bounded = Output::at(self.outputs.join(format!("{}-{random:08x}.txt", since.as_millis())));
+        let mut bounded = self.outputs.begin();
         bounded.push(content.as_bytes());
         ToolOutput { content: bounded.text(), ..output }
     }
@@ -41,32 +36,28 @@ impl Outlet {
     /// Replaces each key, also in Base64 at each place of a longer text.
     fn without_keys(&self, mut content: String) -> String {
         for secret in &self.secrets {
-            let key = secret.reveal();
-            if key.len() < SHORTEST {
-                continue;
-            }
-            for form in forms(key) {
-                if content.contains(form.as_str()) {
-                    content = content.replace(form.as_str(), REMOVED);
-                }
+            content = secret.hide_in(content, SHORTEST, REMOVED);
+            if secret.reveal().len() >= SHORTEST {
+                content = encodings(secret.reveal())
+                    .iter()
+                    .fold(content, |content, encoding| encoding.hide_in(content, 0, REMOVED));
             }
         }
         content
     }
 }
 
-/// Returns the key as it is, and the characters that each Base64 of a text around it has.
-fn forms(key: &str) -> Vec<zeroize::Zeroizing<String>> {
-    let encoded = (0..3_usize).map(|shift| {
+/// Returns the characters that each Base64 of a text with this key in it has: they depend on its place.
+fn encodings(key: &str) -> [Secret; 3] {
+    [0, 1, 2].map(|shift| {
         let mut bytes = zeroize::Zeroizing::new(vec![0; shift]);
         bytes.extend_from_slice(key.as_bytes());
         let text = zeroize::Zeroizing::new(STANDARD_NO_PAD.encode(bytes.as_slice()));
         // The first characters depend on the bytes before the key, and the last one on those after it.
         let begin = (shift * 8).div_ceil(6);
         let end = bytes.len() * 8 / 6;
-        zeroize::Zeroizing::new(text.get(begin..end).unwrap_or_default().to_owned())
-    });
-    std::iter::once(zeroize::Zeroizing::new(key.to_owned())).chain(encoded).collect()
+        Secret::new(text.get(begin..end).unwrap_or_default())
+    })
 }
 
 #[cfg(test)]
@@ -76,7 +67,8 @@ mod tests {
     use super::*;
 
     fn outlet(folder: &std::path::Path) -> Outlet {
-        Outlet::new(vec![Secret::new("sk-canary-0123"), Secret::new("short")], folder.join("outputs"))
+        let secrets = vec![Secret::new("sk-canary-0123"), Secret::new("short")];
+        Outlet::new(secrets, Outputs::new(folder.join("outputs")))
     }
 
     #[test]
@@ -92,7 +84,7 @@ mod tests {
     #[test]
     fn an_output_that_is_cut_already_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let mut long = Output::at(folder.path().join("first"));
+        let mut long = Outputs::new(folder.path().join("first")).begin();
         long.push("1\n".repeat(100_000).as_bytes());
         let text = long.text();
         assert!(text.contains("200000 bytes. The whole output is in"), "{text}");

@@ -25,6 +25,31 @@ const FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// The age at which a file of an output is removed.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
+/// The files of the long outputs of an agent.
+#[derive(Clone, Debug)]
+pub(crate) struct Outputs {
+    directory: PathBuf,
+}
+
+impl Outputs {
+    /// The files are in this directory. The first long output makes it.
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// Returns the directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Begins an output.
+    pub(crate) fn begin(&self) -> Output {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let random = getrandom::u32().unwrap_or_default();
+        Output::at(self.directory.join(format!("{}-{random:08x}.txt", since.as_millis())))
+    }
+}
+
 /// An output that comes in pieces. Its memory is bounded.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -41,7 +66,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Begins an output whose file would be at `path`.
-    pub(crate) fn at(path: PathBuf) -> Self {
+    fn at(path: PathBuf) -> Self {
         Self { path, head: Vec::new(), tail: VecDeque::new(), bytes: 0, lines: 0, file: None, fault: None }
     }
 
@@ -143,12 +168,13 @@ fn last_lines(part: &[u8]) -> &[u8] {
 fn create(path: &Path) -> std::io::Result<File> {
     if let Some(directory) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        remove_old(directory, SystemTime::now());
     }
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Removes old files of outputs. A file that stays is found again.
-pub(crate) fn remove_old(directory: &Path, now: SystemTime) {
+fn remove_old(directory: &Path, now: SystemTime) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let modified = entry.metadata().and_then(|found| found.modified());
         let age = modified.ok().and_then(|modified| now.duration_since(modified).ok());

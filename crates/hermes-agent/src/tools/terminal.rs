@@ -1,5 +1,6 @@
 //! The tool `terminal`: runs a command of a shell in the sandbox.
 
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,8 +68,14 @@ impl TerminalTool {
             Ok(call) => call,
             Err(error) => return ToolOutput::failed(error.to_string()),
         };
-        let mut output = self.confinement.output();
-        read_all(&mut call, &mut output).await;
+        let mut output = self.confinement.outputs().begin();
+        if let Some(mut pipe) = call.running.take_output() {
+            pipe.each_piece(|piece| {
+                output.push(piece);
+                ControlFlow::Continue(())
+            })
+            .await;
+        }
         let ended = call.running.ended().await;
         let refused = (reach == Reach::Sandbox && ended != Ended::Exited { code: 0 })
             .then(|| refused(&output, &call, self.confinement.network()))
@@ -141,16 +148,6 @@ impl Tool for TerminalTool {
 fn shell(command: &str, streams: Streams) -> Task {
     let arguments = ["/bin/bash", "-c", command].map(str::to_owned).into();
     Task::Command { arguments, streams }
-}
-
-/// Reads the output of a call to its end.
-pub(crate) async fn read_all(call: &mut Call, output: &mut Output) {
-    let Some(mut pipe) = call.running.take_output() else { return };
-    let mut piece = vec![0; 16 * 1024];
-    // A pipe that fails has ended.
-    while let Ok(count @ 1..) = pipe.read(&mut piece).await {
-        output.push(&piece[..count]);
-    }
 }
 
 /// Returns the part of the sandbox that seems to have refused something, by the words of the output.

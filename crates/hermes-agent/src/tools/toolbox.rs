@@ -109,7 +109,7 @@ impl Toolbox {
         for schema in files::schemas() {
             tools.push(Arc::new(ConfinedTool::new(schema, Arc::clone(&confinement))));
         }
-        let outlet = Outlet::new(secrets, directory.join("tool-output"));
+        let outlet = Outlet::new(secrets, confinement.outputs().clone());
         Ok(Self { servers, outlet: Some(Arc::new(outlet)), ..Self::new(tools) })
     }
 

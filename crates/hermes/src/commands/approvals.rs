@@ -7,11 +7,12 @@ mod list;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use hermes_agent::store::{Store, StoreError};
+use hermes_agent::store::StoreError;
 use hermes_operations::{Report, ReportKind, boot_wait};
 
 use crate::context::Context;
-use crate::output::{Printer, note};
+use crate::output::Printer;
+use crate::{event_loop, stored};
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -39,19 +40,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     // Any of them may create the database.
     boot_wait::until_booted(&Printer)?;
-    let opened = Store::open(&context.home.database(&profile)).map_err(store_failed)?;
-    for notice in opened.notices {
-        note!("hermes: {notice}");
-    }
-    let store = &opened.store;
-    let done = hermes_server::block_on(async {
+    let store = &stored::open(context, &profile).map_err(store_failed)?;
+    event_loop::block_on(async {
         match &arguments.command {
             Command::Answer(arguments) => answer::run(store, arguments).await,
             Command::Forget(arguments) => forget::run(store, arguments).await,
             Command::List(arguments) => list::run(store, arguments).await,
         }
-    });
-    done.map_err(|error| Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error))?
+    })?
 }
 
 fn store_failed(error: StoreError) -> Report {

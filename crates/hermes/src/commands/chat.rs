@@ -30,6 +30,7 @@ pub(crate) use arguments::Arguments;
 
 use crate::commands::setup;
 use crate::context::Context;
+use crate::event_loop;
 use crate::output::note;
 
 /// Returns `true` if a person can talk here: input and output are a terminal.
@@ -55,14 +56,14 @@ pub(crate) fn begin(context: &Context) -> Result<ExitCode, Report> {
         }
         Err(error) => return Err(open::report_of(&error)),
     };
-    block_on(converse::run(context, profile, arguments, agent))
+    event_loop::block_on(converse::run(context, profile, arguments, agent))?
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let agent = open::open_agent(context, &profile, arguments)?;
     let message = ask::message(arguments)?;
-    block_on(async {
+    event_loop::block_on(async {
         match message {
             Some(message) => ask::run(&agent, arguments, message).await,
             None if io::stdin().is_terminal() => {
@@ -71,10 +72,5 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             None => Err(Report::new(ReportKind::Invalid, "standard input has no message")
                 .hint("ask a question: hermes chat -q 'What can you do?'")),
         }
-    })
-}
-
-fn block_on(conversation: impl Future<Output = Result<ExitCode, Report>>) -> Result<ExitCode, Report> {
-    hermes_server::block_on(conversation)
-        .map_err(|error| Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error))?
+    })?
 }

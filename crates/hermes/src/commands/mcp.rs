@@ -14,6 +14,7 @@ use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind, boot_wait, environment};
 
 use crate::context::Context;
+use crate::event_loop;
 use crate::output::{Printer, note};
 
 #[derive(clap::Args)]
@@ -86,7 +87,7 @@ fn show(
     }
     settings.servers.retain(|server| server.enabled && name.is_none_or(|name| name == server.name));
     boot_wait::until_booted(&Printer)?;
-    let shown = hermes_server::block_on(async {
+    let shown = event_loop::block_on(async {
         let environment = environment();
         let (home, launcher) = (&context.home, Launcher::default());
         let servers = Servers::of_profile(ServersOptions {
@@ -98,11 +99,9 @@ fn show(
         })?;
         Ok::<_, hermes_agent::tools::ToolboxError>(servers.show(name).await)
     });
-    shown
-        .map_err(|error| Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error))?
-        .map_err(|error| {
-            Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
-        })
+    shown?.map_err(|error| {
+        Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
+    })
 }
 
 /// Returns the exit code for servers of which some may have failed.

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::setup::unusable;
 use crate::context::Context;
 use crate::output::{self, note, say};
-use crate::table;
+use crate::{event_loop, table};
 
 /// The most names of a hint.
 const SIMILAR_MAX: usize = 5;
@@ -143,8 +143,7 @@ fn explained(context: &Context, profile: &ProfileName) -> Result<Explained, Repo
 }
 
 fn models(settings: &ModelSettings) -> Result<Result<Vec<String>, ProviderError>, Report> {
-    hermes_server::block_on(provider::list_models(settings))
-        .map_err(|error| Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error))
+    event_loop::block_on(provider::list_models(settings))
 }
 
 /// Returns `true` if a server that lists `listed` has the model `name`. Ollama lists `NAME:latest`.

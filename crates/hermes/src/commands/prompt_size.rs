@@ -8,7 +8,6 @@ use std::time::SystemTime;
 use hermes_agent::prompt::{self, PromptInput, PromptSize, Section};
 use hermes_agent::sandbox::Launcher;
 use hermes_agent::settings::{self, Memory, Network, SettingsError};
-use hermes_agent::store::Store;
 use hermes_agent::tools::{ToolSchema, Toolbox, ToolboxOptions};
 use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind, boot_wait};
@@ -16,7 +15,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::output::{self, Printer, note};
-use crate::table;
+use crate::{stored, table};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -74,14 +73,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
 fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec<ToolSchema>, Report> {
     boot_wait::until_booted(&Printer)?;
     let settings = settings::load_tools(&context.home, profile).map_err(unusable)?;
-    let opened = Store::open(&context.home.database(profile)).map_err(|error| {
+    let store = stored::open(context, profile).map_err(|error| {
         Report::new(ReportKind::Failed, "the sessions of the profile cannot be used").caused_by(error)
     })?;
     let toolbox = Toolbox::of_agent(ToolboxOptions {
         home: &context.home,
         profile,
         environment: &BTreeMap::new(),
-        store: opened.store,
+        store,
         terminal: settings.terminal,
         memory,
         network: Network::default(),

@@ -18,7 +18,8 @@ use hermes_agent::store::{FindError, SessionId, Store, StoreError};
 use hermes_operations::{Report, ReportKind, boot_wait};
 
 use crate::context::Context;
-use crate::output::{Printer, note};
+use crate::output::Printer;
+use crate::{event_loop, stored};
 
 #[derive(clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, after_help = EXAMPLES)]
@@ -58,12 +59,8 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     // Any of them may create the database.
     boot_wait::until_booted(&Printer)?;
-    let opened = Store::open(&context.home.database(&profile)).map_err(store_failed)?;
-    for notice in opened.notices {
-        note!("hermes: {notice}");
-    }
-    let store = &opened.store;
-    let done = hermes_server::block_on(async {
+    let store = &stored::open(context, &profile).map_err(store_failed)?;
+    event_loop::block_on(async {
         match &arguments.command {
             Command::Delete(arguments) => delete::run(store, arguments).await,
             Command::Export(arguments) => export::run(store, &profile, arguments).await,
@@ -74,8 +71,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             Command::Show(arguments) => show::run(store, arguments).await,
             Command::Stats(arguments) => stats::run(store, arguments).await,
         }
-    });
-    done.map_err(|error| Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error))?
+    })?
 }
 
 /// Returns the session that the user names.

@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use hermes_agent::message::Usage;
 use hermes_agent::settings::{self, Price};
-use hermes_agent::store::{RunState, Store, ToolRunRecord, TurnId, TurnRecord};
+use hermes_agent::store::{RunState, ToolRunRecord, TurnId, TurnRecord};
 use hermes_core::{ProfileName, timestamp};
 use hermes_operations::{Report, ReportKind, selecting};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::output::{self, note, say};
-use crate::table;
+use crate::{event_loop, stored, table};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -77,12 +77,8 @@ fn read(
     let unusable = |error: hermes_agent::store::StoreError| {
         Report::new(ReportKind::Failed, "the agent's sessions cannot be used").caused_by(error)
     };
-    let opened = Store::open(&database).map_err(unusable)?;
-    for notice in &opened.notices {
-        note!("hermes: {notice}");
-    }
-    let store = opened.store;
-    let found = hermes_server::block_on(async {
+    let store = stored::open(context, profile).map_err(unusable)?;
+    let found = event_loop::block_on(async {
         let turn = match turn {
             Some(turn) => Some(turn),
             None => store.last_turn().await?,
@@ -92,9 +88,7 @@ fn read(
             None => Ok(None),
         }
     });
-    found
-        .map_err(|error| Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error))?
-        .map_err(unusable)
+    found?.map_err(unusable)
 }
 
 /// Returns the record as JSON, with `usd` for each call whose price is known, and for the turn if all are known.

@@ -1,12 +1,13 @@
 //! Calls of a model server during a set-up: one question, and the list of its models.
 
-use std::io;
 use std::time::Duration;
 
 use hermes_agent::message::{Message, Role};
 use hermes_agent::provider::{self, ErrorClass, ModelRequest, ProviderError};
 use hermes_agent::settings::ModelSettings;
 use hermes_operations::{Report, ReportKind};
+
+use crate::event_loop;
 
 /// The question of the test.
 const QUESTION: &str = "Answer with one word: are you ready?";
@@ -33,10 +34,9 @@ pub(crate) fn run(settings: &ModelSettings) -> Result<String, Report> {
     let request =
         ModelRequest { messages: vec![Message::text(Role::User, QUESTION)], ..ModelRequest::default() };
     let mut ignore = |_| ();
-    let called = hermes_server::block_on(async {
-        tokio::time::timeout(limit, model.call(&request, &mut ignore)).await
-    });
-    let answer = called.map_err(no_loop)?.map_err(|_| {
+    let called =
+        event_loop::block_on(async { tokio::time::timeout(limit, model.call(&request, &mut ignore)).await });
+    let answer = called?.map_err(|_| {
         Report::new(
             ReportKind::Failed,
             format!("the test failed: no complete answer in {} s", limit.as_secs()),
@@ -67,10 +67,6 @@ pub(crate) fn models(settings: &ModelSettings) -> Result<Vec<String>, ProviderEr
     listed
         .map_err(|error| failed(format!("failed to start the event loop: {error}")))?
         .map_err(|_| failed(format!("failed to list the models: no answer in {} s", LIST_MAX.as_secs())))?
-}
-
-fn no_loop(error: io::Error) -> Report {
-    Report::new(ReportKind::Failed, "failed to start the event loop").caused_by(error)
 }
 
 fn failed(settings: &ModelSettings, error: &ProviderError) -> Report {

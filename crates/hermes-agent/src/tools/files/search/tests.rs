@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn folder(files: &[(&str, &str)]) -> TempDir {
+/// Makes these files, with their directories.
+pub(super) fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, content) in files {
         let path = folder.path().join(name);

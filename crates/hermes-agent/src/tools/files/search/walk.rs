@@ -161,17 +161,8 @@ mod tests {
     use rustix::fs::{CWD, Mode};
     use tempfile::TempDir;
 
+    use super::super::tests::folder;
     use super::*;
-
-    fn tree(files: &[(&str, &str)]) -> TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        }
-        folder
-    }
 
     fn walked(folder: &TempDir) -> Vec<String> {
         let files = Walk::new(folder.path()).unwrap();
@@ -180,7 +171,7 @@ mod tests {
 
     #[test]
     fn ignored_and_hidden_files_are_skipped() {
-        let folder = tree(&[
+        let folder = folder(&[
             (".gitignore", "target/\n*.log\n!keep.log\n"),
             ("sub/.gitignore", "/own.txt\n"),
             ("sub/.ignore", "more.txt\n"),
@@ -200,7 +191,7 @@ mod tests {
 
     #[test]
     fn only_regular_files_are_visited() {
-        let folder = tree(&[("a", ""), ("sub/b", "")]);
+        let folder = folder(&[("a", ""), ("sub/b", "")]);
         let path = |name: &str| folder.path().join(name);
         symlink("..", path("sub/loop")).unwrap();
         symlink("a", path("link")).unwrap();
@@ -212,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_root_may_be_a_file_or_missing() {
-        let folder = tree(&[("a", "")]);
+        let folder = folder(&[("a", "")]);
         let file = folder.path().join("a");
         assert_eq!(Walk::new(&file).unwrap().collect::<Vec<_>>(), [file]);
         let Err(failure) = Walk::new(&folder.path().join("b")) else { panic!("it is missing") };
@@ -221,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_deep_tree_ends_the_walk_without_a_fault() {
-        let folder = tree(&[(&"d/".repeat(150).to_string().as_str()[..299], "")]);
+        let folder = folder(&[(&"d/".repeat(150).to_string().as_str()[..299], "")]);
         let mut walk = Walk::new(folder.path()).unwrap();
         assert_eq!((&mut walk).count(), 0);
         assert!(walk.is_cut);
