@@ -176,3 +176,23 @@ async fn a_process_in_the_background_ends_with_its_agent() -> Result<()> {
     container.wait_until("no process is left", gone, secs(10)).await?;
     Ok(())
 }
+
+#[docker_test]
+async fn a_tool_that_spoils_its_directories_stops_no_later_call() -> Result<()> {
+    let model = StandIn::start().await?;
+    let container = model.idle().start_ready().await?;
+    let spoil =
+        "rm -rf .home; mkfifo .home; ln -s /opt/data/SOUL.md AGENTS.md; chmod 000 $TMPDIR . && echo spoilt";
+    model.script(&json!([
+        call("terminal", json!({"command": spoil})),
+        call("terminal", json!({"command": "echo fine > $TMPDIR/file && cat $TMPDIR/file"})),
+        call("write_file", json!({"path": "file", "content": "text"})),
+        {"text": "Done."},
+    ]))?;
+    hermes(&container, "chat -q spoil").await?.success();
+    let results = model.tool_results();
+    ensure!(results[0].contains("spoilt"), "{results:#?}");
+    ensure!(results[1].contains("fine") && results[1].contains("[exit code 0]"), "{results:#?}");
+    ensure!(results[2].contains("created file"), "{results:#?}");
+    Ok(())
+}

@@ -1,9 +1,9 @@
 //! The sandbox of one agent's calls: its directories, its environment, its network.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -185,10 +185,12 @@ impl Confinement {
         time_limit: Option<Duration>,
         mut environment: BTreeMap<String, String>,
     ) -> Result<Call, StartError> {
-        let made = [&self.workspace, &self.workspace.join(".home"), &self.temporary.path];
-        for directory in made {
+        for directory in [&self.workspace, &self.temporary.path] {
             make_directory(directory)?;
+            open_to_its_owner(directory)?;
         }
+        // A tool may have put something else in its place. Commands then have a home that they cannot use.
+        let _ = make_directory(&self.workspace.join(".home"));
         let refusals = Arc::new(Mutex::new(Vec::new()));
         let mut proxy = None;
         let network = match (reach, self.settings.network) {
@@ -236,6 +238,17 @@ impl Confinement {
 fn make_directory(path: &Path) -> Result<(), StartError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| StartError::Directory { path: path.to_owned(), source })
+}
+
+/// Gives the owner's permissions back to a directory: a tool may have taken them away, and then no call could start. No tool can
+/// replace the directory.
+fn open_to_its_owner(path: &Path) -> Result<(), StartError> {
+    let fault = |source| StartError::Directory { path: path.to_owned(), source };
+    let mode = fs::metadata(path).map_err(fault)?.permissions().mode();
+    if mode & 0o700 == 0o700 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode & 0o7777 | 0o700)).map_err(fault)
 }
 
 /// Returns the parent of all private temporary directories.

@@ -2,37 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use hermes_core::{Home, ProfileName};
 use serde_json::Value;
 
-use crate::settings::Memory;
+use crate::sandbox::Launcher;
+use crate::settings::{self, Network};
 use crate::store::Store;
 use crate::tokens;
-use crate::tools::memory::MemoryTool;
-use crate::tools::session_search::SessionSearchTool;
-use crate::tools::skills::{SkillViewTool, SkillsListTool};
-use crate::tools::todo::TodoTool;
-use crate::tools::{Tool, ToolSchema, files};
+use crate::tools::{ToolSchema, Toolbox, ToolboxOptions};
 
-/// The most tokens of these tools. All tools together may have 2,500.
+/// The most tokens of an agent's own tools. With those of MCP servers, 2,500 are the aim.
 const TOKENS_MAX: u64 = 1_500;
 
 fn schemas() -> Vec<ToolSchema> {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("hermes.db")).unwrap().store;
-    let memory = Memory {
-        memory_enabled: true,
-        user_profile_enabled: true,
-        memory_char_limit: 2200,
-        user_char_limit: 1375,
-    };
-    let tools: [&dyn Tool; 5] = [
-        &MemoryTool::new(folder.path(), memory),
-        &SkillsListTool::new(folder.path()),
-        &SkillViewTool::new(folder.path()),
-        &SessionSearchTool::new(store),
-        &TodoTool::new(),
-    ];
-    files::schemas().into_iter().chain(tools.iter().map(|tool| tool.schema())).collect()
+    let home = Home::new(folder.path()).unwrap();
+    let profile = ProfileName::new("default").unwrap();
+    let toolbox = Toolbox::of_agent(ToolboxOptions {
+        home: &home,
+        profile: &profile,
+        environment: &BTreeMap::new(),
+        store: Store::open(&folder.path().join("hermes.db")).unwrap().store,
+        terminal: settings::load_tools(&home, &profile).unwrap().terminal,
+        memory: settings::load_memory(&home, &profile).unwrap(),
+        network: Network::default(),
+        secrets: Vec::new(),
+        launcher: Launcher::default(),
+        servers: Vec::new(),
+        needs_sandbox: true,
+    });
+    toolbox.unwrap().schemas()
 }
 
 /// Returns the value with sorted names. A feature of serde_json, which other crates set, decides about their order.
