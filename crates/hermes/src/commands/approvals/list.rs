@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use hermes_agent::approval::Approval;
 use hermes_agent::store::{AllowedCall, Store};
 use hermes_operations::Report;
-use hermes_os::printable::printable;
+use hermes_os::printable::unambiguous;
 use serde::Serialize;
 
 use super::store_failed;
@@ -41,14 +41,14 @@ pub(crate) async fn run(store: &Store, arguments: &Arguments) -> Result<ExitCode
     }
     for approval in waiting {
         say!("{}  {}", approval.id, approval.tool);
-        for line in approval.subject.lines() {
-            say!("    {}", printable(line.as_bytes()));
+        for line in approval.subject.split('\n') {
+            say!("    {}", unambiguous(line));
         }
         say!("  {}", approval.reason.sentence());
         say!("  answer: hermes approvals answer {} once|session|always|deny", approval.id);
     }
     for call in allowed {
-        say!("approved for each session: {} {}", call.tool, printable(call.subject.as_bytes()));
+        say!("approved for each session: {} {}", call.tool, unambiguous(&call.subject));
     }
     Ok(ExitCode::SUCCESS)
 }
