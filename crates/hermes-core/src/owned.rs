@@ -16,6 +16,8 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
     ("plans", 0o755),
     ("workspace", 0o755),
     ("home", 0o755),
+    // Long outputs of tools.
+    ("tool-output", 0o700),
     // The locks of the processes that run turns.
     (".turns", 0o700),
     ("pairing", 0o700),
@@ -94,6 +96,7 @@ const OF_THE_GATEWAY: &[&str] = &[
     "gateway_state.json",
     "processes.json",
     "logs",
+    "tool-output",
 ];
 
 /// Returns `true` if `name`, directly in the directory of a profile, belongs to its running gateway: no export takes it.

@@ -196,3 +196,15 @@ async fn a_tool_that_spoils_its_directories_stops_no_later_call() -> Result<()> 
     ensure!(results[2].contains("created file"), "{results:#?}");
     Ok(())
 }
+
+#[docker_test]
+async fn tools_work_on_a_read_only_root() -> Result<()> {
+    let model = StandIn::start().await?;
+    let container = model.idle().read_only().tmpfs("/run", "exec").start_ready().await?;
+    let command = "echo fine > $TMPDIR/file && cat $TMPDIR/file";
+    model.script(&json!([call("terminal", json!({"command": command})), {"text": "Done."}]))?;
+    hermes(&container, "chat -q work").await?.success();
+    let results = model.tool_results();
+    ensure!(results[0].contains("fine") && results[0].contains("[exit code 0]"), "{results:#?}");
+    Ok(())
+}

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hermes_core::{Home, ProfileName};
+use rustix::fs::{Access, access};
 
 use super::Reach;
 use super::output::Outputs;
@@ -89,7 +90,8 @@ impl Confinement {
         launcher: Launcher,
     ) -> Self {
         let directory = home.profile_directory(profile);
-        let temporary = Temporary::choose();
+        let outputs = Outputs::new(directory.join("tool-output"));
+        let temporary = Temporary::choose(&outputs);
         let workspace = directory.join("workspace");
         let found = |name: &str| Some((name.to_owned(), environment.get(name)?.clone()));
         let mut plain: BTreeMap<String, String> = PASSED.into_iter().filter_map(found).collect();
@@ -111,7 +113,7 @@ impl Confinement {
             settings,
             workspace,
             skills: directory.join("skills"),
-            outputs: Outputs::new(directory.join("tool-output")),
+            outputs,
             temporary,
             volume: home.root().to_owned(),
             environment: own,
@@ -263,8 +265,11 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn choose() -> Self {
-        Self { path: temporaries().join(format!("{:016x}", getrandom::u64().unwrap_or_default())) }
+    /// Chooses a place in memory or on the container's disk. With a read-only root file system, it is on the volume.
+    fn choose(outputs: &Outputs) -> Self {
+        let can_write = access(std::env::temp_dir(), Access::WRITE_OK).is_ok();
+        let parent = if can_write { temporaries() } else { outputs.directory().join(".tmp") };
+        Self { path: parent.join(format!("{:016x}", getrandom::u64().unwrap_or_default())) }
     }
 }
 

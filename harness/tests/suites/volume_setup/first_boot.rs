@@ -30,6 +30,7 @@ const MADE: [&str; 21] = [
     "sessions 10000:10000 700",
     "skills 10000:10000 700",
     "skins 10000:10000 755",
+    "tool-output 10000:10000 700",
     "workspace 10000:10000 755",
 ];
 
