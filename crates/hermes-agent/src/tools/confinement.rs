@@ -196,6 +196,8 @@ impl Confinement {
         let refusals = Arc::new(Mutex::new(Vec::new()));
         let mut proxy = None;
         let network = match (reach, self.settings.network) {
+            // A file tool connects to nothing.
+            _ if matches!(task, Task::Tool { .. }) => Network::Off,
             (Reach::Machine, _) | (Reach::Sandbox, NetworkMode::Open) => Network::Open,
             (Reach::Sandbox, NetworkMode::Off) => Network::Off,
             (Reach::Sandbox, NetworkMode::Proxy) => {
