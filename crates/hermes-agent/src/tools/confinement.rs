@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -139,15 +139,7 @@ impl Confinement {
 
     /// Returns `true` if a path of a call lies in the directory of all agents.
     pub(crate) fn is_in_volume(&self, path: &str) -> bool {
-        let mut place = PathBuf::new();
-        for part in self.workspace.join(path).components() {
-            match part {
-                Component::ParentDir => drop(place.pop()),
-                Component::CurDir => {}
-                part => place.push(part),
-            }
-        }
-        place.starts_with(&self.volume)
+        reach::without_dots(&self.workspace.join(path)).starts_with(&self.volume)
     }
 
     /// Starts a call. `working_directory` is relative to the workspace.

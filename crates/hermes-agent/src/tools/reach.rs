@@ -1,7 +1,7 @@
 //! The paths of a call with the reach of the machine. Landlock knows no exceptions, so all other paths are named.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Returns paths below `root` that together hold everything but the `closed` paths. A symlink is left out: it has its target's access.
 pub(crate) fn all_but(root: &Path, closed: &[PathBuf]) -> Vec<PathBuf> {
@@ -18,11 +18,70 @@ pub(crate) fn all_but(root: &Path, closed: &[PathBuf]) -> Vec<PathBuf> {
     paths
 }
 
+/// Returns an absolute path without `.` and `..`, by its words alone.
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
+    let mut place = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(place.pop()),
+            Component::CurDir => {}
+            part => place.push(part),
+        }
+    }
+    place
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Makes a tree of directories: each has `a` and `b`, three deep.
+    fn tree(root: &Path) -> Vec<PathBuf> {
+        let mut all = vec![root.to_owned()];
+        for depth in 0..3 {
+            let deepest: Vec<_> = all
+                .iter()
+                .filter(|path| path.strip_prefix(root).unwrap().iter().count() == depth)
+                .cloned()
+                .collect();
+            all.extend(deepest.iter().flat_map(|path| [path.join("a"), path.join("b")]));
+        }
+        all.iter().for_each(|path| fs::create_dir_all(path).unwrap());
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn the_words_of_a_path_lead_where_the_kernel_goes(parts in prop::collection::vec("a|b|\\.|\\.\\.", 0..8)) {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().canonicalize().unwrap();
+            tree(&root);
+            let path = root.join("a/a").join(parts.join("/"));
+            if let Ok(real) = path.canonicalize() {
+                prop_assert_eq!(without_dots(&path), real);
+            }
+        }
+
+        #[test]
+        fn the_paths_hold_all_that_is_open_and_nothing_else(chosen in prop::collection::vec(0_usize..15, 1..4)) {
+            let folder = tempfile::tempdir().unwrap();
+            let all = tree(folder.path());
+            let closed: Vec<PathBuf> = chosen.iter().map(|index| all[*index].clone()).collect();
+            let open = all_but(folder.path(), &closed);
+            for path in &all {
+                let is_closed = closed.iter().any(|closed| path.starts_with(closed));
+                let holds_closed = closed.iter().any(|closed| closed.starts_with(path));
+                let is_open = open.iter().any(|open| path.starts_with(open));
+                prop_assert_eq!(is_open, !is_closed && !holds_closed, "{:?} of {:?}", path, open);
+            }
+        }
+    }
 
     #[test]
     fn closed_paths_are_left_out_at_each_depth() {

@@ -78,7 +78,7 @@ fn a_run_can_be_stopped() {
     let talk = Talk::start();
     let run = talk.post("/v1/runs", &json!({ "input": "wait" })).json();
     let path = format!("/v1/runs/{}", run["run_id"].as_str().unwrap());
-    wait_until("the model is asked", || talk.model.requests().len() == 1);
+    talk.send("GET", &format!("{path}/events"), &[], &Value::Null).until("Hello");
     assert_eq!(talk.post(&format!("{path}/stop"), &Value::Null).status, 200);
     wait_until("it is cancelled", || talk.get(&path).json()["status"] == "cancelled");
     let session = run["session_id"].as_str().unwrap();

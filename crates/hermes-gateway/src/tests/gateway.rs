@@ -259,6 +259,18 @@ impl Client {
         answer
     }
 
+    /// Reads until the text has come.
+    #[track_caller]
+    pub(crate) fn until(&mut self, text: &str) {
+        let mut seen = Vec::new();
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            let mut byte = [0];
+            let count = self.stream.read(&mut byte).expect("no text in time");
+            assert_eq!(count, 1, "closed after {:?}", String::from_utf8_lossy(&seen));
+            seen.push(byte[0]);
+        }
+    }
+
     /// Waits for the end of the connection; what came before it.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
