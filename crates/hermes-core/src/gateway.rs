@@ -1,5 +1,6 @@
-//! The files of a gateway: its state, its log, its socket, its settings, its PID, the key of its API.
+//! The files of a gateway: its state, its log, its socket, its settings, its PID, the key of its API, and the keys of agents that ask it.
 
+pub mod agent_keys;
 pub mod api_key;
 pub mod log;
 pub mod pid;

@@ -108,6 +108,11 @@ impl Home {
         self.in_profile(profile, API_KEY)
     }
 
+    /// The keys with which the agent asks others ([`crate::gateway::agent_keys`]).
+    pub fn agent_keys(&self, profile: &ProfileName) -> PathBuf {
+        self.in_profile(profile, "agent-keys")
+    }
+
     /// The desired state and the observed state of the gateway ([`crate::gateway::state`]).
     pub fn gateway_state(&self, profile: &ProfileName) -> PathBuf {
         self.in_profile(profile, "gateway_state.json")

@@ -18,6 +18,8 @@ pub const DIRECTORIES: &[(&str, u32)] = &[
     ("home", 0o755),
     // Long outputs of tools.
     ("tool-output", 0o700),
+    // The keys with which the agent asks others.
+    ("agent-keys", 0o700),
     // The locks of the processes that run turns.
     (".turns", 0o700),
     ("pairing", 0o700),
@@ -88,6 +90,7 @@ pub const OF_THE_DEFAULT_PROFILE: &[&str] = &[
 /// gateways with the same accounts would both answer. The key of an API opens one gateway alone.
 const OF_THE_GATEWAY: &[&str] = &[
     ".api_key",
+    "agent-keys",
     ".turns",
     "hermes.db-shm",
     "gateway.pid",

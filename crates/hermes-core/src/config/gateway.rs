@@ -45,6 +45,8 @@ pub struct GatewayConfig {
     pub max_concurrent_runs: u32,
     /// `API_SERVER_MODEL_NAME`, else the name of the profile, and `hermes-agent` for the default one.
     pub model_name: String,
+    /// `agents.allow`: the profiles whose agents may ask this one.
+    pub agents_allow: Vec<ProfileName>,
     /// Settings that the gateway ignores, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -67,6 +69,7 @@ const NAMES_RULE: &str = "names such as agents.example.org, without a scheme or 
 const ORIGINS_RULE: &str = "origins such as https://chat.example.org, without a path, or * for any origin";
 const COUNT_RULE: &str = "a number from 1 to 1000000";
 const MODEL_RULE: &str = "a name of at most 255 characters without spaces";
+const PROFILES_RULE: &str = "a list of names of profiles, as [coder, writer]";
 const DRAIN_RULE: &str = "a number of seconds from 0 to 3600, or a time such as 1m 30s";
 
 /// The text of a setting and its place.
@@ -122,6 +125,8 @@ impl GatewayConfig {
                 .map_or(Ok(DEFAULT_CONCURRENT_RUNS), |found| found.read(count_of, COUNT_RULE))?,
             model_name: from_variable("API_SERVER_MODEL_NAME")
                 .map_or_else(|| Ok(default_name.to_owned()), |found| found.read(model_of, MODEL_RULE))?,
+            agents_allow: Found::in_config(config, &Key::root().child("agents").child("allow"))
+                .map_or(Ok(Vec::new()), |found| found.read(profiles_of, PROFILES_RULE))?,
             warnings: link
                 .map(|found| service_link_warning(&found.place, &found.value))
                 .into_iter()
@@ -163,6 +168,10 @@ fn words_of(text: &str) -> Option<Vec<String>> {
         return serde_json::from_str(text).ok();
     }
     Some(text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
+
+fn profiles_of(text: &str) -> Option<Vec<ProfileName>> {
+    words_of(text)?.iter().map(|word| ProfileName::new(word).ok()).collect()
 }
 
 fn origins_of(text: &str) -> Option<Vec<String>> {
@@ -250,6 +259,7 @@ mod tests {
             requests_per_minute: 600,
             max_concurrent_runs: 10,
             model_name: "hermes-agent".into(),
+            agents_allow: Vec::new(),
             warnings: Vec::new(),
             host: "127.0.0.1".into(),
             port: Some(8642),
@@ -259,6 +269,19 @@ mod tests {
         assert_eq!(
             resolve("coder", "gateway:\n  port:\n", &[]).unwrap(),
             GatewayConfig { port: None, model_name: "coder".into(), ..expected }
+        );
+    }
+
+    #[test]
+    fn agents_that_may_ask_are_named() {
+        for yaml in ["agents: {allow: [coder, writer]}", "agents: {allow: 'coder, writer'}"] {
+            let allowed = resolve("default", yaml, &[]).unwrap().agents_allow;
+            assert_eq!(allowed.iter().map(ProfileName::as_str).collect::<Vec<_>>(), ["coder", "writer"]);
+        }
+        let error = resolve("default", "agents: {allow: ['*']}", &[]).unwrap_err();
+        assert_eq!(
+            (error.place.as_str(), error.rule),
+            ("agents.allow in line 1 of config.yaml", PROFILES_RULE)
         );
     }
 

@@ -9,10 +9,11 @@ use crate::support::own_services::OwnServices;
 use crate::support::setting_up::{LeftBehind, has_said, idle, owners, said, says, set_up};
 
 /// The directories and the seeded files of a new volume.
-const MADE: [&str; 22] = [
+const MADE: [&str; 23] = [
     ". 0:10000 1775",
     ".env 10000:10000 600",
     "SOUL.md 10000:10000 644",
+    "agent-keys 10000:10000 700",
     "backups 10000:10000 700",
     "config.yaml 10000:10000 600",
     "cron 10000:10000 700",

@@ -96,7 +96,7 @@ async fn the_set_up_hands_over_only_files_of_hermes() -> Result<()> {
     let given = look(script).await?.success();
     let mut expected: Vec<_> = ARE_HERMES
         .into_iter()
-        .chain(["hooks", "memories", "plans", "skills", "skins", "tool-output", "workspace"])
+        .chain(["agent-keys", "hooks", "memories", "plans", "skills", "skins", "tool-output", "workspace"])
         .collect();
     expected.sort_unstable();
     given.stdout_is(&expected.join("\n"));

@@ -123,7 +123,7 @@ async fn a_directory_without_write_access_is_reported_briefly() -> Result<()> {
         format!("failed to create /srv/data/.env: {hint}"),
         format!("failed to create /srv/data/config.yaml: {hint}"),
         format!("failed to create /srv/data/SOUL.md: {hint}"),
-        format!("failed to create /srv/data/backups (and 16 more): {hint}"),
+        format!("failed to create /srv/data/backups (and 17 more): {hint}"),
     ];
     says(&boot, &expected.each_ref().map(String::as_str))
 }

@@ -1,0 +1,180 @@
+//! The keys with which agents ask each other. Each pair of a caller and a callee has its own.
+//!
+//! The gateway of the callee generates a key at each start, and writes it to `agent-keys/CALLEE` in the directory of each caller that
+//! `agents.allow` names. The callee has the key in memory alone. A caller that is not named has no file, and so no way to ask.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use hermes_os::whole_file::{self, ReadError};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::api_key::ApiKey;
+use crate::{Home, ProfileName};
+
+/// The longest file of a key, in bytes.
+const FILE_MAX: u64 = 1024;
+
+/// The permission bits of the directory.
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// The permission bits of a file.
+const FILE_MODE: u32 = 0o600;
+
+/// A caller and its key.
+#[derive(Clone, Debug)]
+pub struct CallerKey {
+    /// The profile that may ask.
+    pub caller: ProfileName,
+    /// The key.
+    pub key: ApiKey,
+}
+
+/// A caller did not get its key.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to give the agent {caller} a key in {}", directory.display())]
+pub struct AgentKeyError {
+    /// The caller.
+    caller: ProfileName,
+    /// Its directory of keys.
+    directory: PathBuf,
+    /// The error of the system call.
+    source: io::Error,
+}
+
+/// Generates the keys of the callers that may ask `callee`, and removes the keys of those that may not. Returns the new keys, and the
+/// callers that failed.
+pub fn publish(
+    home: &Home,
+    callee: &ProfileName,
+    allowed: &[ProfileName],
+    profiles: &[ProfileName],
+) -> (Vec<CallerKey>, Vec<AgentKeyError>) {
+    let (mut keys, mut errors) = (Vec::new(), Vec::new());
+    for caller in profiles.iter().filter(|caller| *caller != callee) {
+        let directory = home.agent_keys(caller);
+        if !allowed.contains(caller) {
+            // It fails if there is none. A key that stays opens nothing.
+            let _ = open(&directory)
+                .map(|directory| rustix::fs::unlinkat(&directory, callee.as_str(), AtFlags::empty()));
+            continue;
+        }
+        match give(&directory, callee) {
+            Ok(key) => keys.push(CallerKey { caller: caller.clone(), key }),
+            Err(source) => errors.push(AgentKeyError { caller: caller.clone(), directory, source }),
+        }
+    }
+    (keys, errors)
+}
+
+fn give(path: &Path, callee: &ProfileName) -> io::Result<ApiKey> {
+    match rustix::fs::mkdir(path, Mode::from_raw_mode(DIRECTORY_MODE)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    // The caller can swap its own directory for a symlink. So each step begins at the descriptor.
+    let directory = open(path)?;
+    let key = ApiKey::generate()?;
+    let temporary = format!(".{callee}.tmp");
+    match rustix::fs::unlinkat(&directory, &temporary, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&directory, &temporary, flags, Mode::from_raw_mode(FILE_MODE))?;
+    File::from(file).write_all(key.reveal().as_bytes())?;
+    rustix::fs::renameat(&directory, &temporary, &directory, callee.as_str())?;
+    Ok(key)
+}
+
+fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+}
+
+/// Returns the agents that `caller` has a key for, by name.
+pub fn callees(home: &Home, caller: &ProfileName) -> Vec<ProfileName> {
+    let Ok(entries) = home.agent_keys(caller).read_dir() else { return Vec::new() };
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut callees: Vec<_> = names.filter_map(|name| ProfileName::new(&name).ok()).collect();
+    callees.sort();
+    callees
+}
+
+/// Returns the key with which `caller` asks `callee`; `None` if it has none.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn key(home: &Home, caller: &ProfileName, callee: &ProfileName) -> Result<Option<ApiKey>, ReadError> {
+    let bytes = whole_file::read_within(&home.agent_keys(caller), Path::new(callee.as_str()), FILE_MAX)?;
+    let bytes = bytes.map(zeroize::Zeroizing::new);
+    Ok(bytes.and_then(|bytes| ApiKey::parse(std::str::from_utf8(&bytes).ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn name(name: &str) -> ProfileName {
+        ProfileName::new(name).unwrap()
+    }
+
+    fn home() -> (tempfile::TempDir, Home, Vec<ProfileName>) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path()).unwrap();
+        let profiles = ["default", "coder", "writer"].map(name).to_vec();
+        profiles.iter().for_each(|profile| fs::create_dir_all(home.profile_directory(profile)).unwrap());
+        (folder, home, profiles)
+    }
+
+    #[test]
+    fn only_an_allowed_caller_has_a_key() {
+        let (_folder, home, profiles) = home();
+        let callee = name("writer");
+        let (keys, errors) = publish(&home, &callee, &[name("coder"), callee.clone()], &profiles);
+        assert!(errors.is_empty(), "{errors:?}");
+        let [CallerKey { caller, key: given }] = &keys[..] else { panic!("{keys:?}") };
+        assert_eq!((caller, callees(&home, caller)), (&name("coder"), vec![callee.clone()]));
+        assert!(given.is(key(&home, caller, &callee).unwrap().unwrap().reveal().as_bytes()));
+        let file = home.agent_keys(caller).join("writer");
+        assert_eq!(whole_file::mode_of(&file).unwrap(), Some(0o600));
+        for other in ["default", "writer"] {
+            assert!(key(&home, &name(other), &callee).unwrap().is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn each_start_replaces_the_keys_and_removes_the_withdrawn_ones() {
+        let (_folder, home, profiles) = home();
+        let (callee, caller) = (name("writer"), name("coder"));
+        let allowed = [caller.clone(), name("default")];
+        let (old, _) = publish(&home, &callee, &allowed, &profiles);
+        let (new, _) = publish(&home, &callee, &allowed, &profiles);
+        let of_caller = |keys: &[CallerKey]| {
+            let found = keys.iter().find(|key| key.caller == caller);
+            found.unwrap().key.reveal().to_owned()
+        };
+        assert_ne!(of_caller(&old), of_caller(&new));
+        assert_eq!(key(&home, &caller, &callee).unwrap().unwrap().reveal(), of_caller(&new));
+        publish(&home, &callee, &[], &profiles);
+        assert!(callees(&home, &caller).is_empty());
+        assert!(callees(&home, &name("default")).is_empty());
+    }
+
+    #[test]
+    fn a_symlink_of_the_caller_leads_no_key_elsewhere() {
+        let (folder, home, profiles) = home();
+        let elsewhere = folder.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        symlink(&elsewhere, home.agent_keys(&name("coder"))).unwrap();
+        let (keys, errors) = publish(&home, &name("writer"), &[name("coder")], &profiles);
+        assert!(keys.is_empty() && errors.len() == 1, "{errors:?}");
+        assert_eq!(elsewhere.read_dir().unwrap().count(), 0);
+    }
+}
