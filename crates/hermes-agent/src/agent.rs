@@ -95,6 +95,8 @@ pub struct NewConversation {
     pub history: Vec<Message>,
     /// The moment from which it survives a power failure.
     pub on_disk: OnDisk,
+    /// The number of agents between a person and the conversation. See [`Store::depth`].
+    pub depth: u32,
 }
 
 /// The outcome of a submitted message.
@@ -225,6 +227,7 @@ impl Agent {
             id: Some(id),
             history: new.history,
             on_disk: new.on_disk,
+            depth: new.depth,
         };
         Ok((self.store().create_session(session).await?, prompt.warnings))
     }

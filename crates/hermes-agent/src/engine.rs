@@ -6,6 +6,7 @@ mod approve;
 mod call_ids;
 mod compact;
 mod driver;
+mod model_call;
 mod parts;
 mod progress;
 mod run;

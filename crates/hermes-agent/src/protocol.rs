@@ -126,7 +126,7 @@ pub struct TurnEnd {
     pub reason: StopReason,
     /// The text of the last answer, possibly partial.
     pub text: String,
-    /// The tokens of all model calls of the turn.
+    /// The tokens of all model calls of the turn, and of the agents that it asked.
     pub usage: Usage,
     /// The cause, if the reason is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]

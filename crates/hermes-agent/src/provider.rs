@@ -24,6 +24,7 @@ use crate::message::{Block, Message, Usage};
 use crate::tools::ToolSchema;
 
 pub use connect::{connect, list_models};
+pub(crate) use sse::SseParser;
 
 /// A model at a server.
 pub trait Provider: Send + Sync + fmt::Debug {

@@ -9,11 +9,13 @@ use crate::approval::Reason;
 use crate::store::SessionId;
 
 pub(crate) mod arguments;
+pub mod ask_agent;
 mod background;
 mod blocking;
 mod confined;
 mod confinement;
 pub mod files;
+mod ledger;
 pub mod memory;
 mod outlet;
 mod output;
@@ -31,6 +33,7 @@ mod toolbox;
 pub mod web;
 
 pub(crate) use confinement::{Call, Confinement};
+pub use ledger::{Ledger, Spent};
 pub use policy::Rules;
 pub use profile_sandbox::ToolboxError;
 pub(crate) use profile_sandbox::sandbox_of;
@@ -57,6 +60,8 @@ pub enum Effect {
     Reads,
     /// It writes, or its effect is unknown. It runs alone.
     Writes,
+    /// It works in another process, which orders its own work. It waits for no tool, and no tool waits for it.
+    Elsewhere,
 }
 
 /// The output of a tool.
@@ -89,12 +94,14 @@ pub struct Invocation {
     pub arguments: Value,
     /// The reach.
     pub reach: Reach,
+    /// Takes what other agents use for the call.
+    pub ledger: Ledger,
 }
 
 impl Invocation {
     /// Returns a call with the reach of the sandbox.
     pub fn confined(session: SessionId, arguments: Value) -> Self {
-        Self { session, arguments, reach: Reach::Sandbox }
+        Self { session, arguments, reach: Reach::Sandbox, ledger: Ledger::default() }
     }
 }
 

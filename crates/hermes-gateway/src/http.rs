@@ -7,6 +7,7 @@ mod answer;
 mod app;
 mod approval_form;
 mod approvals;
+mod ask;
 mod body;
 mod caller;
 mod chat;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use hermes_core::config::GatewayConfig;
-use hermes_core::{ObservedState, chain};
+use hermes_core::gateway::agent_keys::{self, CallerKey};
+use hermes_core::{ObservedState, ProfileName, chain};
 use hermes_server::{Listener, StopRequests};
 use tokio::sync::oneshot;
 use tokio::time::{self, MissedTickBehavior};
@@ -81,13 +82,14 @@ pub(crate) async fn serve(
         }
     };
     let Sockets { listeners, socket, config } = sockets;
+    let agents = agents_that_may_ask(&options, &config.agents_allow);
     let drain_timeout = config.drain_timeout;
     let ready_line = ready_line(&options, socket.as_ref(), &listeners);
     let vitals = Arc::new(Vitals::new(options.profile.clone(), options.version.clone(), recorder.clone()));
     let turns = Turns::new(usize::try_from(config.max_concurrent_runs).unwrap_or(usize::MAX));
     let app = Arc::new(App {
         vitals: Arc::clone(&vitals),
-        gate: Gate::new(&config, keys),
+        gate: Gate::new(&config, keys, agents),
         model_name: config.model_name,
         agent: AgentHandle::new(&options),
         turns: Arc::clone(&turns),
@@ -170,6 +172,15 @@ fn open_sockets(options: &Options, directory: &ProfileDirectory) -> Result<Socke
         listeners.push(listen::bind_tcp(options, &settings, port)?);
     }
     Ok(Sockets { listeners, socket, config: settings.gateway })
+}
+
+/// Gives each agent that may ask this one its key. A warning is enough for one that gets none: it cannot ask.
+fn agents_that_may_ask(options: &Options, allowed: &[ProfileName]) -> Vec<CallerKey> {
+    let (keys, errors) = agent_keys::publish(&options.home, &options.profile, allowed);
+    for error in errors {
+        warn(format_args!("{}; it cannot ask this agent", chain(&error)));
+    }
+    keys
 }
 
 fn ready_line(options: &Options, socket: Option<&SocketFile>, listeners: &[Listener]) -> String {

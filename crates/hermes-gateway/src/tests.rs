@@ -1,6 +1,7 @@
 //! Gateways in threads of the test. A channel replaces the signals.
 
 mod access;
+mod ask;
 mod conversations;
 mod drain;
 mod ends;

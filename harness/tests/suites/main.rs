@@ -8,6 +8,7 @@
 mod agent_restart;
 mod agent_secrets;
 mod approvals;
+mod ask_agent;
 mod browser;
 mod capabilities;
 mod chat;

@@ -1,18 +1,18 @@
 //! Performs the effects of a turn: calls models, runs tools, stores each step, and reports events.
 
 use std::collections::VecDeque;
-use std::future::pending;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, interval_at};
+use tokio::time::{Instant, interval_at};
 
 use crate::compaction::{Cause, Gains};
 use crate::engine::call_ids::give_own_ids;
 use crate::engine::compact::{CompactError, Lengths};
+use crate::engine::model_call::{ModelCall, News, news_of};
 use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
 use crate::engine::spending::Permission;
@@ -23,23 +23,11 @@ use crate::loop_guard::{LoopGuard, Verdict};
 use crate::message::{Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
 use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
-use crate::store::{Change, Reservation, SessionId, StoreError, TurnId};
+use crate::store::{Change, SessionId, StoreError, TurnId};
 use crate::tokens;
 
 /// The interval of [`Event::Waiting`].
 const WAITING_INTERVAL: Duration = Duration::from_secs(5);
-
-/// A running model call.
-struct ModelCall<'e> {
-    reservation: Option<Reservation>,
-    future: BoxFuture<'e, Result<ModelAnswer, ProviderError>>,
-    model: String,
-    began: Instant,
-    ticks: Interval,
-    /// The text that the user has seen.
-    text: String,
-    is_visible: bool,
-}
 
 /// A turn that runs, with the parts that the driver waits for.
 pub(super) struct Driver<'e> {
@@ -282,6 +270,10 @@ impl<'e> Driver<'e> {
                 (self.events)(Event::ToolStarted { call });
                 None
             }
+            Progress::Spent(usage) => {
+                self.usage.add(usage);
+                None
+            }
             Progress::Asked(approval) => {
                 (self.events)(Event::ApprovalRequested { approval });
                 None
@@ -457,26 +449,6 @@ impl<'e> Driver<'e> {
         };
         (self.events)(Event::TurnEnded(end.clone()));
         Ok(end)
-    }
-}
-
-/// News of a model call.
-enum News {
-    /// It ended.
-    Ended(Result<ModelAnswer, ProviderError>),
-    /// It has sent nothing for the user yet.
-    Waits {
-        /// Its age.
-        seconds: u64,
-    },
-}
-
-async fn news_of(call: &mut Option<ModelCall<'_>>) -> News {
-    let Some(call) = call else { return pending().await };
-    tokio::select! {
-        biased;
-        answer = &mut call.future => News::Ended(answer),
-        _ = call.ticks.tick(), if !call.is_visible => News::Waits { seconds: call.began.elapsed().as_secs() },
     }
 }
 

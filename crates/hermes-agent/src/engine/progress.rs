@@ -1,7 +1,7 @@
 //! The reports of the parts of a turn that run at one time.
 
 use crate::approval::{Approval, ApprovalId, ApprovalState};
-use crate::message::ToolCall;
+use crate::message::{ToolCall, Usage};
 use crate::provider::ModelProgress;
 
 /// Progress of the parts that run at one time.
@@ -12,6 +12,8 @@ pub(super) enum Progress {
     Notice(String),
     /// A tool starts.
     ToolStarted(ToolCall),
+    /// Another agent used a model for a call.
+    Spent(Usage),
     /// A call waits for a person.
     Asked(Approval),
     /// A call waits no longer.

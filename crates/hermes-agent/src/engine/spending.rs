@@ -1,16 +1,22 @@
-//! The budget: a reservation before each model call, and its settlement after it.
+//! The budget: a reservation before each model call, its settlement after it, and charges for the model calls of other agents.
 
 use std::time::SystemTime;
 
 use hermes_core::timestamp;
+use tokio::sync::mpsc;
 
 use crate::engine::parts::Engine;
+use crate::engine::progress::Progress;
 use crate::message::Usage;
 use crate::provider::ModelRequest;
 use crate::store::{Limit, Reservation, ReserveError, StoreError};
+use crate::tools::{Invocation, Ledger, Spent, Tool, ToolOutput};
 
 /// The tokens that are reserved for an answer without a configured limit.
 const ANSWER: u64 = 4096;
+
+const DAY_IS_USED_UP: &str =
+    "the budget of the day is used up (budget.tokens_per_day, budget.usd_per_day); it resets at 00:00 UTC";
 
 /// The permission for a model call.
 pub(super) enum Permission {
@@ -39,17 +45,14 @@ impl Engine {
                 "the budget of a turn is used up: {limit} tokens (budget.tokens_per_turn); the next message begins a new turn"
             )));
         }
-        let limit = Limit { tokens: budget.tokens_per_day, usd: budget.usd_per_day };
+        let limit = self.day_limit();
         if limit == Limit::default() {
             return Ok(Permission::Granted(None));
         }
         let usd = self.cost(model, need);
         match self.store.reserve(&self.owner, &today(), need.total(), usd, limit).await {
             Ok(reservation) => Ok(Permission::Granted(Some(reservation))),
-            Err(ReserveError::Exhausted { .. }) => Ok(Permission::Refused(
-                "the budget of the day is used up (budget.tokens_per_day, budget.usd_per_day); it resets at 00:00 UTC"
-                    .to_owned(),
-            )),
+            Err(ReserveError::Exhausted { .. }) => Ok(Permission::Refused(DAY_IS_USED_UP.to_owned())),
             Err(ReserveError::Store(error)) => Err(error),
         }
     }
@@ -65,6 +68,54 @@ impl Engine {
             Some(reservation) => self.store.settle(reservation, used.total(), self.cost(model, used)).await,
             None => Ok(()),
         }
+    }
+
+    /// Runs a tool. Charges the budget with what other agents use for it, and ends the call if the budget of the day is used up.
+    pub(super) async fn run_charged(
+        &self,
+        tool: &dyn Tool,
+        invocation: Invocation,
+        report: &mpsc::UnboundedSender<Progress>,
+    ) -> Result<ToolOutput, StoreError> {
+        let (ledger, mut entries) = Ledger::new();
+        let mut run = tool.run(Invocation { ledger, ..invocation });
+        let output = loop {
+            tokio::select! {
+                biased;
+                Some(spent) = entries.recv() => {
+                    if self.charge(&spent, report).await? {
+                        break ToolOutput::failed(format!("failed to go on: {DAY_IS_USED_UP}"));
+                    }
+                }
+                output = &mut run => break output,
+            }
+        };
+        while let Ok(spent) = entries.try_recv() {
+            self.charge(&spent, report).await?;
+        }
+        Ok(output)
+    }
+
+    /// Returns `true` if the budget of the day is used up.
+    async fn charge(
+        &self,
+        spent: &Spent,
+        report: &mpsc::UnboundedSender<Progress>,
+    ) -> Result<bool, StoreError> {
+        // The receiver lives as long as the turn.
+        let _ = report.send(Progress::Spent(spent.usage));
+        let limit = self.day_limit();
+        if limit == Limit::default() {
+            return Ok(false);
+        }
+        let usd = self.cost(&spent.model, spent.usage);
+        let used = self.store.charge(&today(), spent.usage.total(), usd).await?;
+        Ok(limit.is_exceeded(used.tokens, used.usd))
+    }
+
+    fn day_limit(&self) -> Limit {
+        let budget = &self.limits.budget;
+        Limit { tokens: budget.tokens_per_day, usd: budget.usd_per_day }
     }
 
     /// Returns the estimated tokens of a request.

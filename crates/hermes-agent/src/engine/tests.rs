@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
 
 mod approvals;
+mod other_agents;
 
 use super::*;
 use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
@@ -22,7 +23,7 @@ use crate::provider::{
 use crate::repair::sendable;
 use crate::settings::{ApprovalMode, Approvals, Budget, Compression};
 use crate::store::{NewSession, Owner, SessionId, Store};
-use crate::tools::{Effect, Invocation, Reach, Rules, Tool, ToolOutput, ToolSchema, Toolbox};
+use crate::tools::{Effect, Invocation, Reach, Rules, Spent, Tool, ToolOutput, ToolSchema, Toolbox};
 
 /// One call of a fake model.
 #[derive(Clone, Debug)]
@@ -101,12 +102,16 @@ fn error(class: ErrorClass) -> ProviderError {
     ProviderError { class, message: "it failed".to_owned(), status: None, retry_after: None, hint: None }
 }
 
-/// A tool that returns its arguments, or hangs if they say so.
+/// A tool that returns its arguments. If they say so, it spends tokens of another agent, or hangs.
 struct Echo(Effect);
 
 impl Tool for Echo {
     fn schema(&self) -> ToolSchema {
-        let name = if self.0 == Effect::Writes { "write" } else { "read" };
+        let name = match self.0 {
+            Effect::Writes => "write",
+            Effect::Elsewhere => "ask",
+            Effect::None | Effect::Reads => "read",
+        };
         ToolSchema { name: name.to_owned(), description: "echoes".to_owned(), parameters: json!({}) }
     }
 
@@ -115,8 +120,11 @@ impl Tool for Echo {
     }
 
     fn run<'a>(&'a self, call: Invocation) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>> {
-        let Invocation { arguments, .. } = call;
+        let Invocation { arguments, ledger, .. } = call;
         Box::pin(async move {
+            if let Some(input) = arguments["spend"].as_u64() {
+                ledger.add(Spent { model: "other".to_owned(), usage: Usage { input, ..Usage::default() } });
+            }
             if arguments["hang"] == true {
                 pending::<()>().await;
             }
@@ -174,7 +182,8 @@ fn engine_in(directory: &Path, models: Vec<Arc<dyn Provider>>, budget: Budget) -
     let path = directory.join("hermes.db");
     let store = Store::open(&path).unwrap().store;
     let owner = Owner::claim(&path, "a test").unwrap();
-    let echoes = [Effect::Reads, Effect::Writes].map(|effect| Arc::new(Echo(effect)) as Arc<dyn Tool>);
+    let echoes = [Effect::Reads, Effect::Writes, Effect::Elsewhere]
+        .map(|effect| Arc::new(Echo(effect)) as Arc<dyn Tool>);
     let tools = Toolbox::new(echoes.into_iter().chain([Arc::new(approvals::Fenced) as Arc<dyn Tool>]));
     let limits = EngineLimits {
         model_calls: 10,
@@ -242,7 +251,7 @@ async fn the_second_turn_sends_the_first_one() {
 #[case::reads("read", r#"{"a":1}"#, r#"{"a":1}"#)]
 #[case::writes("write", r#"{"a":1}"#, r#"{"a":1}"#)]
 #[case::no_arguments("read", "", "{}")]
-#[case::unknown("dance", "{}", "There is no tool \"dance\". Use one of: read, run, write.")]
+#[case::unknown("dance", "{}", "There is no tool \"dance\". Use one of: ask, read, run, write.")]
 #[case::not_an_object("read", "[]", "The arguments must be a JSON object.")]
 #[case::half(
     "read",

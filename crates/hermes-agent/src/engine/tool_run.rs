@@ -67,7 +67,7 @@ async fn run(engine: &Engine, call: Call<'_>) -> Result<ToolOutput, StoreError> 
     // The receiver lives as long as this future.
     let _ = call.report.send(Progress::ToolStarted(call.call.clone()));
     let invocation = Invocation::confined(call.session.clone(), arguments);
-    let output = tool.run(invocation.clone()).await;
+    let output = engine.run_charged(tool.as_ref(), invocation.clone(), call.report).await?;
     // A question can wait for a minute. Other calls must not wait with it.
     drop(permit);
     match (output.refused, subject) {
@@ -96,7 +96,8 @@ async fn run_wider(
         return Ok(ToolOutput { content, ..first });
     }
     let _permit = engine.pass_gate(tool.effect()).await;
-    let mut output = tool.run(Invocation { reach: Reach::Machine, ..invocation }).await;
+    let invocation = Invocation { reach: Reach::Machine, ..invocation };
+    let mut output = engine.run_charged(tool, invocation, call.report).await?;
     output.content.push_str("\n\n[This ran outside of the sandbox, after it had failed in it.]");
     Ok(output)
 }
@@ -104,7 +105,12 @@ async fn run_wider(
 impl Engine {
     /// Waits until a tool with this effect may run. Tools that only read pass side by side.
     async fn pass_gate(&self, effect: Effect) -> Option<SemaphorePermit<'_>> {
-        let share = if effect == Effect::Writes { TOOLS_SIDE_BY_SIDE } else { 1 };
+        let share = match effect {
+            Effect::Writes => TOOLS_SIDE_BY_SIDE,
+            Effect::None | Effect::Reads => 1,
+            // The other process can wait for a tool of this one.
+            Effect::Elsewhere => return None,
+        };
         // Nobody closes the gate.
         self.gate.acquire_many(share).await.ok()
     }

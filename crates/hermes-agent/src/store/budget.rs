@@ -16,6 +16,13 @@ pub struct Limit {
     pub usd: Option<f64>,
 }
 
+impl Limit {
+    /// Returns `true` if the use is above the limit.
+    pub fn is_exceeded(&self, tokens: u64, usd: f64) -> bool {
+        self.tokens.is_some_and(|most| tokens > most) || self.usd.is_some_and(|most| usd > most)
+    }
+}
+
 /// The use of a day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Used {
@@ -78,9 +85,7 @@ impl Store {
             let used = used(transaction, &day)?;
             let all_tokens = used.tokens.saturating_add(used.reserved_tokens).saturating_add(tokens);
             let all_usd = used.usd + used.reserved_usd + usd;
-            let exceeds = limit.tokens.is_some_and(|most| all_tokens > most)
-                || limit.usd.is_some_and(|most| all_usd > most);
-            if exceeds {
+            if limit.is_exceeded(all_tokens, all_usd) {
                 return Ok(Err(ReserveError::Exhausted { day, used }));
             }
             transaction
@@ -100,13 +105,20 @@ impl Store {
             transaction
                 .prepare_cached("DELETE FROM reservations WHERE id = ?1")?
                 .execute([reservation.id])?;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO budget_days (day, tokens, usd) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (day) DO UPDATE SET tokens = tokens + excluded.tokens, usd = usd + excluded.usd",
-                )?
-                .execute(params![reservation.day, to_column(tokens), usd])?;
-            Ok(())
+            charge(transaction, &reservation.day, tokens, usd)
+        })
+        .await
+    }
+
+    /// Adds tokens and US dollars that were not reserved to the use of `day` (UTC, as `2026-11-28`). Returns the use.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn charge(&self, day: &str, tokens: u64, usd: f64) -> Result<Used, StoreError> {
+        let day = day.to_owned();
+        self.write("charge the budget", move |transaction| {
+            charge(transaction, &day, tokens, usd)?;
+            used(transaction, &day)
         })
         .await
     }
@@ -119,6 +131,16 @@ impl Store {
         let day = day.to_owned();
         self.read("read the use of a day", move |transaction| used(transaction, &day)).await
     }
+}
+
+fn charge(transaction: &Transaction<'_>, day: &str, tokens: u64, usd: f64) -> Result<(), Fault> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO budget_days (day, tokens, usd) VALUES (?1, ?2, ?3)
+             ON CONFLICT (day) DO UPDATE SET tokens = tokens + excluded.tokens, usd = usd + excluded.usd",
+        )?
+        .execute(params![day, to_column(tokens), usd])?;
+    Ok(())
 }
 
 fn used(transaction: &Transaction<'_>, day: &str) -> Result<Used, Fault> {

@@ -208,6 +208,7 @@ fn insert(
         id: None,
         history: Vec::new(),
         on_disk: OnDisk::AtOnce,
+        depth: 0,
     };
     session::insert(transaction, &id, &new, old.started_at)?;
     turn_rows::count(transaction, &id, None, &old.model, &old.usage, old.started_at)?;

@@ -41,6 +41,8 @@ pub struct NewSession {
     pub title: Option<String>,
     /// The session that it continues.
     pub parent: Option<SessionId>,
+    /// The number of agents between a person and this session. See [`Store::depth`].
+    pub depth: u32,
     /// The ID. `None` makes one.
     pub id: Option<SessionId>,
     /// The messages so far.
@@ -124,6 +126,20 @@ impl Store {
             let Some(mut session) = found else { return Ok(None) };
             session.system = system_of(transaction, &id)?;
             Ok(Some(session))
+        })
+        .await
+    }
+
+    /// Returns the number of agents between a person and this session: 0 if a person or a program talks to it, 1 if an agent does that a
+    /// person talks to.
+    ///
+    /// # Errors
+    /// Fails if the database fails.
+    pub async fn depth(&self, id: &SessionId) -> Result<u32, StoreError> {
+        let id = id.clone();
+        self.read("read the depth of a session", move |transaction| {
+            let mut statement = transaction.prepare_cached("SELECT depth FROM sessions WHERE id = ?1")?;
+            Ok(statement.query_row([id.as_str()], |row| row.get(0)).optional()?.unwrap_or(0))
         })
         .await
     }
@@ -219,10 +235,10 @@ pub(crate) fn insert(
     let parent = new.parent.as_ref().map(SessionId::as_str);
     let inserted = transaction
         .prepare_cached(
-            "INSERT INTO sessions (id, source, model, title, parent, created_at, active_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+            "INSERT INTO sessions (id, source, model, title, parent, created_at, active_at, depth)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
         )?
-        .execute(params![id.as_str(), new.source, new.model, new.title, parent, created_at]);
+        .execute(params![id.as_str(), new.source, new.model, new.title, parent, created_at, new.depth]);
     if let Err(error) = inserted {
         return Err(name_taken(error, new.title.as_deref().unwrap_or(id.as_str())));
     }

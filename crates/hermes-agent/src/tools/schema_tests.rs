@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hermes_core::gateway::agent_keys;
 use hermes_core::{Home, ProfileName};
 use serde_json::Value;
 
@@ -18,6 +19,8 @@ fn schemas() -> Vec<ToolSchema> {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::new(folder.path()).unwrap();
     let profile = ProfileName::new("default").unwrap();
+    let (keys, _) = agent_keys::publish(&home, &ProfileName::new("writer").unwrap(), &[profile.clone()]);
+    assert_eq!(keys.len(), 1, "the writer may be asked");
     let toolbox = Toolbox::of_agent(ToolboxOptions {
         home: &home,
         profile: &profile,

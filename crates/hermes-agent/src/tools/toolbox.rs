@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hermes_core::{Home, ProfileName};
 use tokio::sync::OnceCell;
 
+use super::ask_agent::AskAgentTool;
 use super::background::Processes;
 use super::confined::ConfinedTool;
 use super::memory::MemoryTool;
@@ -97,9 +98,12 @@ impl Toolbox {
             Arc::new(ProcessTool::new(processes)),
             Arc::new(SkillsListTool::new(&directory)),
             Arc::new(SkillViewTool::new(&directory)),
-            Arc::new(SessionSearchTool::new(store)),
+            Arc::new(SessionSearchTool::new(store.clone())),
             Arc::new(TodoTool::new()),
         ];
+        if let Some(tool) = AskAgentTool::new(home, profile, store) {
+            tools.push(Arc::new(tool));
+        }
         if memory.memory_enabled || memory.user_profile_enabled {
             tools.push(Arc::new(MemoryTool::new(&directory, memory)));
         }

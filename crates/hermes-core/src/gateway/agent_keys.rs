@@ -35,36 +35,43 @@ pub struct CallerKey {
 
 /// A caller did not get its key.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to give the agent {caller} a key in {}", directory.display())]
-pub struct AgentKeyError {
-    /// The caller.
-    caller: ProfileName,
-    /// Its directory of keys.
-    directory: PathBuf,
-    /// The error of the system call.
-    source: io::Error,
+pub enum AgentKeyError {
+    /// There is no such profile.
+    #[error("agents.allow names {caller}, and there is no such profile")]
+    NoProfile {
+        /// The caller.
+        caller: ProfileName,
+    },
+    /// The key cannot be written.
+    #[error("failed to give the agent {caller} a key in {}", directory.display())]
+    Write {
+        /// The caller.
+        caller: ProfileName,
+        /// Its directory of keys.
+        directory: PathBuf,
+        /// The error of the system call.
+        source: io::Error,
+    },
 }
 
-/// Generates the keys of the callers that may ask `callee`, and removes the keys of those that may not. Returns the new keys, and the
-/// callers that failed.
+/// Generates the keys of the callers that may ask `callee`. Returns them, and the callers that failed. Earlier keys open nothing any
+/// more: see [`forget`].
 pub fn publish(
     home: &Home,
     callee: &ProfileName,
     allowed: &[ProfileName],
-    profiles: &[ProfileName],
 ) -> (Vec<CallerKey>, Vec<AgentKeyError>) {
     let (mut keys, mut errors) = (Vec::new(), Vec::new());
-    for caller in profiles.iter().filter(|caller| *caller != callee) {
+    for caller in allowed.iter().filter(|caller| *caller != callee) {
         let directory = home.agent_keys(caller);
-        if !allowed.contains(caller) {
-            // It fails if there is none. A key that stays opens nothing.
-            let _ = open(&directory)
-                .map(|directory| rustix::fs::unlinkat(&directory, callee.as_str(), AtFlags::empty()));
+        // A profile that cannot be looked at has no directory that can be opened.
+        if let Ok(false) = home.has_profile(caller) {
+            errors.push(AgentKeyError::NoProfile { caller: caller.clone() });
             continue;
         }
         match give(&directory, callee) {
             Ok(key) => keys.push(CallerKey { caller: caller.clone(), key }),
-            Err(source) => errors.push(AgentKeyError { caller: caller.clone(), directory, source }),
+            Err(source) => errors.push(AgentKeyError::Write { caller: caller.clone(), directory, source }),
         }
     }
     (keys, errors)
@@ -114,6 +121,17 @@ pub fn key(home: &Home, caller: &ProfileName, callee: &ProfileName) -> Result<Op
     Ok(bytes.and_then(|bytes| ApiKey::parse(std::str::from_utf8(&bytes).ok()?)))
 }
 
+/// Removes a key that `callee` refused, unless it was replaced meanwhile.
+pub fn forget(home: &Home, caller: &ProfileName, callee: &ProfileName, refused: &ApiKey) {
+    let is_same = |key: &ApiKey| key.is(refused.reveal().as_bytes());
+    if let Ok(Some(_)) = key(home, caller, callee).map(|key| key.filter(is_same))
+        && let Ok(directory) = open(&home.agent_keys(caller))
+    {
+        // A key that stays opens nothing.
+        let _ = rustix::fs::unlinkat(&directory, callee.as_str(), AtFlags::empty());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -125,19 +143,21 @@ mod tests {
         ProfileName::new(name).unwrap()
     }
 
-    fn home() -> (tempfile::TempDir, Home, Vec<ProfileName>) {
+    fn home() -> (tempfile::TempDir, Home) {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::new(folder.path()).unwrap();
-        let profiles = ["default", "coder", "writer"].map(name).to_vec();
-        profiles.iter().for_each(|profile| fs::create_dir_all(home.profile_directory(profile)).unwrap());
-        (folder, home, profiles)
+        for profile in ["default", "coder", "writer"].map(name) {
+            fs::create_dir_all(home.profile_directory(&profile)).unwrap();
+            fs::write(home.soul(&profile), "").unwrap();
+        }
+        (folder, home)
     }
 
     #[test]
     fn only_an_allowed_caller_has_a_key() {
-        let (_folder, home, profiles) = home();
+        let (_folder, home) = home();
         let callee = name("writer");
-        let (keys, errors) = publish(&home, &callee, &[name("coder"), callee.clone()], &profiles);
+        let (keys, errors) = publish(&home, &callee, &[name("coder"), callee.clone()]);
         assert!(errors.is_empty(), "{errors:?}");
         let [CallerKey { caller, key: given }] = &keys[..] else { panic!("{keys:?}") };
         assert_eq!((caller, callees(&home, caller)), (&name("coder"), vec![callee.clone()]));
@@ -150,31 +170,35 @@ mod tests {
     }
 
     #[test]
-    fn each_start_replaces_the_keys_and_removes_the_withdrawn_ones() {
-        let (_folder, home, profiles) = home();
+    fn a_start_replaces_the_keys_and_a_refused_one_is_forgotten() {
+        let (_folder, home) = home();
         let (callee, caller) = (name("writer"), name("coder"));
-        let allowed = [caller.clone(), name("default")];
-        let (old, _) = publish(&home, &callee, &allowed, &profiles);
-        let (new, _) = publish(&home, &callee, &allowed, &profiles);
-        let of_caller = |keys: &[CallerKey]| {
-            let found = keys.iter().find(|key| key.caller == caller);
-            found.unwrap().key.reveal().to_owned()
-        };
-        assert_ne!(of_caller(&old), of_caller(&new));
-        assert_eq!(key(&home, &caller, &callee).unwrap().unwrap().reveal(), of_caller(&new));
-        publish(&home, &callee, &[], &profiles);
-        assert!(callees(&home, &caller).is_empty());
-        assert!(callees(&home, &name("default")).is_empty());
+        let publish = || publish(&home, &callee, std::slice::from_ref(&caller)).0.remove(0).key;
+        let (old, new) = (publish(), publish());
+        let stored = || key(&home, &caller, &callee).unwrap();
+        assert!(!new.is(old.reveal().as_bytes()));
+        forget(&home, &caller, &callee, &old);
+        assert!(stored().unwrap().is(new.reveal().as_bytes()), "the new key stays");
+        forget(&home, &caller, &callee, &new);
+        assert!(stored().is_none() && callees(&home, &caller).is_empty());
+    }
+
+    #[test]
+    fn a_caller_without_a_profile_gets_no_directory() {
+        let (_folder, home) = home();
+        let (keys, errors) = publish(&home, &name("writer"), &[name("nobody")]);
+        assert!(keys.is_empty() && matches!(errors[..], [AgentKeyError::NoProfile { .. }]), "{errors:?}");
+        assert!(!home.profile_directory(&name("nobody")).exists());
     }
 
     #[test]
     fn a_symlink_of_the_caller_leads_no_key_elsewhere() {
-        let (folder, home, profiles) = home();
+        let (folder, home) = home();
         let elsewhere = folder.path().join("elsewhere");
         fs::create_dir(&elsewhere).unwrap();
         symlink(&elsewhere, home.agent_keys(&name("coder"))).unwrap();
-        let (keys, errors) = publish(&home, &name("writer"), &[name("coder")], &profiles);
-        assert!(keys.is_empty() && errors.len() == 1, "{errors:?}");
+        let (keys, errors) = publish(&home, &name("writer"), &[name("coder")]);
+        assert!(keys.is_empty() && matches!(errors[..], [AgentKeyError::Write { .. }]), "{errors:?}");
         assert_eq!(elsewhere.read_dir().unwrap().count(), 0);
     }
 }

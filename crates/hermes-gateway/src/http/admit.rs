@@ -37,8 +37,10 @@ impl Checks {
     async fn check(&self, request: Request, route: &str) -> Result<Request, Problem> {
         let gate = &self.app.gate;
         let Rule { access, body_max } = self.rule_of(request.method(), route);
-        let (parts, body) = request.into_parts();
-        gate.check_access(&parts, access).await?;
+        let (mut parts, body) = request.into_parts();
+        if let Some(caller) = gate.check_access(&parts, access).await? {
+            parts.extensions.insert(caller);
+        }
         if access != Access::Anyone && parts.extensions.get() == Some(&Refused::Draining) {
             return Err(Problem::draining());
         }

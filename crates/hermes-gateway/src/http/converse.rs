@@ -58,7 +58,8 @@ impl Start {
                     Afterwards::Delete => (STATELESS, OnDisk::Never),
                 };
                 let source = source.to_owned();
-                let new = NewConversation { source, title, client_system: system, id, history, on_disk };
+                let new =
+                    NewConversation { source, title, client_system: system, id, history, on_disk, depth: 0 };
                 (begin_session(agent, new).await?, afterwards)
             }
         };

@@ -3,10 +3,11 @@
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use hermes_core::config::GatewayConfig;
+use hermes_core::gateway::agent_keys::CallerKey;
 use hermes_server::{HostError, Transport, check_host};
 use hyper::Request;
 
-use super::caller::NeedsKey;
+use super::caller::{Caller, NeedsKey};
 use super::cors::Cors;
 use super::keys::Keys;
 use super::problem::Problem;
@@ -20,17 +21,20 @@ pub(crate) struct Gate {
     /// The names with a dot that the TCP port answers to.
     allowed_hosts: Vec<String>,
     keys: Keys,
+    /// The keys of the agents that may ask this one.
+    agents: Vec<CallerKey>,
     rate: Rate,
     /// The rate of requests with a wrong key. They use nothing of the others' rate.
     wrong_keys: Rate,
 }
 
 impl Gate {
-    pub(crate) fn new(config: &GatewayConfig, keys: Keys) -> Self {
+    pub(crate) fn new(config: &GatewayConfig, keys: Keys, agents: Vec<CallerKey>) -> Self {
         Self {
             cors: Cors::new(config.cors_origins.clone()),
             allowed_hosts: config.allowed_hosts.clone(),
             keys,
+            agents,
             rate: Rate::new(config.requests_per_minute),
             wrong_keys: Rate::new(config.requests_per_minute),
         }
@@ -55,14 +59,18 @@ impl Gate {
         }
     }
 
-    /// Checks the key and the rate of a request. Processes of the account need no key on the Unix socket.
-    pub(crate) async fn check_access(&self, request: &Parts, access: Access) -> Result<(), Problem> {
+    /// Checks the key and the rate of a request. Processes of the account need no key on the Unix socket. Returns the agent that asks.
+    pub(crate) async fn check_access(
+        &self,
+        request: &Parts,
+        access: Access,
+    ) -> Result<Option<Caller>, Problem> {
         let is_account = request.extensions.get::<Transport>() == Some(&Transport::Unix)
             && request.extensions.get::<NeedsKey>().is_none();
         match access {
-            Access::Anyone => return Ok(()),
-            Access::Key if is_account => return Ok(()),
-            Access::Key | Access::Person => {}
+            Access::Anyone => return Ok(None),
+            Access::Key if is_account => return Ok(None),
+            Access::Key | Access::Person | Access::Agent => {}
         }
         let key = bearer(request).ok_or_else(|| {
             Problem::invalid_key(
@@ -70,7 +78,8 @@ impl Gate {
                  gateway key show",
             )
         })?;
-        if !self.keys.accepts(key).await {
+        let caller = self.agents.iter().find(|agent| access == Access::Agent && agent.key.is(key));
+        if caller.is_none() && !self.keys.accepts(key).await {
             self.wrong_keys
                 .take()
                 .map_err(|wait| Problem::rate_limit("too many requests with a wrong key", wait))?;
@@ -82,7 +91,12 @@ impl Gate {
             let message =
                 "too many requests in a minute; gateway.api_server.requests_per_minute is the limit";
             Problem::rate_limit(message, wait)
-        })
+        })?;
+        match caller {
+            Some(CallerKey { caller, .. }) => Ok(Some(Caller(caller.clone()))),
+            None if access == Access::Agent => Err(Problem::agents_only()),
+            None => Ok(None),
+        }
     }
 }
 

@@ -63,6 +63,13 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "tools_not_allowed", message)
     }
 
+    /// The path is for other agents.
+    pub(crate) fn agents_only() -> Self {
+        let message =
+            "agents of agents.allow ask here, with their own keys; send your message to /v1/responses";
+        Self::new(StatusCode::FORBIDDEN, "agents_only", message)
+    }
+
     /// The body exceeds `max` bytes.
     pub(crate) fn too_large(max: usize) -> Self {
         let message = format!("the body of the request is longer than {max} bytes");

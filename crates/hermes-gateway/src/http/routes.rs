@@ -7,12 +7,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::routing::{MethodRouter, delete, get, patch, post};
+use hermes_agent::tools::ask_agent;
 
 use super::admit::{self, Checks};
 use super::app::App;
 use super::problem::Problem;
 use super::rule::{Access, REQUEST_BODY_MAX, Rule};
-use super::{approvals, chat, health, models, responses, runs, sessions};
+use super::{approvals, ask, chat, health, models, responses, runs, sessions};
 
 /// The longest body of a request with pictures, in bytes.
 const PICTURES_BODY_MAX: usize = 32 * 1024 * 1024;
@@ -30,7 +31,7 @@ pub(crate) struct Route {
 
 /// Returns all routes.
 pub(crate) fn table() -> Vec<Route> {
-    use Access::{Anyone, Key, Person};
+    use Access::{Agent, Anyone, Key, Person};
     let route =
         |method, path, access, handler| Route { method, path, access, body_max: REQUEST_BODY_MAX, handler };
     let with_pictures =
@@ -49,6 +50,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::GET, "/v1/runs/{id}/events", Key, get(runs::events)),
         route(Method::POST, "/v1/runs/{id}/stop", Key, post(runs::stop)),
         route(Method::POST, "/v1/runs/{id}/approval", Person, post(approvals::decide_for_run)),
+        route(Method::POST, ask_agent::PATH, Agent, post(ask::answer)),
         route(Method::GET, "/api/approvals", Person, get(approvals::list)),
         route(Method::POST, "/api/approvals/{id}", Person, post(approvals::decide)),
         route(Method::GET, "/api/sessions", Key, get(sessions::list)),

@@ -12,6 +12,8 @@ pub(crate) enum Access {
     Key,
     /// Open with the key, through the Unix socket too: a person decides here, and a tool could connect to the socket.
     Person,
+    /// Open with the key of an agent that may ask this one ([`hermes_core::gateway::agent_keys`]).
+    Agent,
 }
 
 /// The rule of one route.

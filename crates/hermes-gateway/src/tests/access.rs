@@ -119,6 +119,19 @@ fn approvals_need_the_key_on_the_unix_socket_too() {
 }
 
 #[test]
+fn one_route_is_for_other_agents_alone() {
+    let served = Served::start("");
+    let of_agents: Vec<_> = all().into_iter().filter(|(.., access)| *access == Access::Agent).collect();
+    let [(method, path, _)] = &of_agents[..] else { panic!("{of_agents:?}") };
+    let refused = served.with_key(method, path);
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (403, &"agents_only".into()));
+    let mut client = served.gateway.connect();
+    client.send(&format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"));
+    assert_eq!(client.answer().status, 401);
+    served.gateway.stop();
+}
+
+#[test]
 fn the_agent_is_the_one_model() {
     let served = Served::start("");
     let models = served.with_key("GET", "/v1/models").json();

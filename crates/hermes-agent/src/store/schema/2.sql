@@ -1,3 +1,6 @@
+-- The number of agents between a person and this session. 1: an agent that a person asked has asked.
+ALTER TABLE sessions ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
+
 -- Questions to a person about calls that leave the sandbox.
 CREATE TABLE approvals (
     id TEXT PRIMARY KEY,
