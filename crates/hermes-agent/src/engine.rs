@@ -6,8 +6,10 @@ mod approve;
 mod call_ids;
 mod compact;
 mod driver;
+mod model_call;
 mod parts;
 mod progress;
+mod questions;
 mod run;
 mod spending;
 #[cfg(test)]

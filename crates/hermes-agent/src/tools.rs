@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::approval::Reason;
+use crate::question::Asker;
 use crate::store::SessionId;
 
 pub(crate) mod arguments;
 mod background;
 mod blocking;
+pub mod clarify;
 mod confined;
 mod confinement;
 pub mod files;
@@ -89,12 +91,14 @@ pub struct Invocation {
     pub arguments: Value,
     /// The reach.
     pub reach: Reach,
+    /// Asks the person of the turn. `None`: nobody can answer during it.
+    pub(crate) asker: Option<Asker>,
 }
 
 impl Invocation {
-    /// Returns a call with the reach of the sandbox.
+    /// Returns a call with the reach of the sandbox, and without a person.
     pub fn confined(session: SessionId, arguments: Value) -> Self {
-        Self { session, arguments, reach: Reach::Sandbox }
+        Self { session, arguments, reach: Reach::Sandbox, asker: None }
     }
 }
 

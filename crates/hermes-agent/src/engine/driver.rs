@@ -1,20 +1,21 @@
 //! Performs the effects of a turn: calls models, runs tools, stores each step, and reports events.
 
 use std::collections::VecDeque;
-use std::future::pending;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, interval_at};
+use tokio::time::{Instant, interval_at};
 
 use crate::compaction::{Cause, Gains};
 use crate::engine::call_ids::give_own_ids;
 use crate::engine::compact::{CompactError, Lengths};
+use crate::engine::model_call::{ModelCall, News, WAITING_INTERVAL, news_of};
 use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
+use crate::engine::questions::Questions;
 use crate::engine::spending::Permission;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
@@ -23,23 +24,9 @@ use crate::loop_guard::{LoopGuard, Verdict};
 use crate::message::{Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
 use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
-use crate::store::{Change, Reservation, SessionId, StoreError, TurnId};
+use crate::question::Person;
+use crate::store::{Change, SessionId, StoreError, TurnId};
 use crate::tokens;
-
-/// The interval of [`Event::Waiting`].
-const WAITING_INTERVAL: Duration = Duration::from_secs(5);
-
-/// A running model call.
-struct ModelCall<'e> {
-    reservation: Option<Reservation>,
-    future: BoxFuture<'e, Result<ModelAnswer, ProviderError>>,
-    model: String,
-    began: Instant,
-    ticks: Interval,
-    /// The text that the user has seen.
-    text: String,
-    is_visible: bool,
-}
 
 /// A turn that runs, with the parts that the driver waits for.
 pub(super) struct Driver<'e> {
@@ -50,6 +37,7 @@ pub(super) struct Driver<'e> {
     guard: LoopGuard,
     events: &'e mut (dyn FnMut(Event) + Send),
     model_call: Option<ModelCall<'e>>,
+    questions: Questions,
     tools: FuturesUnordered<BoxFuture<'e, ToolRun>>,
     calls: Vec<ToolCall>,
     wait: Option<Instant>,
@@ -71,6 +59,7 @@ impl<'e> Driver<'e> {
         engine: &'e Engine,
         session: SessionId,
         turn: TurnId,
+        person: Person,
         events: &'e mut (dyn FnMut(Event) + Send),
     ) -> Self {
         let (report, progress) = mpsc::unbounded_channel();
@@ -83,6 +72,7 @@ impl<'e> Driver<'e> {
             guard: LoopGuard::default(),
             events,
             model_call: None,
+            questions: Questions::new(person),
             tools: FuturesUnordered::new(),
             calls: Vec::new(),
             wait: None,
@@ -136,7 +126,11 @@ impl<'e> Driver<'e> {
                 biased;
                 Some(progress) = self.progress.recv() => events.extend(self.on_progress(progress)),
                 submission = inbox.recv(), if inbox_is_open => match submission {
-                    Some(Submission::UserTurn { message }) => events.push_back(TurnEvent::Input(message)),
+                    Some(Submission::UserTurn { message }) => {
+                        let (ended, message) = self.questions.answer(message);
+                        ended.into_iter().for_each(&mut *self.events);
+                        events.extend(message.map(TurnEvent::Input));
+                    }
                     Some(Submission::Interrupt) => events.push_back(TurnEvent::Interrupt),
                     Some(Submission::Compact) => {
                         let text = "the history is compacted between turns: ask again after the turn".to_owned();
@@ -144,6 +138,7 @@ impl<'e> Driver<'e> {
                     }
                     None => inbox_is_open = false,
                 },
+                event = self.questions.next() => (self.events)(event),
                 news = news_of(&mut self.model_call) => match news {
                     News::Waits { seconds } => (self.events)(Event::Waiting { seconds }),
                     News::Ended(answer) => {
@@ -187,16 +182,21 @@ impl<'e> Driver<'e> {
             Effect::RunTools(calls) => {
                 for call in calls {
                     self.calls.push(call.clone());
+                    let asker = self.questions.asker(&call.id);
                     self.tools.push(tool_run(
                         self.engine,
                         self.turn,
                         self.session.clone(),
                         call,
                         self.report.clone(),
+                        asker,
                     ));
                 }
             }
-            Effect::StopTools => self.tools.clear(),
+            Effect::StopTools => {
+                self.tools.clear();
+                self.questions.stop().into_iter().for_each(&mut *self.events);
+            }
             Effect::StoreResult(result) => self.store_result(result).await?,
             Effect::Wait { at_least, jitter, cause } => {
                 let wait = if jitter { at_least + random_share(at_least) } else { at_least };
@@ -283,10 +283,12 @@ impl<'e> Driver<'e> {
                 None
             }
             Progress::Asked(approval) => {
+                self.questions.approval_begins();
                 (self.events)(Event::ApprovalRequested { approval });
                 None
             }
             Progress::Answered(id, state) => {
+                self.questions.approval_ends();
                 (self.events)(Event::ApprovalEnded { id, state });
                 None
             }
@@ -457,26 +459,6 @@ impl<'e> Driver<'e> {
         };
         (self.events)(Event::TurnEnded(end.clone()));
         Ok(end)
-    }
-}
-
-/// News of a model call.
-enum News {
-    /// It ended.
-    Ended(Result<ModelAnswer, ProviderError>),
-    /// It has sent nothing for the user yet.
-    Waits {
-        /// Its age.
-        seconds: u64,
-    },
-}
-
-async fn news_of(call: &mut Option<ModelCall<'_>>) -> News {
-    let Some(call) = call else { return pending().await };
-    tokio::select! {
-        biased;
-        answer = &mut call.future => News::Ended(answer),
-        _ = call.ticks.tick(), if !call.is_visible => News::Waits { seconds: call.began.elapsed().as_secs() },
     }
 }
 

@@ -133,7 +133,7 @@ impl Tool for TerminalTool {
 
     fn run<'a>(&'a self, call: Invocation) -> Pin<Box<dyn Future<Output = ToolOutput> + Send + 'a>> {
         Box::pin(async move {
-            let Invocation { session, arguments, reach } = call;
+            let Invocation { session, arguments, reach, .. } = call;
             match serde_json::from_value::<Arguments>(arguments) {
                 Ok(arguments) if arguments.background => {
                     self.background(&arguments, session.as_str(), reach).await

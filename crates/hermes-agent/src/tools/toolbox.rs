@@ -7,6 +7,7 @@ use hermes_core::{Home, ProfileName};
 use tokio::sync::OnceCell;
 
 use super::background::Processes;
+use super::clarify::ClarifyTool;
 use super::confined::ConfinedTool;
 use super::memory::MemoryTool;
 use super::outlet::Outlet;
@@ -20,7 +21,7 @@ use super::web::WebExtract;
 use super::{Tool, ToolOutput, ToolSchema, files};
 use crate::mcp::{self, Servers};
 use crate::sandbox::Launcher;
-use crate::settings::{McpServer, Memory, Network, NetworkMode, Secret, Terminal};
+use crate::settings::{Clarify, McpServer, Memory, Network, NetworkMode, Secret, Terminal};
 use crate::store::Store;
 
 /// The tools of an agent.
@@ -46,6 +47,8 @@ pub struct ToolboxOptions<'a> {
     pub store: Store,
     /// `terminal`.
     pub terminal: Terminal,
+    /// `clarify`.
+    pub clarify: Clarify,
     /// `memory`.
     pub memory: Memory,
     /// The certificates and time-outs of HTTP.
@@ -79,6 +82,7 @@ impl Toolbox {
             environment,
             store,
             terminal,
+            clarify,
             memory,
             network,
             secrets,
@@ -99,6 +103,7 @@ impl Toolbox {
             Arc::new(SkillViewTool::new(&directory)),
             Arc::new(SessionSearchTool::new(store)),
             Arc::new(TodoTool::new()),
+            Arc::new(ClarifyTool::new(clarify.timeout)),
         ];
         if memory.memory_enabled || memory.user_profile_enabled {
             tools.push(Arc::new(MemoryTool::new(&directory, memory)));
