@@ -1,5 +1,6 @@
 //! Stored sessions and runs over the API, with a model server of the test.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::gateway::wait_until;

@@ -163,8 +163,8 @@ async fn a_cut_during_a_question_leaves_a_sendable_session() {
     let engine = engine_in(directory.path(), vec![model.clone() as Arc<dyn Provider>], Budget::default());
     let (_sender, mut inbox) = mpsc::channel(1);
     let message = Message::text(Role::User, "go on");
-    let turn = engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut |_| {});
-    assert_eq!(turn.await.unwrap().reason, StopReason::EndTurn);
+    let end = engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut |_| {}).await.unwrap();
+    assert_eq!(end.reason, StopReason::EndTurn);
     let sent = model.requests.lock().unwrap()[0].messages.clone();
     assert_eq!(sent, sendable(sent.clone()));
     let lines = lines(&engine.store, &session).await;
