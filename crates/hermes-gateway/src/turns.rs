@@ -211,8 +211,8 @@ fn busy(message: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, "session_busy", message).with_retry_after(RETRY_AFTER)
 }
 
-/// Adds a message to the running turn of a session: it answers a question, or goes in before the next model call. Returns the end if the turn has just ended,
-/// and the message began another one.
+/// Adds a message to the running turn of a session: it answers a question, or goes in before the next model call. Returns the end if the
+/// turn has just ended, and the message began another one.
 ///
 /// # Errors
 /// Too many messages wait, or the store failed.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::approval::Answer;
 
 const ASK: &[(&str, &str, &str)] =
     &[("c1", "clarify", r#"{"question":"Which colour?","choices":["red","blue"]}"#)];
@@ -124,17 +125,49 @@ async fn a_question_of_the_model_holds_up_no_other_call() {
     assert_eq!(end.reason, StopReason::EndTurn);
 }
 
-/// A text for the question must not approve a command, so the two never wait for the same text.
-#[tokio::test(start_paused = true)]
+/// A text for a question must not approve a command. So no question is shown while an approval waits.
+#[tokio::test]
 async fn no_question_is_shown_while_an_approval_waits() {
-    const BOTH: &[(&str, &str, &str)] =
-        &[("c1", "run", r#"{"command":"far"}"#), ("c2", "clarify", r#"{"question":"Type a, then Enter."}"#)];
-    let bench = Bench::new([Reply::Calls(BOTH), Reply::Text("fine")]).await;
-    let (_, events) = bench.turn(vec![(is_question, typed("a"))]).await;
-    let at = |is: fn(&Event) -> bool| events.iter().position(is).expect("the event");
-    let approval_end = at(|event| matches!(event, Event::ApprovalEnded { .. }));
-    assert!(approval_end < at(is_question), "{events:?}");
-    assert_eq!(questions(&events), ["c2 asks", "c2 answered"]);
+    const CALLS: &[(&str, &str, &str)] = &[
+        ("c1", "run", r#"{"command":"far"}"#),
+        ("c2", "clarify", r#"{"question":"One?"}"#),
+        ("c3", "clarify", r#"{"question":"Type a, then Enter."}"#),
+    ];
+    let bench = Arc::new(Bench::new([Reply::Calls(CALLS), Reply::Text("done")]).await);
+    let (send, mut events) = mpsc::unbounded_channel();
+    let (sender, mut inbox) = mpsc::channel(8);
+    let person = {
+        let bench = Arc::clone(&bench);
+        tokio::spawn(async move {
+            let (mut order, mut approval) = (Vec::new(), None);
+            while let Some(event) = events.recv().await {
+                order.extend(questions(std::slice::from_ref(&event)));
+                match event {
+                    Event::ApprovalRequested { approval: asked } => {
+                        approval = Some(asked.id);
+                        sender.send(typed("one")).await.unwrap();
+                    }
+                    Event::ToolEnded { result } if result.call_id == "c2" => {
+                        bench.engine.answer(&approval.take().unwrap(), Answer::Once, "test").await.unwrap();
+                    }
+                    Event::ApprovalEnded { .. } => order.push("approval ended".to_owned()),
+                    Event::QuestionAsked { call_id, .. } if call_id == "c3" => {
+                        sender.send(typed("a")).await.unwrap();
+                    }
+                    _ => {}
+                }
+            }
+            order
+        })
+    };
+    let mut note = move |event: Event| drop(send.send(event));
+    let message = Message::text(Role::User, "question");
+    let turn = bench.engine.run_turn(&bench.session, message, bench.person, &mut inbox, &mut note);
+    let end = tokio::time::timeout(Duration::from_secs(30), turn).await.expect("the turn ends");
+    assert_eq!(end.unwrap().reason, StopReason::EndTurn);
+    drop(note);
+    let expected = ["c2 asks", "c2 answered", "approval ended", "c3 asks", "c3 answered"];
+    assert_eq!(person.await.unwrap(), expected);
 }
 
 #[tokio::test]
