@@ -15,6 +15,7 @@ use crate::message::Message;
 use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider;
+use crate::question::Person;
 use crate::sandbox::{Launcher, Level};
 use crate::settings::{self, ApprovalMode, Memory, Settings, SettingsError};
 use crate::store::{
@@ -157,6 +158,7 @@ impl Agent {
             environment: &environment,
             store: store.clone(),
             terminal: settings.tools.terminal.clone(),
+            clarify: settings.tools.clarify,
             memory: settings.memory,
             network,
             secrets: settings.models.iter().filter_map(|model| model.key.clone()).collect(),
@@ -233,7 +235,8 @@ impl Agent {
     }
 
     /// Sends a message to a session. If this process runs a turn of it, the message goes in before the next model call of that turn.
-    /// Else it begins a turn, and returns at its end. Do not drop the future: interrupt the turn instead.
+    /// Else it begins a turn, and returns at its end. `person` tells if somebody can answer a question of that turn. Do not drop the
+    /// future: interrupt the turn instead.
     ///
     /// # Errors
     /// See [`SubmitError`].
@@ -241,6 +244,7 @@ impl Agent {
         &self,
         session: &SessionId,
         message: Message,
+        person: Person,
         events: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Submitted, SubmitError> {
         let (sender, mut inbox) = mpsc::channel(INBOX);
@@ -256,11 +260,12 @@ impl Agent {
             }
         };
         let _entry = RunningEntry { agent: self, session, inbox: sender };
-        let end = self.engine.run_turn(session, message, &mut inbox, events).await?;
+        let end = self.engine.run_turn(session, message, person, &mut inbox, events).await?;
         Ok(Submitted::Ended(end))
     }
 
-    /// Adds a message to the turn of a session that runs in this process, before its next model call.
+    /// Adds a message to the turn of a session that runs in this process, before its next model call. If a question of the turn waits,
+    /// the message is the answer.
     pub fn steer(&self, session: &SessionId, message: Message) -> Steer {
         steer(&self.running(), session, message)
     }

@@ -9,6 +9,7 @@ mod driver;
 mod model_call;
 mod parts;
 mod progress;
+mod questions;
 mod run;
 mod spending;
 #[cfg(test)]

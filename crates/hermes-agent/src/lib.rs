@@ -13,6 +13,7 @@
 //! - [`tools`]: the interface of a tool;
 //! - [`mcp`]: servers of tools that speak the Model Context Protocol;
 //! - [`approval`]: questions to a person about calls that leave the sandbox;
+//! - [`question`]: questions of a model to the person of its session;
 //! - [`sandbox`]: the confined processes of tools;
 //! - [`settings`]: models, keys and limits of a profile.
 
@@ -28,6 +29,7 @@ pub mod message;
 pub mod prompt;
 pub mod protocol;
 pub mod provider;
+pub mod question;
 pub mod repair;
 pub mod sandbox;
 pub mod settings;

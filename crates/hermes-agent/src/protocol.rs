@@ -89,6 +89,22 @@ pub enum Event {
         /// The answer.
         state: ApprovalState,
     },
+    /// The model asks the person. The next message of the person to the session is the answer.
+    QuestionAsked {
+        /// The ID of the call.
+        call_id: String,
+        /// The question, as the model wrote it.
+        question: String,
+        /// The choices, at most four. The number of one, from 1, picks it. Another text is an answer, too.
+        choices: Vec<String>,
+    },
+    /// A question waits no longer.
+    QuestionEnded {
+        /// The ID of the call.
+        call_id: String,
+        /// `false` if nobody answered before the end of its time or of its turn.
+        answered: bool,
+    },
     /// A tool ended.
     ToolEnded {
         /// Its result.

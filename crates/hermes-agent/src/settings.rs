@@ -34,7 +34,7 @@ pub use origin::{Explained, explain, key_origin};
 pub use secret::Secret;
 pub use server::{ModelSettings, Network, Protocol, Timeouts};
 use sources::Sources;
-pub use tools::{ApprovalMode, Approvals, NetworkMode, Terminal, ToolSettings};
+pub use tools::{ApprovalMode, Approvals, Clarify, NetworkMode, Terminal, ToolSettings};
 
 /// The settings of an agent.
 #[derive(Debug)]

@@ -6,12 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::approval::Reason;
+use crate::question::Asker;
 use crate::store::SessionId;
 
 pub(crate) mod arguments;
 pub mod ask_agent;
 mod background;
 mod blocking;
+pub mod clarify;
 mod confined;
 mod confinement;
 pub mod files;
@@ -96,12 +98,14 @@ pub struct Invocation {
     pub reach: Reach,
     /// Takes what other agents use for the call.
     pub ledger: Ledger,
+    /// Asks the person of the turn. `None`: nobody can answer during it.
+    pub(crate) asker: Option<Asker>,
 }
 
 impl Invocation {
-    /// Returns a call with the reach of the sandbox.
+    /// Returns a call with the reach of the sandbox, and without a person.
     pub fn confined(session: SessionId, arguments: Value) -> Self {
-        Self { session, arguments, reach: Reach::Sandbox, ledger: Ledger::default() }
+        Self { session, arguments, reach: Reach::Sandbox, ledger: Ledger::default(), asker: None }
     }
 }
 

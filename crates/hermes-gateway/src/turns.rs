@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use hermes_agent::agent::{Agent, SubmitError, Submitted};
 use hermes_agent::message::Message;
 use hermes_agent::protocol::{Event, StopReason, TurnEnd};
+use hermes_agent::question::Person;
 use hermes_agent::store::{BeginError, SessionId, StoreError};
 use hermes_core::chain;
 use tokio::sync::{mpsc, watch};
@@ -151,6 +152,7 @@ impl Permit {
         agent: &Arc<Agent>,
         session: &SessionId,
         message: Message,
+        person: Person,
         afterwards: Afterwards,
     ) -> Result<Running, Problem> {
         let turns = Arc::clone(&self.turns);
@@ -160,7 +162,7 @@ impl Permit {
             )));
         }
         let (sender, steps) = mpsc::unbounded_channel();
-        let task = run(self, Arc::clone(agent), session.clone(), message, afterwards, sender);
+        let task = run(self, Arc::clone(agent), session.clone(), message, person, afterwards, sender);
         tokio::spawn(task);
         Ok(Running { turns, agent: Arc::clone(agent), session: session.clone(), steps, is_over: false })
     }
@@ -171,6 +173,7 @@ async fn run(
     agent: Arc<Agent>,
     session: SessionId,
     message: Message,
+    person: Person,
     afterwards: Afterwards,
     steps: mpsc::UnboundedSender<Step>,
 ) {
@@ -183,7 +186,7 @@ async fn run(
             let _ = steps.send(Step::Event(event));
         }
     };
-    let sent = agent.send(&session, message, &mut report).await;
+    let sent = agent.send(&session, message, person, &mut report).await;
     let end = match sent {
         Ok(Submitted::Ended(end)) if is_cut_off(turns, &end) => Err(Problem::draining()),
         Ok(Submitted::Ended(end)) => Problem::of_turn(&end).map_or(Ok(end), Err),
@@ -208,8 +211,8 @@ fn busy(message: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, "session_busy", message).with_retry_after(RETRY_AFTER)
 }
 
-/// Adds a message to the running turn of a session: it goes in before the next model call. Returns the end if the turn has just ended,
-/// and the message began another one.
+/// Adds a message to the running turn of a session: it answers a question, or goes in before the next model call. Returns the end if the
+/// turn has just ended, and the message began another one.
 ///
 /// # Errors
 /// Too many messages wait, or the store failed.
@@ -219,8 +222,8 @@ pub(crate) async fn steer(
     message: Message,
 ) -> Result<Option<TurnEnd>, Problem> {
     let (agent, session) = (Arc::clone(agent), session.clone());
-    // A task: a turn must not be dropped.
-    let sent = tokio::spawn(async move { agent.send(&session, message, &mut |_| {}).await });
+    // A task: a turn must not be dropped. Nobody reads the events of one that begins here.
+    let sent = tokio::spawn(async move { agent.send(&session, message, Person::Absent, &mut |_| {}).await });
     match sent.await {
         Ok(Ok(Submitted::Steered)) => Ok(None),
         Ok(Ok(Submitted::Ended(end))) => Problem::of_turn(&end).map_or(Ok(Some(end)), Err),

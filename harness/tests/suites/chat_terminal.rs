@@ -158,6 +158,60 @@ async fn stop_is_a_command_during_an_answer() -> Result<()> {
     Ok(())
 }
 
+/// Returns an answer of the model that asks the person.
+fn question(question: &str, choices: &[&str]) -> Value {
+    let arguments = json!({"question": question, "choices": choices});
+    json!({"tool_calls": [{"id": "call_1", "name": "clarify", "arguments": arguments}]})
+}
+
+#[docker_test]
+async fn a_digit_answers_a_question_of_the_agent() -> Result<()> {
+    let model = StandIn::start().await?;
+    model.script(&json!([question("Which colour?", &["red", "blue"]), {"text": "Blue it is."}]))?;
+    let container = model.idle().start_ready().await?;
+    let mut terminal = begin(&container, 80).await?;
+    terminal.type_line("paint it").await?;
+    terminal.wait_for("2. blue", secs(20)).await?;
+    terminal.wait_for("waiting for your answer", secs(10)).await?;
+    terminal.type_line("2").await?;
+    terminal.wait_for("Blue it is.", secs(20)).await?;
+    wait_for_prompt(&mut terminal).await?;
+    let requests = model.requests();
+    let last = requests.last().map(|request| request["body"]["messages"].clone()).unwrap_or_default();
+    let texts: Vec<_> = last.as_array().into_iter().flatten().map(|message| &message["content"]).collect();
+    ensure!(texts.last().is_some_and(|text| *text == "blue"), "{texts:?}");
+    ensure!(!texts.iter().any(|text| *text == "2"), "the answer is the result alone: {texts:?}");
+    Ok(())
+}
+
+#[docker_test]
+async fn control_c_ends_a_question_of_the_agent() -> Result<()> {
+    let model = StandIn::start().await?;
+    model.script(&json!([question("Which colour?", &[]), {"text": "Still here."}]))?;
+    let container = model.idle().start_ready().await?;
+    let mut terminal = begin(&container, 80).await?;
+    terminal.type_line("paint it").await?;
+    terminal.wait_for("waiting for your answer", secs(20)).await?;
+    terminal.control('c').await?;
+    wait_for_prompt(&mut terminal).await?;
+    terminal.type_line("and now?").await?;
+    terminal.wait_for("Still here.", secs(20)).await?;
+    Ok(())
+}
+
+#[docker_test]
+async fn a_question_of_the_agent_holds_up_no_single_message() -> Result<()> {
+    let model = StandIn::start().await?;
+    model.script(&json!([question("Which colour?", &["red"]), {"text": "Which colour?"}]))?;
+    let container = model.idle().start_ready().await?;
+    let asked = container.exec(["hermes", "chat", "-q", "paint it"]).deadline(secs(30)).await?;
+    asked.success().stdout_is("Which colour?");
+    let requests = model.requests();
+    let result = requests.last().map(last_message).unwrap_or_default();
+    ensure!(result.starts_with("Nobody can answer during this turn."), "{result}");
+    Ok(())
+}
+
 /// Returns the text of the last message of a request.
 fn last_message(request: &Value) -> String {
     let messages = request["body"]["messages"].as_array();

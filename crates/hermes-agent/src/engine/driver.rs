@@ -12,9 +12,10 @@ use tokio::time::{Instant, interval_at};
 use crate::compaction::{Cause, Gains};
 use crate::engine::call_ids::give_own_ids;
 use crate::engine::compact::{CompactError, Lengths};
-use crate::engine::model_call::{ModelCall, News, news_of};
+use crate::engine::model_call::{ModelCall, News, WAITING_INTERVAL, news_of};
 use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
+use crate::engine::questions::Questions;
 use crate::engine::spending::Permission;
 use crate::engine::tool_run::{ToolRun, tool_run};
 use crate::engine::turn::{Effect, Limits, Turn, TurnEvent};
@@ -23,11 +24,9 @@ use crate::loop_guard::{LoopGuard, Verdict};
 use crate::message::{Message, Role, ToolCall, ToolResult, Usage};
 use crate::protocol::{Event, StopReason, Submission, TurnEnd, TurnError};
 use crate::provider::{ErrorClass, Finish, ModelAnswer, ModelProgress, ProviderError};
+use crate::question::Person;
 use crate::store::{Change, SessionId, StoreError, TurnId};
 use crate::tokens;
-
-/// The interval of [`Event::Waiting`].
-const WAITING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A turn that runs, with the parts that the driver waits for.
 pub(super) struct Driver<'e> {
@@ -38,6 +37,7 @@ pub(super) struct Driver<'e> {
     guard: LoopGuard,
     events: &'e mut (dyn FnMut(Event) + Send),
     model_call: Option<ModelCall<'e>>,
+    questions: Questions,
     tools: FuturesUnordered<BoxFuture<'e, ToolRun>>,
     calls: Vec<ToolCall>,
     wait: Option<Instant>,
@@ -59,6 +59,7 @@ impl<'e> Driver<'e> {
         engine: &'e Engine,
         session: SessionId,
         turn: TurnId,
+        person: Person,
         events: &'e mut (dyn FnMut(Event) + Send),
     ) -> Self {
         let (report, progress) = mpsc::unbounded_channel();
@@ -71,6 +72,7 @@ impl<'e> Driver<'e> {
             guard: LoopGuard::default(),
             events,
             model_call: None,
+            questions: Questions::new(person),
             tools: FuturesUnordered::new(),
             calls: Vec::new(),
             wait: None,
@@ -124,7 +126,11 @@ impl<'e> Driver<'e> {
                 biased;
                 Some(progress) = self.progress.recv() => events.extend(self.on_progress(progress)),
                 submission = inbox.recv(), if inbox_is_open => match submission {
-                    Some(Submission::UserTurn { message }) => events.push_back(TurnEvent::Input(message)),
+                    Some(Submission::UserTurn { message }) => {
+                        let (ended, message) = self.questions.answer(message);
+                        ended.into_iter().for_each(&mut *self.events);
+                        events.extend(message.map(TurnEvent::Input));
+                    }
                     Some(Submission::Interrupt) => events.push_back(TurnEvent::Interrupt),
                     Some(Submission::Compact) => {
                         let text = "the history is compacted between turns: ask again after the turn".to_owned();
@@ -132,6 +138,7 @@ impl<'e> Driver<'e> {
                     }
                     None => inbox_is_open = false,
                 },
+                event = self.questions.next() => (self.events)(event),
                 news = news_of(&mut self.model_call) => match news {
                     News::Waits { seconds } => (self.events)(Event::Waiting { seconds }),
                     News::Ended(answer) => {
@@ -175,16 +182,21 @@ impl<'e> Driver<'e> {
             Effect::RunTools(calls) => {
                 for call in calls {
                     self.calls.push(call.clone());
+                    let asker = self.questions.asker(&call.id);
                     self.tools.push(tool_run(
                         self.engine,
                         self.turn,
                         self.session.clone(),
                         call,
                         self.report.clone(),
+                        asker,
                     ));
                 }
             }
-            Effect::StopTools => self.tools.clear(),
+            Effect::StopTools => {
+                self.tools.clear();
+                self.questions.stop().into_iter().for_each(&mut *self.events);
+            }
             Effect::StoreResult(result) => self.store_result(result).await?,
             Effect::Wait { at_least, jitter, cause } => {
                 let wait = if jitter { at_least + random_share(at_least) } else { at_least };
@@ -275,10 +287,12 @@ impl<'e> Driver<'e> {
                 None
             }
             Progress::Asked(approval) => {
+                self.questions.approval_begins();
                 (self.events)(Event::ApprovalRequested { approval });
                 None
             }
             Progress::Answered(id, state) => {
+                self.questions.approval_ends();
                 (self.events)(Event::ApprovalEnded { id, state });
                 None
             }

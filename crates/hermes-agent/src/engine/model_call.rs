@@ -1,12 +1,16 @@
-//! A running model call, as the driver waits for it.
+//! A model call that runs, and its news.
 
 use std::future::pending;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, Interval};
 
 use crate::provider::{ModelAnswer, ProviderError};
 use crate::store::Reservation;
+
+/// The interval of [`Event::Waiting`].
+pub(super) const WAITING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A running model call.
 pub(super) struct ModelCall<'e> {
@@ -31,7 +35,6 @@ pub(super) enum News {
     },
 }
 
-/// Waits for news of the call, if there is one.
 pub(super) async fn news_of(call: &mut Option<ModelCall<'_>>) -> News {
     let Some(call) = call else { return pending().await };
     tokio::select! {

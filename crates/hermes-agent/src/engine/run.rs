@@ -8,11 +8,12 @@ use super::parts::Engine;
 use super::progress::Progress;
 use crate::message::Message;
 use crate::protocol::{Event, StopReason, Submission, TurnEnd};
+use crate::question::Person;
 use crate::store::{BeginError, SessionId, StoreError};
 
 impl Engine {
-    /// Runs a turn of `session` with this message, to its end. `inbox` may steer or interrupt it. If the future is dropped, the turn
-    /// stays open, as after a crash: interrupt it instead.
+    /// Runs a turn of `session` with this message, to its end. `inbox` may steer or interrupt it. `person` tells if somebody can
+    /// answer a question. If the future is dropped, the turn stays open, as after a crash: interrupt it instead.
     ///
     /// # Errors
     /// Another process runs a turn of the session, or the store failed.
@@ -20,6 +21,7 @@ impl Engine {
         &self,
         session: &SessionId,
         message: Message,
+        person: Person,
         inbox: &mut mpsc::Receiver<Submission>,
         events: &mut (dyn FnMut(Event) + Send),
     ) -> Result<TurnEnd, BeginError> {
@@ -28,7 +30,7 @@ impl Engine {
         let usage = self.store.last_usage(session).await?;
         let turn = self.store.begin_turn(session, &self.owner, message).await?;
         let compaction_due = self.compaction_is_due(session, usage);
-        let driver = Driver::new(self, session.clone(), turn, events);
+        let driver = Driver::new(self, session.clone(), turn, person, events);
         let ended = driver.run(compaction_due, inbox).await;
         if ended.is_err() {
             self.unended().insert(session.clone(), turn);

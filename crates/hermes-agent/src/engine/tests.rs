@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 mod approvals;
 mod other_agents;
+mod questions;
 
 use super::*;
 use crate::message::{Block, Message, Role, ToolCall, ToolResult, Usage};
@@ -20,9 +21,11 @@ use crate::protocol::{Event, StopReason, Submission, TurnEnd};
 use crate::provider::{
     ErrorClass, Finish, ModelAnswer, ModelProgress, ModelRequest, Provider, ProviderError,
 };
+use crate::question::Person;
 use crate::repair::sendable;
 use crate::settings::{ApprovalMode, Approvals, Budget, Compression};
 use crate::store::{NewSession, Owner, SessionId, Store};
+use crate::tools::clarify::ClarifyTool;
 use crate::tools::{Effect, Invocation, Reach, Rules, Spent, Tool, ToolOutput, ToolSchema, Toolbox};
 
 /// One call of a fake model.
@@ -140,6 +143,7 @@ struct Bench {
     engine: Engine,
     model: Arc<FakeModel>,
     session: SessionId,
+    person: Person,
     directory: TempDir,
 }
 
@@ -154,7 +158,7 @@ impl Bench {
         model.replies.lock().unwrap().extend(replies);
         let engine = engine_in(directory.path(), vec![model.clone() as Arc<dyn Provider>], budget);
         let session = engine.store.create_session(NewSession::default()).await.unwrap();
-        Self { engine, model, session, directory }
+        Self { engine, model, session, person: Person::CanReply, directory }
     }
 
     /// Runs a turn. Sends each submission once an event satisfies its condition.
@@ -168,7 +172,8 @@ impl Bench {
             events.push(event);
         };
         let message = Message::text(Role::User, "question");
-        let end = self.engine.run_turn(&self.session, message, &mut inbox, &mut note).await.unwrap();
+        let end =
+            self.engine.run_turn(&self.session, message, self.person, &mut inbox, &mut note).await.unwrap();
         (end, events)
     }
 
@@ -184,7 +189,9 @@ fn engine_in(directory: &Path, models: Vec<Arc<dyn Provider>>, budget: Budget) -
     let owner = Owner::claim(&path, "a test").unwrap();
     let echoes = [Effect::Reads, Effect::Writes, Effect::Elsewhere]
         .map(|effect| Arc::new(Echo(effect)) as Arc<dyn Tool>);
-    let tools = Toolbox::new(echoes.into_iter().chain([Arc::new(approvals::Fenced) as Arc<dyn Tool>]));
+    let clarify = ClarifyTool::new(std::time::Duration::from_secs(600));
+    let others = [Arc::new(approvals::Fenced) as Arc<dyn Tool>, Arc::new(clarify)];
+    let tools = Toolbox::new(echoes.into_iter().chain(others));
     let limits = EngineLimits {
         model_calls: 10,
         context_length: 100_000,
@@ -251,7 +258,7 @@ async fn the_second_turn_sends_the_first_one() {
 #[case::reads("read", r#"{"a":1}"#, r#"{"a":1}"#)]
 #[case::writes("write", r#"{"a":1}"#, r#"{"a":1}"#)]
 #[case::no_arguments("read", "", "{}")]
-#[case::unknown("dance", "{}", "There is no tool \"dance\". Use one of: ask, read, run, write.")]
+#[case::unknown("dance", "{}", "There is no tool \"dance\". Use one of: ask, clarify, read, run, write.")]
 #[case::not_an_object("read", "[]", "The arguments must be a JSON object.")]
 #[case::half(
     "read",
@@ -383,7 +390,7 @@ async fn a_cut_at_any_event_leaves_a_sendable_session() {
             };
             let (_sender, mut inbox) = mpsc::channel(1);
             let message = Message::text(Role::User, "question");
-            let turn = engine.run_turn(&session, message, &mut inbox, &mut count_events);
+            let turn = engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut count_events);
             tokio::select! {
                 biased;
                 _ = at_cut => {}
@@ -396,7 +403,8 @@ async fn a_cut_at_any_event_leaves_a_sendable_session() {
         let engine = engine_in(directory.path(), vec![model.clone() as Arc<dyn Provider>], Budget::default());
         let (_sender, mut inbox) = mpsc::channel(1);
         let message = Message::text(Role::User, "go on");
-        let end = engine.run_turn(&session, message, &mut inbox, &mut |_| {}).await.unwrap();
+        let end =
+            engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut |_| {}).await.unwrap();
         assert_eq!(end.reason, StopReason::EndTurn, "cut at {cut}");
         let sent = model.requests.lock().unwrap()[0].messages.clone();
         assert_eq!(sent, sendable(sent.clone()), "cut at {cut}");

@@ -10,6 +10,7 @@ use crate::engine::approve::{Call, Decision};
 use crate::engine::parts::{Engine, TOOLS_SIDE_BY_SIDE};
 use crate::engine::progress::Progress;
 use crate::message::{ToolCall, ToolResult};
+use crate::question::Asker;
 use crate::store::{SessionId, StoreError, TurnId};
 use crate::tools::policy::Verdict;
 use crate::tools::{Effect, Invocation, Reach, Tool, ToolOutput, ToolSchema, arguments};
@@ -28,9 +29,10 @@ pub(super) fn tool_run(
     session: SessionId,
     call: ToolCall,
     report: mpsc::UnboundedSender<Progress>,
+    asker: Option<Asker>,
 ) -> BoxFuture<'_, ToolRun> {
     Box::pin(async move {
-        let output = run(engine, Call { session: &session, turn, call: &call, report: &report }).await;
+        let output = run(engine, Call { session: &session, turn, call: &call, report: &report }, asker).await;
         let output = output.map(|output| engine.tools.pass(output));
         let result = output.map(|ToolOutput { content, is_error, .. }| ToolResult {
             call_id: call.id.clone(),
@@ -41,7 +43,7 @@ pub(super) fn tool_run(
     })
 }
 
-async fn run(engine: &Engine, call: Call<'_>) -> Result<ToolOutput, StoreError> {
+async fn run(engine: &Engine, call: Call<'_>, asker: Option<Asker>) -> Result<ToolOutput, StoreError> {
     let Some((schema, tool)) = engine.tools.find(&call.call.name) else {
         let text = format!("There is no tool {:?}. {}", call.call.name, known_tools(engine));
         return Ok(ToolOutput::failed(text));
@@ -66,7 +68,7 @@ async fn run(engine: &Engine, call: Call<'_>) -> Result<ToolOutput, StoreError> 
     engine.store.step(call.turn, vec![engine.started(call.call)]).await?;
     // The receiver lives as long as this future.
     let _ = call.report.send(Progress::ToolStarted(call.call.clone()));
-    let invocation = Invocation::confined(call.session.clone(), arguments);
+    let invocation = Invocation { asker, ..Invocation::confined(call.session.clone(), arguments) };
     let output = engine.run_charged(tool.as_ref(), invocation.clone(), call.report).await?;
     // A question can wait for a minute. Other calls must not wait with it.
     drop(permit);
@@ -103,13 +105,14 @@ async fn run_wider(
 }
 
 impl Engine {
-    /// Waits until a tool with this effect may run. Tools that only read pass side by side.
+    /// Waits until a tool with this effect may run. Tools that only read pass side by side. One without an effect takes no place: it may
+    /// wait for a person.
     async fn pass_gate(&self, effect: Effect) -> Option<SemaphorePermit<'_>> {
         let share = match effect {
-            Effect::Writes => TOOLS_SIDE_BY_SIDE,
-            Effect::None | Effect::Reads => 1,
             // The other process can wait for a tool of this one.
-            Effect::Elsewhere => return None,
+            Effect::None | Effect::Elsewhere => return None,
+            Effect::Reads => 1,
+            Effect::Writes => TOOLS_SIDE_BY_SIDE,
         };
         // Nobody closes the gate.
         self.gate.acquire_many(share).await.ok()

@@ -15,6 +15,15 @@ pub struct ToolSettings {
     pub approvals: Approvals,
     /// `terminal`.
     pub terminal: Terminal,
+    /// `clarify`.
+    pub clarify: Clarify,
+}
+
+/// `clarify`: the questions of the model to the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clarify {
+    /// `timeout`: the time for an answer. 600 s by default.
+    pub timeout: Duration,
 }
 
 /// `approvals`: the calls that a person must approve.
@@ -104,6 +113,7 @@ pub(super) fn tools(sources: &Sources<'_>) -> Result<ToolSettings, SettingsError
             writable: paths(sources, "terminal.writable")?,
             allow_hosts: texts(sources, "terminal.allow_hosts")?,
         },
+        clarify: Clarify { timeout: seconds(sources, "clarify.timeout", 600)? },
     })
 }
 

@@ -27,6 +27,7 @@ fn schemas() -> Vec<ToolSchema> {
         environment: &BTreeMap::new(),
         store: Store::open(&folder.path().join("hermes.db")).unwrap().store,
         terminal: settings::load_tools(&home, &profile).unwrap().terminal,
+        clarify: settings::load_tools(&home, &profile).unwrap().clarify,
         memory: settings::load_memory(&home, &profile).unwrap(),
         network: Network::default(),
         secrets: Vec::new(),

@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::ask_agent::AskAgentTool;
 use super::background::Processes;
+use super::clarify::ClarifyTool;
 use super::confined::ConfinedTool;
 use super::memory::MemoryTool;
 use super::outlet::Outlet;
@@ -21,7 +22,7 @@ use super::web::WebExtract;
 use super::{Tool, ToolOutput, ToolSchema, files};
 use crate::mcp::{self, Servers};
 use crate::sandbox::Launcher;
-use crate::settings::{McpServer, Memory, Network, NetworkMode, Secret, Terminal};
+use crate::settings::{Clarify, McpServer, Memory, Network, NetworkMode, Secret, Terminal};
 use crate::store::Store;
 
 /// The tools of an agent.
@@ -47,6 +48,8 @@ pub struct ToolboxOptions<'a> {
     pub store: Store,
     /// `terminal`.
     pub terminal: Terminal,
+    /// `clarify`.
+    pub clarify: Clarify,
     /// `memory`.
     pub memory: Memory,
     /// The certificates and time-outs of HTTP.
@@ -80,6 +83,7 @@ impl Toolbox {
             environment,
             store,
             terminal,
+            clarify,
             memory,
             network,
             secrets,
@@ -100,6 +104,7 @@ impl Toolbox {
             Arc::new(SkillViewTool::new(&directory)),
             Arc::new(SessionSearchTool::new(store.clone())),
             Arc::new(TodoTool::new()),
+            Arc::new(ClarifyTool::new(clarify.timeout)),
         ];
         if let Some(tool) = AskAgentTool::new(home, profile, store) {
             tools.push(Arc::new(tool));

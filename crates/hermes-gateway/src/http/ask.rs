@@ -8,6 +8,7 @@ use axum::response::Response;
 use hermes_agent::agent::NewConversation;
 use hermes_agent::message::{Message, Role};
 use hermes_agent::protocol::{Event, TurnEnd};
+use hermes_agent::question::Person;
 use hermes_agent::store::OnDisk;
 use hermes_agent::tools::{Spent, ask_agent};
 use serde::Deserialize;
@@ -46,7 +47,7 @@ pub(crate) async fn answer(
     };
     let session = begin_session(&agent, new).await?;
     let message = Message::text(Role::User, message);
-    let running = permit.start(&agent, &session, message, Afterwards::Keep)?;
+    let running = permit.start(&agent, &session, message, Person::Absent, Afterwards::Keep)?;
     sse::respond(running, Answering::default(), None).await
 }
 

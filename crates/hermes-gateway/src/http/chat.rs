@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use hermes_agent::protocol::{Event, TurnEnd};
+use hermes_agent::question::Person;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -57,7 +58,7 @@ pub(crate) async fn complete(
     let permit = app.turns.admit()?;
     let is_stored = session.is_some();
     let afterwards = if is_stored { Afterwards::Keep } else { Afterwards::Delete };
-    let start = Start { session, title: None, system, history, message, afterwards };
+    let start = Start { session, title: None, system, history, message, person: Person::Absent, afterwards };
     let (session, running) = start.begin(&agent, permit).await?;
     let head = Head { id: String::new(), created: seconds(), model: app.model_name.clone() };
     let mut response = if request.stream == Some(true) {

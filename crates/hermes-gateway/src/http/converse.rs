@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, StatusCode};
 use hermes_agent::agent::{Agent, NewConversation};
 use hermes_agent::message::Message;
+use hermes_agent::question::Person;
 use hermes_agent::store::{OnDisk, SessionId};
 
 use super::app::App;
@@ -31,6 +32,8 @@ pub(crate) struct Start {
     pub(crate) history: Vec<Message>,
     /// The message of the user.
     pub(crate) message: Message,
+    /// The person, who may answer a question of the turn.
+    pub(crate) person: Person,
     /// The fate of a new session.
     pub(crate) afterwards: Afterwards,
 }
@@ -45,7 +48,7 @@ impl Start {
         agent: &Arc<Agent>,
         permit: Permit,
     ) -> Result<(SessionId, Running), Problem> {
-        let Self { session, title, system, history, message, afterwards } = self;
+        let Self { session, title, system, history, message, person, afterwards } = self;
         let known = match &session {
             Some(id) => agent.store().session(id).await.map_err(|error| Problem::of_store(&error))?.is_some(),
             None => false,
@@ -63,7 +66,7 @@ impl Start {
                 (begin_session(agent, new).await?, afterwards)
             }
         };
-        let running = permit.start(agent, &session, message, afterwards)?;
+        let running = permit.start(agent, &session, message, person, afterwards)?;
         Ok((session, running))
     }
 }

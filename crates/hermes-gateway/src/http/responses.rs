@@ -8,6 +8,7 @@ use axum::response::Response;
 use hermes_agent::agent::Agent;
 use hermes_agent::message::{Message, Role};
 use hermes_agent::protocol::StopReason;
+use hermes_agent::question::Person;
 use hermes_agent::store::{FindError, SessionId, TurnId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -72,6 +73,7 @@ pub(crate) async fn create(
         system,
         history,
         message,
+        person: Person::Absent,
         afterwards: if is_stored { Afterwards::Keep } else { Afterwards::Delete },
     };
     match (&request.previous_response_id, request.conversation) {

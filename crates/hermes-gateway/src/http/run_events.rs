@@ -35,6 +35,12 @@ impl RunEvents {
                 ("approval.requested", approval_form::document(approval))
             }
             Event::ApprovalEnded { id, state } => ("approval.ended", json!({ "id": id, "state": state })),
+            Event::QuestionAsked { call_id, question, choices } => {
+                ("question.asked", json!({ "id": call_id, "question": question, "choices": choices }))
+            }
+            Event::QuestionEnded { call_id, answered } => {
+                ("question.ended", json!({ "id": call_id, "answered": answered }))
+            }
             Event::Retry { cause, after_ms, fallback } => {
                 ("run.retry", json!({ "cause": cause, "after_ms": after_ms, "fallback": fallback }))
             }

@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::stream;
+use hermes_agent::question::Person;
 use hermes_agent::store::SessionId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -59,7 +60,15 @@ pub(crate) async fn create(
     };
     let permit = app.turns.admit()?;
     let system = request.instructions.or(system);
-    let start = Start { session, title: None, system, history, message, afterwards: Afterwards::Keep };
+    let start = Start {
+        session,
+        title: None,
+        system,
+        history,
+        message,
+        person: Person::CanReply,
+        afterwards: Afterwards::Keep,
+    };
     let (session, running) = start.begin(&agent, permit).await?;
     let run = app.runs.add(session.to_string());
     tokio::spawn(follow(Arc::clone(&run), running));

@@ -8,6 +8,7 @@ use axum::response::Response;
 use hermes_agent::agent::{Agent, NewConversation};
 use hermes_agent::message::{Message, Role};
 use hermes_agent::protocol::TurnEnd;
+use hermes_agent::question::Person;
 use hermes_agent::store::{Filter, Session, SessionId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -241,6 +242,7 @@ async fn begin(
         system: None,
         history: Vec::new(),
         message,
+        person: Person::CanReply,
         afterwards: Afterwards::Keep,
     };
     let (session, running) = start.begin(&agent, permit).await?;

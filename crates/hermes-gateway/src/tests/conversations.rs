@@ -1,5 +1,6 @@
 //! Stored sessions and runs over the API, with a model server of the test.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::gateway::wait_until;
@@ -84,6 +85,61 @@ fn a_run_can_be_stopped() {
     let session = run["session_id"].as_str().unwrap();
     let messages = talk.get(&format!("/api/sessions/{session}/messages")).json();
     assert_eq!(messages["data"][1]["interrupted"], true, "{messages}");
+    talk.gateway.stop();
+}
+
+#[test]
+fn a_message_answers_the_question_of_a_session() {
+    let talk = Talk::start();
+    let session = talk.new_session();
+    let path = format!("/api/sessions/{session}/chat");
+    let mut stream = talk.send("POST", &format!("{path}/stream"), &[], &json!({ "message": "ask" }));
+    stream.until("event: question.asked");
+    let answer = talk.post(&path, &json!({ "message": "2" }));
+    assert_eq!((answer.status, &answer.json()["status"]), (202, &json!("steered")), "{answer:?}");
+    let rest = String::from_utf8(stream.rest()).unwrap();
+    for part in ["event: question.ended", r#""answered":true"#, "event: run.completed", "Hello blue"] {
+        assert!(rest.contains(part), "{part}: {rest}");
+    }
+    let messages = talk.get(&format!("/api/sessions/{session}/messages")).json();
+    let stored: Vec<_> =
+        messages["data"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
+    assert_eq!(stored, ["user", "assistant", "tool", "assistant"], "{messages}");
+    talk.gateway.stop();
+}
+
+#[test]
+fn a_message_answers_the_question_of_a_run() {
+    let talk = Talk::start();
+    let run = talk.post("/v1/runs", &json!({ "input": "ask" })).json();
+    let events = format!("/v1/runs/{}/events", run["run_id"].as_str().unwrap());
+    talk.send("GET", &events, &[], &Value::Null).until("event: question.asked");
+    let chat = format!("/api/sessions/{}/chat", run["session_id"].as_str().unwrap());
+    assert_eq!(talk.post(&chat, &json!({ "message": "neither" })).status, 202);
+    let frames = frames(&talk.get(&events));
+    let data = |name: &str| -> Value {
+        let frame =
+            frames.iter().find(|(found, _)| found == name).unwrap_or_else(|| panic!("{name}: {frames:?}"));
+        serde_json::from_str(&frame.1).unwrap()
+    };
+    let asked = data("question.asked");
+    let expected = json!({
+        "id": "c1", "question": "Which colour?", "choices": ["red", "blue"], "run_id": run["run_id"],
+    });
+    assert_eq!(asked, expected);
+    assert_eq!(data("question.ended")["answered"], true);
+    assert_eq!(data("run.completed")["text"], "Hello neither");
+    talk.gateway.stop();
+}
+
+#[rstest]
+#[case("/v1/chat/completions", chat("ask"))]
+#[case("/v1/responses", json!({ "input": "ask" }))]
+fn a_question_without_a_person_ends_at_once(#[case] path: &str, #[case] request: Value) {
+    let talk = Talk::start();
+    let answer = talk.post(path, &request);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("Hello Nobody can answer during this turn."), "{answer:?}");
     talk.gateway.stop();
 }
 

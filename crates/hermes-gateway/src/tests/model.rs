@@ -112,6 +112,15 @@ impl Shared {
             stream.write_all(format!("data: {chunk}\n\n").as_bytes())
         };
         let _ = send(json!({ "role": "assistant", "content": "" }), None);
+        if text == "ask" {
+            let arguments = r#"{"question":"Which colour?","choices":["red","blue"]}"#;
+            let function = json!({ "name": "clarify", "arguments": arguments });
+            let call = json!({ "index": 0, "id": "c1", "type": "function", "function": function });
+            let _ = send(json!({ "tool_calls": [call] }), None);
+            let _ = send(json!({}), Some("tool_calls"));
+            let _ = stream.write_all(b"data: [DONE]\n\n");
+            return;
+        }
         let _ = send(json!({ "content": "Hello" }), None);
         if text == "wait" && self.is_gone(&mut send) {
             self.aborted.fetch_add(1, Ordering::Relaxed);

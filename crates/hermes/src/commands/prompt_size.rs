@@ -82,6 +82,7 @@ fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec
         environment: &BTreeMap::new(),
         store,
         terminal: settings.terminal,
+        clarify: settings.clarify,
         memory,
         network: Network::default(),
         secrets: Vec::new(),

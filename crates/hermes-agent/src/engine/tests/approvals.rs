@@ -58,7 +58,8 @@ async fn results(commands: &[&str], answers: &[Option<Answer>]) -> (Vec<String>,
         }
     };
     let message = Message::text(Role::User, "question");
-    let end = bench.engine.run_turn(&bench.session, message, &mut inbox, &mut note).await.unwrap();
+    let end =
+        bench.engine.run_turn(&bench.session, message, bench.person, &mut inbox, &mut note).await.unwrap();
     drop(note);
     assert_eq!(end.reason, StopReason::EndTurn);
     let lines = bench.conversation().await;
@@ -155,7 +156,7 @@ async fn a_question_holds_up_no_other_call() {
     // The receiver goes with its last event.
     let mut note = |event: Event| drop(send.send(event));
     let message = Message::text(Role::User, "question");
-    let turn = bench.engine.run_turn(&bench.session, message, &mut inbox, &mut note);
+    let turn = bench.engine.run_turn(&bench.session, message, bench.person, &mut inbox, &mut note);
     let end = tokio::time::timeout(std::time::Duration::from_secs(30), turn).await.expect("no call waits");
     assert_eq!(end.unwrap().reason, StopReason::EndTurn);
     answering.await.unwrap();

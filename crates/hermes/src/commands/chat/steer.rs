@@ -8,6 +8,7 @@ use hermes_agent::agent::{Agent, Steer};
 use hermes_agent::approval::{Answer, ApprovalId};
 use hermes_agent::message::{Message, Role};
 use hermes_agent::protocol::{Event, StopReason};
+use hermes_agent::question::Person;
 use hermes_agent::store::{Answered, SessionId};
 use hermes_operations::Report;
 use hermes_server::StopRequests;
@@ -35,7 +36,48 @@ impl Left {
     }
 }
 
-/// Runs a turn. Typed messages go into it, `/queue` waits for its end, and `/stop` and Ctrl+C interrupt it.
+/// The answers to an approval.
+const APPROVAL_KEYS: &str = "[o]nce, [s]ession, [a]lways or [d]eny, then Enter";
+
+/// The questions that wait for the person.
+#[derive(Debug, Default)]
+struct Waiting {
+    approvals: VecDeque<ApprovalId>,
+    /// A question of the model waits. The engine shows none while an approval waits. So it came first, and gets the next text.
+    has_question: bool,
+}
+
+impl Waiting {
+    /// Observes an event. Returns a line to show.
+    fn observe(&mut self, event: Event) -> Option<&'static str> {
+        match event {
+            Event::ApprovalRequested { approval } => {
+                self.approvals.push_back(approval.id);
+                Some(if self.has_question { "first answer the question of the agent" } else { APPROVAL_KEYS })
+            }
+            Event::ApprovalEnded { id, .. } => {
+                self.approvals.retain(|waiting| *waiting != id);
+                None
+            }
+            Event::QuestionAsked { .. } => {
+                self.has_question = true;
+                None
+            }
+            Event::QuestionEnded { .. } => {
+                self.has_question = false;
+                (!self.approvals.is_empty()).then_some(APPROVAL_KEYS)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the approval that the next text answers.
+    fn approval(&self) -> Option<ApprovalId> {
+        if self.has_question { None } else { self.approvals.front().cloned() }
+    }
+}
+
+/// Runs a turn. Typed messages go into it or answer its question, `/queue` waits for its end, and `/stop` and Ctrl+C interrupt it.
 ///
 /// # Errors
 /// No turn began, or the store failed.
@@ -50,29 +92,26 @@ pub(crate) async fn turn(
     // A terminal that cannot hide its keys shows them.
     let mut keys = Keys::of(io::stdin(), &left.rest).ok().flatten();
     let console = Mutex::new(console);
-    let questions = Mutex::new(VecDeque::new());
+    let waiting = Mutex::new(Waiting::default());
     let can_answer = keys.is_some();
+    let can_reply = can_answer && locked(&console).shows_questions();
+    let person = if can_reply { Person::CanReply } else { Person::Absent };
     let mut show = |event| {
         let mut console = locked(&console);
         console.show(&event);
-        match event {
-            Event::ApprovalRequested { approval } if can_answer => {
-                console.remark("[o]nce, [s]ession, [a]lways or [d]eny, then Enter");
-                locked(&questions).push_back(approval.id);
-            }
-            Event::ApprovalEnded { id, .. } => locked(&questions).retain(|waiting| *waiting != id),
-            _ => {}
+        if can_answer && let Some(line) = locked(&waiting).observe(event) {
+            console.remark(line);
         }
     };
-    let mut sent = Box::pin(agent.send(session, message, &mut show));
+    let mut sent = Box::pin(agent.send(session, message, person, &mut show));
     let ended = loop {
         tokio::select! {
             submitted = &mut sent => break ask::end_of(submitted),
             () = stop.next() => drop(agent.interrupt(session)),
             text = next(&mut keys) => for text in inputs(&text) {
-                let question = locked(&questions).front().cloned();
-                let remark = match question {
-                    Some(question) => answer(agent, &question, &text).await,
+                let approval = locked(&waiting).approval();
+                let remark = match approval {
+                    Some(approval) => answer(agent, &approval, &text).await,
                     None => Some(obey(agent, session, &text, &mut left.queue)),
                 };
                 if let Some(remark) = remark {
@@ -177,6 +216,27 @@ mod tests {
     #[case("one\n/stop\ntwo\n three", &["one", "/stop", "two\n three"])]
     fn each_command_is_an_input(#[case] text: &str, #[case] expected: &[&str]) {
         assert_eq!(inputs(text), expected);
+    }
+
+    #[test]
+    fn the_question_that_came_first_gets_the_text() {
+        let approval = |id: &str| {
+            serde_json::from_value(serde_json::json!({
+                "id": id, "session": "s", "turn": 1, "call_id": "c", "tool": "terminal", "asked_at": 0, "expires_at": 0,
+                "subject": "curl x", "reason": "network", "state": "pending", "answered_by": null,
+            }))
+        };
+        let call_id = || "c".to_owned();
+        let mut waiting = Waiting::default();
+        let asked =
+            Event::QuestionAsked { call_id: call_id(), question: "Always?".to_owned(), choices: vec![] };
+        assert_eq!(waiting.observe(asked), None);
+        let requested = Event::ApprovalRequested { approval: approval("appr_1").unwrap() };
+        assert_eq!(waiting.observe(requested), Some("first answer the question of the agent"));
+        assert_eq!(waiting.approval(), None, "an `a` for the question must not approve the command");
+        let ended = Event::QuestionEnded { call_id: call_id(), answered: true };
+        assert_eq!(waiting.observe(ended), Some(APPROVAL_KEYS));
+        assert_eq!(waiting.approval(), Some("appr_1".to_owned().into()));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(crate) struct View {
     model: String,
     /// The tools that run: the ID of the call and its label.
     tools: Vec<(String, String)>,
+    /// The model waits for an answer of the person.
+    has_question: bool,
     /// Text of this model call was printed.
     has_text: bool,
     /// Text of this turn was printed.
@@ -110,6 +112,7 @@ impl View {
             has_blank_lines: stderr.is_some(),
             model: String::new(),
             tools: Vec::new(),
+            has_question: false,
             has_text: false,
             has_answered: false,
             held: Vec::new(),
@@ -139,10 +142,19 @@ impl View {
         pieces
     }
 
+    /// Returns `true` if a person sees the questions of the model.
+    pub(crate) fn shows_questions(&self) -> bool {
+        matches!(self.kind, Kind::Terminal(_) | Kind::Pipe(_) | Kind::Events)
+    }
+
     /// Returns the text for a line beside the answer. A program that reads the output gets none.
     pub(crate) fn remark(&mut self, line: &str) -> Vec<Piece> {
         match self.kind {
-            Kind::Terminal(_) => self.line(&lines::one_line(line), Face::DIM),
+            Kind::Terminal(_) => {
+                let mut pieces = self.line(&lines::one_line(line), Face::DIM);
+                pieces.extend(self.waiting_question());
+                pieces
+            }
             Kind::Pipe(_) | Kind::Quiet(_) | Kind::Json | Kind::Events => Vec::new(),
         }
     }
@@ -181,6 +193,24 @@ impl View {
                 pieces
             }
             Event::ApprovalEnded { state, .. } => self.line(lines::of_answer(*state), Face::DIM),
+            Event::QuestionAsked { question, choices, .. } => {
+                let mut pieces = Vec::new();
+                for line in lines::of_question(question, choices) {
+                    pieces.extend(self.line(&line, Face::default()));
+                }
+                self.has_question = true;
+                pieces.extend(self.waiting_question());
+                pieces
+            }
+            Event::QuestionEnded { answered, .. } => {
+                self.has_question = false;
+                let mut pieces = Vec::new();
+                if !answered {
+                    pieces.extend(self.line("the question waits no longer", Face::DIM));
+                }
+                pieces.extend(self.running_tool());
+                pieces
+            }
             Event::ToolEnded { result } => {
                 let index = self.tools.iter().position(|(id, _)| *id == result.call_id);
                 let label = index.map_or_else(|| "tool".to_owned(), |index| self.tools.remove(index).1);
@@ -243,14 +273,22 @@ impl View {
         if self.has_text { Vec::new() } else { vec![Piece::Err(self.status.show(text))] }
     }
 
-    /// Shows the last tool that runs.
+    /// Shows the last tool that runs, or that a question waits.
     fn running_tool(&mut self) -> Option<Piece> {
+        if self.has_question {
+            return self.waiting_question();
+        }
         let (_, label) = self.tools.last()?;
         Some(Piece::Err(self.status.show(&format!("running {label}"))))
     }
 
+    fn waiting_question(&mut self) -> Option<Piece> {
+        self.has_question.then(|| Piece::Err(self.status.show("waiting for your answer")))
+    }
+
     fn end(&mut self, end: &TurnEnd) -> Vec<Piece> {
         self.tools.clear();
+        self.has_question = false;
         // Not every provider streams.
         let mut pieces = if self.has_answered { Vec::new() } else { self.text(&end.text) };
         let face = if end.error.is_some() { Face::ALARM } else { Face::DIM };

@@ -109,6 +109,35 @@ fn events_prints_one_line_for_each_event() {
     insta::assert_snapshot!(shown);
 }
 
+#[rstest]
+#[case::answered(true, "\r\u{1b}[K\u{1b}[2mrunning clarify Which?\u{1b}[0m")]
+#[case::unanswered(
+    false,
+    "\r\u{1b}[K\u{1b}[2mthe question waits no longer\u{1b}[0m\n\r\u{1b}[K\u{1b}[2mrunning clarify Which?\u{1b}[0m"
+)]
+fn a_terminal_says_that_a_question_waits(#[case] answered: bool, #[case] end: &str) {
+    let arguments = r#"{"question":"Which?"}"#.to_owned();
+    let call = ToolCall { id: "1".into(), name: "clarify".into(), arguments, extra: None };
+    let asked =
+        Event::QuestionAsked { call_id: "1".into(), question: "Which?".into(), choices: vec!["a".into()] };
+    let mut view = View::new(Mode::Terminal(TERMINAL));
+    let mut show = |event| view.show(&event).iter().map(Piece::text).collect::<String>();
+    show(Event::ToolStarted { call });
+    let status = "\r\u{1b}[K\u{1b}[2mwaiting for your answer\u{1b}[0m";
+    let question = "The agent asks:\n    Which?\n    1. a\nType a number or another answer, then Enter.\n";
+    assert_eq!(show(asked), format!("\r\u{1b}[K{question}{status}"));
+    assert_eq!(show(Event::QuestionEnded { call_id: "1".into(), answered }), end);
+    assert!(show(result("1", "a", false)).contains("✓ clarify Which?"));
+}
+
+#[test]
+fn a_remark_keeps_the_status_of_a_question() {
+    let mut view = View::new(Mode::Terminal(TERMINAL));
+    view.show(&Event::QuestionAsked { call_id: "1".into(), question: "Which?".into(), choices: vec![] });
+    let shown: String = view.remark("› /queue").iter().map(Piece::text).collect();
+    assert!(shown.contains("› /queue") && shown.ends_with("waiting for your answer\u{1b}[0m"), "{shown:?}");
+}
+
 /// Returns all of standard output and all of standard error.
 fn streams(mode: Mode, events: &[Event]) -> (String, String) {
     let mut view = View::new(mode);
