@@ -25,7 +25,8 @@ const LINKS: &str = "ln -sf /opt/data/profiles/writer/SOUL.md SOUL.md
 
 fn container(model: &StandIn, config: &str) -> ContainerBuilder {
     let builder = PORTS.into_iter().fold(model.idle(), |builder, (_, port)| builder.publish(port));
-    let key_file = format!("mkdir -p /run/secrets; echo {KEY} >/run/secrets/coder; chown hermes /run/secrets/coder");
+    let key_file =
+        format!("mkdir -p /run/secrets; echo {KEY} >/run/secrets/coder; chown hermes /run/secrets/coder");
     builder
         .env("API_SERVER_HOST", "0.0.0.0")
         .env("API_SERVER_PORT", "8642")
@@ -97,7 +98,8 @@ async fn the_key_of_another_profile_is_never_used(#[case] is_before: bool) -> Re
     if is_before {
         container.exec_sh(&link("coder")).await?.success();
         hermes(&container, "-p coder gateway start").await?.either_way();
-        let failed = container.wait_until("it failed", gateway_is("coder", "startup_failed"), secs(20)).await?;
+        let failed =
+            container.wait_until("it failed", gateway_is("coder", "startup_failed"), secs(20)).await?;
         ensure!(!failed.ready, "{failed:?}");
         let log = container.log().await?;
         ensure!(log.contains("failed to read the settings inside of the profile's own directory"), "{log}");

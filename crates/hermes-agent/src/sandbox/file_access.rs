@@ -19,7 +19,8 @@ use super::policy::{Network, Policy};
 pub(super) const TESTED: ABI = ABI::V7;
 
 /// The devices that every call may use. `/dev/tty` is the terminal of the call itself: it has a session of its own.
-pub(super) const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+pub(super) const DEVICES: [&str; 6] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 
 /// Returns the rights on a device.
 pub(super) fn device() -> BitFlags<AccessFs> {

@@ -130,7 +130,8 @@ impl Running {
         let (stop, received) = StopRequests::channel();
         let thread = thread::spawn(move || {
             // The thread of a test must stay free.
-            hermes_server::block_on(serve(options, received, |_, _, _| Ok(()), router, state_interval)).unwrap()
+            hermes_server::block_on(serve(options, received, |_, _, _| Ok(()), router, state_interval))
+                .unwrap()
         });
         Self { thread: Some(thread), stop, ready, socket, directory }
     }

@@ -31,10 +31,16 @@ fn run_tests() -> ExitCode {
     let tests: [(&str, fn()); 11] = [
         ("a_tool_gets_no_answer_on_the_unix_socket", life::a_tool_gets_no_answer_on_the_unix_socket),
         ("the_gateway_of_another_agent_needs_the_key", life::the_gateway_of_another_agent_needs_the_key),
-        ("sigterm_and_sigint_stop_it_but_sighup_does_not", life::sigterm_and_sigint_stop_it_but_sighup_does_not),
+        (
+            "sigterm_and_sigint_stop_it_but_sighup_does_not",
+            life::sigterm_and_sigint_stop_it_but_sighup_does_not,
+        ),
         ("the_drain_needs_no_thread_that_is_not_there", life::the_drain_needs_no_thread_that_is_not_there),
         ("a_second_signal_cuts_off_what_is_in_flight", life::a_second_signal_cuts_off_what_is_in_flight),
-        ("without_descriptors_it_waits_without_spinning_and_then_goes_on", life::without_descriptors_it_waits_without_spinning_and_then_goes_on),
+        (
+            "without_descriptors_it_waits_without_spinning_and_then_goes_on",
+            life::without_descriptors_it_waits_without_spinning_and_then_goes_on,
+        ),
         ("the_files_of_another_profile_are_closed", confinement::the_files_of_another_profile_are_closed),
         ("the_machine_and_its_own_files_are_open", confinement::the_machine_and_its_own_files_are_open),
         ("a_key_file_outside_of_the_volume_is_read", confinement::a_key_file_outside_of_the_volume_is_read),
