@@ -1,5 +1,5 @@
-//! The confinement of an agent's own process, by Landlock: the gateway of a named profile reaches the machine and its own directory,
-//! and no other part of the volume. Tools nest their rules in these.
+//! The confinement of an agent's own process, by Landlock. The gateway of a named profile reaches the machine and its own directory, and
+//! no other part of the volume. Tools nest their rules in these.
 //!
 //! Landlock restricts neither stat(2) nor changes of modes and times, nor connections to Unix sockets with a path. So such a process
 //! still sees names, and a gateway must not trust its clients for their account alone.
