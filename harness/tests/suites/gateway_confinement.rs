@@ -54,6 +54,10 @@ async fn ask(container: &Container, profile: &str) -> Result<(u16, String)> {
         "coder" => KEY.to_owned(),
         _ => hermes(container, &format!("-p {profile} gateway key show")).await?.success().text(),
     };
+    ask_with(container, port, &key).await
+}
+
+async fn ask_with(container: &Container, port: u16, key: &str) -> Result<(u16, String)> {
     let body = json!({"messages": [{"role": "user", "content": "hi"}]}).to_string();
     let request = Request::post("/v1/chat/completions").json(&body);
     let request = request.header("Authorization", &format!("Bearer {key}"));
@@ -98,8 +102,7 @@ async fn the_key_of_another_profile_is_never_used(#[case] is_before: bool) -> Re
     if is_before {
         container.exec_sh(&link("coder")).await?.success();
         hermes(&container, "-p coder gateway start").await?.either_way();
-        let failed =
-            container.wait_until("it failed", gateway_is("coder", "startup_failed"), secs(20)).await?;
+        let failed = container.wait_until("it failed", gateway_is("coder", "given-up"), secs(20)).await?;
         ensure!(!failed.ready, "{failed:?}");
         let log = container.log().await?;
         ensure!(log.contains("failed to read the settings inside of the profile's own directory"), "{log}");
@@ -146,7 +149,7 @@ async fn tools_work(model: &StandIn, container: &Container) -> Result<()> {
     let results = model.tool_results();
     ensure!(results.len() == 7, "{results:#?}");
     ensure!(results[1].contains("written\ndone") && results[1].contains("[exit code 0]"), "{results:#?}");
-    ensure!(results[2].contains("stand-in") && results[2].contains("[exit code 0]"), "{results:#?}");
+    ensure!(results[2].contains("Stand-in") && results[2].contains("[exit code 0]"), "{results:#?}");
     ensure!(results[3].contains("typed"), "{results:#?}");
     ensure!(results[4].contains("[exit code 0]"), "{results:#?}");
     ensure!(results[5].contains("Permission denied") && !results[5].contains("canary"), "{results:#?}");
@@ -187,12 +190,16 @@ async fn a_confined_gateway_works_starts_and_stops() -> Result<()> {
 #[docker_test]
 async fn a_confined_gateway_works_with_a_read_only_root() -> Result<()> {
     let model = StandIn::start().await?;
-    let container = container(&model, "").read_only().tmpfs("/run", "");
-    let container = container.start_ready().await?;
-    start_gateways(&container).await?;
+    let builder = model.idle().env("API_SERVER_HOST", "0.0.0.0").publish(9301).read_only().tmpfs("/run", "");
+    let container = builder.start_ready().await?;
+    for words in ["profile create coder", "-p coder config set gateway.port 9301", "-p coder gateway start"] {
+        hermes(&container, words).await?.success();
+    }
+    container.wait_until("it runs", gateway_is("coder", "running"), secs(20)).await?;
     ensure!(no_new_privs(&container, "coder").await? == "1", "coder is not confined");
     model.script(&json!([call("terminal", json!({"command": "echo x >$TMPDIR/x && echo done"})), {"text": "Finished."}]))?;
-    let (status, text) = ask(&container, "coder").await?;
+    let key = hermes(&container, "-p coder gateway key show").await?.success().text();
+    let (status, text) = ask_with(&container, 9301, &key).await?;
     ensure!(status == 200 && text.contains("Finished."), "{text}");
     let results = model.tool_results();
     ensure!(results[0].contains("done") && results[0].contains("[exit code 0]"), "{results:#?}");

@@ -178,7 +178,7 @@ impl Volume {
     fn of(process: &OwnProcess<'_>) -> Self {
         let root = process.home.root();
         let own = real(&process.home.profile_directory(process.profile));
-        Self { own, paths: vec![root.to_owned(), real(root)] }
+        Self { own, paths: reach::places(root).into() }
     }
 
     fn holds(&self, path: &Path) -> bool {

@@ -46,8 +46,14 @@ pub(crate) fn machine(volume: &Path) -> Vec<PathBuf> {
     if let Some(found) = MACHINE.get() {
         return found.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect();
     }
-    let closed = [volume.to_owned(), "/run".into(), "/proc".into(), "/dev".into(), temporaries()];
+    let [volume, same] = places(volume);
+    let closed = [volume, same, "/run".into(), "/proc".into(), "/dev".into(), temporaries()];
     all_but(Path::new("/"), &closed)
+}
+
+/// Returns the volume by its name, and as it is without links.
+pub(crate) fn places(volume: &Path) -> [PathBuf; 2] {
+    [volume.to_owned(), volume.canonicalize().unwrap_or_else(|_| volume.to_owned())]
 }
 
 /// Returns the parent of the directories of temporary files, one for each profile.
@@ -57,7 +63,8 @@ pub(crate) fn temporaries() -> PathBuf {
 
 /// Returns `true` if `path` holds, or lies in, a directory that no tool may reach.
 pub(crate) fn is_closed(path: &Path, volume: &Path) -> bool {
-    let closed = [volume, Path::new("/run"), Path::new("/proc")];
+    let [volume, same] = places(volume);
+    let closed = [&volume, &same, Path::new("/run"), Path::new("/proc")];
     // Another spelling of the same place, as a symlink, counts as that place.
     let real = path.canonicalize();
     let places = [Some(path), real.as_deref().ok()];
@@ -157,6 +164,8 @@ mod tests {
         let volume = folder.path().join("volume");
         fs::create_dir(&volume).unwrap();
         symlink(&volume, folder.path().join("link")).unwrap();
-        assert!(is_closed(&folder.path().join("link"), &volume.canonicalize().unwrap()));
+        let link = folder.path().join("link");
+        assert!(is_closed(&link, &volume.canonicalize().unwrap()));
+        assert!(is_closed(&volume.join("profiles"), &link), "the volume has a link as its name");
     }
 }
