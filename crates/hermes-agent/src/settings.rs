@@ -123,6 +123,15 @@ pub fn load_tools(home: &Home, profile: &ProfileName) -> Result<ToolSettings, Se
     tools::tools(&Sources::of_config(home, profile)?)
 }
 
+/// Reads `model.ca_file` alone. It needs no model and no key.
+///
+/// # Errors
+/// Fails if the configuration cannot be read, or the value is no text.
+pub(crate) fn load_ca_file(home: &Home, profile: &ProfileName) -> Result<Option<PathBuf>, SettingsError> {
+    let path = Sources::of_config(home, profile)?.text("model.ca_file")?;
+    Ok(path.map(|path| home.profile_directory(profile).join(path)))
+}
+
 /// Reads the settings of MCP servers, and the way to those that speak HTTP. It needs no model and no key.
 ///
 /// # Errors

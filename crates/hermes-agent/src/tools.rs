@@ -24,7 +24,7 @@ mod output;
 pub(crate) mod policy;
 mod process;
 mod profile_sandbox;
-mod reach;
+pub(crate) mod reach;
 #[cfg(test)]
 mod schema_tests;
 pub mod session_search;

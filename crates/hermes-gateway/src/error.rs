@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use hermes_agent::sandbox::OwnProcessError;
 use hermes_core::ProfileName;
 use hermes_core::gateway::api_key::{ApiKeyError, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use hermes_core::gateway::settings::{HOST_VARIABLE, PORT_VARIABLE, SettingsError};
@@ -128,6 +129,12 @@ pub enum GatewayError {
         /// The error of the kernel.
         source: io::Error,
     },
+    /// The process cannot be confined to the directory of its profile.
+    #[error(transparent)]
+    Confine(#[from] OwnProcessError),
+    /// The settings of the profile lie in another part of the volume, which its gateway cannot read.
+    #[error("failed to read the settings inside of the profile's own directory")]
+    SettingsOutside(#[source] SettingsError),
     /// The event loop cannot be created.
     #[error("failed to set up the event loop")]
     Runtime(#[source] io::Error),
@@ -144,6 +151,7 @@ impl GatewayError {
             | Self::ProfileRemoved { .. }
             | Self::LockIsNoFile { .. }
             | Self::Settings(_)
+            | Self::SettingsOutside(_)
             | Self::ApiKey(_)
             | Self::NotASocket { .. }
             | Self::NoSockets { .. }
@@ -157,7 +165,11 @@ impl GatewayError {
                 is_permanent(source)
             }
             // A name server may answer again later.
-            Self::Resolve { .. } | Self::AlreadyRuns { .. } | Self::Runtime(_) | Self::Signals(_) => false,
+            Self::Resolve { .. }
+            | Self::AlreadyRuns { .. }
+            | Self::Confine(_)
+            | Self::Runtime(_)
+            | Self::Signals(_) => false,
         }
     }
 
@@ -201,6 +213,10 @@ impl GatewayError {
                 Some(format!("the account that runs the gateway must be able to write {}", path.display()))
             }
             Self::Settings(error) => Some(error.hint()),
+            Self::SettingsOutside(_) => Some(
+                "make .env and config.yaml files of the profile's own: its gateway reads no other part of HERMES_HOME"
+                    .to_owned(),
+            ),
             Self::ApiKey(_) => Some(format!(
                 "correct {KEY_VARIABLE} or {KEY_FILE_VARIABLE}, or remove both to use a generated key"
             )),
@@ -223,6 +239,7 @@ impl GatewayError {
             Self::Directory { .. }
             | Self::Lock { .. }
             | Self::Socket { .. }
+            | Self::Confine(_)
             | Self::Runtime(_)
             | Self::Signals(_) => None,
         }

@@ -4,6 +4,7 @@
 //! for files, names and settings lie in `hermes-core`.
 
 mod agent;
+mod confinement;
 mod directory;
 mod disk;
 mod error;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{self, MissedTickBehavior};
 
 use crate::agent::AgentHandle;
+use crate::confinement;
 use crate::directory::ProfileDirectory;
 use crate::disk::Disk;
 use crate::error::GatewayError;
@@ -32,6 +33,9 @@ const TURNS_WAIT: Duration = Duration::from_millis(100);
 /// The time for interrupted turns to end, after the drain time-out. s6 kills the gateway three seconds after the time-out.
 const INTERRUPT_WAIT: Duration = Duration::from_millis(1500);
 
+/// Confines the process of a gateway, once its sockets are open.
+type Confine = fn(&Options, &ProfileDirectory, Option<&SocketFile>) -> Result<(), GatewayError>;
+
 /// The open sockets, and the settings for serving and draining.
 struct Sockets {
     listeners: Vec<Listener>,
@@ -51,15 +55,16 @@ pub fn run(options: Options) -> Result<(), GatewayError> {
     let ended = hermes_server::block_on(async {
         let stop = StopRequests::from_signals().map_err(GatewayError::Signals)?;
         hermes_server::ignore_hangup().map_err(GatewayError::Signals)?;
-        serve(options, stop, http::router, STATE_INTERVAL).await
+        serve(options, stop, confinement::confine, http::router, STATE_INTERVAL).await
     });
     ended.map_err(GatewayError::Runtime)?
 }
 
-/// Runs a gateway with these requests to stop, this router and this interval between two writes of its state.
+/// Runs a gateway with these requests to stop, this confinement, this router and this interval between two writes of its state.
 pub(crate) async fn serve(
     mut options: Options,
     mut stop: StopRequests,
+    confine: Confine,
     router: impl FnOnce(Arc<App>) -> Router,
     state_interval: Duration,
 ) -> Result<(), GatewayError> {
@@ -69,12 +74,18 @@ pub(crate) async fn serve(
     // Values drop in the opposite order, so the lock is released last.
     let _lock = GatewayLock::take(&options.home, &options.profile)?;
     let _pid = PidFile::write(options.home.gateway_pid(&options.profile));
-    let disk = Disk::open().map_err(GatewayError::Runtime)?;
     let recorder = Recorder::new(&options);
     recorder.write(None, |_| ObservedState::Starting);
-    let opened = open_sockets(&options, &directory)
-        .and_then(|sockets| Ok((sockets, Keys::open(&options, disk.clone())?)));
-    let (sockets, keys) = match opened {
+    let opened = open_sockets(&options, &directory).and_then(|sockets| {
+        // The keys of other agents lie in their directories, which a confined process cannot reach.
+        let agents = agents_that_may_ask(&options, &sockets.config.agents_allow);
+        // The kernel confines one thread and those that it starts later. So this comes before the first one.
+        confine(&options, &directory, sockets.socket.as_ref())?;
+        let disk = Disk::open().map_err(GatewayError::Runtime)?;
+        let keys = Keys::open(&options, disk.clone())?;
+        Ok((sockets, disk, keys, agents))
+    });
+    let (sockets, disk, keys, agents) = match opened {
         Ok(opened) => opened,
         Err(error) => {
             recorder.write(Some(chain(&error)), |_| ObservedState::StartupFailed);
@@ -82,7 +93,6 @@ pub(crate) async fn serve(
         }
     };
     let Sockets { listeners, socket, config } = sockets;
-    let agents = agents_that_may_ask(&options, &config.agents_allow);
     let drain_timeout = config.drain_timeout;
     let ready_line = ready_line(&options, socket.as_ref(), &listeners);
     let vitals = Arc::new(Vitals::new(options.profile.clone(), options.version.clone(), recorder.clone()));

@@ -92,6 +92,11 @@ fn substitutes(is_root: bool) -> Option<PathBuf> {
     parent.map(|parent| parent.join(".locks"))
 }
 
+/// Returns the directory of the substitutes if a lock of this machine needed one before.
+pub fn substitutes_directory() -> Option<PathBuf> {
+    substitutes(rustix::process::geteuid().is_root()).filter(|place| place.is_dir())
+}
+
 fn open_substitute(place: &Path, path: &Path) -> io::Result<File> {
     match DirBuilder::new().mode(0o700).create(place) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

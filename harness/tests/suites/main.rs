@@ -19,6 +19,7 @@ mod dashboard;
 mod dashboard_pages;
 mod deploy;
 mod gateway_api;
+mod gateway_confinement;
 mod gateway_run;
 mod harness_and_others;
 mod harness_itself;

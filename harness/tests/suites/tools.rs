@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::driving::{ACCOUNT, hermes};
 
 /// A program of the image that fetches a URL through the proxy of the sandbox. The image has no curl and no git.
-const FETCH: &str = r#"
+pub(crate) const FETCH: &str = r#"
 use IO::Socket::INET;
 my ($proxy, $port) = $ENV{http_proxy} =~ m{@([^:]+):(\d+)} or ();
 my ($auth) = $ENV{http_proxy} =~ m{//([^@]+)@};

@@ -16,10 +16,26 @@ use thiserror::Error;
 use super::policy::{Network, Policy};
 
 /// The newest ABI that the tests ran on. Rights of a newer one would come without a test.
-const TESTED: ABI = ABI::V7;
+pub(super) const TESTED: ABI = ABI::V7;
 
 /// The devices that every call may use. `/dev/tty` is the terminal of the call itself: it has a session of its own.
-const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+pub(super) const DEVICES: [&str; 6] =
+    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
+/// Returns the rights on a device.
+pub(super) fn device() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev
+}
+
+/// Returns the rights on a readable directory.
+pub(super) fn readable() -> BitFlags<AccessFs> {
+    AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+/// Returns the rights on a writable directory.
+pub(super) fn writable() -> BitFlags<AccessFs> {
+    AccessFs::from_all(TESTED) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev)
+}
 
 /// A failure to restrict the access of this process.
 #[derive(Debug, Error)]
@@ -46,20 +62,17 @@ pub(super) fn restrict(policy: &Policy, terminal: Option<BorrowedFd<'_>>) -> Res
         rules = rules.handle_access(AccessNet::ConnectTcp)?;
     }
     let mut rules = rules.create()?;
-    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate | AccessFs::IoctlDev;
     for path in DEVICES {
-        rules = allow(rules, Path::new(path), device, true)?;
+        rules = allow(rules, Path::new(path), device(), true)?;
     }
     if let Some(terminal) = terminal {
-        rules = rules.add_rule(PathBeneath::new(terminal, device))?;
+        rules = rules.add_rule(PathBeneath::new(terminal, device()))?;
     }
     for path in &policy.readable {
-        rules = allow(rules, path, AccessFs::Execute | AccessFs::ReadFile | AccessFs::ReadDir, true)?;
+        rules = allow(rules, path, readable(), true)?;
     }
-    let writable =
-        AccessFs::from_all(TESTED) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);
     for path in &policy.writable {
-        rules = allow(rules, path, writable, false)?;
+        rules = allow(rules, path, writable(), false)?;
     }
     match rules.restrict_self()?.ruleset {
         RulesetStatus::NotEnforced => Err(FileAccessError::Ignored),

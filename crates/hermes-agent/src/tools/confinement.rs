@@ -91,7 +91,7 @@ impl Confinement {
     ) -> Self {
         let directory = home.profile_directory(profile);
         let outputs = Outputs::new(directory.join("tool-output"));
-        let temporary = Temporary::choose(&outputs);
+        let temporary = Temporary::choose(profile, &outputs);
         let workspace = directory.join("workspace");
         let found = |name: &str| Some((name.to_owned(), environment.get(name)?.clone()));
         let mut plain: BTreeMap<String, String> = PASSED.into_iter().filter_map(found).collect();
@@ -219,8 +219,7 @@ impl Confinement {
         let mut writable: Vec<PathBuf> =
             own.into_iter().chain(self.settings.writable.iter().cloned()).collect();
         if reach == Reach::Machine {
-            let closed = [self.volume.clone(), "/run".into(), "/proc".into(), "/dev".into(), temporaries()];
-            writable.extend(reach::all_but(Path::new("/"), &closed));
+            writable.extend(reach::machine(&self.volume));
         }
         // The engine asked a person if the kernel has no Landlock.
         let enforcement = match Level::probe().landlock_abi {
@@ -247,11 +246,6 @@ fn open_to_its_owner(path: &Path) -> Result<(), StartError> {
     fs::set_permissions(path, Permissions::from_mode(mode & 0o7777 | 0o700)).map_err(fault)
 }
 
-/// Returns the parent of all private temporary directories.
-fn temporaries() -> PathBuf {
-    std::env::temp_dir().join("hermes-tools")
-}
-
 /// A private temporary directory. The first call makes it, and it goes with its agent.
 #[derive(Debug)]
 struct Temporary {
@@ -260,9 +254,12 @@ struct Temporary {
 
 impl Temporary {
     /// Chooses a place in memory or on the container's disk. With a read-only root file system, it is on the volume.
-    fn choose(outputs: &Outputs) -> Self {
+    fn choose(profile: &ProfileName, outputs: &Outputs) -> Self {
         let can_write = access(std::env::temp_dir(), Access::WRITE_OK).is_ok();
-        let parent = if can_write { temporaries() } else { outputs.directory().join(".tmp") };
+        let parent = match can_write {
+            true => reach::temporaries().join(profile.as_str()),
+            false => outputs.directory().join(".tmp"),
+        };
         Self { path: parent.join(format!("{:016x}", getrandom::u64().unwrap_or_default())) }
     }
 }

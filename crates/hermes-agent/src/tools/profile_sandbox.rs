@@ -1,12 +1,13 @@
 //! The sandbox of a profile: the check of its settings, and its way out.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use hermes_core::{Home, ProfileName};
 
 use super::confinement::Confinement;
+use super::reach::is_closed;
 use crate::egress::{self, Egress};
 use crate::sandbox::Launcher;
 use crate::settings::Terminal;
@@ -48,47 +49,4 @@ pub(crate) fn sandbox_of(
     let egress = Arc::new(Egress::new(egress::Rules::parse(&terminal.allow_hosts)?));
     let confinement = Confinement::new(home, profile, terminal, environment, Arc::clone(&egress), launcher);
     Ok((Arc::new(confinement), egress))
-}
-
-/// Returns `true` if `path` holds, or lies in, a directory that no tool may reach.
-fn is_closed(path: &Path, volume: &Path) -> bool {
-    let closed = [volume, Path::new("/run"), Path::new("/proc")];
-    // Another spelling of the same place, as a symlink, counts as that place.
-    let real = path.canonicalize();
-    let places = [Some(path), real.as_deref().ok()];
-    places.into_iter().flatten().any(|place| {
-        closed.iter().any(|closed| place.starts_with(closed) || closed.starts_with(place))
-            || place.components().any(|part| part == std::path::Component::ParentDir)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use rstest::rstest;
-
-    use super::*;
-
-    #[rstest]
-    #[case("/", true)]
-    #[case("/opt", true)]
-    #[case("/opt/data", true)]
-    #[case("/opt/data/profiles/coder/.env", true)]
-    #[case("/opt/datas", false)]
-    #[case("/run/secrets", true)]
-    #[case("/mnt/../opt/data", true)]
-    #[case("/mnt/media", false)]
-    fn no_setting_opens_the_volume(#[case] path: &str, #[case] expected: bool) {
-        assert_eq!(is_closed(Path::new(path), Path::new("/opt/data")), expected);
-    }
-
-    #[test]
-    fn no_symlink_opens_the_volume() {
-        let folder = tempfile::tempdir().unwrap();
-        let volume = folder.path().join("volume");
-        std::fs::create_dir(&volume).unwrap();
-        symlink(&volume, folder.path().join("link")).unwrap();
-        assert!(is_closed(&folder.path().join("link"), &volume.canonicalize().unwrap()));
-    }
 }

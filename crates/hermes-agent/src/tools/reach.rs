@@ -2,6 +2,10 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The open paths of the machine, if this process found them before it confined itself.
+static MACHINE: OnceLock<Vec<PathBuf>> = OnceLock::new();
 
 /// Returns paths below `root` that together hold everything but the `closed` paths. A symlink is left out: it has its target's access.
 pub(crate) fn all_but(root: &Path, closed: &[PathBuf]) -> Vec<PathBuf> {
@@ -31,11 +35,51 @@ pub(crate) fn without_dots(path: &Path) -> PathBuf {
     place
 }
 
+/// Keeps the open paths of the machine for [`machine`]. A process that confined itself lists no directory above them.
+pub(crate) fn remember_machine(paths: Vec<PathBuf>) {
+    // A process confines itself once.
+    let _ = MACHINE.set(paths);
+}
+
+/// Returns the paths of the machine that a call outside of the sandbox reaches.
+pub(crate) fn machine(volume: &Path) -> Vec<PathBuf> {
+    if let Some(found) = MACHINE.get() {
+        return found.iter().filter(|path| path.symlink_metadata().is_ok()).cloned().collect();
+    }
+    let [volume, same] = places(volume);
+    let closed = [volume, same, "/run".into(), "/proc".into(), "/dev".into(), temporaries()];
+    all_but(Path::new("/"), &closed)
+}
+
+/// Returns the volume by its name, and as it is without links.
+pub(crate) fn places(volume: &Path) -> [PathBuf; 2] {
+    [volume.to_owned(), volume.canonicalize().unwrap_or_else(|_| volume.to_owned())]
+}
+
+/// Returns the parent of the directories of temporary files, one for each profile.
+pub(crate) fn temporaries() -> PathBuf {
+    std::env::temp_dir().join("hermes-tools")
+}
+
+/// Returns `true` if `path` holds, or lies in, a directory that no tool may reach.
+pub(crate) fn is_closed(path: &Path, volume: &Path) -> bool {
+    let [volume, same] = places(volume);
+    let closed = [&volume, &same, Path::new("/run"), Path::new("/proc")];
+    // Another spelling of the same place, as a symlink, counts as that place.
+    let real = path.canonicalize();
+    let places = [Some(path), real.as_deref().ok()];
+    places.into_iter().flatten().any(|place| {
+        closed.iter().any(|closed| place.starts_with(closed) || closed.starts_with(place))
+            || place.components().any(|part| part == Component::ParentDir)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
@@ -99,5 +143,29 @@ mod tests {
         assert_eq!(found, expected);
         assert_eq!(all_but(&root.join("opt/data/profiles"), &closed), Vec::<PathBuf>::new());
         assert_eq!(all_but(&root.join("bin"), &closed), vec![root.join("bin")]);
+    }
+
+    #[rstest]
+    #[case("/", true)]
+    #[case("/opt", true)]
+    #[case("/opt/data", true)]
+    #[case("/opt/data/profiles/coder/.env", true)]
+    #[case("/opt/datas", false)]
+    #[case("/run/secrets", true)]
+    #[case("/mnt/../opt/data", true)]
+    #[case("/mnt/media", false)]
+    fn no_setting_opens_the_volume(#[case] path: &str, #[case] expected: bool) {
+        assert_eq!(is_closed(Path::new(path), Path::new("/opt/data")), expected);
+    }
+
+    #[test]
+    fn no_symlink_opens_the_volume() {
+        let folder = tempfile::tempdir().unwrap();
+        let volume = folder.path().join("volume");
+        fs::create_dir(&volume).unwrap();
+        symlink(&volume, folder.path().join("link")).unwrap();
+        let link = folder.path().join("link");
+        assert!(is_closed(&link, &volume.canonicalize().unwrap()));
+        assert!(is_closed(&volume.join("profiles"), &link), "the volume has a link as its name");
     }
 }

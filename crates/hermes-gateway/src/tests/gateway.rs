@@ -129,7 +129,9 @@ impl Running {
         let directory = fs::File::open(home.home.root()).unwrap();
         let (stop, received) = StopRequests::channel();
         let thread = thread::spawn(move || {
-            hermes_server::block_on(serve(options, received, router, state_interval)).unwrap()
+            // The thread of a test must stay free.
+            hermes_server::block_on(serve(options, received, |_, _, _| Ok(()), router, state_interval))
+                .unwrap()
         });
         Self { thread: Some(thread), stop, ready, socket, directory }
     }
