@@ -10,7 +10,7 @@ use crate::support::driving::ready_pid;
 use super::scene::{ATTACKER, Scene, Surface, quoted};
 
 /// Ways to leave a process. The word `MARK` is in its command line.
-const DAEMONS: [(&str, &str); 6] = [
+pub(super) const DAEMONS: [(&str, &str); 6] = [
     ("in the background", "sleep MARK & echo left"),
     ("without the streams", "nohup sleep MARK </dev/null >/dev/null 2>&1 & echo left"),
     ("in a session of its own", "setsid sleep MARK </dev/null >/dev/null 2>&1 & echo left"),
