@@ -15,8 +15,7 @@ use super::scene::Agent;
 #[case::objects("objects", "\"a\":0")]
 async fn a_failed_call_is_a_result(#[case] tool: &str, #[case] expected: &str) -> Result<()> {
     // 1 GB of errors takes a while on a busy machine.
-    let limit = if tool == "errors" { 60 } else { 2 };
-    let limit = if ["big", "objects", "flood", "one_line"].contains(&tool) { 30 } else { limit };
+    let limit = if tool == "hang" { 2 } else { 60 };
     let agent = Agent::with_evil(&format!(", timeout: {limit}")).await?;
     ensure!(agent.call("mcp_evil_count").await? == "call 1");
     let gateway = agent.gateway().await?;
@@ -29,5 +28,10 @@ async fn a_failed_call_is_a_result(#[case] tool: &str, #[case] expected: &str) -
         && result.contains("The call may have taken effect; check before repeating.");
     ensure!(says == is_failure, "{result}");
     super::memory::must_be_bounded(&agent.container, gateway, before).await?;
+    if tool == "hang" {
+        // One slow call is no sign of a hanging server. A second one is, and the server starts again.
+        let result = agent.call("mcp_evil_count").await?;
+        ensure!(result.contains(expected), "{result}");
+    }
     agent.must_go_on(gateway).await
 }
