@@ -76,14 +76,17 @@ async fn the_words_of_a_server_do_not_control_a_terminal() -> Result<()> {
     ]))?;
     let mut terminal = agent.container.exec(["bash", "--norc"]).open_terminal(200, 60).await?;
     terminal.wait_for("$ ", secs(20)).await?;
-    for words in [
+    for (number, words) in [
         "mcp tools evil",
         "mcp tools evil --json | tail -c 0; hermes mcp test refuse",
         "prompt-size",
         "chat -q go",
-    ] {
-        terminal.type_line(&format!("clear; echo be''fore; hermes {words}; echo af''ter")).await?;
-        terminal.wait_for("after", secs(60)).await?;
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        terminal.type_line(&format!("clear; echo be''fore; hermes {words}; echo af''ter-{number}")).await?;
+        terminal.wait_for(&format!("after-{number}"), secs(60)).await?;
         let screen = terminal.screen();
         ensure!(screen.contains("before"), "{words} cleared the screen:\n{screen}");
         ensure!(!screen.lines().any(|line| line.trim_start().starts_with("forged:")), "{words}:\n{screen}");
