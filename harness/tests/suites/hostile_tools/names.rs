@@ -39,6 +39,9 @@ const MAPPED_LOOPBACK: &str = "00000000000000000000ffff7f000001";
 const MAPPED_METADATA: &str = "00000000000000000000ffffa9fea9fe";
 const IPV6_LOOPBACK: &str = "00000000000000000000000000000001";
 
+/// The gateway's answer to a name that is not its own.
+const REACHED: &str = "host_not_allowed";
+
 async fn scene() -> Result<Scene> {
     // The tools of the reader may connect to the gateway: the control.
     let scene = Scene::start_with(&format!("127.0.0.1:{}", PORTS[1]), |builder| {
@@ -82,12 +85,13 @@ async fn a_name_that_turns_private_reaches_no_server() -> Result<()> {
         ensure!(answers.len() == 2, "{result}");
         ensure!(!answers[0].contains("200 OK") && !answers[0].contains("refused the connection"), "{result}");
         ensure!(answers[1].starts_with("HTTP/1.1 403"), "{result}");
-        ensure!(!result.contains("\"status\""), "{result}");
+        ensure!(!result.contains(REACHED), "{result}");
         ensure!(look_ups(&scene, &name).await? == 2, "each request looks the name up once");
-        let page = json!({ "urls": [format!("http://{url}"), format!("http://{url}?again")] });
-        let result = scene.call(surface, ATTACKER, "web_extract", page).await?;
-        ensure!(result.matches("refused the connection").count() == 1, "{result}");
-        ensure!(!result.contains("\"status\""), "{result}");
+        let page = || json!({ "urls": [format!("http://{url}")] });
+        let first = scene.call(surface, ATTACKER, "web_extract", page()).await?;
+        ensure!(!first.contains("refused the connection") && !first.contains(REACHED), "{first}");
+        let second = scene.call(surface, ATTACKER, "web_extract", page()).await?;
+        ensure!(second.contains("refused the connection"), "{second}");
     }
     Ok(())
 }
@@ -108,6 +112,6 @@ async fn a_name_of_a_private_address_reaches_no_server() -> Result<()> {
     // The name server works: a name leads to the address that the operator opened.
     let url = format!("http://{LOOPBACK}.test:{}/health", PORTS[1]);
     let result = scene.command(Surface::Chat, READER, &format!("{BY_PROXY}by_proxy {url} GET")).await?;
-    ensure!(result.contains("HTTP/1.1 200") && result.contains("\"status\""), "{result}");
+    ensure!(result.contains(REACHED), "{result}");
     Ok(())
 }

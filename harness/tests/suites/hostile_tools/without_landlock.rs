@@ -170,7 +170,7 @@ async fn without_landlock_each_attack_by_a_file_tool_asks() -> Result<()> {
         ["/opt/data/.env", "../.env", "../SOUL.md", "../../writer/.env", "/proc/self/cwd/../.env", "notes.md"]
     {
         for (tool, arguments) in calls_of(path) {
-            deny(&scene, tool, arguments, path).await?;
+            deny(&scene, tool, arguments, &format!("{tool} {path}")).await?;
         }
     }
     nothing_ran(&scene, &before).await
