@@ -18,8 +18,11 @@ async fn agent() -> Result<Agent> {
 /// A call leaves processes, and they run.
 async fn fork(agent: &Agent) -> Result<()> {
     ensure!(agent.call("mcp_evil_fork").await? == "forked");
-    let left = with_word(&agent.container, MARK).await?;
-    ensure!(left.len() >= 5, "they run while the server runs:\n{}", process_table(&left));
+    let run = async |container: &hermes_harness::Container| {
+        let left = with_word(container, MARK).await?;
+        Ok(Look::holds(left.len() >= 5, || process_table(&left)))
+    };
+    agent.container.wait_until("they run while the server runs", run, secs(10)).await?;
     Ok(())
 }
 
