@@ -168,7 +168,7 @@ impl<P: Pipes, I: Input> Transport<RoleClient> for Lines<P, I> {
     }
 }
 
-/// Returns the number of values in a text of JSON, without parsing it: one, and one more for each bracket and each comma outside of strings.
+/// Returns the number of values in a text of JSON, without parsing it. Each bracket and each comma outside of strings counts as one more.
 fn values_of(line: &[u8]) -> usize {
     let (mut values, mut is_text, mut is_escaped) = (1, false, false);
     for byte in line {
