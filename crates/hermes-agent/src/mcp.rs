@@ -27,4 +27,4 @@ mod tool;
 pub use error::McpError;
 pub use schema::LeftOut;
 pub(crate) use servers::Tools;
-pub use servers::{Servers, ServersOptions, Shown, ShownTool};
+pub use servers::{Described, Servers, ServersOptions, Shown, ShownTool};

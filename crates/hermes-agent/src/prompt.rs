@@ -19,7 +19,7 @@ pub(crate) mod skills;
 mod tests;
 pub(crate) mod text_file;
 
-pub use size::{PartSize, PromptSize, ToolSize};
+pub use size::{PartSize, PromptSize, ServerSize, ToolSize};
 
 /// The identity of an agent without a `SOUL.md`.
 const DEFAULT_IDENTITY: &str = "You are a helpful personal assistant. You say plainly what you know and what you do not know. \

@@ -107,6 +107,8 @@ pub enum Event {
     },
     /// A tool ended.
     ToolEnded {
+        /// The name of the tool. A call that was denied did not start.
+        name: String,
         /// Its result.
         result: ToolResult,
     },

@@ -5,7 +5,9 @@
 
 mod approvals;
 mod files;
+mod full_disk;
 mod leftovers;
+mod names;
 mod network;
 mod own_limits;
 mod processes;

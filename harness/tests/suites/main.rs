@@ -42,6 +42,7 @@ mod lease;
 mod limited_volumes;
 mod logs;
 mod main_invocation;
+mod mcp;
 mod not_pid_1;
 mod old_entry_points;
 mod old_volumes;

@@ -401,7 +401,8 @@ impl<'e> Driver<'e> {
     async fn store_result(&mut self, result: ToolResult) -> Result<(), StoreError> {
         let call = self.calls.iter().position(|call| call.id == result.call_id);
         let call = call.map(|index| self.calls.swap_remove(index));
-        (self.events)(Event::ToolEnded { result: result.clone() });
+        let name = call.as_ref().map_or_else(String::new, |call| call.name.clone());
+        (self.events)(Event::ToolEnded { name, result: result.clone() });
         let mut changes: Vec<Change> = call.map(|call| self.engine.ended(&call)).into_iter().collect();
         changes.push(Change::message(Message::result(result)));
         self.engine.store.step(self.turn, changes).await.map(drop)

@@ -71,6 +71,15 @@ pub struct Shown {
     pub error: Option<String>,
 }
 
+/// A server with the descriptions of its tools, as the model gets them.
+#[derive(Debug)]
+pub struct Described {
+    /// The name in the settings.
+    pub name: String,
+    /// The descriptions, in the order of the server, or its failure.
+    pub tools: Result<Vec<ToolSchema>, McpError>,
+}
+
 /// A tool as a person sees it.
 #[derive(Debug, Serialize)]
 pub struct ShownTool {
@@ -139,6 +148,24 @@ impl Servers {
             }
         }
         tools
+    }
+
+    /// Connects all servers side by side, and returns the descriptions of their tools. `note` takes a sentence if a server is waited for.
+    /// `taken` has the names of the other tools.
+    pub async fn describe(
+        &self,
+        mut taken: Vec<String>,
+        note: &(dyn Fn(String) + Send + Sync),
+    ) -> Vec<Described> {
+        let mut found = self.connected(note).await;
+        let described = |(index, server): (usize, &Arc<Server>)| {
+            let tools = found.remove(&index)?.map(|(given, _)| {
+                let (used, _) = listed(&server.settings, &given, &mut taken);
+                used.into_iter().map(|listed| listed.schema).collect()
+            });
+            Some(Described { name: server.settings.name.clone(), tools })
+        };
+        self.servers.iter().enumerate().filter_map(described).collect()
     }
 
     async fn connected(&self, note: &(dyn Fn(String) + Send + Sync)) -> BTreeMap<usize, Connected> {

@@ -260,7 +260,7 @@ fn a_name_forges_no_line_of_the_index() {
 fn the_size_has_each_part_and_each_tool() {
     let volume = Volume::new().with("SOUL.md", "You are Ada.").with_tool("read_file");
     let prompt = volume.build();
-    let size = PromptSize::new(&prompt, &volume.tools);
+    let size = PromptSize::new(&prompt, &volume.tools, &[]);
     let identity = PartSize { section: Section::Stable, name: "identity".to_owned(), bytes: 12, tokens: 3 };
     assert_eq!(size.parts[0], identity);
     assert_eq!(size.tools.len(), 1);

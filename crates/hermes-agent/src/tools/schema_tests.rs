@@ -19,7 +19,8 @@ fn schemas() -> Vec<ToolSchema> {
     let folder = tempfile::tempdir().unwrap();
     let home = Home::new(folder.path()).unwrap();
     let profile = ProfileName::new("default").unwrap();
-    let (keys, _) = agent_keys::publish(&home, &ProfileName::new("writer").unwrap(), &[profile.clone()]);
+    let (keys, _) =
+        agent_keys::publish(&home, &ProfileName::new("writer").unwrap(), std::slice::from_ref(&profile));
     assert_eq!(keys.len(), 1, "the writer may be asked");
     let toolbox = Toolbox::of_agent(ToolboxOptions {
         home: &home,

@@ -28,8 +28,8 @@ impl RunEvents {
             Event::ToolStarted { call } => {
                 ("tool.started", json!({ "id": call.id, "name": call.name, "arguments": call.arguments }))
             }
-            Event::ToolEnded { result } => {
-                ("tool.completed", json!({ "id": result.call_id, "is_error": result.is_error }))
+            Event::ToolEnded { name, result } => {
+                ("tool.completed", json!({ "id": result.call_id, "name": name, "is_error": result.is_error }))
             }
             Event::ApprovalRequested { approval } => {
                 ("approval.requested", approval_form::document(approval))

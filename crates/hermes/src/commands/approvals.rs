@@ -4,6 +4,9 @@ mod answer;
 mod forget;
 mod list;
 
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -40,6 +43,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     // Any of them may create the database.
     boot_wait::until_booted(&Printer)?;
+    if let Some(report) = refused(&context.home.database(&profile)) {
+        return Err(report);
+    }
     let store = &stored::open(context, &profile).map_err(store_failed)?;
     event_loop::block_on(async {
         match &arguments.command {
@@ -48,6 +54,14 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
             Command::List(arguments) => list::run(store, arguments).await,
         }
     })?
+}
+
+/// Returns the report for a database that this process may not open, as in the sandbox of a tool. SQLite says no cause.
+fn refused(database: &Path) -> Option<Report> {
+    let error = File::open(database).err().filter(|error| error.kind() == ErrorKind::PermissionDenied)?;
+    let what = format!("failed to open {}", database.display());
+    let report = Report::new(ReportKind::Failed, what).caused_by(error);
+    Some(report.hint("no tool of an agent reaches its approvals; run this command in a terminal of your own"))
 }
 
 fn store_failed(error: StoreError) -> Report {

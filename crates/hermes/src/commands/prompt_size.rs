@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use hermes_agent::mcp::{Described, Servers, ServersOptions};
 use hermes_agent::prompt::{self, PromptInput, PromptSize, Section};
 use hermes_agent::sandbox::Launcher;
 use hermes_agent::settings::{self, Memory, Network, SettingsError};
-use hermes_agent::tools::{ToolSchema, Toolbox, ToolboxOptions};
+use hermes_agent::tools::{ToolSchema, Toolbox, ToolboxError, ToolboxOptions};
 use hermes_core::ProfileName;
-use hermes_operations::{Report, ReportKind, boot_wait};
+use hermes_operations::{Report, ReportKind, boot_wait, environment};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::output::{self, Printer, note};
-use crate::{stored, table};
+use crate::{event_loop, stored, table};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,6 +25,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+/// The longest wait for an MCP server. Its `connect_timeout` may be shorter.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "Examples:
   hermes prompt-size                 print one line for each part
@@ -35,7 +39,7 @@ struct Sizes {
     profile: String,
     #[serde(flatten)]
     size: PromptSize,
-    /// Sentences about files that the prompt does not have, or not whole.
+    /// Sentences about files that the prompt does not have, or not whole, and about servers that are not counted.
     warnings: Vec<String>,
 }
 
@@ -43,6 +47,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     let profile = context.existing_profile()?;
     let memory = settings::load_memory(&context.home, &profile).map_err(unusable)?;
     let tools = tools(context, &profile, memory)?;
+    let (servers, mut warnings) = servers(context, &profile, &tools)?;
     let prompt = prompt::build(&PromptInput {
         home: &context.home,
         profile: &profile,
@@ -56,8 +61,9 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         memory_limit: memory.memory_limit(),
         user_limit: memory.user_limit(),
     });
-    let size = PromptSize::new(&prompt, &tools);
-    let sizes = Sizes { profile: profile.to_string(), size, warnings: prompt.warnings };
+    let size = PromptSize::new(&prompt, &tools, &servers);
+    warnings.extend(prompt.warnings);
+    let sizes = Sizes { profile: profile.to_string(), size, warnings };
     if arguments.json {
         output::json(&sizes);
         return Ok(ExitCode::SUCCESS);
@@ -87,14 +93,59 @@ fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec
         network: Network::default(),
         secrets: Vec::new(),
         launcher: Launcher::default(),
-        // This command starts no server.
+        // They are counted apart.
         servers: Vec::new(),
         needs_sandbox: true,
     });
-    let toolbox = toolbox.map_err(|error| {
-        Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
+    Ok(toolbox.map_err(unusable_tools)?.schemas())
+}
+
+/// Starts the MCP servers, and returns the descriptions of their tools, with sentences about servers that are not counted.
+fn servers(
+    context: &Context,
+    profile: &ProfileName,
+    tools: &[ToolSchema],
+) -> Result<(Vec<Described>, Vec<String>), Report> {
+    let environment = environment();
+    let mut settings = settings::load_mcp(&context.home, profile, &environment).map_err(|error| {
+        let hint = error.hint();
+        Report::new(ReportKind::Configuration, "failed to find the MCP servers").caused_by(error).hint(hint)
     })?;
-    Ok(toolbox.schemas())
+    let mut warnings = std::mem::take(&mut settings.warnings);
+    settings.servers.retain(|server| server.enabled);
+    if settings.servers.is_empty() {
+        return Ok((Vec::new(), warnings));
+    }
+    // This process reads keys. The kernel refuses this to no process.
+    let _ = hermes_os::process::close_to_the_account();
+    for server in &mut settings.servers {
+        server.connect_timeout = server.connect_timeout.min(PATIENCE);
+    }
+    let taken = tools.iter().map(|tool| tool.name.clone()).collect();
+    let described = event_loop::block_on(async {
+        let (home, launcher) = (&context.home, Launcher::default());
+        let servers = Servers::of_profile(ServersOptions {
+            home,
+            profile,
+            environment: &environment,
+            settings,
+            launcher,
+        })?;
+        Ok::<_, ToolboxError>(servers.describe(taken, &|text| note!("{text}")).await)
+    });
+    let described = described?.map_err(unusable_tools)?;
+    for Described { name, tools } in &described {
+        if let Err(error) = tools {
+            warnings.push(format!(
+                "the MCP server {name} is not counted: {error}; to try it: hermes mcp test {name}"
+            ));
+        }
+    }
+    Ok((described, warnings))
+}
+
+fn unusable_tools(error: ToolboxError) -> Report {
+    Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
 }
 
 fn unusable(error: SettingsError) -> Report {
@@ -117,12 +168,16 @@ fn rows(size: &PromptSize) -> Vec<[String; 4]> {
         row(section, &part.name, part.bytes, part.tokens)
     });
     let tools = size.tools.iter().map(|tool| row("tools", &tool.name, tool.bytes, tool.tokens));
-    parts.chain(tools).chain([row("all", "", size.bytes, size.tokens)]).collect()
+    let of_servers = size.mcp_servers.iter().flat_map(|server| {
+        let section = format!("mcp {}", server.name);
+        server.tools.iter().map(move |tool| row(&section, &tool.name, tool.bytes, tool.tokens))
+    });
+    parts.chain(tools).chain(of_servers).chain([row("all", "", size.bytes, size.tokens)]).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use hermes_agent::prompt::{PartSize, ToolSize};
+    use hermes_agent::prompt::{PartSize, ServerSize, ToolSize};
 
     use super::*;
 
@@ -131,14 +186,19 @@ mod tests {
         let (bytes, tokens) = (400, 100);
         let part = PartSize { section: Section::Stable, name: "identity".to_owned(), bytes, tokens };
         let tool = ToolSize { name: "terminal".to_owned(), bytes, tokens };
-        let size = PromptSize { parts: vec![part], tools: vec![tool], bytes: 800, tokens: 200 };
+        let of_server = ToolSize { name: "mcp_time_now".to_owned(), bytes, tokens };
+        let (name, error) = ("time".to_owned(), None);
+        let server = ServerSize { name, tools: vec![of_server], bytes, tokens, error };
+        let (parts, tools, mcp_servers) = (vec![part], vec![tool], vec![server]);
+        let size = PromptSize { parts, tools, mcp_servers, bytes: 1200, tokens: 300 };
         assert_eq!(
             table::lines(["SECTION", "PART", "BYTES", "TOKENS"], &rows(&size)),
             [
-                "SECTION  PART      BYTES  TOKENS",
-                "stable   identity  400    100",
-                "tools    terminal  400    100",
-                "all                800    200",
+                "SECTION   PART          BYTES  TOKENS",
+                "stable    identity      400    100",
+                "tools     terminal      400    100",
+                "mcp time  mcp_time_now  400    100",
+                "all                     1200   300",
             ]
         );
     }

@@ -197,3 +197,48 @@ fn a_dead_server_is_left_out_with_a_notice() {
     }
     assert_eq!(requests.lock().unwrap()[0]["tools"].to_string().matches("mcp_box_").count(), 2);
 }
+
+#[test]
+fn prompt_size_counts_the_tools_of_servers() {
+    let marker = format!("8144.{}", std::process::id());
+    let other = "  mute: {command: sleep, args: ['600'], connect_timeout: 3}
+  off: {command: sleep, args: ['600'], enabled: false}
+";
+    let place = place(&marker, other);
+    let output = hermes(&place, &["prompt-size", "--json"], &[]);
+    let sizes: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let servers = sizes["mcp_servers"].as_array().unwrap();
+    let names: Vec<_> = servers.iter().map(|server| server["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["box", "mute"]);
+    let tools = servers[0]["tools"].as_array().unwrap();
+    assert_eq!((&tools[0]["name"], &tools[1]["name"]), (&"mcp_box_look".into(), &"mcp_box_die".into()));
+    let sum = |items: &Value| -> u64 {
+        items.as_array().unwrap().iter().map(|item| item["bytes"].as_u64().unwrap()).sum()
+    };
+    assert!(servers[0]["error"].is_null() && sum(&servers[0]["tools"]) > 100, "{servers:?}");
+    assert_eq!(servers[0]["bytes"], sum(&servers[0]["tools"]));
+    let all = sum(&sizes["parts"]) + sum(&sizes["tools"]) + sum(&sizes["mcp_servers"]);
+    assert_eq!(sizes["bytes"], all);
+    assert_eq!(
+        (&servers[1]["bytes"], &servers[1]["error"]),
+        (&0.into(), &"it did not answer within 3 s".into())
+    );
+    let warning =
+        "the MCP server mute is not counted: it did not answer within 3 s; to try it: hermes mcp test mute";
+    assert_eq!(sizes["warnings"].to_string().matches(warning).count(), 1, "{sizes}");
+    assert!(text(&output.stderr).contains("waiting for the MCP servers: mute"), "{}", text(&output.stderr));
+    wait_for("the end of the server's processes", || running(&marker).is_empty());
+}
+
+#[test]
+fn prompt_size_does_not_wait_for_a_silent_server() {
+    let place = place("8145", "  mute: {command: sleep, args: ['600']}\n");
+    let began = std::time::Instant::now();
+    let output = hermes(&place, &["prompt-size"], &[]);
+    let table = text(&output.stdout);
+    assert!(table.contains("\nmcp box   mcp_box_look") && table.contains("\nall "), "{table}");
+    let warning = "warning: the MCP server mute is not counted: it did not answer within 10 s";
+    assert!(text(&output.stderr).contains(warning), "{}", text(&output.stderr));
+    // The default of connect_timeout is 60 s.
+    assert!(output.status.success() && began.elapsed().as_secs() < 50, "{:?}", began.elapsed());
+}

@@ -159,8 +159,13 @@ async fn no_command_of_an_operator_works_in_a_tool() -> Result<()> {
         "profile create evil",
         "profile delete writer --yes",
     ];
-    let verbs =
-        verbs.map(|verb| Attempt::new(format!("hermes {verb}"), format!("/opt/hermes/bin/hermes {verb}")));
+    let verbs = verbs.map(|verb| {
+        let attempt = Attempt::new(format!("hermes {verb}"), format!("/opt/hermes/bin/hermes {verb}"));
+        match verb.ends_with("approvals list") {
+            true => attempt.refused_with(&["no tool of an agent reaches its approvals"]),
+            false => attempt,
+        }
+    });
     let slots = ["/run/service/gateway-writer", "/run/service/gateway-coder"];
     let svc = slots.map(|slot| Attempt::new(format!("s6-svc {slot}"), format!("s6-svc -r {slot}")));
     let scan = Attempt::new("s6-svscanctl", "/command/s6-svscanctl -a /run/service");

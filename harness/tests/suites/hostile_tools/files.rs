@@ -42,7 +42,7 @@ const DIRECTORIES: [&str; 10] = [
     "/run/service/gateway-coder",
 ];
 
-fn attempts() -> Vec<Attempt> {
+pub(super) fn attempts() -> Vec<Attempt> {
     let mut attempts = Vec::new();
     for victim in VICTIMS {
         for file in FILES {
@@ -116,12 +116,12 @@ fn ways_around() -> Vec<Attempt> {
 }
 
 /// Makes the decoys, as the account.
-const DECOYS: &str = "cd /opt/data/profiles/coder
+pub(super) const DECOYS: &str = "cd /opt/data/profiles/coder
 for number in 1 2 3 4 5; do echo a decoy >decoy-$number; chmod 600 decoy-$number; done
 mkdir -p ../writer/workspace/decoy-dir";
 
 /// Prints a checksum of the decoys and of the files of agents.
-const SUM: &str = "cd /opt/data; find . -name 'decoy*' -o -name .env -o -name SOUL.md -o -name .bashrc -o -name config.yaml -o -name SKILL.md |
+pub(super) const SUM: &str = "cd /opt/data; find . -name 'decoy*' -o -name .env -o -name SOUL.md -o -name .bashrc -o -name config.yaml -o -name SKILL.md |
     sort | xargs stat -c '%n %a %U %F'; find . -name 'decoy-?' -o -name .env -o -name SOUL.md -o -name config.yaml | sort | xargs cat | sha256sum";
 
 #[docker_test]
@@ -153,7 +153,7 @@ async fn no_command_reaches_files_outside_of_the_workspace() -> Result<()> {
 }
 
 /// Calls of the file tools for a path, each with a sign of its success.
-fn calls_of(path: &str) -> Vec<(&'static str, Value)> {
+pub(super) fn calls_of(path: &str) -> Vec<(&'static str, Value)> {
     let patch =
         json!({ "mode": "replace", "path": path, "old_string": "a", "new_string": "b", "replace_all": true });
     vec![

@@ -10,7 +10,7 @@ use crate::support::driving::ready_pid;
 use super::scene::{ATTACKER, Scene, Surface, quoted};
 
 /// Ways to leave a process. The word `MARK` is in its command line.
-const DAEMONS: [(&str, &str); 6] = [
+pub(super) const DAEMONS: [(&str, &str); 6] = [
     ("in the background", "sleep MARK & echo left"),
     ("without the streams", "nohup sleep MARK </dev/null >/dev/null 2>&1 & echo left"),
     ("in a session of its own", "setsid sleep MARK </dev/null >/dev/null 2>&1 & echo left"),
@@ -83,7 +83,11 @@ async fn a_background_process_ends_with_its_agent() -> Result<()> {
     must_be_gone(&scene, chat).await?;
     let result = scene.call(Surface::Gateway, ATTACKER, "terminal", background(gateway)).await?;
     ensure!(result.contains("proc_1"), "{result}");
-    ensure!(with_word(&scene.container, gateway).await?.len() >= 2, "it runs on");
+    let runs = async |container: &Container| {
+        let left = with_word(container, gateway).await?;
+        Ok(Look::holds(left.len() >= 2, || process_table(&left)))
+    };
+    scene.container.wait_until("it runs on", runs, secs(10)).await?;
     // Even a gateway that is killed leaves none.
     let pid = ready_pid(&scene.container, ATTACKER).await?;
     scene.container.kill_process(pid, "KILL").await?;

@@ -132,7 +132,7 @@ fn direct(machine: &str, port: u16) -> Vec<Attempt> {
 }
 
 /// Prints the answer of the proxy to a request for `$1`, with the method `$2`.
-const BY_PROXY: &str = r#"by_proxy() {
+pub(super) const BY_PROXY: &str = r#"by_proxy() {
     local place=${HTTP_PROXY#http://}; local user=${place%@*} server=${place#*@}; server=${server%/}
     exec 9<>/dev/tcp/${server%:*}/${server#*:} || return
     printf '%s %s HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic %s\r\nConnection: close\r\n\r\n' "$2" "$1" "$(printf %s "$user" | base64 -w0)" >&9

@@ -66,7 +66,7 @@ enum Control {
 #[derive(Clone, Debug)]
 pub(super) struct Attempt {
     pub(super) name: String,
-    script: String,
+    pub(super) script: String,
     control: Control,
     refusals: Vec<String>,
 }
@@ -112,7 +112,8 @@ impl Attempt {
 pub(super) struct Scene {
     pub(super) model: StandIn,
     pub(super) container: Container,
-    key: String,
+    /// The key of the attacker's API.
+    pub(super) key: String,
 }
 
 impl Scene {

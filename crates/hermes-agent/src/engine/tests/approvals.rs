@@ -145,7 +145,7 @@ async fn a_question_holds_up_no_other_call() {
             while asked.is_none() || !has_other_ended {
                 match events.recv().await.expect("the turn waits for the answer") {
                     Event::ApprovalRequested { approval } => asked = Some(approval.id),
-                    Event::ToolEnded { result } => has_other_ended = result.call_id == "c1",
+                    Event::ToolEnded { result, .. } => has_other_ended = result.call_id == "c1",
                     _ => {}
                 }
             }

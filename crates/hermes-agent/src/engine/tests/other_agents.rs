@@ -50,7 +50,7 @@ async fn a_call_to_another_agent_holds_up_no_other_call() {
     let (end, events) = bench.turn(vec![(ended, Submission::Interrupt)]).await;
     assert_eq!(end.reason, StopReason::Cancelled);
     let first = events.iter().find_map(|event| match event {
-        Event::ToolEnded { result } => Some(result.call_id.as_str()),
+        Event::ToolEnded { result, .. } => Some(result.call_id.as_str()),
         _ => None,
     });
     assert_eq!(first, Some("c2"));

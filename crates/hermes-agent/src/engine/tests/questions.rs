@@ -118,7 +118,8 @@ async fn two_questions_are_asked_one_after_the_other() {
 async fn a_question_of_the_model_holds_up_no_other_call() {
     const BOTH: &[(&str, &str, &str)] = &[("c1", "clarify", r#"{"question":"One?"}"#), ("c2", "write", "{}")];
     let bench = Bench::new([Reply::Calls(BOTH), Reply::Text("fine")]).await;
-    let has_written = |event: &Event| matches!(event, Event::ToolEnded { result } if result.call_id == "c2");
+    let has_written =
+        |event: &Event| matches!(event, Event::ToolEnded { result, .. } if result.call_id == "c2");
     let plan: Vec<Step> = vec![(has_written, typed("yes"))];
     let turn = tokio::time::timeout(Duration::from_secs(30), bench.turn(plan));
     let (end, _) = turn.await.expect("the write does not wait");
@@ -147,7 +148,7 @@ async fn no_question_is_shown_while_an_approval_waits() {
                         approval = Some(asked.id);
                         sender.send(typed("one")).await.unwrap();
                     }
-                    Event::ToolEnded { result } if result.call_id == "c2" => {
+                    Event::ToolEnded { result, .. } if result.call_id == "c2" => {
                         bench.engine.answer(&approval.take().unwrap(), Answer::Once, "test").await.unwrap();
                     }
                     Event::ApprovalEnded { .. } => order.push("approval ended".to_owned()),

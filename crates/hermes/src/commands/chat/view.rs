@@ -211,9 +211,10 @@ impl View {
                 pieces.extend(self.running_tool());
                 pieces
             }
-            Event::ToolEnded { result } => {
+            Event::ToolEnded { name, result } => {
                 let index = self.tools.iter().position(|(id, _)| *id == result.call_id);
-                let label = index.map_or_else(|| "tool".to_owned(), |index| self.tools.remove(index).1);
+                // A call that was denied did not start.
+                let label = index.map_or_else(|| lines::one_line(name), |index| self.tools.remove(index).1);
                 let face = if result.is_error { Face::ALARM } else { Face::DIM };
                 let mut pieces = self.line(&lines::of_result(&label, result), face);
                 pieces.extend(self.running_tool());

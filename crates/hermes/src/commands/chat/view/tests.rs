@@ -27,7 +27,8 @@ fn tool(id: &str, command: &str) -> Event {
 }
 
 fn result(id: &str, content: &str, is_error: bool) -> Event {
-    Event::ToolEnded { result: ToolResult { call_id: id.into(), content: content.into(), is_error } }
+    let result = ToolResult { call_id: id.into(), content: content.into(), is_error };
+    Event::ToolEnded { name: "terminal".into(), result }
 }
 
 fn ended(reason: StopReason, text: &str, error: Option<TurnError>) -> Event {
@@ -213,4 +214,10 @@ fn a_second_turn_begins_anew() {
     let mode = Mode::Terminal(Terminal { style: Style::Plain, ..TERMINAL });
     let (out, err) = streams(mode, &[turn("one"), turn("two")].concat());
     assert_eq!((out.as_str(), err.as_str()), ("one\ntwo\n", ""));
+}
+
+#[test]
+fn a_call_that_was_denied_has_its_name() {
+    let events = [call_started(), call_ended(), result("1", "A person denied this.", true)];
+    assert_eq!(streams(Mode::Pipe, &events).1, "✗ terminal: A person denied this.\n");
 }
