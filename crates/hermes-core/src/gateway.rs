@@ -1,4 +1,4 @@
-//! The files of a gateway: its state, its log, its socket, its settings, its PID, the key of its API, and the keys of agents that ask it.
+//! The files of a gateway: its state, its log, its socket, its settings, its PID, its keys.
 
 pub mod agent_keys;
 pub mod api_key;

@@ -37,7 +37,7 @@ impl Peer {
     /// kernel before Linux 6.5 this holds from the call on, and not from the connection on.
     ///
     /// # Errors
-    /// `socket` is no connected Unix socket.
+    /// `socket` is no connected Unix socket, or this process has no descriptor left for the look: see [`lacks_descriptors`].
     pub fn of(socket: BorrowedFd<'_>) -> io::Result<Self> {
         let credentials = credentials(socket)?;
         let Some(pid) = Pid::from_raw(credentials.pid) else { return Ok(Self::Elsewhere) };
@@ -47,15 +47,20 @@ impl Peer {
                 match pidfd_open(pid, PidfdFlags::empty()) {
                     Ok(process) => Some(process),
                     Err(Errno::SRCH) => return Ok(Self::Ended),
+                    Err(error @ (Errno::MFILE | Errno::NFILE)) => return Err(error.into()),
                     // A kernel before Linux 5.3, or a filter that does not know the call.
                     Err(_) => None,
                 }
             }
+            Err(error) if lacks_descriptors(&error) => return Err(error),
             // A process that has ended has no descriptor.
             Err(_) => return Ok(Self::Ended),
         };
         let number = credentials.pid.cast_unsigned();
-        let restrictions = Restrictions::of(number);
+        let restrictions = match Restrictions::of(number) {
+            Err(error) if lacks_descriptors(&error) => return Err(error),
+            found => found,
+        };
         let has_ended = process.is_some_and(|process| has_ended(process.as_fd()));
         // A process whose first thread has ended shows nothing about the others.
         if has_ended || restrictions.as_ref().is_ok_and(|found| found.is_zombie) {
@@ -63,6 +68,11 @@ impl Peer {
         }
         Ok(Self::Runs { pid: number, uid: credentials.uid, restrictions })
     }
+}
+
+/// Returns `true` if a look at a peer failed for lack of descriptors. It needs two at one time.
+pub fn lacks_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 /// Tells whether the process of a descriptor has ended.

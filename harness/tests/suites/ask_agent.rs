@@ -121,7 +121,7 @@ async fn both_budgets_are_charged() -> Result<()> {
 }
 
 #[docker_test]
-async fn an_interrupt_of_the_caller_ends_the_turn_of_the_other_agent() -> Result<()> {
+async fn an_interrupt_ends_the_turn_of_the_other_agent() -> Result<()> {
     let agents = Agents::start("", "").await?;
     agents.writer.script(&json!([{"text": "Slowly.", "chunk_bytes": 1, "delay_ms": 10000}]))?;
     agents.coder.script(&json!([call("Write."), {"text": "Done."}]))?;
@@ -130,11 +130,14 @@ async fn an_interrupt_of_the_caller_ends_the_turn_of_the_other_agent() -> Result
     let asked =
         async |_: &Container| Ok(Look::holds(agents.writer.requests().len() == 1, || "no request".into()));
     agents.container.wait_until("the other agent is asked", asked, secs(20)).await?;
-    terminal.control('c').await?;
-    let ended = async |_: &Container| {
+    let is_busy = async |is_so: bool| {
         let sessions = agents.sessions("writer").await?;
-        Ok(Look::holds(sessions[0]["busy"] == false, || sessions.to_string()))
+        Ok(Look::holds(sessions[0]["busy"] == is_so, || sessions.to_string()))
     };
+    let begun = async |_: &Container| is_busy(true).await;
+    agents.container.wait_until("the turn of the other agent runs", begun, secs(20)).await?;
+    terminal.control('c').await?;
+    let ended = async |_: &Container| is_busy(false).await;
     agents.container.wait_until("the turn of the other agent ended", ended, secs(20)).await?;
     Ok(())
 }

@@ -130,8 +130,7 @@ impl Store {
         .await
     }
 
-    /// Returns the number of agents between a person and this session: 0 if a person or a program talks to it, 1 if an agent does that a
-    /// person talks to.
+    /// Returns the number of agents between a person and this session. It is 0 if a person or a program talks to it.
     ///
     /// # Errors
     /// Fails if the database fails.

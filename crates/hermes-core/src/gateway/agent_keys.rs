@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_replaces_the_keys_and_a_refused_one_is_forgotten() {
+    fn a_start_replaces_keys_and_a_refused_one_is_forgotten() {
         let (_folder, home) = home();
         let (callee, caller) = (name("writer"), name("coder"));
         let publish = || publish(&home, &callee, std::slice::from_ref(&caller)).0.remove(0).key;

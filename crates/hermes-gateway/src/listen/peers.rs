@@ -5,12 +5,14 @@
 //! children inherit the filter, and nothing takes it off.
 
 use std::fmt;
-use std::os::fd::BorrowedFd;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use hermes_os::peer::Peer;
+use hermes_os::peer::{self, Peer};
 use hermes_os::process::Restrictions;
+use rustix::fs::{Mode, OFlags};
 
 use crate::say::warn;
 
@@ -35,6 +37,21 @@ pub(crate) struct Peers {
     own: Option<Restrictions>,
     uid: u32,
     warned: Mutex<Option<Instant>>,
+    spare: Mutex<Spare>,
+}
+
+/// Descriptors for the look at a client while connections have taken all others. Without them, a crowd of connections would make each client
+/// look like a tool.
+#[derive(Debug, Default)]
+struct Spare([Option<OwnedFd>; 2]);
+
+impl Spare {
+    /// Takes descriptors for those that are missing, as far as there are any.
+    fn fill(&mut self) {
+        for place in self.0.iter_mut().filter(|place| place.is_none()) {
+            *place = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
+        }
+    }
 }
 
 impl Peers {
@@ -44,13 +61,14 @@ impl Peers {
             own: Restrictions::of(std::process::id()).ok(),
             uid: rustix::process::geteuid().as_raw(),
             warned: Mutex::default(),
+            spare: Mutex::default(),
         }
     }
 
     /// Returns the standing of the client at the other end of a connection.
     pub(crate) fn standing(&self, connection: BorrowedFd<'_>) -> Standing {
         let Some(own) = &self.own else { return Standing::Account };
-        match Peer::of(connection) {
+        match self.look(connection) {
             Ok(peer) => {
                 let standing = self.standing_of(own, &peer);
                 if standing == Standing::Tool {
@@ -58,9 +76,20 @@ impl Peers {
                 }
                 standing
             }
-            // The connection ended already.
+            // The connection ended already, or no descriptor is left.
             Err(_) => Standing::Tool,
         }
+    }
+
+    fn look(&self, connection: BorrowedFd<'_>) -> io::Result<Peer> {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked = Peer::of(connection);
+        if looked.as_ref().is_err_and(peer::lacks_descriptors) {
+            *spare = Spare::default();
+            looked = Peer::of(connection);
+        }
+        spare.fill();
+        looked
     }
 
     fn standing_of(&self, own: &Restrictions, peer: &Peer) -> Standing {
@@ -109,8 +138,6 @@ impl fmt::Display for Reason<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use rstest::rstest;
 
     use super::*;
@@ -140,14 +167,14 @@ mod tests {
     #[case::hidden_of_root(hidden(0), Standing::Account)]
     fn a_client_has_the_standing_of_its_process(#[case] peer: Peer, #[case] expected: Standing) {
         let own = restrictions(1, false);
-        let peers = Peers { own: Some(own), uid: UID, warned: Mutex::default() };
+        let peers = Peers { own: Some(own), uid: UID, warned: Mutex::default(), spare: Mutex::default() };
         assert_eq!(peers.standing_of(&own, &peer), expected);
     }
 
     #[test]
     fn a_container_without_new_privileges_has_ordinary_clients() {
         let own = restrictions(1, true);
-        let peers = Peers { own: Some(own), uid: UID, warned: Mutex::default() };
+        let peers = Peers { own: Some(own), uid: UID, warned: Mutex::default(), spare: Mutex::default() };
         assert_eq!(peers.standing_of(&own, &runs(1, true)), Standing::Account);
     }
 }

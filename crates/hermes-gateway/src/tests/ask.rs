@@ -37,7 +37,7 @@ fn ask(talk: &Talk, key: &str, depth: &str, message: &str) -> Answer {
 }
 
 #[test]
-fn an_allowed_agent_is_answered_in_a_session_of_its_own() {
+fn an_allowed_agent_gets_a_session_of_its_own() {
     let (talk, key) = asked();
     let answer = ask(&talk, &key, "2", "two words");
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -8,7 +8,7 @@ fn ask(arguments: &'static str) -> Reply {
 }
 
 #[tokio::test]
-async fn the_tokens_of_another_agent_count_in_the_turn_and_in_the_day() {
+async fn tokens_of_another_agent_count_in_turn_and_day() {
     let price = Price { input: 1_000_000.0, cached: 0.0, output: 0.0 };
     let budget = Budget {
         tokens_per_day: Some(1_000_000),
@@ -24,7 +24,7 @@ async fn the_tokens_of_another_agent_count_in_the_turn_and_in_the_day() {
 }
 
 #[tokio::test]
-async fn another_agent_that_uses_up_the_budget_of_the_day_is_stopped() {
+async fn another_agent_that_uses_up_the_day_is_stopped() {
     let budget = Budget { tokens_per_day: Some(100_000), ..Budget::default() };
     let replies = [ask(r#"{"spend":100000,"hang":true}"#)];
     let bench = Bench::with_budget(replies, budget).await;
@@ -35,7 +35,7 @@ async fn another_agent_that_uses_up_the_budget_of_the_day_is_stopped() {
 }
 
 #[tokio::test]
-async fn the_tokens_of_another_agent_count_against_the_budget_of_a_turn() {
+async fn another_agent_uses_the_budget_of_the_turn() {
     let budget = Budget { tokens_per_turn: Some(20_000), ..Budget::default() };
     let bench = Bench::with_budget([ask(r#"{"spend":20000}"#)], budget).await;
     let (end, _) = bench.turn(vec![]).await;
