@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -253,11 +253,15 @@ struct Temporary {
 }
 
 impl Temporary {
-    /// Chooses a place in memory or on the container's disk. With a read-only root file system, it is on the volume.
+    /// Chooses a place in memory or on the container's disk. With a read-only root file system, it is on the volume. So it is if another
+    /// user took the place.
     fn choose(profile: &ProfileName, outputs: &Outputs) -> Self {
+        let shared = reach::temporaries();
         let can_write = access(std::env::temp_dir(), Access::WRITE_OK).is_ok();
-        let parent = match can_write {
-            true => reach::temporaries().join(profile.as_str()),
+        let own = rustix::process::geteuid().as_raw();
+        let is_ours = shared.symlink_metadata().map_or(true, |found| found.is_dir() && found.uid() == own);
+        let parent = match can_write && is_ours {
+            true => shared.join(profile.as_str()),
             false => outputs.directory().join(".tmp"),
         };
         Self { path: parent.join(format!("{:016x}", getrandom::u64().unwrap_or_default())) }

@@ -56,9 +56,9 @@ pub(crate) fn places(volume: &Path) -> [PathBuf; 2] {
     [volume.to_owned(), volume.canonicalize().unwrap_or_else(|_| volume.to_owned())]
 }
 
-/// Returns the parent of the directories of temporary files, one for each profile.
+/// Returns the parent of the directories of temporary files, one for each profile. Each user of the machine has its own.
 pub(crate) fn temporaries() -> PathBuf {
-    std::env::temp_dir().join("hermes-tools")
+    std::env::temp_dir().join(format!("hermes-tools-{}", rustix::process::geteuid().as_raw()))
 }
 
 /// Returns `true` if `path` holds, or lies in, a directory that no tool may reach.

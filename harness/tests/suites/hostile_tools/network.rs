@@ -78,7 +78,7 @@ fn with_name(machine: &str) -> impl FnOnce(ContainerBuilder) -> ContainerBuilder
 }
 
 /// Connections without the proxy.
-fn direct(machine: &str, port: u16) -> Vec<Attempt> {
+pub(super) fn direct(machine: &str, port: u16) -> Vec<Attempt> {
     let mut attempts = Vec::new();
     let to = |host: &str, port: u16| {
         Attempt::new(format!("connect to {host}:{port}"), format!("exec 9<>/dev/tcp/{host}/{port}"))

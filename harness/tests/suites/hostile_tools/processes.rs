@@ -7,7 +7,7 @@ use hermes_harness::probe::{Process, process_table};
 use super::scene::{ATTACKER, Attempt, CANARY, LOOSE, Scene, Surface};
 
 /// A process that the attacker aims at.
-struct Target {
+pub(super) struct Target {
     name: &'static str,
     pid: u32,
     /// Root alone opens its files outside of the sandbox.
@@ -25,7 +25,7 @@ fn find(processes: &[Process], name: &'static str, words: &[&str]) -> Result<Tar
     Ok(Target { name, pid, is_closed: name.contains("gateway of") })
 }
 
-async fn targets(scene: &Scene) -> Result<Vec<Target>> {
+pub(super) async fn targets(scene: &Scene) -> Result<Vec<Target>> {
     let processes = scene.container.processes().await?;
     Ok(vec![
         find(&processes, "the gateway of coder", &["-p", ATTACKER, "gateway", "run"])?,
@@ -41,7 +41,7 @@ fn number(x86: u32, arm: u32) -> u32 {
     if std::env::consts::ARCH == "x86_64" { x86 } else { arm }
 }
 
-fn attempts(targets: &[Target]) -> Vec<Attempt> {
+pub(super) fn attempts(targets: &[Target]) -> Vec<Attempt> {
     let mut attempts = Vec::new();
     for Target { name, pid, is_closed } in targets {
         let mut add = |what: &str, script: String| {

@@ -55,7 +55,7 @@ const SOCKETS: &[(&str, [u32; 3])] = &[
 const OF_THE_OPEN_NETWORK: [&str; 4] =
     ["socket: UDP", "socket: UDP over IPv6", "socket: ping", "socket: netlink"];
 
-fn attempts() -> Vec<Attempt> {
+pub(super) fn attempts() -> Vec<Attempt> {
     let call = |&(name, (x86, arm), preparation, arguments): &Call| {
         let number = if std::env::consts::ARCH == "x86_64" { x86 } else { arm };
         Attempt::perl(name, &format!("{preparation}; syscall({number}, {arguments}) >= 0 or die $!"))

@@ -10,6 +10,7 @@ use crate::support::driving::hermes;
 use super::files::{DECOYS, SUM, attempts, calls_of};
 use super::leftovers::DAEMONS;
 use super::scene::{ATTACKER, Attempt, PORTS, Scene, Surface};
+use super::{network, processes, system_calls};
 
 /// Answers the calls of Landlock as a kernel without it.
 fn without_landlock(builder: ContainerBuilder) -> ContainerBuilder {
@@ -143,6 +144,23 @@ async fn without_landlock_the_level_is_shown() -> Result<()> {
     let doctor = hermes(&scene.container, "doctor").await?.either_way().stdout();
     ensure!(doctor.contains("this kernel has no Landlock (sandbox: seccomp)"), "{doctor}");
     Ok(())
+}
+
+/// The attacks on other processes, on the network and by system calls are asked, too.
+#[docker_test]
+async fn without_landlock_each_attack_on_the_system_asks() -> Result<()> {
+    let (scene, before) = that_asks().await?;
+    let targets = processes::targets(&scene).await?;
+    let attempts: Vec<_> = processes::attempts(&targets)
+        .into_iter()
+        .chain(network::direct("127.0.0.1", PORTS[2]))
+        .chain(system_calls::attempts())
+        .collect();
+    ensure!(attempts.len() > 100, "{}", attempts.len());
+    for attempt in &attempts {
+        deny(&scene, "terminal", json!({ "command": attempt.script }), &attempt.script).await?;
+    }
+    nothing_ran(&scene, &before).await
 }
 
 #[docker_test]
