@@ -123,13 +123,26 @@ pub fn load_tools(home: &Home, profile: &ProfileName) -> Result<ToolSettings, Se
     tools::tools(&Sources::of_config(home, profile)?)
 }
 
-/// Reads `model.ca_file` alone. It needs no model and no key.
-///
-/// # Errors
-/// Fails if the configuration cannot be read, or the value is no text.
-pub(crate) fn load_ca_file(home: &Home, profile: &ProfileName) -> Result<Option<PathBuf>, SettingsError> {
-    let path = Sources::of_config(home, profile)?.text("model.ca_file")?;
-    Ok(path.map(|path| home.profile_directory(profile).join(path)))
+/// The paths outside of the profile that its settings open. An invalid setting opens none.
+#[derive(Debug, Default)]
+pub(crate) struct OpenPaths {
+    /// `model.ca_file`.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// `terminal.readable`.
+    pub(crate) readable: Vec<PathBuf>,
+    /// `terminal.writable`.
+    pub(crate) writable: Vec<PathBuf>,
+}
+
+/// Reads the paths that a configuration opens. It needs no model and no key. An unreadable configuration opens none.
+pub(crate) fn load_open_paths(home: &Home, profile: &ProfileName) -> OpenPaths {
+    let Ok(sources) = Sources::of_config(home, profile) else { return OpenPaths::default() };
+    let ca_file = sources.text("model.ca_file").ok().flatten();
+    let ca_file = ca_file.map(|path| home.profile_directory(profile).join(path));
+    let terminal = tools::tools(&sources).ok().map(|tools| tools.terminal);
+    let (readable, writable) =
+        terminal.map(|terminal| (terminal.readable, terminal.writable)).unwrap_or_default();
+    OpenPaths { ca_file, readable, writable }
 }
 
 /// Reads the settings of MCP servers, and the way to those that speak HTTP. It needs no model and no key.

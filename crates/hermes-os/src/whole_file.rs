@@ -162,6 +162,15 @@ pub fn write_for_now(path: &Path, contents: &[u8], mode: u32) -> Result<(), Writ
     write_by(path, |file| put(&file, contents, mode), Temporary::replace)
 }
 
+/// Writes `contents` as [`write_for_now`] does, into an open directory, whatever its path leads to now. Of `path`, only the file name
+/// counts; the rest is for messages.
+///
+/// # Errors
+/// Fails as [`write`] does.
+pub fn write_in(directory: OwnedFd, path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteError> {
+    write_at(directory, name_of(path)?, path, |file| put(&file, contents, mode), Temporary::replace)
+}
+
 /// Writes `contents` to a new file as [`write`] does. Never replaces a file, even one that another process
 /// creates meanwhile.
 ///
@@ -175,8 +184,12 @@ pub fn write_new(path: &Path, contents: &[u8], mode: u32) -> Result<(), WriteErr
     write_by(path, |file| fill(file, contents, mode), Temporary::become_new)
 }
 
+fn name_of(path: &Path) -> Result<&OsStr, WriteError> {
+    path.file_name().ok_or_else(|| WriteError::NoFileName { path: path.to_owned() })
+}
+
 fn directory_and_name(path: &Path) -> Result<(OwnedFd, &OsStr), WriteError> {
-    let name = path.file_name().ok_or_else(|| WriteError::NoFileName { path: path.to_owned() })?;
+    let name = name_of(path)?;
     let directory = open_directory_of(path)
         .map_err(|error| WriteError::OpenDirectory { path: path.to_owned(), source: error.into() })?;
     Ok((directory, name))
@@ -200,6 +213,16 @@ fn write_by(
     finish: fn(Temporary, &OsStr) -> rustix::io::Result<()>,
 ) -> Result<(), WriteError> {
     let (directory, name) = directory_and_name(path)?;
+    write_at(directory, name, path, fill, finish)
+}
+
+fn write_at(
+    directory: OwnedFd,
+    name: &OsStr,
+    path: &Path,
+    fill: impl FnOnce(File) -> io::Result<()>,
+    finish: fn(Temporary, &OsStr) -> rustix::io::Result<()>,
+) -> Result<(), WriteError> {
     is_a_file(&directory, name, path)?;
     let (temporary, file) = Temporary::create(directory, name)
         .map_err(|error| WriteError::CreateTemporary { path: path.to_owned(), source: error.into() })?;

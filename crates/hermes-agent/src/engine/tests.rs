@@ -177,6 +177,42 @@ impl Bench {
         (end, events)
     }
 
+    /// Begins a turn, and drops it with its engine at an event, as a kill does. Runs the next turn in another engine. Returns the messages
+    /// that the model got then, and the conversation.
+    async fn cut_and_go_on(
+        self,
+        mut is_cut: impl FnMut(&Event) -> bool + Send,
+    ) -> (Vec<Message>, Vec<String>) {
+        let Self { engine, session, directory, person, .. } = self;
+        {
+            let (reached, at_cut) = oneshot::channel();
+            let mut reached = Some(reached);
+            let mut note = |event: Event| {
+                if is_cut(&event) {
+                    reached.take().unwrap().send(()).unwrap();
+                }
+            };
+            let (_sender, mut inbox) = mpsc::channel(1);
+            let message = Message::text(Role::User, "question");
+            let turn = engine.run_turn(&session, message, person, &mut inbox, &mut note);
+            tokio::select! {
+                biased;
+                _ = at_cut => {}
+                ended = turn => panic!("the turn ended before the cut: {ended:?}"),
+            }
+        }
+        drop(engine);
+        let model = Arc::new(FakeModel::default());
+        model.replies.lock().unwrap().push_back(Reply::Text("again"));
+        let engine = engine_in(directory.path(), vec![model.clone() as Arc<dyn Provider>], Budget::default());
+        let (_sender, mut inbox) = mpsc::channel(1);
+        let message = Message::text(Role::User, "go on");
+        let end = engine.run_turn(&session, message, person, &mut inbox, &mut |_| {}).await.unwrap();
+        assert_eq!(end.reason, StopReason::EndTurn);
+        let sent = model.requests.lock().unwrap()[0].messages.clone();
+        (sent, lines(&engine.store, &session).await)
+    }
+
     /// Returns the conversation, as `role: text`.
     async fn conversation(&self) -> Vec<String> {
         lines(&self.engine.store, &self.session).await
@@ -377,36 +413,12 @@ async fn a_cut_at_any_event_leaves_a_sendable_session() {
     let count = uncut.turn(vec![]).await.1.len();
     assert!(count > 10, "the turn has many steps");
     for cut in 1..count {
-        let Bench { engine, session, directory, .. } = Bench::new(script()).await;
-        {
-            let (reached, at_cut) = oneshot::channel();
-            let mut reached = Some(reached);
-            let mut seen = 0;
-            let mut count_events = |_| {
-                seen += 1;
-                if seen == cut {
-                    reached.take().unwrap().send(()).unwrap();
-                }
-            };
-            let (_sender, mut inbox) = mpsc::channel(1);
-            let message = Message::text(Role::User, "question");
-            let turn = engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut count_events);
-            tokio::select! {
-                biased;
-                _ = at_cut => {}
-                ended = turn => panic!("the turn ended before event {cut}: {ended:?}"),
-            }
-        }
-        drop(engine);
-        let model = Arc::new(FakeModel::default());
-        model.replies.lock().unwrap().push_back(Reply::Text("again"));
-        let engine = engine_in(directory.path(), vec![model.clone() as Arc<dyn Provider>], Budget::default());
-        let (_sender, mut inbox) = mpsc::channel(1);
-        let message = Message::text(Role::User, "go on");
-        let end =
-            engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut |_| {}).await.unwrap();
-        assert_eq!(end.reason, StopReason::EndTurn, "cut at {cut}");
-        let sent = model.requests.lock().unwrap()[0].messages.clone();
+        let mut seen = 0;
+        let is_cut = |_: &Event| {
+            seen += 1;
+            seen == cut
+        };
+        let (sent, _) = Bench::new(script()).await.cut_and_go_on(is_cut).await;
         assert_eq!(sent, sendable(sent.clone()), "cut at {cut}");
         assert!(sent[0].plain_text().starts_with("question"), "cut at {cut}");
         let last = sent.last().unwrap();

@@ -22,7 +22,7 @@ use landlock::{
 use thiserror::Error;
 
 use super::file_access::{DEVICES, TESTED, device, readable, writable};
-use crate::settings;
+use crate::settings::{self, OpenPaths};
 use crate::tools::reach;
 
 /// The devices of terminals: a call may run in one.
@@ -133,22 +133,29 @@ impl OwnProcess<'_> {
         if let Some(slot) = self.socket_directory {
             rights.push((slot.to_owned(), AccessFs::RemoveFile.into()));
         }
-        let named = self.named_files(&volume).into_iter();
+        let config = self.home.config(self.profile);
+        // A file of another profile says nothing about this one.
+        let OpenPaths { ca_file, readable: readable_paths, writable: writable_paths } =
+            if volume.is_own_or_outside(&config) {
+                settings::load_open_paths(self.home, self.profile)
+            } else {
+                OpenPaths::default()
+            };
+        let named = self.named_files(&volume, ca_file).into_iter();
         rights.extend(named.filter(|path| path.is_file()).map(|path| (path, AccessFs::ReadFile.into())));
-        if let Ok(tools) = settings::load_tools(self.home, self.profile) {
-            let open = |paths: Vec<PathBuf>| paths.into_iter().filter(|path| volume.allows_tools(path));
-            rights.extend(open(tools.terminal.readable).map(|path| (path, readable())));
-            rights.extend(open(tools.terminal.writable).map(|path| (path, writable())));
-        }
+        let open = |paths: Vec<PathBuf>| paths.into_iter().filter(|path| volume.allows_tools(path));
+        rights.extend(open(readable_paths).map(|path| (path, readable())));
+        rights.extend(open(writable_paths).map(|path| (path, writable())));
         rights
     }
 
     /// Returns the files outside of the volume that the settings name. They may lie in `/run/secrets`. A failure to read the settings
     /// names no file: the gateway reads them again, confined, and reports it.
-    fn named_files(&self, volume: &Volume) -> Vec<PathBuf> {
-        let [env, config] = [self.home.dot_env(self.profile), self.home.config(self.profile)];
+    fn named_files(&self, volume: &Volume, ca_file: Option<PathBuf>) -> Vec<PathBuf> {
+        let env = self.home.dot_env(self.profile);
         let mut named: Vec<PathBuf> = RESOLVER.map(PathBuf::from).into();
-        named.extend([env.clone(), config.clone(), self.home.soul(self.profile)]);
+        named.extend([env.clone(), self.home.config(self.profile), self.home.soul(self.profile)]);
+        named.extend(ca_file);
         let is_named = |name: &str| name.ends_with("_FILE");
         let in_environment = self.environment.iter().filter(|(name, _)| is_named(name));
         named.extend(in_environment.map(|(_, value)| PathBuf::from(value.trim())));
@@ -158,11 +165,6 @@ impl OwnProcess<'_> {
         {
             let variables = found.variables.into_iter().filter(|(name, _)| is_named(name));
             named.extend(variables.map(|(_, value)| PathBuf::from(value.trim())));
-        }
-        if volume.is_own_or_outside(&config)
-            && let Ok(Some(path)) = settings::load_ca_file(self.home, self.profile)
-        {
-            named.push(path);
         }
         named.into_iter().filter(|path| path.is_absolute()).filter_map(|path| volume.outside(&path)).collect()
     }

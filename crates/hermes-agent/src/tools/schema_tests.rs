@@ -22,14 +22,16 @@ fn schemas() -> Vec<ToolSchema> {
     let (keys, _) =
         agent_keys::publish(&home, &ProfileName::new("writer").unwrap(), std::slice::from_ref(&profile));
     assert_eq!(keys.len(), 1, "the writer may be asked");
+    let memory = settings::load_memory(&home, &profile).unwrap();
+    let settings = settings::load_tools(&home, &profile).unwrap();
     let toolbox = Toolbox::of_agent(ToolboxOptions {
         home: &home,
         profile: &profile,
         environment: &BTreeMap::new(),
         store: Store::open(&folder.path().join("hermes.db")).unwrap().store,
-        terminal: settings::load_tools(&home, &profile).unwrap().terminal,
-        clarify: settings::load_tools(&home, &profile).unwrap().clarify,
-        memory: settings::load_memory(&home, &profile).unwrap(),
+        terminal: settings.terminal,
+        clarify: settings.clarify,
+        memory,
         network: Network::default(),
         secrets: Vec::new(),
         launcher: Launcher::default(),

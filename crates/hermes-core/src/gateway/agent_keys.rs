@@ -3,8 +3,7 @@
 //! The gateway of the callee generates a key at each start, and writes it to `agent-keys/CALLEE` in the directory of each caller that
 //! `agents.allow` names. The callee has the key in memory alone. A caller that is not named has no file, and so no way to ask.
 
-use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +11,7 @@ use hermes_os::whole_file::{self, ReadError};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::api_key::ApiKey;
+use super::api_key::{ApiKey, key_in, line_of};
 use crate::{Home, ProfileName};
 
 /// The longest file of a key, in bytes.
@@ -85,15 +84,8 @@ fn give(path: &Path, callee: &ProfileName) -> io::Result<ApiKey> {
     // The caller can swap its own directory for a symlink. So each step begins at the descriptor.
     let directory = open(path)?;
     let key = ApiKey::generate()?;
-    let temporary = format!(".{callee}.tmp");
-    match rustix::fs::unlinkat(&directory, &temporary, AtFlags::empty()) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(&directory, &temporary, flags, Mode::from_raw_mode(FILE_MODE))?;
-    File::from(file).write_all(key.reveal().as_bytes())?;
-    rustix::fs::renameat(&directory, &temporary, &directory, callee.as_str())?;
+    whole_file::write_in(directory, &path.join(callee.as_str()), &line_of(&key), FILE_MODE)
+        .map_err(io::Error::other)?;
     Ok(key)
 }
 
@@ -117,8 +109,7 @@ pub fn callees(home: &Home, caller: &ProfileName) -> Vec<ProfileName> {
 /// The file cannot be read.
 pub fn key(home: &Home, caller: &ProfileName, callee: &ProfileName) -> Result<Option<ApiKey>, ReadError> {
     let bytes = whole_file::read_within(&home.agent_keys(caller), Path::new(callee.as_str()), FILE_MAX)?;
-    let bytes = bytes.map(zeroize::Zeroizing::new);
-    Ok(bytes.and_then(|bytes| ApiKey::parse(std::str::from_utf8(&bytes).ok()?)))
+    Ok(bytes.and_then(key_in))
 }
 
 /// Removes a key that `callee` refused, unless it was replaced meanwhile.

@@ -218,14 +218,16 @@ pub fn replace(path: &Path) -> Result<ApiKey, ApiKeyError> {
     Ok(key)
 }
 
-fn line_of(key: &ApiKey) -> Zeroizing<Vec<u8>> {
+/// Returns the content of the file of a key.
+pub(super) fn line_of(key: &ApiKey) -> Zeroizing<Vec<u8>> {
     let mut line = Zeroizing::new(Vec::with_capacity(key.reveal().len() + 1));
     line.extend_from_slice(key.reveal().as_bytes());
     line.push(b'\n');
     line
 }
 
-fn key_in(bytes: Vec<u8>) -> Option<ApiKey> {
+/// Returns the key in the content of a file.
+pub(super) fn key_in(bytes: Vec<u8>) -> Option<ApiKey> {
     let bytes = Zeroizing::new(bytes);
     ApiKey::parse(std::str::from_utf8(&bytes).ok()?)
 }

@@ -10,6 +10,7 @@ use clap::Subcommand;
 use hermes_agent::mcp::{Servers, ServersOptions, Shown};
 use hermes_agent::sandbox::Launcher;
 use hermes_agent::settings::{self, McpSettings};
+use hermes_agent::tools::ToolboxError;
 use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind, boot_wait, environment};
 
@@ -41,12 +42,7 @@ enum Command {
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
-    // This process reads keys. The kernel refuses this to no process.
-    let _ = hermes_os::process::close_to_the_account();
-    let loaded = settings::load_mcp(&context.home, &profile, &environment()).map_err(|error| {
-        let hint = error.hint();
-        Report::new(ReportKind::Configuration, "failed to find the MCP servers").caused_by(error).hint(hint)
-    })?;
+    let loaded = load(context, &profile)?;
     for warning in &loaded.warnings {
         note!("warning: {warning}");
     }
@@ -55,6 +51,47 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
         Command::Test(arguments) => test::run(context, &profile, loaded, arguments),
         Command::Tools(arguments) => tools::run(context, &profile, loaded, arguments),
     }
+}
+
+/// Reads the settings of the servers.
+///
+/// # Errors
+/// A file cannot be read, or a setting is invalid.
+pub(super) fn load(context: &Context, profile: &ProfileName) -> Result<McpSettings, Report> {
+    // This process reads keys. The kernel refuses this to no process.
+    let _ = hermes_os::process::close_to_the_account();
+    settings::load_mcp(&context.home, profile, &environment()).map_err(|error| {
+        let hint = error.hint();
+        Report::new(ReportKind::Configuration, "failed to find the MCP servers").caused_by(error).hint(hint)
+    })
+}
+
+/// Prepares the sandbox of the servers, and does `task` with them.
+///
+/// # Errors
+/// The sandbox cannot be prepared.
+pub(super) fn with_servers<T>(
+    context: &Context,
+    profile: &ProfileName,
+    settings: McpSettings,
+    task: impl AsyncFnOnce(Servers) -> T,
+) -> Result<T, Report> {
+    let done = event_loop::block_on(async {
+        let servers = Servers::of_profile(ServersOptions {
+            home: &context.home,
+            profile,
+            environment: &environment(),
+            settings,
+            launcher: Launcher::default(),
+        })?;
+        Ok(task(servers).await)
+    });
+    done?.map_err(unusable_tools)
+}
+
+/// Returns the report for settings of tools that cannot be used.
+pub(super) fn unusable_tools(error: ToolboxError) -> Report {
+    Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
 }
 
 /// Connects to one server, or to all that are enabled.
@@ -87,21 +124,7 @@ fn show(
     }
     settings.servers.retain(|server| server.enabled && name.is_none_or(|name| name == server.name));
     boot_wait::until_booted(&Printer)?;
-    let shown = event_loop::block_on(async {
-        let environment = environment();
-        let (home, launcher) = (&context.home, Launcher::default());
-        let servers = Servers::of_profile(ServersOptions {
-            home,
-            profile,
-            environment: &environment,
-            settings,
-            launcher,
-        })?;
-        Ok::<_, hermes_agent::tools::ToolboxError>(servers.show(name).await)
-    });
-    shown?.map_err(|error| {
-        Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
-    })
+    with_servers(context, profile, settings, async |servers| servers.show(name).await)
 }
 
 /// Returns the exit code for servers of which some may have failed.

@@ -5,18 +5,19 @@ use std::env;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use hermes_agent::mcp::{Described, Servers, ServersOptions};
+use hermes_agent::mcp::Described;
 use hermes_agent::prompt::{self, PromptInput, PromptSize, Section};
 use hermes_agent::sandbox::Launcher;
 use hermes_agent::settings::{self, Memory, Network, SettingsError};
-use hermes_agent::tools::{ToolSchema, Toolbox, ToolboxError, ToolboxOptions};
+use hermes_agent::tools::{ToolSchema, Toolbox, ToolboxOptions};
 use hermes_core::ProfileName;
-use hermes_operations::{Report, ReportKind, boot_wait, environment};
+use hermes_operations::{Report, ReportKind, boot_wait};
 use serde::Serialize;
 
+use super::mcp;
 use crate::context::Context;
 use crate::output::{self, Printer, note};
-use crate::{event_loop, stored, table};
+use crate::{stored, table};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -97,7 +98,7 @@ fn tools(context: &Context, profile: &ProfileName, memory: Memory) -> Result<Vec
         servers: Vec::new(),
         needs_sandbox: true,
     });
-    Ok(toolbox.map_err(unusable_tools)?.schemas())
+    Ok(toolbox.map_err(mcp::unusable_tools)?.schemas())
 }
 
 /// Starts the MCP servers, and returns the descriptions of their tools, with sentences about servers that are not counted.
@@ -106,34 +107,19 @@ fn servers(
     profile: &ProfileName,
     tools: &[ToolSchema],
 ) -> Result<(Vec<Described>, Vec<String>), Report> {
-    let environment = environment();
-    let mut settings = settings::load_mcp(&context.home, profile, &environment).map_err(|error| {
-        let hint = error.hint();
-        Report::new(ReportKind::Configuration, "failed to find the MCP servers").caused_by(error).hint(hint)
-    })?;
+    let mut settings = mcp::load(context, profile)?;
     let mut warnings = std::mem::take(&mut settings.warnings);
     settings.servers.retain(|server| server.enabled);
     if settings.servers.is_empty() {
         return Ok((Vec::new(), warnings));
     }
-    // This process reads keys. The kernel refuses this to no process.
-    let _ = hermes_os::process::close_to_the_account();
     for server in &mut settings.servers {
         server.connect_timeout = server.connect_timeout.min(PATIENCE);
     }
     let taken = tools.iter().map(|tool| tool.name.clone()).collect();
-    let described = event_loop::block_on(async {
-        let (home, launcher) = (&context.home, Launcher::default());
-        let servers = Servers::of_profile(ServersOptions {
-            home,
-            profile,
-            environment: &environment,
-            settings,
-            launcher,
-        })?;
-        Ok::<_, ToolboxError>(servers.describe(taken, &|text| note!("{text}")).await)
-    });
-    let described = described?.map_err(unusable_tools)?;
+    let described = mcp::with_servers(context, profile, settings, async |servers| {
+        servers.describe(taken, &|text| note!("{text}")).await
+    })?;
     for Described { name, tools } in &described {
         if let Err(error) = tools {
             warnings.push(format!(
@@ -142,10 +128,6 @@ fn servers(
         }
     }
     Ok((described, warnings))
-}
-
-fn unusable_tools(error: ToolboxError) -> Report {
-    Report::new(ReportKind::Configuration, "the agent's tools cannot be used").caused_by(error)
 }
 
 fn unusable(error: SettingsError) -> Report {

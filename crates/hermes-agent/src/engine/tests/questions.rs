@@ -173,34 +173,7 @@ async fn no_question_is_shown_while_an_approval_waits() {
 
 #[tokio::test]
 async fn a_cut_during_a_question_leaves_a_sendable_session() {
-    let Bench { engine, session, directory, .. } = Bench::new([Reply::Calls(ASK)]).await;
-    {
-        let (asked, at_question) = oneshot::channel();
-        let mut asked = Some(asked);
-        let mut note = |event: Event| {
-            if is_question(&event) {
-                asked.take().unwrap().send(()).unwrap();
-            }
-        };
-        let (_sender, mut inbox) = mpsc::channel(1);
-        let message = Message::text(Role::User, "question");
-        let turn = engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut note);
-        tokio::select! {
-            biased;
-            _ = at_question => {}
-            ended = turn => panic!("the turn ended before the question: {ended:?}"),
-        }
-    }
-    drop(engine);
-    let model = Arc::new(FakeModel::default());
-    model.replies.lock().unwrap().push_back(Reply::Text("again"));
-    let engine = engine_in(directory.path(), vec![model.clone() as Arc<dyn Provider>], Budget::default());
-    let (_sender, mut inbox) = mpsc::channel(1);
-    let message = Message::text(Role::User, "go on");
-    let end = engine.run_turn(&session, message, Person::CanReply, &mut inbox, &mut |_| {}).await.unwrap();
-    assert_eq!(end.reason, StopReason::EndTurn);
-    let sent = model.requests.lock().unwrap()[0].messages.clone();
+    let (sent, lines) = Bench::new([Reply::Calls(ASK)]).await.cut_and_go_on(is_question).await;
     assert_eq!(sent, sendable(sent.clone()));
-    let lines = lines(&engine.store, &session).await;
     assert!(lines[2].contains("The process that ran the turn ended while this ran."), "{lines:?}");
 }
