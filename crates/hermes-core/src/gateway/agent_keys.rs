@@ -125,7 +125,7 @@ pub fn forget(home: &Home, caller: &ProfileName, callee: &ProfileName, refused: 
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -191,5 +191,37 @@ mod tests {
         let (keys, errors) = publish(&home, &name("writer"), &[name("coder")]);
         assert!(keys.is_empty() && matches!(errors[..], [AgentKeyError::Write { .. }]), "{errors:?}");
         assert_eq!(elsewhere.read_dir().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_odd_file_in_place_of_a_key_holds_nobody_up() {
+        let (_folder, home) = home();
+        let (callee, caller) = (name("writer"), name("coder"));
+        let directory = home.agent_keys(&caller);
+        fs::create_dir(&directory).unwrap();
+        let file = directory.join("writer");
+        let make: [(&str, &dyn Fn()); 4] = [
+            ("a FIFO", &|| {
+                rustix::fs::mknodat(CWD, &file, rustix::fs::FileType::Fifo, Mode::from_raw_mode(0o600), 0)
+                    .unwrap();
+            }),
+            ("a directory", &|| fs::create_dir(&file).unwrap()),
+            ("a link", &|| symlink(home.soul(&callee), &file).unwrap()),
+            ("a long file", &|| File::create(&file).unwrap().set_len(4 << 30).unwrap()),
+        ];
+        for (kind, make) in make {
+            make();
+            assert!(!matches!(key(&home, &caller, &callee), Ok(Some(_))), "{kind}");
+            let (keys, errors) = publish(&home, &callee, std::slice::from_ref(&caller));
+            assert_eq!(keys.len() + errors.len(), 1, "{kind}");
+            assert_eq!(fs::read(home.soul(&callee)).unwrap(), b"", "{kind}");
+            if file.symlink_metadata().unwrap().is_dir() {
+                fs::remove_dir(&file).unwrap()
+            } else {
+                fs::remove_file(&file).unwrap()
+            }
+        }
+        fs::write(&file, [0xff, 0xfe]).unwrap();
+        assert!(key(&home, &caller, &callee).unwrap().is_none(), "bytes that are no text");
     }
 }
