@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_file_in_place_of_a_key_holds_nobody_up() {
+    fn odd_files_in_place_of_a_key_do_no_harm() {
         let (_folder, home) = home();
         let (callee, caller) = (name("writer"), name("coder"));
         let directory = home.agent_keys(&caller);
