@@ -1,8 +1,8 @@
 //! The image of an author who builds on ours: services of both trees, oneshots, bundles, a logger, scripts.
 //!
-//! Its parts print their events on the container's standard output, which is one pipe. So the order of the lines is the
-//! order of the events. The output of `web` goes through its logger, which may be late. Therefore `web` also writes a
-//! file, by which `database` sees that `web` is down.
+//! Services print to the forwarder's pipe, so the order of their lines is the order of the events. The command and the scripts
+//! print to the container's own stream, and `web` prints to its logger: their lines may come sooner or later. So each part
+//! also writes its state to a file. The command, the last script and `database` print the states that they find.
 
 use anyhow::Result;
 use hermes_harness::{Container, ContainerBuilder, DerivedImage, ImageBuilder};
@@ -11,10 +11,12 @@ const DEFINITIONS: &str = "/etc/s6-overlay/s6-rc.d";
 
 const SCRIPT: &str = "#!/bin/sh\necho 'own script: runs'\n";
 
-const FINISH_SCRIPT: &str = "#!/bin/sh\necho 'own finish: runs'\n";
+const FINISH_SCRIPT: &str =
+    "#!/bin/sh\ncd /opt/data; echo \"own finish: runs with clock $(cat clock), migrate $(cat migrate)\"\n";
 
-/// Prints its name, a word and its account: `oneshot NAME WORD`.
-const ONESHOT: &str = "#!/bin/sh\nprintf '%s: %s as %s\\n' \"$1\" \"$2\" \"$(id -un)\"\n";
+/// Prints its name, its new state and its account: `oneshot NAME STATE`.
+const ONESHOT: &str =
+    "#!/bin/sh\nprintf '%s: %s as %s\\n' \"$1\" \"$2\" \"$(id -un)\"; echo \"$2\" >\"/opt/data/$1\"\n";
 
 /// Reports on descriptor 3 that it is ready, half a second after its start.
 const DATABASE: &str = "#!/command/with-contenv sh\n\
@@ -42,7 +44,7 @@ const WEB_FINISH: &str =
 const CLOCK: &str = "#!/bin/sh\n\
     printf 'clock: up as %s\\n' \"$(id -un)\"\n\
     sleep infinity & child=$!\n\
-    trap 'kill $child; echo \"clock: down\"; exit 0' TERM\n\
+    trap 'kill $child; echo \"clock: down\"; echo down >/opt/data/clock; exit 0' TERM\n\
     wait\n";
 
 /// The definitions of the services: path, mode, content.
