@@ -26,7 +26,7 @@
 //!
 //! A test binary states the image once and hands over to [`suite::main`]: see [`product`]. `#[case(…)]` makes several
 //! tests of one function, and `#[serial(key)]` keeps tests that share one thing apart ([`docker_test`]). A test may take
-//! 180 s ([`suite::LIMIT`]) and runs on a current-thread runtime of its own.
+//! 400 s ([`suite::LIMIT`]) and runs on a current-thread runtime of its own.
 //!
 //! # A container
 //!

@@ -1,9 +1,9 @@
-//! A boot checks every file of Hermes within its time, independent of earlier boots.
+//! A boot checks every file of Hermes in a short time, independent of earlier boots.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use hermes_harness::{Boot, Container, Volume, boot_of, docker_test, secs};
+use hermes_harness::{Container, Volume, docker_test, secs};
 
 use crate::support::driving::look;
 use crate::support::setting_up::{idle, owners, says, set_up};
@@ -23,25 +23,27 @@ async fn make(container: &Container, directories: u32, files: u32) -> Result<()>
     Ok(())
 }
 
-/// Returns the duration of the set-up.
-fn phase(boot: &Boot) -> Result<Duration> {
-    let phase = boot.phases.iter().find(|phase| phase.name == "cont-init.d/01-hermes-setup");
-    Ok(Duration::from_micros(phase.context("the set-up is a phase")?.duration_us))
-}
+/// The rounds of a measurement. The shortest time counts: other tests run beside this one.
+const ROUNDS: usize = 5;
 
 #[docker_test]
-async fn a_boot_checks_a_hundred_thousand_files_within_its_time() -> Result<()> {
+async fn a_boot_checks_files_about_as_fast_as_find() -> Result<()> {
     // The volume is in memory, for fast creation and removal.
     let volume = Volume::small(64 << 20).await?;
     let container = idle().volume(&volume, "/opt/data").start_ready().await?;
     make(&container, 100, 1000).await?;
     // A change of owner does not change the time of the directory.
     look(&container, "chown root:root /opt/data/profiles/coder/sessions/7/7").await?;
-    let again = idle().volume(&volume, "/opt/data").start().await?;
-    let took = phase(&boot_of(&again).await?)?;
+    idle().volume(&volume, "/opt/data").start_ready().await?;
     let repaired = owners(&container, "/opt/data/profiles/coder/sessions/7", &["7"]).await?;
     ensure!(repaired == ["7 10000:10000 644"], "it was not looked at: {repaired:?}");
-    ensure!(took < secs(2), "the set-up took {took:?}");
+    let (mut walks, mut set_ups) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        walks.push(container.exec(["find", "/opt/data", "-uid", "4242"]).as_root().await?.success().took());
+        set_ups.push(set_up(&container).await?.success().took());
+    }
+    let quickest = |times: &[Duration]| times.iter().min().copied().unwrap_or_default();
+    ensure!(quickest(&set_ups) < quickest(&walks) * 4, "set-ups: {set_ups:?}; walks of find: {walks:?}");
     Ok(())
 }
 
