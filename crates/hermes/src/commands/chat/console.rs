@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 use hermes_agent::protocol::Event;
 
 use super::arguments::Arguments;
-use super::markdown::Style;
 use super::view::{Mode, Piece, Terminal, View};
 use crate::output;
+use hermes_terminal::markdown::Style;
 
 /// The width of a terminal that does not tell it, in columns.
 const DEFAULT_WIDTH: usize = 80;

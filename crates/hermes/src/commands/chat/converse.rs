@@ -17,11 +17,11 @@ use super::ask;
 use super::console::Console;
 use super::editor::{Editor, Input};
 use super::open::{begin_session, choose_session, no_session, open_agent, store_failed};
-use super::slash::{self, SlashCommand};
 use super::steer::{self, Left};
 use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::{note, say};
+use hermes_terminal::slash::{self, SlashCommand};
 
 /// The number of sessions that `/sessions` shows.
 const SESSIONS_SHOWN: u32 = 15;

@@ -18,10 +18,10 @@ use rustyline::{
     KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
-use super::history::{ENTRIES_MAX, History};
-use super::slash::{self, Line, SlashCommand};
 use crate::exit_code::Print as _;
 use crate::output::note;
+use hermes_terminal::history::{ENTRIES_MAX, History};
+use hermes_terminal::slash::{self, Line, SlashCommand};
 
 const PROMPT: &str = "› ";
 /// Two presses of Ctrl+C within this time leave.

@@ -2,8 +2,8 @@
 
 use hermes_os::printable::printable;
 
-use super::lines::shortened;
-use super::markdown::{Face, Style};
+use hermes_terminal::lines::shortened;
+use hermes_terminal::markdown::{Face, Style};
 
 /// The line on the terminal.
 #[derive(Debug)]

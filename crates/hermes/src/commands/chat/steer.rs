@@ -15,8 +15,8 @@ use hermes_server::StopRequests;
 
 use super::console::Console;
 use super::keys::Keys;
-use super::slash::{self, Line, SlashCommand};
 use super::{ask, open};
+use hermes_terminal::slash::{self, Line, SlashCommand};
 
 /// The texts that a person typed during a turn, and that the turn did not take.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod words;
 
 use hermes_os::printable::printable;
 
-use super::markdown::{self, Fence, Kind, Place, Style};
+use hermes_terminal::markdown::{self, Fence, Kind, Place, Style};
 
 /// A block of this size is printed although its end has not come, in bytes.
 const BLOCK_MAX: usize = 64 * 1024;
@@ -111,7 +111,7 @@ impl Stream {
                 self.fence = None;
             } else {
                 let content = fence.content(line.trim_end_matches('\n'));
-                out.push_str(&markdown::code_line(content, self.style));
+                out.push_str(&markdown::code_line(content).paint(self.style));
                 out.push('\n');
             }
             return;
@@ -159,8 +159,8 @@ impl Stream {
         let Some(fence) = Fence::opened_by(self.pending.trim_end()) else { return };
         self.pending.clear();
         self.put_space(out);
-        if let Some(line) = markdown::language_line(&fence.info, self.style) {
-            out.push_str(&line);
+        if let Some(line) = markdown::language_line(&fence.info) {
+            out.push_str(&line.paint(self.style));
             out.push('\n');
         }
         self.fence = Some(fence);
@@ -178,11 +178,12 @@ impl Stream {
         let width = shown.as_ref().map_or(self.width, |shown| shown.width);
         let chunk =
             markdown::chunk(&source, Place { width, style: self.style, next_number: self.next_number });
-        if !chunk.text.is_empty() {
+        let text = chunk.paint(self.style);
+        if !text.is_empty() {
             if shown.is_none() {
                 self.put_space(out);
             }
-            out.push_str(behind(&chunk.text, shown.as_ref().map_or("", |shown| &shown.text)));
+            out.push_str(behind(&text, shown.as_ref().map_or("", |shown| &shown.text)));
             self.is_begun = true;
         }
         self.next_number = chunk.next_number;
@@ -205,7 +206,7 @@ impl Stream {
         }
         let width = self.shown.as_ref().map_or(self.width, |shown| shown.width);
         let place = Place { width, style: self.style, next_number: None };
-        let text = markdown::chunk(settled, place).text;
+        let text = markdown::chunk(settled, place).paint(self.style);
         let text = text.trim_end_matches('\n');
         if text.is_empty() {
             return;

@@ -3,11 +3,11 @@
 use hermes_agent::protocol::{Event, TurnEnd};
 
 use super::events;
-use super::lines;
-use super::markdown::{Face, Style};
 use super::plain::Plain;
 use super::status_line::StatusLine;
 use super::stream::{self, Stream};
+use hermes_terminal::lines;
+use hermes_terminal::markdown::{Face, Style};
 
 /// A text to print, and the stream that gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]

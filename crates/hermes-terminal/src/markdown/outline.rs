@@ -6,7 +6,7 @@ use super::{line_start, options};
 
 /// The kind of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// A paragraph. A blank line ends it.
     Paragraph,
     /// A heading or a rule. Its own line ends it.
@@ -23,15 +23,15 @@ pub(crate) enum Kind {
 
 /// A block of the top level, or an item of a list of the top level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Block {
+pub struct Block {
     /// The offset of its first line.
-    pub(crate) start: usize,
+    pub start: usize,
     /// Its kind.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
 }
 
 /// Returns the blocks of the top level, in order. A list is one block for each item.
-pub(crate) fn outline(source: &str) -> Vec<Block> {
+pub fn outline(source: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut depth = 0_usize;
     let mut in_list = false;

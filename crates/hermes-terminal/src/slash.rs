@@ -4,7 +4,7 @@ use hermes_operations::{Report, ReportKind};
 
 /// A command that a person types instead of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SlashCommand {
+pub enum SlashCommand {
     /// Begins a session.
     New,
     /// Sends the last message again.
@@ -41,7 +41,7 @@ pub(crate) enum SlashCommand {
 
 /// The meaning of a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub enum Line {
     /// A message to the model.
     Message,
     /// A command.
@@ -52,18 +52,31 @@ pub(crate) enum Line {
 
 /// A fault of a command.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// No command has this name, but this one is similar.
-    Unknown { word: String, similar: &'static str },
+    Unknown {
+        /// The word, without the `/`.
+        word: String,
+        /// The similar name.
+        similar: &'static str,
+    },
     /// The command lacks its argument.
-    Lacks { name: &'static str, argument: &'static str },
+    Lacks {
+        /// The name.
+        name: &'static str,
+        /// The argument, as the help names it.
+        argument: &'static str,
+    },
     /// The command takes no argument.
-    TakesNone { name: &'static str },
+    TakesNone {
+        /// The name.
+        name: &'static str,
+    },
 }
 
 impl Fault {
     /// Returns the failure, as a person reads it.
-    pub(crate) fn report(&self) -> Report {
+    pub fn report(&self) -> Report {
         match self {
             Self::Unknown { word, similar } => {
                 Report::new(ReportKind::Invalid, format!("there is no command /{word}"))
@@ -130,7 +143,7 @@ const COMMANDS: &[Definition] = &[
 ];
 
 /// Reads a line. It is a command only if its first word is the name of one. A path, `//` and a space at the beginning make a message.
-pub(crate) fn parse(line: &str) -> Line {
+pub fn parse(line: &str) -> Line {
     let Some(rest) = line.strip_prefix('/') else { return Line::Message };
     let (word, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
     let argument = argument.trim();
@@ -169,7 +182,7 @@ impl Definition {
 }
 
 /// Returns the commands that complete `line`, which ends at the cursor. A space follows one that takes an argument.
-pub(crate) fn completions(line: &str) -> Vec<String> {
+pub fn completions(line: &str) -> Vec<String> {
     let Some(word) = line.strip_prefix('/') else { return Vec::new() };
     let matching = COMMANDS.iter().filter(|known| known.name.starts_with(word));
     matching
@@ -178,7 +191,7 @@ pub(crate) fn completions(line: &str) -> Vec<String> {
 }
 
 /// Returns the lines of `/help`.
-pub(crate) fn help() -> Vec<String> {
+pub fn help() -> Vec<String> {
     let width = COMMANDS.iter().map(|known| known.usage().len()).max().unwrap_or(0);
     COMMANDS.iter().map(|known| format!("{:<width$}  {}", known.usage(), known.help)).collect()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hermes_os::whole_file::{self, ReadError, WriteError};
 
 /// The file has at most this number of messages.
-pub(crate) const ENTRIES_MAX: usize = 1000;
+pub const ENTRIES_MAX: usize = 1000;
 /// A longer message is not kept, in bytes.
 const ENTRY_MAX: usize = 16 * 1024;
 /// A larger file is not read, in bytes.
@@ -15,12 +15,13 @@ const MODE: u32 = 0o600;
 
 /// The file.
 #[derive(Debug)]
-pub(crate) struct History {
+pub struct History {
     path: PathBuf,
 }
 
 impl History {
-    pub(crate) fn at(path: PathBuf) -> Self {
+    /// Returns the history in the file at `path`, which may not exist yet.
+    pub fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
@@ -29,7 +30,7 @@ impl History {
     ///
     /// # Errors
     /// Fails if the file exists and cannot be read.
-    pub(crate) fn entries(&self) -> Result<Vec<String>, ReadError> {
+    pub fn entries(&self) -> Result<Vec<String>, ReadError> {
         let bytes = whole_file::read(&self.path, FILE_MAX)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let entries = text.lines().filter_map(|line| serde_json::from_str::<String>(line).ok());
@@ -42,7 +43,7 @@ impl History {
     ///
     /// # Errors
     /// Fails if the file cannot be written. A file that cannot be read is begun anew.
-    pub(crate) fn add(&self, entry: &str) -> Result<Vec<String>, WriteError> {
+    pub fn add(&self, entry: &str) -> Result<Vec<String>, WriteError> {
         let mut entries = self.entries().unwrap_or_default();
         if entry.len() > ENTRY_MAX {
             return Ok(entries);

@@ -6,9 +6,11 @@ use super::face::{Face, Style};
 
 /// A piece of text in one face. A newline in it is a hard break.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) text: String,
-    pub(super) face: Face,
+pub struct Span {
+    /// The text.
+    pub text: String,
+    /// The look.
+    pub face: Face,
 }
 
 /// Joins the signs of one emoji.
@@ -16,19 +18,31 @@ const ZERO_WIDTH_JOINER: char = '\u{200d}';
 
 /// One line: spans whose neighbours have different faces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     spans: Vec<Span>,
     width: usize,
 }
 
 impl Line {
+    /// Returns a line of one face.
+    pub fn of(text: impl Into<String>, face: Face) -> Self {
+        let mut line = Self::default();
+        line.push(text.into(), face);
+        line
+    }
+
+    /// Returns the spans.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
+    }
+
     /// Returns the line with its SGR sequences.
-    pub(super) fn paint(&self, style: Style) -> String {
+    pub fn paint(&self, style: Style) -> String {
         self.spans.iter().map(|span| style.paint(&span.text, span.face)).collect()
     }
 
     /// Returns the number of columns.
-    pub(super) fn width(&self) -> usize {
+    pub fn width(&self) -> usize {
         self.width
     }
 
@@ -39,17 +53,40 @@ impl Line {
         }
     }
 
-    fn append(&mut self, other: Self) {
-        for span in other.spans {
-            match self.spans.last_mut() {
-                Some(last) if last.face == span.face => last.text.push_str(&span.text),
-                _ => self.spans.push(span),
-            }
-        }
+    /// Adds a text.
+    pub(super) fn push(&mut self, text: String, face: Face) {
+        let width = text.width();
+        self.put_span(Span { text, face });
+        self.width += width;
+    }
+
+    /// Adds a line.
+    pub(super) fn append(&mut self, other: Self) {
+        other.spans.into_iter().for_each(|span| self.put_span(span));
         self.width += other.width;
     }
 
-    fn is_empty(&self) -> bool {
+    fn put_span(&mut self, span: Span) {
+        match self.spans.last_mut() {
+            _ if span.text.is_empty() => {}
+            Some(last) if last.face == span.face => last.text.push_str(&span.text),
+            _ => self.spans.push(span),
+        }
+    }
+
+    /// Removes white space without a face from the end.
+    pub(super) fn trim_end(&mut self) {
+        while let Some(last) = self.spans.last_mut().filter(|last| last.face == Face::default()) {
+            last.text.truncate(last.text.trim_end().len());
+            if !last.text.is_empty() {
+                break;
+            }
+            self.spans.pop();
+        }
+        self.width = self.spans.iter().map(|span| span.text.width()).sum();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
 }
@@ -57,7 +94,7 @@ impl Line {
 /// Breaks `spans` into lines of at most `width` columns: at white space, and beside characters that are two columns wide. A longer word
 /// stays whole: the terminal breaks it, and a copied URL is then still one. The lines of a beginning of `spans` that ends behind a
 /// word are the beginning of the lines of `spans`.
-pub(super) fn wrap(spans: &[Span], width: usize) -> Vec<Line> {
+pub fn wrap(spans: &[Span], width: usize) -> Vec<Line> {
     let mut lines =
         Lines { width, done: Vec::new(), line: Line::default(), space: None, word: Line::default() };
     for span in spans {

@@ -2,7 +2,7 @@
 
 use pulldown_cmark::Alignment;
 
-use super::face::{Face, Style};
+use super::face::Face;
 use super::wrap::{Line, Span, wrap};
 
 /// A cell is never narrower, in columns of the terminal.
@@ -34,10 +34,10 @@ impl Table {
     }
 
     /// Returns the lines of the table.
-    pub(super) fn lines(&self, width: usize, style: Style) -> Vec<String> {
+    pub(super) fn lines(&self, width: usize) -> Vec<Line> {
         match self.widths(width) {
-            Some(widths) => self.columns(&widths, style),
-            None => self.records(width, style),
+            Some(widths) => self.columns(&widths),
+            None => self.records(width),
         }
     }
 
@@ -60,49 +60,63 @@ impl Table {
         Some(widths)
     }
 
-    fn columns(&self, widths: &[usize], style: Style) -> Vec<String> {
+    fn columns(&self, widths: &[usize]) -> Vec<Line> {
         let mut lines = Vec::new();
         for (index, row) in self.rows.iter().enumerate() {
             let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
             let height = cells.iter().map(Vec::len).max().unwrap_or(0).max(1);
             for number in 0..height {
-                let parts = cells.iter().zip(widths).enumerate().map(|(column, (cell, &width))| {
-                    self.aligned(cell.get(number).unwrap_or(&Line::default()), column, width, style)
-                });
-                lines.push(parts.collect::<Vec<_>>().join(GAP).trim_end().to_owned());
+                let mut line = Line::default();
+                for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
+                    put_gap(&mut line, column);
+                    self.put_aligned(&mut line, cell.get(number).cloned().unwrap_or_default(), column, width);
+                }
+                line.trim_end();
+                lines.push(line);
             }
             if index == 0 {
-                let rules: Vec<_> =
-                    widths.iter().map(|width| style.paint(&"─".repeat(*width), Face::DIM)).collect();
-                lines.push(rules.join(GAP));
+                let mut line = Line::default();
+                for (column, &width) in widths.iter().enumerate() {
+                    put_gap(&mut line, column);
+                    line.push("─".repeat(width), Face::DIM);
+                }
+                lines.push(line);
             }
         }
         lines
     }
 
-    fn aligned(&self, line: &Line, column: usize, width: usize, style: Style) -> String {
-        let space = width.saturating_sub(line.width());
+    fn put_aligned(&self, line: &mut Line, cell: Line, column: usize, width: usize) {
+        let space = width.saturating_sub(cell.width());
         let left = match self.alignments.get(column) {
             Some(Alignment::Right) => space,
             Some(Alignment::Center) => space / 2,
             _ => 0,
         };
-        format!("{}{}{}", " ".repeat(left), line.paint(style), " ".repeat(space - left))
+        line.push(" ".repeat(left), Face::default());
+        line.append(cell);
+        line.push(" ".repeat(space - left), Face::default());
     }
 
-    fn records(&self, width: usize, style: Style) -> Vec<String> {
+    fn records(&self, width: usize) -> Vec<Line> {
         let Some((head, rows)) = self.rows.split_first() else { return Vec::new() };
         let mut lines = Vec::new();
         for (index, row) in rows.iter().enumerate() {
             if index > 0 {
-                lines.push(String::new());
+                lines.push(Line::default());
             }
             for (name, cell) in head.iter().zip(row) {
                 let colon = Span { text: ": ".into(), face: Face::default() };
                 let spans: Vec<_> = name.iter().chain([&colon]).chain(cell).cloned().collect();
-                lines.extend(wrap(&spans, width).iter().map(|line| line.paint(style)));
+                lines.extend(wrap(&spans, width));
             }
         }
         lines
+    }
+}
+
+fn put_gap(line: &mut Line, column: usize) {
+    if column > 0 {
+        line.push(GAP.to_owned(), Face::default());
     }
 }

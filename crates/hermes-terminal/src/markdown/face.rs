@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 /// The look of the whole output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
+pub enum Style {
     /// Bold, italic and colours, by SGR sequences.
     Coloured,
     /// No escape sequence.
@@ -13,14 +13,14 @@ pub(crate) enum Style {
 
 impl Style {
     /// Returns the style that the environment asks for. `NO_COLOR` counts if it is not empty.
-    pub(crate) fn of(no_color: Option<&OsStr>, term: Option<&OsStr>) -> Self {
+    pub fn of(no_color: Option<&OsStr>, term: Option<&OsStr>) -> Self {
         let is_refused = no_color.is_some_and(|value| !value.is_empty());
         let is_dumb = term.is_none_or(|term| term.is_empty() || term == "dumb");
         if is_refused || is_dumb { Self::Plain } else { Self::Coloured }
     }
 
     /// Returns `text` in this face.
-    pub(crate) fn paint(self, text: &str, face: Face) -> String {
+    pub fn paint(self, text: &str, face: Face) -> String {
         if self == Self::Plain || face == Face::default() || text.is_empty() {
             return text.to_owned();
         }
@@ -30,25 +30,30 @@ impl Style {
 
 /// The look of a piece of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Face {
-    pub(crate) bold: bool,
-    pub(crate) dim: bool,
-    pub(crate) italic: bool,
-    pub(crate) underlined: bool,
-    pub(crate) struck: bool,
+pub struct Face {
+    /// Bold.
+    pub bold: bool,
+    /// Less bright.
+    pub dim: bool,
+    /// Italic.
+    pub italic: bool,
+    /// Underlined.
+    pub underlined: bool,
+    /// Struck through.
+    pub struck: bool,
     /// Code: in colour.
-    pub(crate) code: bool,
+    pub code: bool,
     /// A failure: in colour.
-    pub(crate) alarm: bool,
+    pub alarm: bool,
 }
 
 impl Face {
     /// Secondary text: URLs, languages, lines of tools.
-    pub(crate) const DIM: Self = Self { dim: true, ..Self::NONE };
+    pub const DIM: Self = Self { dim: true, ..Self::NONE };
     /// Code.
-    pub(crate) const CODE: Self = Self { code: true, ..Self::NONE };
+    pub const CODE: Self = Self { code: true, ..Self::NONE };
     /// A failure.
-    pub(crate) const ALARM: Self = Self { alarm: true, ..Self::NONE };
+    pub const ALARM: Self = Self { alarm: true, ..Self::NONE };
 
     const NONE: Self = Self {
         bold: false,

@@ -5,27 +5,34 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Parser, Tag, TagEnd};
 
 use super::face::{Face, Style};
 use super::table::Table;
-use super::wrap::{Span, wrap};
+use super::wrap::{Line, Span, wrap};
 use super::{is_blank, line_before, line_start, options};
 
 /// The place of a text on the terminal.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub struct Place {
     /// The width of the terminal, in columns.
-    pub(crate) width: usize,
+    pub width: usize,
     /// The look.
-    pub(crate) style: Style,
+    pub style: Style,
     /// The number of the next item, if a numbered list goes on.
-    pub(crate) next_number: Option<u64>,
+    pub next_number: Option<u64>,
 }
 
 /// Rendered blocks.
 #[derive(Debug)]
-pub(crate) struct Chunk {
-    /// Lines, each with its newline.
-    pub(crate) text: String,
+pub struct Chunk {
+    /// The lines.
+    pub lines: Vec<Line>,
     /// The number that would follow, if the last block is a numbered list.
-    pub(crate) next_number: Option<u64>,
+    pub next_number: Option<u64>,
+}
+
+impl Chunk {
+    /// Returns the lines with their SGR sequences, each with its newline.
+    pub fn paint(&self, style: Style) -> String {
+        self.lines.iter().map(|line| line.paint(style) + "\n").collect()
+    }
 }
 
 /// The indent of a code block.
@@ -34,7 +41,7 @@ const CODE_INDENT: &str = "    ";
 const MIN_WIDTH: usize = 10;
 
 /// Returns the blocks of `source` as lines.
-pub(crate) fn chunk(source: &str, place: Place) -> Chunk {
+pub fn chunk(source: &str, place: Place) -> Chunk {
     let mut page = Page::new(source, place);
     let parser = Parser::new_ext(source, options());
     let mut definitions: Vec<_> =
@@ -50,38 +57,41 @@ pub(crate) fn chunk(source: &str, place: Place) -> Chunk {
         page.literal(definition.start, &source[definition]);
     }
     page.put_spans();
-    Chunk { text: page.out, next_number: page.next_number }
+    Chunk { lines: page.out, next_number: page.next_number }
 }
 
 /// Returns a line of a code block.
-pub(crate) fn code_line(line: &str, style: Style) -> String {
+pub fn code_line(line: &str) -> Line {
     let line = printable(line.as_bytes());
-    if line.trim().is_empty() {
-        return String::new();
+    let mut code = Line::default();
+    if !line.trim().is_empty() {
+        code.push(CODE_INDENT.to_owned(), Face::default());
+        code.push(line, Face::CODE);
     }
-    format!("{CODE_INDENT}{}", style.paint(&line, Face::CODE))
+    code
 }
 
 /// Returns the line over a code block: its language. Returns `None` if the block names none.
-pub(crate) fn language_line(info: &str, style: Style) -> Option<String> {
+pub fn language_line(info: &str) -> Option<Line> {
     let language = info.split([' ', ',', '\t', '{']).next().filter(|word| !word.is_empty())?;
-    let line = format!("── {}", printable(language.as_bytes()));
-    Some(format!("{CODE_INDENT}{}", style.paint(&line, Face::DIM)))
+    let mut line = Line::of(CODE_INDENT, Face::default());
+    line.push(format!("── {}", printable(language.as_bytes())), Face::DIM);
+    Some(line)
 }
 
 /// The opening fence of a code block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fence {
+pub struct Fence {
     sign: char,
     length: usize,
     indent: usize,
     /// The language and what follows it.
-    pub(crate) info: String,
+    pub info: String,
 }
 
 impl Fence {
     /// Reads the line that opens a code block (CommonMark 0.31.2, 4.5).
-    pub(crate) fn opened_by(line: &str) -> Option<Self> {
+    pub fn opened_by(line: &str) -> Option<Self> {
         let text = line.trim_start_matches(' ');
         let indent = line.len() - text.len();
         let sign = text.chars().next().filter(|sign| matches!(sign, '`' | '~'))?;
@@ -92,14 +102,14 @@ impl Fence {
     }
 
     /// Returns `true` if `line` ends the code block.
-    pub(crate) fn is_closed_by(&self, line: &str) -> bool {
+    pub fn is_closed_by(&self, line: &str) -> bool {
         let text = line.trim_start_matches(' ');
         let rest = text.trim_start_matches(self.sign);
         line.len() - text.len() <= 3 && text.len() - rest.len() >= self.length && rest.trim().is_empty()
     }
 
     /// Returns a line of the code without the indent of the fence.
-    pub(crate) fn content<'a>(&self, line: &'a str) -> &'a str {
+    pub fn content<'a>(&self, line: &'a str) -> &'a str {
         let spaces = line.len() - line.trim_start_matches(' ').len();
         line.get(spaces.min(self.indent)..).unwrap_or(line)
     }
@@ -108,16 +118,15 @@ impl Fence {
 /// The beginning of each line of a container block.
 struct Prefix {
     /// Before the first line. It is taken by then.
-    first: Option<String>,
+    first: Option<Line>,
     /// Before each further line.
-    rest: String,
-    width: usize,
+    rest: Line,
 }
 
 struct Page<'a> {
     source: &'a str,
     place: Place,
-    out: String,
+    out: Vec<Line>,
     /// The text of the block that is open.
     spans: Vec<Span>,
     faces: Vec<Face>,
@@ -144,7 +153,7 @@ impl<'a> Page<'a> {
         Self {
             source,
             place,
-            out: String::new(),
+            out: Vec::new(),
             spans: Vec::new(),
             faces: Vec::new(),
             prefixes: Vec::new(),
@@ -174,7 +183,7 @@ impl<'a> Page<'a> {
             Event::Rule => {
                 self.begin_block(offset);
                 let rule = "─".repeat(self.width().min(40));
-                self.put_line(&self.place.style.paint(&rule, Face::DIM));
+                self.put_line(Line::of(rule, Face::DIM));
             }
             Event::TaskListMarker(is_done) => self.put_text(if is_done { "[x] " } else { "[ ] " }),
             // The options of the parser exclude the rest.
@@ -201,15 +210,16 @@ impl<'a> Page<'a> {
             Tag::BlockQuote(_) => {
                 self.begin_block(offset);
                 let sign = if self.place.style == Style::Plain { ">" } else { "│" };
-                let sign = format!("{} ", self.place.style.paint(sign, Face::DIM));
-                self.prefixes.push(Prefix { first: None, rest: sign, width: 2 });
+                let mut rest = Line::of(sign, Face::DIM);
+                rest.push(" ".to_owned(), Face::default());
+                self.prefixes.push(Prefix { first: None, rest });
             }
             Tag::CodeBlock(kind) => {
                 self.begin_block(offset);
                 if let CodeBlockKind::Fenced(info) = kind
-                    && let Some(line) = language_line(&info, self.place.style)
+                    && let Some(line) = language_line(&info)
                 {
-                    self.put_line(&line);
+                    self.put_line(line);
                 }
                 self.code = Some(String::new());
             }
@@ -231,8 +241,8 @@ impl<'a> Page<'a> {
                     }
                     _ => "• ".to_owned(),
                 };
-                let width = marker.chars().count();
-                self.prefixes.push(Prefix { first: Some(marker), rest: " ".repeat(width), width });
+                let rest = Line::of(" ".repeat(marker.chars().count()), Face::default());
+                self.prefixes.push(Prefix { first: Some(Line::of(marker, Face::default())), rest });
             }
             Tag::Table(alignments) => {
                 self.begin_block(offset);
@@ -267,7 +277,7 @@ impl<'a> Page<'a> {
             }
             TagEnd::CodeBlock => {
                 for line in self.code.take().unwrap_or_default().lines() {
-                    self.put_line(&code_line(line, self.place.style));
+                    self.put_line(code_line(line));
                 }
             }
             TagEnd::List(_) => {
@@ -279,7 +289,7 @@ impl<'a> Page<'a> {
             TagEnd::Item => {
                 self.put_spans();
                 if self.prefixes.last().is_some_and(|prefix| prefix.first.is_some()) {
-                    self.put_line("");
+                    self.put_line(Line::default());
                 }
                 self.prefixes.pop();
             }
@@ -289,7 +299,7 @@ impl<'a> Page<'a> {
             }
             TagEnd::Table => {
                 if let Some(table) = self.table.take() {
-                    table.lines(self.width(), self.place.style).iter().for_each(|line| self.put_line(line));
+                    table.lines(self.width()).into_iter().for_each(|line| self.put_line(line));
                 }
             }
             TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough => {
@@ -310,9 +320,10 @@ impl<'a> Page<'a> {
         if self.spaced_line.replace(line) != Some(line) {
             self.next_number = None;
             if !self.out.is_empty() && line_before(self.source, offset).is_some_and(is_blank) {
-                let prefix: String = self.prefixes.iter().map(|prefix| prefix.rest.as_str()).collect();
-                self.out.push_str(prefix.trim_end());
-                self.out.push('\n');
+                let mut blank = Line::default();
+                self.prefixes.iter().for_each(|prefix| blank.append(prefix.rest.clone()));
+                blank.trim_end();
+                self.out.push(blank);
             }
         }
     }
@@ -320,11 +331,11 @@ impl<'a> Page<'a> {
     /// Puts a part of the source that is no block for the parser.
     fn literal(&mut self, offset: usize, text: &str) {
         self.begin_block(offset);
-        text.lines().for_each(|line| self.put_line(&printable(line.as_bytes())));
+        text.lines().for_each(|line| self.put_line(Line::of(printable(line.as_bytes()), Face::default())));
     }
 
     fn width(&self) -> usize {
-        let taken: usize = self.prefixes.iter().map(|prefix| prefix.width).sum();
+        let taken: usize = self.prefixes.iter().map(|prefix| prefix.rest.width()).sum();
         self.place.width.saturating_sub(taken).max(MIN_WIDTH)
     }
 
@@ -351,7 +362,7 @@ impl<'a> Page<'a> {
     }
 
     fn put_html_lines(&mut self, html: &str) {
-        html.lines().for_each(|line| self.put_line(&printable(line.as_bytes())));
+        html.lines().for_each(|line| self.put_line(Line::of(printable(line.as_bytes()), Face::default())));
     }
 
     /// Ends a link: its URL follows the text, unless it is the text.
@@ -372,18 +383,20 @@ impl<'a> Page<'a> {
     fn put_spans(&mut self) {
         let spans = std::mem::take(&mut self.spans);
         for line in wrap(&spans, self.width()) {
-            self.put_line(&line.paint(self.place.style));
+            self.put_line(line);
         }
     }
 
-    fn put_line(&mut self, line: &str) {
-        let mut prefix = String::new();
+    fn put_line(&mut self, line: Line) {
+        let mut whole = Line::default();
         for part in &mut self.prefixes {
-            prefix.push_str(&part.first.take().unwrap_or_else(|| part.rest.clone()));
+            whole.append(part.first.take().unwrap_or_else(|| part.rest.clone()));
         }
-        self.out.push_str(if line.is_empty() { prefix.trim_end() } else { &prefix });
-        self.out.push_str(line);
-        self.out.push('\n');
+        if line.is_empty() {
+            whole.trim_end();
+        }
+        whole.append(line);
+        self.out.push(whole);
     }
 }
 

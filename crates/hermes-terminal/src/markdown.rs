@@ -1,4 +1,4 @@
-//! Markdown for a terminal: CommonMark with tables, task lists and struck text, as SGR sequences and lines.
+//! Markdown for a terminal: CommonMark with tables, task lists and struck text, as lines of spans. A span has a face, which an SGR sequence or a screen shows.
 //!
 //! The functions are pure. Every text of the model passes [`printable`]: no control character and no escape sequence of an answer
 //! reaches the terminal. The source decides about blank lines: one blank line stands where the source has one or more.
@@ -9,9 +9,10 @@ mod page;
 mod table;
 mod wrap;
 
-pub(super) use face::{Face, Style};
-pub(super) use outline::{Block, Kind, outline};
-pub(super) use page::{Fence, Place, chunk, code_line, language_line};
+pub use face::{Face, Style};
+pub use outline::{Block, Kind, outline};
+pub use page::{Chunk, Fence, Place, chunk, code_line, language_line};
+pub use wrap::{Line, Span, wrap};
 
 use pulldown_cmark::Options;
 

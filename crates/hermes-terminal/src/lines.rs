@@ -16,7 +16,7 @@ const MAIN_ARGUMENTS: &[&str] =
     &["command", "path", "file_path", "pattern", "query", "url", "question", "name", "action"];
 
 /// Returns the name of the tool and its main argument.
-pub(crate) fn of_call(call: &ToolCall) -> String {
+pub fn of_call(call: &ToolCall) -> String {
     let detail = shortened(&one_line(&main_argument(&call.arguments)), DETAIL_MAX);
     format!("{} {detail}", one_line(&call.name)).trim_end().to_owned()
 }
@@ -33,7 +33,7 @@ fn main_argument(arguments: &str) -> String {
 }
 
 /// Returns the lines of a question about a call. They show the whole command, since a person answers for it.
-pub(crate) fn of_approval(approval: &Approval) -> Vec<String> {
+pub fn of_approval(approval: &Approval) -> Vec<String> {
     let mut lines = vec![format!("{} asks to run:", one_line(&approval.tool))];
     lines.extend(approval.subject.split('\n').map(|line| format!("    {}", unambiguous(line))));
     lines.push(approval.reason.sentence().to_owned());
@@ -41,7 +41,7 @@ pub(crate) fn of_approval(approval: &Approval) -> Vec<String> {
 }
 
 /// Returns the line of an answered question.
-pub(crate) fn of_answer(state: ApprovalState) -> &'static str {
+pub fn of_answer(state: ApprovalState) -> &'static str {
     match state {
         ApprovalState::Once => "approved once",
         ApprovalState::Session => "approved for this session",
@@ -52,7 +52,7 @@ pub(crate) fn of_answer(state: ApprovalState) -> &'static str {
 }
 
 /// Returns the lines of a question of the model. Its text is indented, so that it looks like no line of Hermes.
-pub(crate) fn of_question(question: &str, choices: &[String]) -> Vec<String> {
+pub fn of_question(question: &str, choices: &[String]) -> Vec<String> {
     let mut lines = vec!["The agent asks:".to_owned()];
     lines.extend(question.lines().map(|line| format!("    {}", printable(line.as_bytes()))));
     lines.extend(
@@ -64,7 +64,7 @@ pub(crate) fn of_question(question: &str, choices: &[String]) -> Vec<String> {
 }
 
 /// Returns the line of a tool that ended. `label` is from [`of_call`].
-pub(crate) fn of_result(label: &str, result: &ToolResult) -> String {
+pub fn of_result(label: &str, result: &ToolResult) -> String {
     if !result.is_error {
         return format!("✓ {label}");
     }
@@ -73,7 +73,7 @@ pub(crate) fn of_result(label: &str, result: &ToolResult) -> String {
 }
 
 /// Returns the line of a model call that failed and is repeated.
-pub(crate) fn of_retry(cause: &str, after_ms: u64, fallback: bool) -> String {
+pub fn of_retry(cause: &str, after_ms: u64, fallback: bool) -> String {
     let target = if fallback { "the next fallback" } else { "again" };
     let seconds = after_ms.div_ceil(1000);
     let when = if seconds == 0 { "now".to_owned() } else { format!("in {seconds} s") };
@@ -81,12 +81,12 @@ pub(crate) fn of_retry(cause: &str, after_ms: u64, fallback: bool) -> String {
 }
 
 /// Returns the line of a history that was compacted.
-pub(crate) fn of_compaction(before: u64, after: u64) -> String {
+pub fn of_compaction(before: u64, after: u64) -> String {
     format!("compacted the history from about {before} to about {after} tokens")
 }
 
 /// Returns the lines about the end of a turn: none if the model finished its answer.
-pub(crate) fn of_end(end: &TurnEnd) -> Vec<String> {
+pub fn of_end(end: &TurnEnd) -> Vec<String> {
     let note = |text: &str, hint: &str| vec![format!("note: {text}"), format!("hint: {hint}")];
     if let Some(error) = &end.error {
         let report = Report::new(ReportKind::Failed, error.message.clone());
@@ -117,14 +117,14 @@ pub(crate) fn of_end(end: &TurnEnd) -> Vec<String> {
 }
 
 /// Returns `text` as one line without control characters.
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let words: Vec<_> =
         text.split(['\n', '\r', '\t']).map(str::trim).filter(|part| !part.is_empty()).collect();
     printable(words.join(" ").as_bytes())
 }
 
 /// Returns the beginning of `text` in at most `width` columns. A longer text ends with `…`.
-pub(crate) fn shortened(text: &str, width: usize) -> String {
+pub fn shortened(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }

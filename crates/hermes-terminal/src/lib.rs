@@ -1,0 +1,9 @@
+//! A conversation in words for a terminal. `hermes chat` and the full screen show the same words.
+//!
+//! [`markdown`] renders an answer, [`lines`] describes the events of a turn, [`slash`] reads the commands that a person types, and
+//! [`history`] keeps the messages that a person typed. No function here touches a terminal.
+
+pub mod history;
+pub mod lines;
+pub mod markdown;
+pub mod slash;
