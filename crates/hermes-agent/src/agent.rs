@@ -19,8 +19,8 @@ use crate::question::Person;
 use crate::sandbox::{Launcher, Level};
 use crate::settings::{self, ApprovalMode, Memory, Settings, SettingsError};
 use crate::store::{
-    Answered, BeginError, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store,
-    StoreError,
+    Answered, BeginError, Limit, NewSession, OnDisk, Opened, Owner, OwnerError, Request, SessionId, Store,
+    StoreError, Used,
 };
 use crate::tools::{Rules, Toolbox, ToolboxError, ToolboxOptions};
 
@@ -289,6 +289,14 @@ impl Agent {
         by: &'static str,
     ) -> Result<Answered, StoreError> {
         self.engine.answer(id, answer, by).await
+    }
+
+    /// Returns the use of today, which counts while the budget limits a day, and that limit.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn used_today(&self) -> Result<(Used, Limit), StoreError> {
+        self.engine.used_today().await
     }
 
     /// Interrupts the turn of a session. Returns `false` if this process runs none.

@@ -1,9 +1,8 @@
 //! The memory and the processor time of a process, from `/proc` (proc(5)).
 
-use std::fs;
 use std::time::Instant;
 
-use hermes_os::process::ProcessStat;
+use hermes_os::process::{ProcessStat, resident_bytes};
 
 /// The usage of a process at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,10 +20,8 @@ impl Usage {
     /// Reads the usage of the process `pid`. Returns `None` if it does not exist.
     pub(crate) fn of(pid: u32) -> Option<Self> {
         let stat = ProcessStat::of(pid).ok()?;
-        let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-        let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
         Some(Self {
-            memory_bytes: pages * rustix::param::page_size() as u64,
+            memory_bytes: resident_bytes(pid)?,
             cpu_seconds: (stat.user_ticks + stat.system_ticks) as f64
                 / rustix::param::clock_ticks_per_second() as f64,
             started: stat.start_ticks,

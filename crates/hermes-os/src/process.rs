@@ -14,6 +14,14 @@ pub fn close_to_the_account() -> io::Result<()> {
     Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
+/// Returns the resident memory of the process `pid` in bytes, from `/proc/PID/statm` (proc_pid_statm(5)). Returns `None` if no such
+/// process runs.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
 /// The fields of `/proc/PID/stat` that the product uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessStat {

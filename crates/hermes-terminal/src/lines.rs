@@ -1,8 +1,9 @@
 //! The lines about a turn on standard error: tools, retries, notices, its end.
 
 use hermes_agent::approval::{Approval, ApprovalState};
-use hermes_agent::message::{ToolCall, ToolResult};
+use hermes_agent::message::{Role, ToolCall, ToolResult};
 use hermes_agent::protocol::{StopReason, TurnEnd};
+use hermes_agent::store::StoredMessage;
 use hermes_agent::tools::web;
 use hermes_operations::{Report, ReportKind};
 use hermes_os::printable::{printable, unambiguous};
@@ -114,6 +115,22 @@ pub fn of_end(end: &TurnEnd) -> Vec<String> {
             note("the process that ran the turn died; the answer so far is kept", "ask to go on")
         }
     }
+}
+
+/// Returns the lines of a message: a heading, and its text.
+pub fn of_message(stored: &StoredMessage) -> Vec<String> {
+    let text = stored.message.plain_text();
+    let who = match stored.message.role {
+        Role::User => "you:",
+        Role::Assistant => "agent:",
+        Role::Tool => return Vec::new(),
+    };
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let interrupted = stored.interrupted.then(|| "(interrupted)".to_owned());
+    let lines = text.lines().map(|line| format!("  {line}"));
+    std::iter::once(who.to_owned()).chain(lines).chain(interrupted).collect()
 }
 
 /// Returns `text` as one line without control characters.

@@ -12,7 +12,7 @@ mod wrap;
 pub use face::{Face, Style};
 pub use outline::{Block, Kind, outline};
 pub use page::{Chunk, Fence, Place, chunk, code_line, language_line};
-pub use wrap::{Line, Span, wrap};
+pub use wrap::{Line, Span, cut, wrap};
 
 use pulldown_cmark::Options;
 

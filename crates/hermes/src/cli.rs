@@ -12,7 +12,7 @@ use hermes_operations::Report;
 use crate::build::Build;
 use crate::commands::{
     approvals, boot, chat, completions, config, container, dashboard, doctor, dump, gateway, health, logs,
-    main_wrapper, mcp, model, overview, profile, prompt_size, sessions, setup, status, turn, version,
+    main_wrapper, mcp, model, overview, profile, prompt_size, sessions, setup, status, tui, turn, version,
 };
 use crate::context::Context;
 use crate::output::{self, say};
@@ -34,12 +34,21 @@ struct Arguments {
     #[arg(short, long, global = true, value_name = "NAME", value_parser = ProfileName::new)]
     profile: Option<ProfileName>,
 
+    /// Show conversation, sessions, agents and logs on the full screen.
+    #[arg(long, conflicts_with = "version")]
+    tui: bool,
+
+    /// With --tui: print lines without colours instead, for screen readers.
+    #[arg(long, requires = "tui")]
+    plain: bool,
+
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 const EXAMPLES: &str = "Examples:
   hermes                          talk to the agent
+  hermes --tui                    talk to it on the full screen
   hermes chat -q 'Hello'          ask the agent one question
   hermes profile create coder     create an agent with its own gateway
   hermes -p coder gateway start   start that gateway, now and after each restart
@@ -135,6 +144,7 @@ impl Arguments {
     fn needs(&self) -> Needs {
         match &self.command {
             _ if self.version => Needs::AnyUser,
+            _ if self.tui => Needs::AccountInImage,
             None if chat::has_person() => Needs::AccountInImage,
             Some(Command::Config(command)) => command.needs(),
             Some(Command::Container(command)) => command.needs(),
@@ -228,8 +238,11 @@ fn run_arguments(startup: Startup, arguments: Arguments) -> Result<ExitCode, Rep
         return Ok(ExitCode::SUCCESS);
     }
     let context = || Context::new(arguments.profile.clone());
+    if arguments.tui {
+        return tui::run(&context()?, arguments.plain);
+    }
     match arguments.command {
-        None if chat::has_person() => chat::begin(&context()?),
+        None if chat::has_person() => chat::begin(&context()?, chat::Arguments::default()),
         None => overview::run(),
         Some(Command::Approvals(arguments)) => approvals::run(&context()?, &arguments),
         Some(Command::Boot(arguments)) => boot::run(&context()?, &arguments),
@@ -303,6 +316,7 @@ mod tests {
             "model gpt-5",
             "setup --no-test",
             "turn 12",
+            "--tui",
             "doctor",
             "status",
             "dump",

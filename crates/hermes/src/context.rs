@@ -17,6 +17,7 @@ use hermes_service::systemd::Systemd;
 use crate::output::Printer;
 
 /// The place of a command.
+#[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) home: Home,
     /// The profile that `-p` names.
@@ -73,7 +74,7 @@ impl Context {
     ///
     /// # Errors
     /// There is one, and the place of its files is unknown.
-    fn service_manager(&self) -> Result<Arc<dyn ServiceManager>, Report> {
+    pub(crate) fn service_manager(&self) -> Result<Arc<dyn ServiceManager>, Report> {
         if let Some(s6) = self.s6() {
             return Ok(Arc::new(s6));
         }

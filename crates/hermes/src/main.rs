@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod event_loop;
 mod exit_code;
+mod external_editor;
 mod failures;
 mod gateway_table;
 mod output;

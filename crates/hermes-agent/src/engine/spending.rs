@@ -9,7 +9,7 @@ use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
 use crate::message::Usage;
 use crate::provider::ModelRequest;
-use crate::store::{Limit, Reservation, ReserveError, StoreError};
+use crate::store::{Limit, Reservation, ReserveError, StoreError, Used};
 use crate::tools::{Invocation, Ledger, Spent, Tool, ToolOutput};
 
 /// The tokens that are reserved for an answer without a configured limit.
@@ -111,6 +111,11 @@ impl Engine {
         let usd = self.cost(&spent.model, spent.usage);
         let used = self.store.charge(&today(), spent.usage.total(), usd).await?;
         Ok(limit.is_exceeded(used.tokens, used.usd))
+    }
+
+    /// Returns the use of today and its limit.
+    pub(crate) async fn used_today(&self) -> Result<(Used, Limit), StoreError> {
+        Ok((self.store.used(&today()).await?, self.day_limit()))
     }
 
     fn day_limit(&self) -> Limit {

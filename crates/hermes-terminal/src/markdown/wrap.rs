@@ -31,6 +31,13 @@ impl Line {
         line
     }
 
+    /// Returns a line of these spans.
+    pub fn from_spans(spans: Vec<Span>) -> Self {
+        let mut line = Self::default();
+        spans.into_iter().for_each(|span| line.push(span.text, span.face));
+        line
+    }
+
     /// Returns the spans.
     pub fn spans(&self) -> &[Span] {
         &self.spans
@@ -103,6 +110,24 @@ pub fn wrap(spans: &[Span], width: usize) -> Vec<Line> {
         }
     }
     lines.finish()
+}
+
+/// Cuts a line into lines of at most `width` columns, also inside of words.
+pub fn cut(line: &Line, width: usize) -> Vec<Line> {
+    let mut done = Vec::new();
+    let mut part = Line::default();
+    for span in &line.spans {
+        for character in span.text.chars() {
+            let columns = character.width().unwrap_or(0);
+            if part.width + columns > width && !part.is_empty() {
+                done.push(std::mem::take(&mut part));
+            }
+            part.put(character, span.face);
+            part.width += columns;
+        }
+    }
+    done.push(part);
+    done
 }
 
 struct Lines {
@@ -199,6 +224,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_cut_line_keeps_its_text_and_fits(text in "[a-z中 ]{0,60}", width in 2_usize..30) {
+            let parts = cut(&Line::of(text.clone(), Face::default()), width);
+            prop_assert!(parts.iter().all(|part| part.width() <= width), "{parts:?}");
+            prop_assert_eq!(parts.iter().map(|part| part.paint(Style::Plain)).collect::<String>(), text);
+        }
+
         #[test]
         fn a_line_of_many_words_fits(text in "[a-z中 ]{0,60}", width in 1_usize..30) {
             for line in lines(&text, width) {

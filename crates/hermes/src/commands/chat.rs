@@ -8,7 +8,7 @@ mod editor;
 mod events;
 mod images;
 mod keys;
-mod open;
+pub(crate) mod open;
 mod plain;
 mod status_line;
 mod steer;
@@ -18,8 +18,9 @@ mod view;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use hermes_agent::agent::AgentError;
+use hermes_agent::agent::{AgentError, OpenedAgent};
 use hermes_agent::settings::SettingsError;
+use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind};
 
 pub(crate) use arguments::Arguments;
@@ -38,21 +39,33 @@ pub(crate) fn has_person() -> bool {
 ///
 /// # Errors
 /// The profile does not exist, its settings are invalid, or the conversation failed.
-pub(crate) fn begin(context: &Context) -> Result<ExitCode, Report> {
+pub(crate) fn begin(context: &Context, arguments: Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
-    let arguments = Arguments::default();
-    let agent = match open::try_to_open(context, &profile, &arguments) {
-        Ok(agent) => agent,
+    let Some(opened) = open_or_set_up(context, &profile, &arguments)? else { return Ok(ExitCode::FAILURE) };
+    let agent = open::with_notices(opened);
+    event_loop::block_on(converse::run(context, profile, arguments, agent))?
+}
+
+/// Opens the agent. Without a model, it asks for the settings first. Returns `None` if the person gives none.
+///
+/// # Errors
+/// The settings are invalid, or the store cannot be used.
+pub(crate) fn open_or_set_up(
+    context: &Context,
+    profile: &ProfileName,
+    arguments: &Arguments,
+) -> Result<Option<OpenedAgent>, Report> {
+    let opened = match open::try_to_open(context, profile, arguments) {
         Err(AgentError::Settings(SettingsError::NoModel)) => {
             note!("No model is configured yet. A few questions set one up; Ctrl+D leaves.");
-            if !setup::set_up(context, &profile, &setup::Arguments::default())? {
-                return Ok(ExitCode::FAILURE);
+            if !setup::set_up(context, profile, &setup::Arguments::default())? {
+                return Ok(None);
             }
-            open::open_agent(context, &profile, &arguments)?
+            open::try_to_open(context, profile, arguments)
         }
-        Err(error) => return Err(open::report_of(&error)),
+        opened => opened,
     };
-    event_loop::block_on(converse::run(context, profile, arguments, agent))?
+    opened.map(Some).map_err(|error| open::report_of(&error))
 }
 
 pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, Report> {

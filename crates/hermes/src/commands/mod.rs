@@ -21,5 +21,6 @@ pub(crate) mod prompt_size;
 pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod status;
+pub(crate) mod tui;
 pub(crate) mod turn;
 pub(crate) mod version;

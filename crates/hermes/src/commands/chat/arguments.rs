@@ -45,6 +45,10 @@ pub(crate) struct Arguments {
     /// Send this picture with the question: PNG, JPEG, GIF or WebP. Repeat it for more.
     #[arg(long = "image", value_name = "FILE")]
     pub(crate) images: Vec<PathBuf>,
+
+    /// Print lines without colours that never change in place, for screen readers.
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 const EXAMPLES: &str = "Examples:

@@ -25,7 +25,11 @@ pub(crate) struct Console {
 impl Console {
     /// Returns the console that the options and the streams ask for.
     pub(crate) fn new(arguments: &Arguments) -> Self {
-        let terminal = io::stdout().is_terminal().then(terminal);
+        let terminal = io::stdout().is_terminal().then(|| {
+            let terminal = terminal();
+            let style = if arguments.plain { Style::Plain } else { terminal.style };
+            Terminal { style, ..terminal }
+        });
         let mode = match terminal {
             _ if arguments.json => Mode::Json,
             _ if arguments.events => Mode::Events,

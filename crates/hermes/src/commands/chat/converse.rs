@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use hermes_agent::agent::Agent;
 use hermes_agent::message::{Message, Role};
-use hermes_agent::store::{Filter, Session, SessionId, StoredMessage};
+use hermes_agent::store::{Filter, Session, SessionId};
 use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind, selecting};
 use hermes_server::StopRequests;
@@ -21,6 +21,7 @@ use super::steer::{self, Left};
 use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::{note, say};
+use hermes_terminal::lines;
 use hermes_terminal::slash::{self, SlashCommand};
 
 /// The number of sessions that `/sessions` shows.
@@ -198,7 +199,7 @@ impl Conversation<'_> {
         let stored =
             self.agent.store().conversation(&self.session).await.map_err(|error| store_failed(&error))?;
         let skipped = stored.len().saturating_sub(MESSAGES_SHOWN);
-        Ok(stored.iter().skip(skipped).flat_map(lines_of).collect())
+        Ok(stored.iter().skip(skipped).flat_map(lines::of_message).collect())
     }
 
     async fn leave(&self) {
@@ -222,20 +223,4 @@ fn label(session: &Session) -> String {
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
-}
-
-/// Returns the lines of a message: a heading, and its text.
-fn lines_of(stored: &StoredMessage) -> Vec<String> {
-    let text = stored.message.plain_text();
-    let who = match stored.message.role {
-        Role::User => "you:",
-        Role::Assistant => "agent:",
-        Role::Tool => return Vec::new(),
-    };
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let interrupted = stored.interrupted.then(|| "(interrupted)".to_owned());
-    let lines = text.lines().map(|line| format!("  {line}"));
-    std::iter::once(who.to_owned()).chain(lines).chain(interrupted).collect()
 }

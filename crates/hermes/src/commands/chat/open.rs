@@ -24,18 +24,26 @@ pub(crate) fn open_agent(
     profile: &ProfileName,
     arguments: &Arguments,
 ) -> Result<Agent, Report> {
-    try_to_open(context, profile, arguments).map_err(|error| report_of(&error))
+    try_to_open(context, profile, arguments).map(with_notices).map_err(|error| report_of(&error))
 }
 
-/// Opens the agent of `profile`, and prints its notices.
+/// Prints the notices of an agent.
+pub(super) fn with_notices(opened: OpenedAgent) -> Agent {
+    for notice in opened.notices {
+        note!("hermes: {notice}");
+    }
+    opened.agent
+}
+
+/// Opens the agent of `profile`.
 ///
 /// # Errors
 /// As [`Agent::open`].
-pub(super) fn try_to_open(
+pub(crate) fn try_to_open(
     context: &Context,
     profile: &ProfileName,
     arguments: &Arguments,
-) -> Result<Agent, AgentError> {
+) -> Result<OpenedAgent, AgentError> {
     // This process reads keys. The kernel refuses this to no process.
     let _ = hermes_os::process::close_to_the_account();
     let options = AgentOptions {
@@ -47,11 +55,7 @@ pub(super) fn try_to_open(
         description: "hermes chat".to_owned(),
         working_directory: env::current_dir().ok(),
     };
-    let OpenedAgent { agent, notices } = Agent::open(options)?;
-    for notice in notices {
-        note!("hermes: {notice}");
-    }
-    Ok(agent)
+    Agent::open(options)
 }
 
 /// Returns the report of an agent that cannot be opened.

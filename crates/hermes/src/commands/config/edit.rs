@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, ExitCode};
+use std::process::{self, ExitCode};
 
 use hermes_core::ProfileName;
 use hermes_core::config::{self, ConfigFileError};
@@ -11,6 +11,7 @@ use hermes_operations::{Report, ReportKind};
 use hermes_os::whole_file;
 
 use crate::context::Context;
+use crate::external_editor;
 use crate::output::{self, note, say};
 
 #[derive(clap::Args)]
@@ -21,9 +22,6 @@ const EXAMPLES: &str = "Examples:
   hermes config edit                            edit in $VISUAL, $EDITOR, nano or vi
   EDITOR='code --wait' hermes -p coder config edit";
 
-/// The editors that are tried if no variable names one.
-const EDITORS: &[&str] = &["nano", "vi"];
-
 pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> {
     let profile = context.existing_profile()?;
     let path = context.home.config(&profile);
@@ -31,7 +29,7 @@ pub(crate) fn run(context: &Context, _: &Arguments) -> Result<ExitCode, Report> 
     let copy = copy_of(context, &profile);
     whole_file::write(&copy, before.as_deref().unwrap_or_default(), 0o600)?;
     loop {
-        run_editor(&copy)?;
+        edit(&copy)?;
         match config::load(&copy) {
             Ok(_) => break,
             Err(error @ ConfigFileError::Parse { .. }) => {
@@ -79,35 +77,14 @@ fn copy_of(context: &Context, profile: &ProfileName) -> PathBuf {
     name.into()
 }
 
-fn run_editor(copy: &Path) -> Result<(), Report> {
-    let named = ["VISUAL", "EDITOR"].iter().filter_map(std::env::var_os).find(|editor| !editor.is_empty());
-    let status = match named {
-        // A variable may hold arguments: a shell splits them, as git and crontab let it.
-        Some(editor) => {
-            let mut line = editor;
-            line.push(" \"$1\"");
-            Command::new("/bin/sh").arg("-c").arg(line).arg("sh").arg(copy).status()
-        }
-        None => EDITORS
-            .iter()
-            .map(|editor| Command::new(editor).arg(copy).status())
-            .find(|result| !matches!(result, Err(error) if error.kind() == io::ErrorKind::NotFound))
-            .unwrap_or_else(|| Err(io::ErrorKind::NotFound.into())),
-    };
-    let failed = |error: Report| {
+/// Opens the copy in an editor, and removes it if none can be run.
+fn edit(copy: &Path) -> Result<(), Report> {
+    external_editor::run(copy).map_err(|error| {
         let _ = std::fs::remove_file(copy);
-        Err(error.hint(
+        error.hint(
             "name an editor that is here: EDITOR=vi hermes config edit; or: hermes config set KEY VALUE",
-        ))
-    };
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => failed(Report::new(
-            ReportKind::Failed,
-            format!("the editor ended with {status}; nothing was changed"),
-        )),
-        Err(error) => failed(Report::new(ReportKind::Failed, "failed to run an editor").caused_by(error)),
-    }
+        )
+    })
 }
 
 /// Asks whether to open the editor again; returns `false` without a terminal.

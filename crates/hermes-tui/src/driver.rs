@@ -1,0 +1,213 @@
+//! The event loop of the screen: it waits for keys, for the agent, and for signals, performs effects, and draws.
+
+mod files;
+mod screen;
+mod signals;
+mod work;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event as TerminalEvent, KeyEventKind, MouseEventKind};
+use hermes_agent::agent::{Agent, OpenedAgent};
+use hermes_agent::store::SessionId;
+use hermes_core::{Home, ProfileName};
+use hermes_operations::{Operations, Report, ReportKind};
+use hermes_terminal::history::History;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::interval;
+
+use crate::state::{App, Effect, Input, Loaded};
+use screen::{Keys, Screen};
+use signals::Signals;
+
+/// The interval in which times, states and logs on the screen are brought up to date.
+const TICK: Duration = Duration::from_secs(1);
+/// The time that a turn has to end when the process must.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Opens the agent with another model.
+pub type Open = Box<dyn Fn(&str) -> Result<OpenedAgent, Report>>;
+
+/// The parts that the screen works with.
+pub struct Options {
+    /// The volume.
+    pub home: Home,
+    /// The profile.
+    pub profile: ProfileName,
+    /// Its agent.
+    pub agent: Agent,
+    /// Sentences of its start.
+    pub notices: Vec<String>,
+    /// The operations on gateways.
+    pub operations: Operations,
+    /// Opens the agent with another model, for `/model`.
+    pub open: Open,
+    /// Opens a file in the editor of the person.
+    pub edit: fn(&Path) -> Result<(), Report>,
+    /// The directory whose files `@` completes.
+    pub working_directory: PathBuf,
+    /// The screen shows no colours.
+    pub is_plain: bool,
+}
+
+/// The end of the screen.
+#[derive(Debug)]
+pub struct Left {
+    /// The session, unless it has no message.
+    pub session: Option<SessionId>,
+    /// The exit code: 0, or 128 and the number of the signal.
+    pub code: ExitCode,
+}
+
+/// Shows the screen until the person leaves, or a signal ends the process.
+///
+/// # Errors
+/// The terminal cannot be used, or the store failed at the begin.
+pub async fn run(options: Options) -> Result<Left, Report> {
+    let mut signals = Signals::install().map_err(failed)?;
+    let session = work::begin_session(&options.agent).await?;
+    let mut screen = Screen::enter().map_err(failed)?;
+    let mut app = App::new(options.profile.to_string(), options.is_plain);
+    options.agent.model().clone_into(&mut app.model);
+    let (sender, mut inputs) = mpsc::unbounded_channel();
+    for notice in &options.notices {
+        let _ = sender.send(Input::Loaded(Loaded::Note(format!("note: {notice}"))));
+    }
+    let mut driver = Driver {
+        history: Arc::new(History::at(options.home.chat_history(&options.profile))),
+        agent: Arc::new(options.agent),
+        home: options.home,
+        profile: options.profile,
+        operations: options.operations,
+        open: options.open,
+        working_directory: options.working_directory,
+        session,
+        turn: None,
+        sender,
+    };
+    driver.load_history();
+    let mut keys = Keys::new();
+    let mut tick = interval(TICK);
+    let code = loop {
+        screen.draw(&mut app, Instant::now()).map_err(failed)?;
+        let mut batch = Vec::new();
+        tokio::select! {
+            key = keys.next() => match key {
+                Some(event) => batch.extend(input_of(event.map_err(failed)?)),
+                None => break ExitCode::SUCCESS,
+            },
+            input = inputs.recv() => batch.extend(input),
+            _ = tick.tick() => {
+                batch.extend(app.changing_panel().map(|place| driver.load(place)).and(None));
+            }
+            signal = signals.next() => match signal {
+                signals::Signal::Suspend => suspend(&mut screen, &mut keys)?,
+                signals::Signal::End(number) => break ExitCode::from(128 + number),
+            },
+        }
+        while let Ok(more) = inputs.try_recv() {
+            batch.push(more);
+        }
+        let mut leaves = false;
+        for input in batch {
+            for effect in app.take(input, Instant::now()) {
+                match effect {
+                    Effect::Quit => leaves = true,
+                    Effect::Suspend => suspend(&mut screen, &mut keys)?,
+                    Effect::Edit(text) => {
+                        let edited =
+                            edit(&mut screen, &mut keys, options.edit, &driver.home, &driver.profile, &text)?;
+                        driver.report(edited.map(Loaded::Edited));
+                    }
+                    effect => driver.perform(effect).await,
+                }
+            }
+        }
+        if leaves {
+            break ExitCode::SUCCESS;
+        }
+    };
+    driver.end_turn().await;
+    drop(screen);
+    Ok(Left { session: work::end_session(&driver.agent, &driver.session).await, code })
+}
+
+/// Performs effects. Each result is an input.
+struct Driver {
+    home: Home,
+    profile: ProfileName,
+    agent: Arc<Agent>,
+    operations: Operations,
+    open: Open,
+    working_directory: PathBuf,
+    history: Arc<History>,
+    session: SessionId,
+    turn: Option<JoinHandle<()>>,
+    sender: mpsc::UnboundedSender<Input>,
+}
+
+impl Driver {
+    /// Interrupts the running turn, so that its text is stored.
+    async fn end_turn(&mut self) {
+        if let Some(turn) = self.turn.take().filter(|turn| !turn.is_finished()) {
+            self.agent.interrupt_all();
+            let _ = tokio::time::timeout(LAST_WORDS, turn).await;
+        }
+    }
+
+    fn report(&self, result: Result<Loaded, Report>) {
+        let loaded = result.unwrap_or_else(|report| Loaded::Failure(report.one_line()));
+        // The receiver lives as long as the screen.
+        let _ = self.sender.send(Input::Loaded(loaded));
+    }
+}
+
+fn input_of(event: TerminalEvent) -> Option<Input> {
+    match event {
+        TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Some(Input::Key(key)),
+        TerminalEvent::Paste(text) => Some(Input::Paste(text)),
+        TerminalEvent::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::ScrollUp => Some(Input::Wheel(true)),
+            MouseEventKind::ScrollDown => Some(Input::Wheel(false)),
+            _ => None,
+        },
+        // The loop draws after each event.
+        _ => None,
+    }
+}
+
+/// Gives the terminal back and stops this process, until the shell continues it.
+fn suspend(screen: &mut Screen, keys: &mut Keys) -> Result<(), Report> {
+    keys.stop();
+    screen.leave();
+    let stopped = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
+    screen.enter_again().map_err(failed)?;
+    stopped.map_err(|error| failed(error.into()))
+}
+
+/// Lets the person write a message in an editor.
+fn edit(
+    screen: &mut Screen,
+    keys: &mut Keys,
+    editor: fn(&Path) -> Result<(), Report>,
+    home: &Home,
+    profile: &ProfileName,
+    text: &str,
+) -> Result<Result<String, Report>, Report> {
+    keys.stop();
+    screen.leave();
+    let edited = files::edited(home, profile, text, editor);
+    screen.enter_again().map_err(failed)?;
+    Ok(edited)
+}
+
+fn failed(error: io::Error) -> Report {
+    Report::new(ReportKind::Failed, "failed to use the terminal as a screen")
+        .caused_by(error)
+        .hint("talk line by line: hermes chat")
+}
