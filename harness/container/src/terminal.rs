@@ -4,6 +4,8 @@
 //! command ([`ContainerBuilder::open_terminal`](crate::ContainerBuilder::open_terminal)) and on what `docker exec -t`
 //! starts ([`ExecRequest::open_terminal`](crate::ExecRequest::open_terminal)).
 
+mod recording;
+
 use std::num::NonZeroU16;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +24,7 @@ use tokio::time::Instant;
 use crate::container::{Container, ContainerBuilder};
 use crate::error::{Error, Result};
 use crate::exec::{ExecRequest, exit_code};
+use recording::{Piece, asciicast};
 
 type Output = Pin<Box<dyn Stream<Item = Result<LogOutput, bollard::errors::Error>> + Send>>;
 type Input = Pin<Box<dyn AsyncWrite + Send>>;
@@ -50,6 +53,9 @@ enum Place {
 struct Seen {
     parser: vt100::Parser,
     raw: Vec<u8>,
+    begun: Instant,
+    size: (u16, u16),
+    pieces: Vec<Piece>,
 }
 
 impl ContainerBuilder {
@@ -109,7 +115,13 @@ impl Terminal {
         (columns, rows): (u16, u16),
     ) -> Result<Self> {
         let parser = vt100::Parser::new(at_least_one(rows), at_least_one(columns), SCROLLBACK);
-        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new() }));
+        let seen = Arc::new(Mutex::new(Seen {
+            parser,
+            raw: Vec::new(),
+            begun: Instant::now(),
+            size: (columns, rows),
+            pieces: Vec::new(),
+        }));
         let (changed, changes) = watch::channel(());
         let reader = tokio::spawn(read(output, Arc::clone(&seen), changed)).abort_handle();
         let terminal = Self { docker, what, place, input, seen, changes, reader };
@@ -137,7 +149,12 @@ impl Terminal {
 
     /// Changes the size, as when a person drags the window's corner.
     pub async fn resize(&mut self, columns: u16, rows: u16) -> Result<()> {
-        self.seen().parser.screen_mut().set_size(at_least_one(rows), at_least_one(columns));
+        {
+            let mut seen = self.seen();
+            seen.parser.screen_mut().set_size(at_least_one(rows), at_least_one(columns));
+            let at = seen.begun.elapsed();
+            seen.pieces.push(Piece::Resize(at, columns, rows));
+        }
         self.tell_size(columns, rows).await
     }
 
@@ -185,6 +202,12 @@ impl Terminal {
     /// Everything that the program wrote, byte for byte, escape sequences and all.
     pub fn raw(&self) -> Vec<u8> {
         self.seen().raw.clone()
+    }
+
+    /// Returns everything that the program wrote, with its times, in the format of asciinema (asciicast v2).
+    pub fn recording(&self) -> String {
+        let seen = self.seen();
+        asciicast(seen.size.0, seen.size.1, &seen.pieces)
     }
 
     /// Waits until the screen holds `text`; the whole screen then.
@@ -276,6 +299,8 @@ async fn read(mut output: Output, seen: Arc<Mutex<Seen>>, changed: watch::Sender
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.parser.process(&bytes);
             seen.raw.extend_from_slice(&bytes);
+            let at = seen.begun.elapsed();
+            seen.pieces.push(Piece::Output(at, bytes.to_vec()));
         }
         changed.send_replace(());
     }

@@ -18,6 +18,7 @@ mod crash_loop;
 mod dashboard;
 mod dashboard_pages;
 mod deploy;
+mod full_screen;
 mod gateway_api;
 mod gateway_confinement;
 mod gateway_run;

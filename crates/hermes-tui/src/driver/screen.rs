@@ -54,7 +54,9 @@ impl Screen {
     /// Takes the terminal again.
     pub(super) fn enter_again(&mut self) -> io::Result<()> {
         take()?;
-        self.terminal.clear()
+        // A new one knows that the screen is empty. The old one would ask the terminal for its cursor, which may not answer.
+        self.terminal = Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        Ok(())
     }
 
     pub(super) fn draw(&mut self, app: &mut App, now: Instant) -> io::Result<()> {

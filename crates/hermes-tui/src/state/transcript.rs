@@ -37,6 +37,13 @@ pub(crate) enum Entry {
     Note(String, Face),
 }
 
+impl Entry {
+    /// Returns `true` for text that blank lines divide from the rest.
+    fn is_block(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Answer(_))
+    }
+}
+
 /// An entry with its lines.
 #[derive(Debug)]
 pub(crate) struct Item {
@@ -88,6 +95,9 @@ impl Transcript {
         let older = items_of(messages);
         if let Some(anchor) = &mut self.anchor {
             anchor.item += older.len();
+        }
+        if let Some(first) = self.items.first_mut() {
+            first.drawn = None;
         }
         self.items.splice(0..0, older);
         self.has_older = has_older;
@@ -260,11 +270,11 @@ impl Transcript {
 
     fn lines_of(&mut self, index: usize) -> &[Line] {
         let (width, is_open, is_plain) = (self.width, self.is_open, self.is_plain);
-        let is_first = index == 0;
+        let follows_line = index.checked_sub(1).is_some_and(|before| !self.items[before].entry.is_block());
         let item = &mut self.items[index];
         let is_current = item.drawn.as_ref().is_some_and(|(drawn, _)| *drawn == width);
         if !is_current {
-            item.drawn = Some((width, lines_of(&item.entry, width, is_open, is_plain, is_first)));
+            item.drawn = Some((width, lines_of(&item.entry, width, is_open, is_plain, follows_line)));
         }
         item.drawn.as_ref().map_or(&[], |(_, lines)| lines)
     }
@@ -312,20 +322,20 @@ fn items_of(messages: &[StoredMessage]) -> Vec<Item> {
     items
 }
 
-/// Returns the lines of an entry. A blank line divides it from the entry before.
-fn lines_of(entry: &Entry, width: usize, is_open: bool, is_plain: bool, is_first: bool) -> Vec<Line> {
+/// Returns the lines of an entry. A blank line ends a block, and stands before one that follows a line.
+fn lines_of(entry: &Entry, width: usize, is_open: bool, is_plain: bool, follows_line: bool) -> Vec<Line> {
     let width = width.max(1);
     let style = if is_plain { Style::Plain } else { Style::Coloured };
-    let (lines, has_space) = match entry {
+    let lines = match entry {
         Entry::User(text) => {
             let bar = Line::of("› ", Face { bold: true, ..Face::default() });
             let text = printable_lines(text, Face { bold: true, ..Face::default() });
-            (indented(&text, &bar, width), true)
+            indented(&text, &bar, width)
         }
         Entry::Answer(text) => {
             let place = markdown::Place { width, style, next_number: None };
             let text: String = text.split_inclusive('\n').map(cleaned).collect();
-            (markdown::chunk(&text, place).lines, true)
+            markdown::chunk(&text, place).lines
         }
         Entry::Tool { label, state, output, .. } => {
             let (sign, face, took) = match state {
@@ -345,16 +355,16 @@ fn lines_of(entry: &Entry, width: usize, is_open: bool, is_plain: bool, is_first
                     lines.push(Line::of(format!("  │ … {rest} more lines"), Face::DIM));
                 }
             }
-            (lines, false)
+            lines
         }
-        Entry::Note(text, face) => (printable_lines(text, *face), false),
+        Entry::Note(text, face) => printable_lines(text, *face),
     };
     let mut all: Vec<Line> = Vec::new();
-    if has_space && !is_first {
+    if entry.is_block() && follows_line {
         all.push(Line::default());
     }
     all.extend(lines.iter().flat_map(|line| broken(line, width)));
-    if has_space {
+    if entry.is_block() {
         all.push(Line::default());
     }
     all

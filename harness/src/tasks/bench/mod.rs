@@ -29,6 +29,7 @@ mod table;
 mod text;
 mod to_command;
 mod tool;
+mod tui;
 mod warm_boot;
 
 use std::path::PathBuf;
@@ -94,6 +95,8 @@ enum Name {
     Sessions,
     /// A sandboxed program, against a plain one
     Tool,
+    /// The full screen: its first frame, and a frame of 10,000 messages
+    Tui,
     /// All suites
     Suites,
     /// The image: its size, and how long it takes to build again
@@ -161,6 +164,7 @@ impl Name {
             Self::Chat => chat::measure(bed).await,
             Self::Sessions => sessions::measure(bed).await,
             Self::Tool => tool::measure(bed).await,
+            Self::Tui => tui::measure(bed).await,
             Self::Suites => suites::measure(bed).await,
             Self::Image => image::measure(bed).await,
         }
