@@ -1,7 +1,11 @@
 //! A conversation in words for a terminal. `hermes chat` and the full screen show the same words.
 //!
-//! [`markdown`] renders an answer, [`lines`] describes the events of a turn, [`slash`] reads the commands that a person types, and
-//! [`history`] keeps the messages that a person typed. No function here touches a terminal.
+//! - [`markdown`] renders an answer.
+//! - [`lines`] describes the events of a turn.
+//! - [`slash`] reads the commands that a person types.
+//! - [`history`] keeps the messages of the person.
+//!
+//! No function here touches a terminal.
 
 pub mod history;
 pub mod lines;

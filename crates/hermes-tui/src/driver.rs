@@ -1,59 +1,34 @@
 //! The event loop of the screen: it waits for keys, for the agent, and for signals, performs effects, and draws.
 
 mod files;
+mod options;
 mod screen;
 mod signals;
-mod work;
+mod worker;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as TerminalEvent, KeyEventKind, MouseEventKind};
-use hermes_agent::agent::{Agent, OpenedAgent};
 use hermes_agent::store::SessionId;
 use hermes_core::{Home, ProfileName};
-use hermes_operations::{Operations, Report, ReportKind};
+use hermes_operations::{Report, ReportKind};
 use hermes_terminal::history::History;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::interval;
 
 use crate::state::{App, Effect, Input, Loaded};
 use screen::{Keys, Screen};
 use signals::Signals;
+use worker::Worker;
+
+pub use options::{Open, Options};
 
 /// The interval in which times, states and logs on the screen are brought up to date.
 const TICK: Duration = Duration::from_secs(1);
-/// The time that a turn has to end when the process must.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
-/// Opens the agent with another model.
-pub type Open = Box<dyn Fn(&str) -> Result<OpenedAgent, Report>>;
-
-/// The parts that the screen works with.
-pub struct Options {
-    /// The volume.
-    pub home: Home,
-    /// The profile.
-    pub profile: ProfileName,
-    /// Its agent.
-    pub agent: Agent,
-    /// Sentences of its start.
-    pub notices: Vec<String>,
-    /// The operations on gateways.
-    pub operations: Operations,
-    /// Opens the agent with another model, for `/model`.
-    pub open: Open,
-    /// Opens a file in the editor of the person.
-    pub edit: fn(&Path) -> Result<(), Report>,
-    /// The directory whose files `@` completes.
-    pub working_directory: PathBuf,
-    /// The screen shows no colours.
-    pub is_plain: bool,
-}
 
 /// The end of the screen.
 #[derive(Debug)]
@@ -70,7 +45,7 @@ pub struct Left {
 /// The terminal cannot be used, or the store failed at the begin.
 pub async fn run(options: Options) -> Result<Left, Report> {
     let mut signals = Signals::install().map_err(failed)?;
-    let session = work::begin_session(&options.agent).await?;
+    let session = worker::begin_session(&options.agent).await?;
     let mut screen = Screen::enter().map_err(failed)?;
     let mut app = App::new(options.profile.to_string(), options.is_plain);
     options.agent.model().clone_into(&mut app.model);
@@ -78,7 +53,7 @@ pub async fn run(options: Options) -> Result<Left, Report> {
     for notice in &options.notices {
         let _ = sender.send(Input::Loaded(Loaded::Note(format!("note: {notice}"))));
     }
-    let mut driver = Driver {
+    let mut worker = Worker {
         history: Arc::new(History::at(options.home.chat_history(&options.profile))),
         agent: Arc::new(options.agent),
         home: options.home,
@@ -90,7 +65,7 @@ pub async fn run(options: Options) -> Result<Left, Report> {
         turn: None,
         sender,
     };
-    driver.load_history();
+    worker.load_history();
     let mut keys = Keys::new();
     let mut tick = interval(TICK);
     let code = loop {
@@ -103,7 +78,7 @@ pub async fn run(options: Options) -> Result<Left, Report> {
             },
             input = inputs.recv() => batch.extend(input),
             _ = tick.tick() => {
-                batch.extend(app.changing_panel().map(|place| driver.load(place)).and(None));
+                batch.extend(app.changing_panel().map(|place| worker.load(place)).and(None));
             }
             signal = signals.next() => match signal {
                 signals::Signal::Suspend => suspend(&mut screen, &mut keys)?,
@@ -121,10 +96,10 @@ pub async fn run(options: Options) -> Result<Left, Report> {
                     Effect::Suspend => suspend(&mut screen, &mut keys)?,
                     Effect::Edit(text) => {
                         let edited =
-                            edit(&mut screen, &mut keys, options.edit, &driver.home, &driver.profile, &text)?;
-                        driver.report(edited.map(Loaded::Edited));
+                            edit(&mut screen, &mut keys, options.edit, &worker.home, &worker.profile, &text)?;
+                        worker.report(edited.map(Loaded::Edited));
                     }
-                    effect => driver.perform(effect).await,
+                    effect => worker.perform(effect).await,
                 }
             }
         }
@@ -132,39 +107,9 @@ pub async fn run(options: Options) -> Result<Left, Report> {
             break ExitCode::SUCCESS;
         }
     };
-    driver.end_turn().await;
+    worker.end_turn().await;
     drop(screen);
-    Ok(Left { session: work::end_session(&driver.agent, &driver.session).await, code })
-}
-
-/// Performs effects. Each result is an input.
-struct Driver {
-    home: Home,
-    profile: ProfileName,
-    agent: Arc<Agent>,
-    operations: Operations,
-    open: Open,
-    working_directory: PathBuf,
-    history: Arc<History>,
-    session: SessionId,
-    turn: Option<JoinHandle<()>>,
-    sender: mpsc::UnboundedSender<Input>,
-}
-
-impl Driver {
-    /// Interrupts the running turn, so that its text is stored.
-    async fn end_turn(&mut self) {
-        if let Some(turn) = self.turn.take().filter(|turn| !turn.is_finished()) {
-            self.agent.interrupt_all();
-            let _ = tokio::time::timeout(LAST_WORDS, turn).await;
-        }
-    }
-
-    fn report(&self, result: Result<Loaded, Report>) {
-        let loaded = result.unwrap_or_else(|report| Loaded::Failure(report.one_line()));
-        // The receiver lives as long as the screen.
-        let _ = self.sender.send(Input::Loaded(loaded));
-    }
+    Ok(Left { session: worker::end_session(&worker.agent, &worker.session).await, code })
 }
 
 fn input_of(event: TerminalEvent) -> Option<Input> {

@@ -40,6 +40,18 @@ const CRATES: &[Crate] = &[
         // The service manager in memory.
         tests_know: &["hermes-service"],
     },
+    // The words of a conversation, for `hermes chat` and the full screen.
+    Crate {
+        name: "hermes-terminal",
+        knows: &["hermes-agent", "hermes-operations", "hermes-os"],
+        tests_know: &[],
+    },
+    // It runs the engine itself, as `hermes chat` does.
+    Crate {
+        name: "hermes-tui",
+        knows: &["hermes-agent", "hermes-core", "hermes-operations", "hermes-os", "hermes-terminal"],
+        tests_know: &[],
+    },
     Crate { name: "hermes-setup", knows: &["hermes-account", "hermes-core", "hermes-os"], tests_know: &[] },
     Crate { name: "hermes-init", knows: &["hermes-account"], tests_know: &[] },
     Crate {
@@ -55,6 +67,8 @@ const CRATES: &[Crate] = &[
             "hermes-server",
             "hermes-service",
             "hermes-setup",
+            "hermes-terminal",
+            "hermes-tui",
         ],
         tests_know: &[],
     },

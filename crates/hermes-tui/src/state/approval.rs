@@ -1,5 +1,5 @@
-//! The dialog of an approval. No key that a person types by chance answers it: the first key selects an answer, Enter confirms it, and
-//! keys that come within a moment after its begin do nothing.
+//! The dialog of an approval. No key that a person types by chance answers it. The first key selects an answer, and Enter confirms it.
+//! Keys that come within a moment after its begin do nothing.
 
 use std::time::{Duration, Instant};
 

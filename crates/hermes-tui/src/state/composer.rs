@@ -161,7 +161,7 @@ impl Composer {
     }
 
     fn select(&mut self, step: isize) {
-        let count = self.candidates.words.len().min(CANDIDATES_MAX).max(1).cast_signed();
+        let count = self.candidates.words.len().clamp(1, CANDIDATES_MAX).cast_signed();
         let selected = self.candidates.selected.cast_signed() + step;
         self.candidates.selected = selected.rem_euclid(count).unsigned_abs();
     }

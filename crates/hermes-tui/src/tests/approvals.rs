@@ -1,3 +1,5 @@
+//! Approvals: no key answers one by chance.
+
 use crossterm::event::KeyCode;
 use hermes_agent::approval::Answer;
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Messages, tools, commands and stored sessions.
+
 use crossterm::event::KeyCode;
 use hermes_agent::message::Usage;
 use serde_json::json;
@@ -54,7 +56,7 @@ fn control_c_clears_the_message_of_an_idle_screen() {
 }
 
 #[test]
-fn a_message_that_came_too_late_is_sent_after_the_answer() {
+fn a_late_message_is_sent_after_the_answer() {
     let mut bench = Bench::new(80, 24);
     bench.say("one");
     bench.say("two");

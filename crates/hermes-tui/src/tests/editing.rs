@@ -1,3 +1,5 @@
+//! The input field.
+
 use crossterm::event::{KeyCode, KeyModifiers};
 use hermes_agent::approval::Answer;
 
@@ -80,7 +82,7 @@ fn the_editor_gets_the_message_and_its_text_comes_back() {
 }
 
 #[test]
-fn an_answer_to_an_approval_keeps_the_message_that_was_begun() {
+fn an_approval_keeps_the_message_that_was_begun() {
     let mut bench = Bench::new(80, 24);
     bench.write("draft");
     let approval = serde_json::json!({"type": "approval_requested", "approval": {

@@ -1,3 +1,5 @@
+//! Sessions, agents, logs, keys and tokens.
+
 use crossterm::event::KeyCode;
 use hermes_agent::message::Usage;
 use hermes_agent::store::Session;
@@ -125,7 +127,7 @@ fn a_log_that_grows_keeps_the_lines_of_a_reader() {
 }
 
 #[test]
-fn the_key_of_a_panel_closes_it_and_a_question_mark_is_text() {
+fn the_key_of_a_panel_closes_it() {
     let mut bench = Bench::new(80, 24);
     bench.press(KeyCode::Char('?'));
     bench.shows("Ctrl+Z");

@@ -1,3 +1,5 @@
+//! The visible part of a long conversation.
+
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyModifiers};

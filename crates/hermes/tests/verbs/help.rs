@@ -109,11 +109,18 @@ fn the_help_names_each_command_and_none_that_does_nothing() {
       -p, --profile <NAME>
               Use this profile instead of the active one (see `hermes profile use`)
 
+          --tui
+              Show conversation, sessions, agents and logs on the full screen
+
+          --plain
+              With --tui: print lines without colours instead, for screen readers
+
       -h, --help
               Print help (see a summary with '-h')
 
     Examples:
       hermes                          talk to the agent
+      hermes --tui                    talk to it on the full screen
       hermes chat -q 'Hello'          ask the agent one question
       hermes profile create coder     create an agent with its own gateway
       hermes -p coder gateway start   start that gateway, now and after each restart

@@ -1,8 +1,9 @@
-//! The effects: turns, sessions, panels.
+//! Performs the effects: turns, sessions, panels.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +13,17 @@ use hermes_agent::protocol::StopReason;
 use hermes_agent::question::Person;
 use hermes_agent::store::{Answered, Filter, OnDisk, SessionId};
 use hermes_core::gateway::log;
-use hermes_core::{ProfileName, chain};
-use hermes_operations::{Report, ReportKind, Verb, Wait};
+use hermes_core::{Home, ProfileName, chain};
+use hermes_operations::{Operations, Report, ReportKind, Verb, Wait};
 use hermes_os::printable::printable;
 use hermes_os::process::resident_bytes;
+use hermes_terminal::history::History;
 use hermes_terminal::lines;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
-use super::Driver;
 use super::files;
+use super::options::Open;
 use crate::state::{Effect, Input, Loaded, Place};
 
 /// The surface of the sessions: the one of `hermes chat`, which can go on with them.
@@ -32,6 +36,8 @@ const SESSIONS_MAX: u32 = 200;
 const WAIT: Wait = Wait::AtMost(Duration::from_secs(30));
 /// The lines of a log that the panel holds.
 const LOG_LINES: usize = 1000;
+/// The time that a turn has to end when the process must.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Begins a session.
 ///
@@ -62,7 +68,35 @@ fn store_failed(error: &(dyn std::error::Error + 'static)) -> Report {
     Report::new(ReportKind::Failed, "the agent's sessions cannot be used").because(error)
 }
 
-impl Driver {
+/// Performs effects. Each result is an input.
+pub(super) struct Worker {
+    pub(super) home: Home,
+    pub(super) profile: ProfileName,
+    pub(super) agent: Arc<Agent>,
+    pub(super) operations: Operations,
+    pub(super) open: Open,
+    pub(super) working_directory: PathBuf,
+    pub(super) history: Arc<History>,
+    pub(super) session: SessionId,
+    pub(super) turn: Option<JoinHandle<()>>,
+    pub(super) sender: mpsc::UnboundedSender<Input>,
+}
+
+impl Worker {
+    /// Interrupts the running turn, so that its text is stored.
+    pub(super) async fn end_turn(&mut self) {
+        if let Some(turn) = self.turn.take().filter(|turn| !turn.is_finished()) {
+            self.agent.interrupt_all();
+            let _ = tokio::time::timeout(LAST_WORDS, turn).await;
+        }
+    }
+
+    pub(super) fn report(&self, result: Result<Loaded, Report>) {
+        let loaded = result.unwrap_or_else(|report| Loaded::Failure(report.one_line()));
+        // The receiver lives as long as the screen.
+        let _ = self.sender.send(Input::Loaded(loaded));
+    }
+
     /// Performs an effect.
     pub(super) async fn perform(&mut self, effect: Effect) {
         match effect {
