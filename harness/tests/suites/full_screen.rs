@@ -216,7 +216,7 @@ async fn plain_lines_suit_a_screen_reader() -> Result<()> {
     let container = model.idle().start_ready().await?;
     let request = container.exec(["hermes", "--tui", "--plain"]).env("TERM", "xterm-256color");
     let mut terminal = request.open_terminal(80, 24).await?;
-    terminal.wait_for("/help lists the commands", secs(20)).await?;
+    terminal.wait_screen("the prompt", |screen| screen.trim_end().ends_with('›'), secs(20)).await?;
     let before = terminal.raw().len();
     terminal.type_line("tell").await?;
     terminal.wait_for("• two", secs(10)).await?;
