@@ -45,6 +45,7 @@ pub(crate) fn table() -> Vec<Route> {
         with_pictures("/v1/responses", post(responses::create)),
         route(Method::GET, "/v1/responses/{id}", Key, get(responses::show)),
         route(Method::DELETE, "/v1/responses/{id}", Key, delete(responses::delete)),
+        route(Method::GET, "/v1/runs", Key, get(runs::list)),
         with_pictures("/v1/runs", post(runs::create)),
         route(Method::GET, "/v1/runs/{id}", Key, get(runs::show)),
         route(Method::GET, "/v1/runs/{id}/events", Key, get(runs::events)),
@@ -60,6 +61,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/sessions/{id}", Key, delete(sessions::delete)),
         route(Method::GET, "/api/sessions/{id}/messages", Key, get(sessions::messages)),
         route(Method::POST, "/api/sessions/{id}/fork", Key, post(sessions::fork)),
+        route(Method::POST, "/api/sessions/{id}/undo", Key, post(sessions::undo)),
         with_pictures("/api/sessions/{id}/chat", post(sessions::chat)),
         with_pictures("/api/sessions/{id}/chat/stream", post(sessions::stream)),
     ]
