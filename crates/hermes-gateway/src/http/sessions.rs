@@ -56,8 +56,9 @@ pub(crate) async fn list(
         let hits = agent.store().search(&search, HITS_MAX).await.map_err(failed)?;
         let found: HashSet<_> = hits.into_iter().map(|hit| hit.session).collect();
         let wanted = search.to_lowercase();
-        let has_title =
-            |session: &Session| session.title.as_ref().is_some_and(|title| title.to_lowercase().contains(&wanted));
+        let has_title = |session: &Session| {
+            session.title.as_ref().is_some_and(|title| title.to_lowercase().contains(&wanted))
+        };
         sessions.retain(|session| found.contains(&session.id) || has_title(session));
         sessions.truncate(limit as usize);
     }
@@ -174,7 +175,8 @@ pub(crate) async fn undo(State(app): State<Arc<App>>, Path(id): Path<String>) ->
     let agent = app.agent.get().await?;
     let taken = agent.store().undo(&SessionId::from(id.as_str())).await;
     let Some(message) = taken.map_err(|error| Problem::of_store(&error))? else {
-        let message = "there is no turn to take back: the session is empty, or was compacted after its last turn";
+        let message =
+            "there is no turn to take back: the session is empty, or was compacted after its last turn";
         return Err(Problem::new(StatusCode::CONFLICT, "nothing_to_undo", message));
     };
     let document = json!({

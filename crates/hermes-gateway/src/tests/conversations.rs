@@ -80,7 +80,7 @@ fn sessions_are_found_by_title_and_by_message() {
         listed["data"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(found("search=plan+%26"), [first]);
-    assert_eq!(found("search=weather"), [second.clone()]);
+    assert_eq!(found("search=weather"), [second.as_str()]);
     assert!(found("search=nowhere").is_empty());
     assert_eq!(talk.get(&format!("/api/sessions/{second}")).json()["preview"], "the weather");
     talk.gateway.stop();
