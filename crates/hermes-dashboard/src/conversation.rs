@@ -2,22 +2,22 @@
 
 mod documents;
 mod entries;
+mod moment;
 mod send;
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use axum::http::Method;
-use hermes_core::{ProfileName, timestamp};
+use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind};
 use hermes_os::printable::printable;
 use serde::Deserialize;
 
 use crate::gateway_client::{GatewayClient, segment};
-use crate::pages::moment;
 use crate::site::Site;
 use documents::{ApprovalDocument, List, MessageDocument, RunDocument, SessionDocument};
 pub(crate) use entries::{Entry, Question};
+use moment::moment_of;
 pub(crate) use send::{Sent, answer_approval, retry, say, stop, take_back, wait_for_pause};
 
 /// The number of messages on a page.
@@ -192,10 +192,4 @@ fn name_of(session: &SessionDocument) -> String {
         None if words.is_empty() => session.id.clone(),
         None => words,
     }
-}
-
-/// Formats milliseconds since 1970.
-fn moment_of(milliseconds: i64) -> String {
-    let since = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
-    moment(&timestamp::rfc3339(UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)))
 }

@@ -154,7 +154,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> Report {
     let document: Value = serde_json::from_slice(body).unwrap_or_default();
     let message = document["error"]["message"].as_str().map_or_else(
         || format!("the gateway answers with the status {status}"),
-        |text| printable(text[..text.floor_char_boundary(MESSAGE_MAX)].as_bytes()),
+        |text| printable(&text.as_bytes()[..text.floor_char_boundary(MESSAGE_MAX)]),
     );
     let kind = match status {
         StatusCode::NOT_FOUND => ReportKind::NotFound,

@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod boots;
 pub(crate) mod conversation;
+mod conversation_part;
 pub(crate) mod delete;
 pub(crate) mod doctor;
 pub(crate) mod login;

@@ -6,7 +6,7 @@ use hermes_os::printable::printable;
 use serde::Deserialize;
 
 use super::documents::{BlockDocument, MessageDocument};
-use super::moment_of;
+use super::moment::moment_of;
 use crate::markdown;
 
 /// The longest output or input of a tool on the page, in bytes.
@@ -70,8 +70,8 @@ impl Entry {
     }
 }
 
-/// Returns the entries of messages. Messages that are too long for one page are cut off at the begin: then the ID of the first one that
-/// stays comes with them.
+/// Returns the entries of messages. If they are too long for one page, the oldest are left out. Then the ID of the first one that stays
+/// comes with them.
 pub(super) fn of_messages(messages: &[MessageDocument]) -> (Vec<Entry>, Option<i64>) {
     let results = results_of(messages);
     let mut kept: Vec<(i64, Vec<Entry>)> = Vec::new();

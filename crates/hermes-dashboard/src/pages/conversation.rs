@@ -1,4 +1,4 @@
-//! The conversation on the page of an agent, and its forms. All of it works without scripts.
+//! The forms of the conversation on the page of an agent. All of them work without scripts.
 
 use std::time::Duration;
 
@@ -7,14 +7,15 @@ use axum::Form;
 use axum::body::Body;
 use axum::extract::{Path, Query};
 use axum::http::{Method, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::conversation_part::part;
 use super::{Refused, Visitor, profile};
-use crate::conversation::{self, Entry, NEW, Sent, Shown, Talk, Wanted};
+use crate::conversation::{self, NEW, Sent, Wanted};
 use crate::frame::{Frame, html};
 use crate::gateway_client::{GatewayClient, segment};
 use crate::site::profile_named;
@@ -26,20 +27,6 @@ const EXPORT_PIECE: usize = 200;
 /// The longest export, in messages.
 const EXPORT_MAX: usize = 100_000;
 
-/// The conversation as a part of a page.
-#[derive(Template)]
-#[template(path = "conversation.html")]
-struct Part<'p> {
-    base: &'p str,
-    build: &'static str,
-    csrf: &'p str,
-    name: &'p str,
-    find: &'p str,
-    talk: Result<Talk, Report>,
-    /// The text in the form.
-    draft: &'p str,
-}
-
 #[derive(Template)]
 #[template(path = "delete_session.html")]
 struct Ask {
@@ -48,45 +35,14 @@ struct Ask {
     session: String,
 }
 
-impl Part<'_> {
-    fn shown(&self) -> Option<&Shown> {
-        self.talk.as_ref().ok().and_then(|talk| talk.shown.as_ref())
-    }
-
-    fn session(&self) -> &str {
-        self.shown().map_or(NEW, |shown| shown.id.as_str())
-    }
-
-    fn run(&self) -> &str {
-        self.shown().and_then(|shown| shown.run.as_deref()).unwrap_or_default()
-    }
-}
-
-/// Returns the conversation as HTML. A gateway that is down is a sentence in it.
-pub(super) async fn part(visitor: &Visitor, name: &ProfileName, wanted: &Wanted, draft: &str) -> String {
-    let talk = conversation::load(&visitor.site, name, wanted).await;
-    let frame = visitor.frame("");
-    let part = Part {
-        base: &frame.base,
-        build: frame.build,
-        csrf: &frame.csrf,
-        name: name.as_str(),
-        find: &wanted.find,
-        talk,
-        draft,
-    };
-    part.render().unwrap_or_default()
-}
-
 /// Shows the conversation alone, for the script.
 pub(crate) async fn show(
     visitor: Visitor,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name)?;
-    let part = part(&visitor, &name, &wanted, "").await;
-    Ok(axum::response::Html(part).into_response())
+    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
+    Ok(Html(part(&visitor, &name, &wanted, "").await).into_response())
 }
 
 /// A message.
@@ -104,7 +60,7 @@ pub(crate) async fn say(
     Path(name): Path<String>,
     Form(say): Form<Say>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name)?;
+    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
     let refused = |failure| visitor.refused(failure);
     let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     let session = (say.session != NEW && !say.session.is_empty()).then_some(say.session.as_str());
@@ -144,7 +100,7 @@ pub(crate) async fn change(
     Path((name, session)): Path<(String, String)>,
     Form(change): Form<Change>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name)?;
+    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
     let refused = |failure| visitor.refused(failure);
     let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     match change.what.as_str() {
@@ -184,7 +140,7 @@ pub(crate) async fn approve(
     Path((name, approval)): Path<(String, String)>,
     Form(choice): Form<Choice>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name)?;
+    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
     let refused = |failure| visitor.refused(failure);
     let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     conversation::answer_approval(&client, &approval, &choice.choice).await.map_err(refused)?;
@@ -196,7 +152,7 @@ pub(crate) async fn export(
     visitor: Visitor,
     Path((name, session)): Path<(String, String)>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name)?;
+    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
     let refused = |failure| visitor.refused(failure);
     let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     let id = segment(&session).map_err(refused)?;
@@ -223,7 +179,7 @@ pub(crate) async fn ask_delete(
     visitor: Visitor,
     Path((name, session)): Path<(String, String)>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name)?;
+    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
     let session = segment(&session).map_err(|failure| visitor.refused(failure))?.to_owned();
     Ok(html(&Ask { frame: visitor.frame(""), name: name.to_string(), session }))
 }
@@ -233,7 +189,7 @@ pub(crate) async fn delete(
     visitor: Visitor,
     Path((name, session)): Path<(String, String)>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name)?;
+    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
     let refused = |failure| visitor.refused(failure);
     let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     let path = format!("/api/sessions/{}", segment(&session).map_err(refused)?);
@@ -241,8 +197,8 @@ pub(crate) async fn delete(
     Ok(Redirect::to(&format!("{}profiles/{name}", visitor.site.base())).into_response())
 }
 
-fn existing(visitor: &Visitor, name: &str) -> Result<ProfileName, Refused> {
-    let name = profile_named(name).map_err(|failure| visitor.refused(failure))?;
-    visitor.site.require_profile(&name).map_err(|failure| visitor.refused(failure))?;
+fn existing(visitor: &Visitor, name: &str) -> Result<ProfileName, Report> {
+    let name = profile_named(name)?;
+    visitor.site.require_profile(&name)?;
     Ok(name)
 }

@@ -11,7 +11,8 @@ use hermes_os::sandbox_level::Level;
 use serde::Deserialize;
 
 use super::act::{self, Done};
-use super::{Refused, Visitor, conversation};
+use super::conversation_part::part;
+use super::{Refused, Visitor};
 use crate::actions;
 use crate::board::{Profile, RowView};
 use crate::conversation::Wanted;
@@ -111,7 +112,7 @@ async fn page(
     let is_conflict = conflict.is_some();
     let mut response = html(&ProfilePage {
         frame: visitor.frame(""),
-        talk: conversation::part(visitor, name, &shown.wanted, draft).await,
+        talk: part(visitor, name, &shown.wanted, draft).await,
         view: RowView::new(&profile, &site.base()),
         version,
         directory: site.home.profile_directory(name).display().to_string(),
