@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod login;
 pub(crate) mod overview;
 pub(crate) mod profile;
+pub(crate) mod turn;
 
 use std::sync::Arc;
 

@@ -35,6 +35,7 @@ mod run_registry;
 mod runs;
 mod sessions;
 mod sse;
+mod turn_records;
 mod turn_stats;
 mod vitals;
 

@@ -24,6 +24,8 @@ pub(super) struct SessionDocument {
 pub(super) struct MessageDocument {
     pub(super) id: i64,
     #[serde(default)]
+    pub(super) turn: Option<i64>,
+    #[serde(default)]
     pub(super) at: i64,
     pub(super) role: String,
     #[serde(default)]

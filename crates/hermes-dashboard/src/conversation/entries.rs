@@ -38,6 +38,7 @@ pub(crate) struct Said {
     /// The kinds and sizes of pictures.
     pub(crate) pictures: Vec<String>,
     pub(crate) is_interrupted: bool,
+    pub(crate) turn: Option<i64>,
 }
 
 /// A call of a tool.
@@ -140,7 +141,13 @@ fn of_message(message: &MessageDocument, results: &HashMap<&str, Outcome<'_>>) -
             BlockDocument::ToolResult { .. } | BlockDocument::Other => {}
         }
     }
-    let said = |html| Said { at: moment_of(message.at), html, pictures, is_interrupted: message.interrupted };
+    let said = |html| Said {
+        at: moment_of(message.at),
+        html,
+        pictures,
+        is_interrupted: message.interrupted,
+        turn: message.turn,
+    };
     let mut entries = Vec::new();
     match message.role.as_str() {
         "user" => entries.push(Entry::Person(said(markdown::plain(&text)))),

@@ -284,3 +284,30 @@ async fn long_sessions_are_pages_of_200_messages() {
     assert!(old.contains("Newest messages"), "{old}");
     assert!(talk.gateway.got("GET /api/sessions/s1/messages?before=11&").len() == 1);
 }
+
+#[tokio::test]
+async fn a_turn_has_a_page_with_its_time_line() {
+    let talk = Talk::start();
+    let mut asked = message(1, "user", "hi");
+    asked["turn"] = 5.into();
+    talk.gateway.set_session(&session(false), &json!([asked]));
+    let page = talk.page("").await;
+    assert!(page.contains("href=\"/profiles/coder/turns/5\""), "{page}");
+    let usage = json!({"input": 100, "cached": 40, "output": 7});
+    let call = json!({"at": 1500, "model": "<m>", "usage": usage, "usd": 0.25});
+    let record = json!({"session": "s1", "owner": "the <gateway>", "started_at": 1000, "ended_at": 3500, "reason": "end_turn",
+        "model_calls": [call], "tool_runs": [], "usage": usage, "usd": 0.25});
+    talk.gateway.set("GET /api/turns/5", 200, record);
+    let page = talk.dashboard.get("/profiles/coder/turns/5", Some(&talk.me)).await.is(200).text();
+    for text in [
+        "the &#60;gateway&#62;",
+        "Ended after 2.500 s: end_turn",
+        "&#60;m&#62;",
+        "40 cached, 60 fresh, 7 output, 0.2500 USD",
+    ] {
+        assert!(page.contains(text), "{text} is missing: {page}");
+    }
+    for turn in ["x", "6", "-1"] {
+        talk.dashboard.get(&format!("/profiles/coder/turns/{turn}"), Some(&talk.me)).await.is(404);
+    }
+}

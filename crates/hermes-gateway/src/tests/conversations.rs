@@ -70,6 +70,21 @@ fn a_turn_that_was_taken_back_can_be_sent_again() {
 }
 
 #[test]
+fn a_turn_has_a_time_line() {
+    let talk = Talk::start();
+    let path = format!("/api/sessions/{}/chat", talk.new_session());
+    let turn = talk.post(&path, &json!({ "message": "one" })).json();
+    let record = talk.get(&format!("/api/turns/{}", turn["turn"])).json();
+    assert_eq!((&record["id"], &record["reason"]), (&turn["turn"], &json!("end_turn")), "{record}");
+    assert_eq!(record["model_calls"].as_array().unwrap().len(), 1);
+    assert_eq!((&record["usage"], &record["usd"]), (&turn["usage"], &Value::Null), "no price is known");
+    for unknown in ["0", "x", "99"] {
+        assert_eq!(talk.get(&format!("/api/turns/{unknown}")).json()["error"]["code"], "turn_not_found");
+    }
+    talk.gateway.stop();
+}
+
+#[test]
 fn sessions_are_found_by_title_and_by_message() {
     let talk = Talk::start();
     let (first, second) = (talk.new_session(), talk.new_session());
