@@ -6,12 +6,14 @@ mod moment;
 mod send;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::Method;
 use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind};
 use hermes_os::printable::printable;
 use serde::Deserialize;
+use tokio::time::timeout;
 
 use crate::gateway_client::{GatewayClient, segment};
 use crate::site::Site;
@@ -24,6 +26,8 @@ pub(crate) use send::{Sent, answer_approval, retry, say, stop, take_back, wait_f
 pub(crate) const MESSAGES: usize = 200;
 /// The number of sessions on a page.
 const SESSIONS: usize = 50;
+/// The longest wait of a page for its gateway.
+const LOAD_TIME: Duration = Duration::from_secs(5);
 /// The value of `session` that begins a session.
 pub(crate) const NEW: &str = "new";
 /// The longest name of a session on the page, in characters.
@@ -102,6 +106,10 @@ impl Shown {
 /// The gateway is down, does not answer, or refuses the request.
 pub(crate) async fn load(site: &Arc<Site>, profile: &ProfileName, wanted: &Wanted) -> Result<Talk, Report> {
     let client = GatewayClient::of(site, profile).await?;
+    timeout(LOAD_TIME, read(&client, wanted)).await.unwrap_or_else(|_| Err(client.silent()))
+}
+
+async fn read(client: &GatewayClient, wanted: &Wanted) -> Result<Talk, Report> {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("limit", &SESSIONS.to_string())
         .append_pair("search", wanted.find.trim())
@@ -126,7 +134,7 @@ pub(crate) async fn load(site: &Arc<Site>, profile: &ProfileName, wanted: &Wante
     };
     let sessions = listed.data.into_iter().map(link).collect();
     let shown = match session {
-        Some(session) => Some(show(&client, session, &wanted.before).await?),
+        Some(session) => Some(show(client, session, &wanted.before).await?),
         None => None,
     };
     Ok(Talk { sessions, shown })

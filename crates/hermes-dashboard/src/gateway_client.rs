@@ -121,7 +121,8 @@ impl GatewayClient {
             .hint(format!("start it: the button Start, or hermes {}gateway start", selecting(&self.profile)))
     }
 
-    fn silent(&self) -> Report {
+    /// Returns the failure of a gateway that does not answer in time.
+    pub(crate) fn silent(&self) -> Report {
         Report::new(ReportKind::TryAgain, format!("The gateway of {} does not answer", self.profile))
             .hint("look at its log, or restart it")
     }

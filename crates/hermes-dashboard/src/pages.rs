@@ -10,6 +10,7 @@ pub(crate) mod login;
 pub(crate) mod overview;
 pub(crate) mod profile;
 pub(crate) mod turn;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 

@@ -68,6 +68,7 @@ pub(crate) fn table() -> Vec<Route> {
             Login,
             get(pages::conversation::ask_delete).post(pages::conversation::delete),
         ),
+        route("/profiles/{name}/usage", GET, Login, get(pages::usage::show)),
         route("/profiles/{name}/turns/{turn}", GET, Login, get(pages::turn::show)),
         route("/boots", GET, Login, get(pages::boots::show)),
         route("/doctor", GET, Login, get(pages::doctor::show)),

@@ -1,14 +1,13 @@
 //! The agent of the profile. The first request that needs it opens it, so that a gateway without a conversation holds no database and
 //! no client.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use hermes_agent::agent::{Agent, AgentError, AgentOptions};
-use hermes_agent::settings::{self, Price};
+use hermes_agent::settings::{self, Budget};
 use hermes_agent::store::Filter;
 use hermes_core::chain;
 use hermes_core::profile::set_aside;
@@ -106,10 +105,10 @@ impl AgentHandle {
         Ok(agent)
     }
 
-    /// Returns the prices of models as the configuration has them now. Without a valid one, no price is known.
-    pub(crate) async fn prices(&self) -> BTreeMap<String, Price> {
+    /// Returns limits and prices as the configuration has them now. An invalid one has none.
+    pub(crate) async fn budget(&self) -> Budget {
         let (home, profile) = (self.options.home.clone(), self.options.profile.clone());
-        let read = tokio::task::spawn_blocking(move || settings::load_prices(&home, &profile));
+        let read = tokio::task::spawn_blocking(move || settings::load_budget(&home, &profile));
         read.await.ok().and_then(Result::ok).unwrap_or_default()
     }
 

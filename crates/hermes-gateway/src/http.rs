@@ -37,6 +37,7 @@ mod sessions;
 mod sse;
 mod turn_records;
 mod turn_stats;
+mod usage;
 mod vitals;
 
 pub(crate) use activity::Activity;

@@ -311,3 +311,14 @@ async fn a_turn_has_a_page_with_its_time_line() {
         talk.dashboard.get(&format!("/profiles/coder/turns/{turn}"), Some(&talk.me)).await.is(404);
     }
 }
+
+#[tokio::test]
+async fn the_usage_has_cached_and_fresh_tokens_of_each_day() {
+    let talk = Talk::start();
+    let day = json!({"day": "2026-11-28", "calls": 3, "usage": {"input": 100, "cached": 40, "output": 7}, "usd": null});
+    let budget = json!({"tokens": 107, "usd": 0.0, "tokens_per_day": 1000, "usd_per_day": null});
+    talk.gateway.set("GET /api/usage", 200, json!({"data": [day], "budget": budget}));
+    let page = talk.dashboard.get("/profiles/coder/usage", Some(&talk.me)).await.is(200).text();
+    let row = "<th scope=\"row\">2026-11-28</th><td>3</td><td>40</td><td>60</td><td>7</td><td>unknown</td>";
+    assert!(page.contains(row) && page.contains("107 of 1000 tokens"), "{page}");
+}

@@ -13,7 +13,7 @@ use super::admit::{self, Checks};
 use super::app::App;
 use super::problem::Problem;
 use super::rule::{Access, REQUEST_BODY_MAX, Rule};
-use super::{approvals, ask, chat, health, models, responses, runs, sessions, turn_records};
+use super::{approvals, ask, chat, health, models, responses, runs, sessions, turn_records, usage};
 
 /// The longest body of a request with pictures, in bytes.
 const PICTURES_BODY_MAX: usize = 32 * 1024 * 1024;
@@ -62,6 +62,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::GET, "/api/sessions/{id}/messages", Key, get(sessions::messages)),
         route(Method::POST, "/api/sessions/{id}/fork", Key, post(sessions::fork)),
         route(Method::POST, "/api/sessions/{id}/undo", Key, post(sessions::undo)),
+        route(Method::GET, "/api/usage", Key, get(usage::show)),
         route(Method::GET, "/api/turns/{id}", Key, get(turn_records::show)),
         with_pictures("/api/sessions/{id}/chat", post(sessions::chat)),
         with_pictures("/api/sessions/{id}/chat/stream", post(sessions::stream)),

@@ -20,5 +20,5 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) ->
     let agent = app.agent.get().await?;
     let found = agent.store().turn(turn).await.map_err(|error| Problem::of_store(&error))?;
     let record = found.ok_or_else(unknown)?;
-    Ok(answer::json(StatusCode::OK, &record.with_costs(&app.agent.prices().await)))
+    Ok(answer::json(StatusCode::OK, &record.with_costs(&app.agent.budget().await.prices)))
 }

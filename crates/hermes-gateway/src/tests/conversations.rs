@@ -85,6 +85,25 @@ fn a_turn_has_a_time_line() {
 }
 
 #[test]
+fn usage_of_a_day_counts_its_calls_and_the_budget() {
+    let talk = Talk::configured("budget:\n  tokens_per_day: 100000\n", "");
+    let path = format!("/api/sessions/{}/chat", talk.new_session());
+    let turn = talk.post(&path, &json!({ "message": "one" })).json();
+    let usage = talk.get("/api/usage").json();
+    let (day, budget) = (&usage["data"][0], &usage["budget"]);
+    assert_eq!(
+        (&day["calls"], &day["usage"], &day["usd"]),
+        (&json!(1), &turn["usage"], &Value::Null),
+        "{usage}"
+    );
+    assert_eq!(budget["day"], day["day"]);
+    assert_eq!(budget["tokens_per_day"], 100_000);
+    let sum = turn["usage"]["input"].as_u64().unwrap() + turn["usage"]["output"].as_u64().unwrap();
+    assert_eq!(budget["tokens"], sum);
+    talk.gateway.stop();
+}
+
+#[test]
 fn sessions_are_found_by_title_and_by_message() {
     let talk = Talk::start();
     let (first, second) = (talk.new_session(), talk.new_session());
