@@ -29,6 +29,14 @@ const ANSWER_MAX: usize = 64 * 1024 * 1024;
 /// The longest message of an error, in bytes.
 const MESSAGE_MAX: usize = 2000;
 
+/// The end of the message about a gateway that is down.
+const DOWN: &str = " is not running";
+
+/// Tells whether a failure is that the gateway is down. A start helps.
+pub(crate) fn is_down(failure: &Report) -> bool {
+    failure.what.ends_with(DOWN)
+}
+
 /// The client of one gateway.
 #[derive(Clone, Debug)]
 pub(crate) struct GatewayClient {
@@ -117,7 +125,7 @@ impl GatewayClient {
     }
 
     fn down(&self) -> Report {
-        Report::new(ReportKind::TryAgain, format!("The gateway of {} is not running", self.profile))
+        Report::new(ReportKind::TryAgain, format!("The gateway of {}{DOWN}", self.profile))
             .hint(format!("start it: the button Start, or hermes {}gateway start", selecting(&self.profile)))
     }
 
@@ -155,7 +163,10 @@ fn refusal(status: StatusCode, body: &[u8]) -> Report {
     let document: Value = serde_json::from_slice(body).unwrap_or_default();
     let message = document["error"]["message"].as_str().map_or_else(
         || format!("the gateway answers with the status {status}"),
-        |text| printable(&text.as_bytes()[..text.floor_char_boundary(MESSAGE_MAX)]),
+        |text| {
+            let lines = text[..text.floor_char_boundary(MESSAGE_MAX)].lines();
+            lines.map(|line| printable(line.as_bytes())).collect::<Vec<_>>().join("; ")
+        },
     );
     let kind = match status {
         StatusCode::NOT_FOUND => ReportKind::NotFound,
@@ -168,9 +179,19 @@ fn refusal(status: StatusCode, body: &[u8]) -> Report {
     let report = Report::new(kind, message);
     match document["error"]["code"].as_str() {
         Some("rate_limit_exceeded") => report.hint("the agent has too much to do: try again in a moment"),
-        Some("agent_unavailable") => report.hint("set a model: hermes setup, or hermes model NAME"),
+        Some("agent_unavailable") => next_step(report),
         _ => report,
     }
+}
+
+/// Splits the message about an agent without a model: the next step follows a semicolon, with a line for each way.
+fn next_step(mut report: Report) -> Report {
+    let Some((what, steps)) = report.what.split_once("; ") else {
+        return report.hint("set a model: hermes setup, or hermes model NAME");
+    };
+    let steps = steps.to_owned();
+    report.what = what.to_owned();
+    report.hint(steps)
 }
 
 /// Checks the ID of a session, a run or an approval before it becomes a part of a path.

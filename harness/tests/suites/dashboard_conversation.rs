@@ -65,9 +65,6 @@ async fn an_answer_streams_and_is_rendered_at_its_end() -> Result<()> {
         .execute("return [window.notLoadedAgain, window.pwned === undefined, document.querySelectorAll('.sessions li').length];")
         .await?;
     ensure!(seen == json!([true, true, 1]), "{seen}");
-    browser.screenshot("answers").await?;
-    browser.resize(400, 900).await?;
-    browser.screenshot("narrow").await?;
     browser.expect_quiet_console().await?;
     browser.expect_accessible().await?;
     Ok(())
@@ -84,7 +81,6 @@ async fn a_person_approves_a_command_by_a_button() -> Result<()> {
     browser.click_text("Send").await?;
     browser.wait_for("#pending form.ask button[value=\"once\"]").await?;
     ensure!(browser.text("#pending pre").await? == "echo r'a'n");
-    browser.screenshot("approval").await?;
     // Another page of the same session shows the question, too.
     browser.reload().await?;
     browser.wait_for("#pending form.ask button[value=\"once\"]").await?;

@@ -6,6 +6,7 @@ use hermes_operations::Report;
 
 use super::Visitor;
 use crate::conversation::{self, Entry, NEW, Shown, Talk, Wanted};
+use crate::gateway_client;
 
 /// The conversation as a part of a page.
 #[derive(Template)]
@@ -22,6 +23,10 @@ struct Part<'p> {
 }
 
 impl Part<'_> {
+    fn is_down(&self) -> bool {
+        self.talk.as_ref().is_err_and(gateway_client::is_down)
+    }
+
     fn shown(&self) -> Option<&Shown> {
         self.talk.as_ref().ok().and_then(|talk| talk.shown.as_ref())
     }

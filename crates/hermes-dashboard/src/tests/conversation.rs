@@ -103,10 +103,14 @@ async fn refusals_of_the_gateway_are_sentences() {
     talk.gateway.set(
         "GET /api/sessions?",
         503,
-        json!({"error": {"code": "agent_unavailable", "message": "no <model>"}}),
+        json!({"error": {"code": "agent_unavailable", "message": "no <model>; set A\nask: hermes setup"}}),
     );
     let page = talk.page("").await;
-    assert!(page.contains("no &#60;model&#62;.") && page.contains("hermes model NAME"), "{page}");
+    assert!(
+        page.contains("no &#60;model&#62;.") && page.contains("Hint: set A; ask: hermes setup."),
+        "{page}"
+    );
+    assert!(!page.contains(">Start coder<"), "{page}");
 }
 
 #[tokio::test]
@@ -127,7 +131,8 @@ async fn a_form_waits_for_the_answer_and_leads_to_it() {
     talk.gateway.send("event: assistant.delta\ndata: {\"delta\": \"event: run.completed\"}\n\n");
     talk.gateway.send("event: run.com");
     talk.gateway.send("pleted\ndata: {}\n\n");
-    let answer = sending.await.is(303);
+    // A form that misses the end waits 15 s.
+    let answer = tokio::time::timeout(Duration::from_secs(10), sending).await.unwrap().is(303);
     assert_eq!(answer.header("location"), "/profiles/coder?session=s1#say");
     let sent = talk.gateway.got("POST /v1/runs");
     assert_eq!(sent[0].body["input"][0]["content"], json!([{"type": "text", "text": "one\ntwo"}]));
