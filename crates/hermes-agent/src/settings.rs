@@ -102,7 +102,15 @@ pub fn load(
 /// # Errors
 /// Fails if the configuration cannot be read, or a value of `budget` is invalid.
 pub fn load_prices(home: &Home, profile: &ProfileName) -> Result<BTreeMap<String, Price>, SettingsError> {
-    Ok(limits::budget(&Sources::of_config(home, profile)?)?.prices)
+    Ok(load_budget(home, profile)?.prices)
+}
+
+/// Reads `budget` alone. It needs no model and no key.
+///
+/// # Errors
+/// As [`load_prices`].
+pub fn load_budget(home: &Home, profile: &ProfileName) -> Result<Budget, SettingsError> {
+    limits::budget(&Sources::of_config(home, profile)?)
 }
 
 /// Reads `config.yaml` and the variables of `.env`.

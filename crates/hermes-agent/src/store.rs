@@ -26,6 +26,7 @@ mod search;
 mod session;
 mod turn;
 mod turn_rows;
+mod usage;
 mod words;
 mod worker;
 
@@ -47,6 +48,7 @@ pub use search::{Hit, Order};
 pub use session::{Filter, NewSession, Session, SourceStats, Stats};
 pub use turn::{Change, ModelCallRecord, ToolRunRecord, TurnRecord};
 pub use turn_rows::RunState;
+pub use usage::DayUsage;
 
 /// The name of the database in the directory of a profile.
 pub const FILE: &str = "hermes.db";

@@ -1,6 +1,7 @@
 //! The JSON API: everything that the pages do.
 
 pub(crate) mod boots;
+pub(crate) mod conversation;
 pub(crate) mod doctor;
 pub(crate) mod facts;
 pub(crate) mod log;

@@ -1,4 +1,4 @@
-//! The assets of the pages, compiled into the program: one style sheet, two scripts, one picture.
+//! The assets of the pages, compiled into the program: one style sheet, three scripts, one picture.
 
 use std::sync::LazyLock;
 
@@ -10,11 +10,12 @@ use crate::auth::of_text;
 const STYLE: &str = include_str!("../assets/style.css");
 const SCRIPT: &str = include_str!("../assets/dashboard.js");
 const STREAM: &str = include_str!("../assets/stream.js");
+const CONVERSATION: &str = include_str!("../assets/conversation.js");
 const ICON: &str = include_str!("../assets/icon.svg");
 
 /// The digest of these files.
 static BUILD: LazyLock<String> =
-    LazyLock::new(|| of_text(&format!("{STYLE}{SCRIPT}{STREAM}{ICON}"))[..12].to_owned());
+    LazyLock::new(|| of_text(&format!("{STYLE}{SCRIPT}{STREAM}{CONVERSATION}{ICON}"))[..12].to_owned());
 
 /// Returns the query of the assets' URLs. It changes with the files.
 pub(crate) fn build() -> &'static str {
@@ -29,6 +30,11 @@ pub(crate) async fn style() -> Response {
 /// `/assets/dashboard.js`.
 pub(crate) async fn script() -> Response {
     asset("text/javascript; charset=utf-8", SCRIPT)
+}
+
+/// `/assets/conversation.js`.
+pub(crate) async fn conversation() -> Response {
+    asset("text/javascript; charset=utf-8", CONVERSATION)
 }
 
 /// `/assets/stream.js`.

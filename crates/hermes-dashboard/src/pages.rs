@@ -2,11 +2,15 @@
 
 pub(crate) mod act;
 pub(crate) mod boots;
+pub(crate) mod conversation;
+mod conversation_part;
 pub(crate) mod delete;
 pub(crate) mod doctor;
 pub(crate) mod login;
 pub(crate) mod overview;
 pub(crate) mod profile;
+pub(crate) mod turn;
+pub(crate) mod usage;
 
 use std::sync::Arc;
 

@@ -3,6 +3,8 @@
 mod access;
 mod api;
 mod bad_input;
+mod conversation;
+mod fake_gateway;
 mod fixture;
 mod login;
 mod pages;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use hermes_agent::agent::{Agent, AgentError, AgentOptions};
+use hermes_agent::settings::{self, Budget};
 use hermes_agent::store::Filter;
 use hermes_core::chain;
 use hermes_core::profile::set_aside;
@@ -102,6 +103,13 @@ impl AgentHandle {
         say(format_args!("the agent is open: model {}", agent.model()));
         *opened = Some(Arc::clone(&agent));
         Ok(agent)
+    }
+
+    /// Returns limits and prices as the configuration has them now. An invalid one has none.
+    pub(crate) async fn budget(&self) -> Budget {
+        let (home, profile) = (self.options.home.clone(), self.options.profile.clone());
+        let read = tokio::task::spawn_blocking(move || settings::load_budget(&home, &profile));
+        read.await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// Returns the agent if it is open.

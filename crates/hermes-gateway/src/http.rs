@@ -35,7 +35,9 @@ mod run_registry;
 mod runs;
 mod sessions;
 mod sse;
+mod turn_records;
 mod turn_stats;
+mod usage;
 mod vitals;
 
 pub(crate) use activity::Activity;

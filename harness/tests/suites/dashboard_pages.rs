@@ -51,6 +51,10 @@ impl Dash {
         Ok(self.container.wait_until("the dashboard answers", status, secs(20)).await?)
     }
 
+    pub(crate) fn container(&self) -> &Container {
+        &self.container
+    }
+
     /// Returns the address of a page.
     pub(crate) fn url(&self, page: &str) -> String {
         format!("{}{page}", self.address)

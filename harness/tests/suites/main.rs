@@ -16,6 +16,7 @@ mod chat_terminal;
 mod container_restart;
 mod crash_loop;
 mod dashboard;
+mod dashboard_conversation;
 mod dashboard_pages;
 mod deploy;
 mod full_screen;

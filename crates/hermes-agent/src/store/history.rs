@@ -47,6 +47,30 @@ impl Store {
         .await
     }
 
+    /// Returns messages of a session in the order of their storage, hidden ones included: the last ones before number `before`, at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// Fails if there is no such session, or if the database fails.
+    pub async fn messages_before(
+        &self,
+        id: &SessionId,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<StoredMessage>, StoreError> {
+        let id = id.clone();
+        self.read("read earlier messages", move |transaction| {
+            session::require(transaction, &id)?;
+            let sql = format!(
+                "SELECT {COLUMNS} FROM messages WHERE session = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+            );
+            let mut earlier = collect(transaction, &sql, params![id.as_str(), before, limit])?;
+            earlier.reverse();
+            Ok(earlier)
+        })
+        .await
+    }
+
     /// Returns the last messages of users and assistants in a session, at most `limit`, in the order of their storage. Those that a user
     /// took back are left out, and those that a compaction wrote.
     ///

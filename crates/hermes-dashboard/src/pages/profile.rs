@@ -11,9 +11,11 @@ use hermes_os::sandbox_level::Level;
 use serde::Deserialize;
 
 use super::act::{self, Done};
+use super::conversation_part::part;
 use super::{Refused, Visitor};
 use crate::actions;
 use crate::board::{Profile, RowView};
+use crate::conversation::Wanted;
 use crate::frame::{Frame, html};
 use crate::profile_files::{self, LINES, LogLines, Setting, Soul, SoulChange, SoulChanged};
 use crate::site::profile_named;
@@ -26,12 +28,16 @@ pub(crate) struct Shown {
     search: String,
     #[serde(flatten)]
     done: Done,
+    #[serde(flatten)]
+    wanted: Wanted,
 }
 
 #[derive(Template)]
 #[template(path = "profile.html")]
 struct ProfilePage {
     frame: Frame,
+    /// The conversation as HTML.
+    talk: String,
     view: RowView,
     version: u64,
     profile: Profile,
@@ -54,7 +60,18 @@ pub(crate) async fn show(
     Query(shown): Query<Shown>,
 ) -> Result<Response, Refused> {
     let name = profile_named(&name).map_err(|failure| visitor.refused(failure))?;
-    page(&visitor, &name, shown, None).await
+    page(&visitor, &name, shown, None, "").await
+}
+
+/// Shows the page with a text in the form for messages.
+pub(super) async fn with_draft(
+    visitor: &Visitor,
+    name: &ProfileName,
+    session: String,
+    draft: &str,
+) -> Result<Response, Refused> {
+    let wanted = Wanted { session, ..Wanted::default() };
+    page(visitor, name, Shown { wanted, ..Shown::default() }, None, draft).await
 }
 
 /// Saves the soul. Shows both texts if the soul has changed since it was read.
@@ -68,7 +85,7 @@ pub(crate) async fn save_soul(
     let saved = visitor.site.blocking(move |site| profile_files::change_soul(site, &changed, &change)).await;
     match saved.map_err(|failure| visitor.refused(failure))? {
         SoulChanged::Saved(_) => Ok(act::back(&visitor, &format!("profiles/{name}"), "soul", name.as_str())),
-        SoulChanged::Conflict(_) => page(&visitor, &name, Shown::default(), Some(wanted)).await,
+        SoulChanged::Conflict(_) => page(&visitor, &name, Shown::default(), Some(wanted), "").await,
     }
 }
 
@@ -77,6 +94,7 @@ async fn page(
     name: &ProfileName,
     shown: Shown,
     conflict: Option<String>,
+    draft: &str,
 ) -> Result<Response, Refused> {
     let site = &visitor.site;
     let (profile, version) =
@@ -94,6 +112,7 @@ async fn page(
     let is_conflict = conflict.is_some();
     let mut response = html(&ProfilePage {
         frame: visitor.frame(""),
+        talk: part(visitor, name, &shown.wanted, draft).await,
         view: RowView::new(&profile, &site.base()),
         version,
         directory: site.home.profile_directory(name).display().to_string(),

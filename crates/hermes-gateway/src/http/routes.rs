@@ -13,7 +13,7 @@ use super::admit::{self, Checks};
 use super::app::App;
 use super::problem::Problem;
 use super::rule::{Access, REQUEST_BODY_MAX, Rule};
-use super::{approvals, ask, chat, health, models, responses, runs, sessions};
+use super::{approvals, ask, chat, health, models, responses, runs, sessions, turn_records, usage};
 
 /// The longest body of a request with pictures, in bytes.
 const PICTURES_BODY_MAX: usize = 32 * 1024 * 1024;
@@ -45,6 +45,7 @@ pub(crate) fn table() -> Vec<Route> {
         with_pictures("/v1/responses", post(responses::create)),
         route(Method::GET, "/v1/responses/{id}", Key, get(responses::show)),
         route(Method::DELETE, "/v1/responses/{id}", Key, delete(responses::delete)),
+        route(Method::GET, "/v1/runs", Key, get(runs::list)),
         with_pictures("/v1/runs", post(runs::create)),
         route(Method::GET, "/v1/runs/{id}", Key, get(runs::show)),
         route(Method::GET, "/v1/runs/{id}/events", Key, get(runs::events)),
@@ -60,6 +61,9 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::DELETE, "/api/sessions/{id}", Key, delete(sessions::delete)),
         route(Method::GET, "/api/sessions/{id}/messages", Key, get(sessions::messages)),
         route(Method::POST, "/api/sessions/{id}/fork", Key, post(sessions::fork)),
+        route(Method::POST, "/api/sessions/{id}/undo", Key, post(sessions::undo)),
+        route(Method::GET, "/api/usage", Key, get(usage::show)),
+        route(Method::GET, "/api/turns/{id}", Key, get(turn_records::show)),
         with_pictures("/api/sessions/{id}/chat", post(sessions::chat)),
         with_pictures("/api/sessions/{id}/chat/stream", post(sessions::stream)),
     ]

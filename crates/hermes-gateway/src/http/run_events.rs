@@ -7,6 +7,9 @@ use super::problem::Problem;
 use super::sse::{Frames, Translate};
 use super::{approval_form, outcome};
 
+/// The longest output of a tool in an event, in bytes. The gateway keeps the events of runs in memory; the session has the whole output.
+const OUTPUT_MAX: usize = 4000;
+
 /// The events of one turn.
 pub(crate) struct RunEvents {
     session: String,
@@ -29,7 +32,13 @@ impl RunEvents {
                 ("tool.started", json!({ "id": call.id, "name": call.name, "arguments": call.arguments }))
             }
             Event::ToolEnded { name, result } => {
-                ("tool.completed", json!({ "id": result.call_id, "name": name, "is_error": result.is_error }))
+                let data = json!({
+                    "id": result.call_id,
+                    "name": name,
+                    "is_error": result.is_error,
+                    "output": begin_of(&result.content),
+                });
+                ("tool.completed", data)
             }
             Event::ApprovalRequested { approval } => {
                 ("approval.requested", approval_form::document(approval))
@@ -73,6 +82,10 @@ impl RunEvents {
             }
         }
     }
+}
+
+fn begin_of(output: &str) -> &str {
+    &output[..output.floor_char_boundary(OUTPUT_MAX)]
 }
 
 impl Translate for RunEvents {

@@ -65,6 +65,12 @@ impl Runs {
         run
     }
 
+    /// Returns the runs of `session`, or of all sessions, newest first.
+    pub(crate) fn newest(&self, session: Option<&str>) -> Vec<Arc<Run>> {
+        let is_wanted = |run: &&Arc<Run>| session.is_none_or(|session| run.session == session);
+        self.lock().iter().rev().filter(is_wanted).cloned().collect()
+    }
+
     /// Returns the run of this ID.
     pub(crate) fn find(&self, id: &str) -> Option<Arc<Run>> {
         self.lock().iter().find(|run| run.id == id).cloned()

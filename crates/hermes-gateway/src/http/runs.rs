@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::stream;
 use hermes_agent::question::Person;
 use hermes_agent::store::SessionId;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time;
 
 use super::app::App;
@@ -75,6 +75,14 @@ pub(crate) async fn create(
     let mut response = answer::json(StatusCode::ACCEPTED, &run.document());
     outcome::add_session(response.headers_mut(), session.as_str());
     Ok(idempotency::keep(ticket, response).await)
+}
+
+pub(crate) async fn list(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
+    let query = query.unwrap_or_default();
+    let session = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "session_id");
+    let runs = app.runs.newest(session.as_ref().map(|(_, session)| session.as_ref()));
+    let data: Vec<Value> = runs.iter().map(|run| run.document()).collect();
+    answer::json(StatusCode::OK, &json!({ "object": "list", "data": data }))
 }
 
 pub(crate) async fn show(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {

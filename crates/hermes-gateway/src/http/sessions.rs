@@ -1,5 +1,6 @@
 //! `/api/sessions`: the stored sessions, and turns in them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, RawQuery, State};
@@ -26,6 +27,9 @@ use crate::turns::{Afterwards, Running, steer};
 /// The number of sessions in a list, unless the request names another one.
 const LIMIT: u32 = 50;
 
+/// The most messages that a search for sessions finds.
+const HITS_MAX: u32 = 2000;
+
 /// The most sessions in a list.
 const LIMIT_MAX: u32 = 1000;
 
@@ -33,16 +37,31 @@ pub(crate) async fn list(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let mut filter = Filter { limit: Some(LIMIT), ..Filter::default() };
-    for (name, value) in pairs(query.as_deref()) {
-        match name {
-            "limit" => filter.limit = Some(limit_of(value)?),
-            "source" => filter.source = Some(value.to_owned()),
+    let (mut filter, mut search) = (Filter::default(), None);
+    let mut limit = LIMIT;
+    for (name, value) in form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()) {
+        match name.as_ref() {
+            "limit" => limit = limit_of(&value)?,
+            "source" => filter.source = Some(value.into_owned()),
+            "search" => search = Some(value.into_owned()).filter(|text| !text.trim().is_empty()),
             _ => {}
         }
     }
+    // A search looks at all titles.
+    filter.limit = search.is_none().then_some(limit);
     let agent = app.agent.get().await?;
-    let sessions = agent.store().list(filter).await.map_err(|error| Problem::of_store(&error))?;
+    let failed = |error| Problem::of_store(&error);
+    let mut sessions = agent.store().list(filter).await.map_err(failed)?;
+    if let Some(search) = search {
+        let hits = agent.store().search(&search, HITS_MAX).await.map_err(failed)?;
+        let found: HashSet<_> = hits.into_iter().map(|hit| hit.session).collect();
+        let wanted = search.to_lowercase();
+        let has_title = |session: &Session| {
+            session.title.as_ref().is_some_and(|title| title.to_lowercase().contains(&wanted))
+        };
+        sessions.retain(|session| found.contains(&session.id) || has_title(session));
+        sessions.truncate(limit as usize);
+    }
     let data: Vec<_> = sessions.iter().map(document).collect();
     Ok(answer::json(StatusCode::OK, &json!({ "object": "list", "data": data })))
 }
@@ -111,20 +130,27 @@ pub(crate) async fn messages(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let (mut after, mut limit) = (0, LIMIT_MAX);
+    let (mut after, mut before, mut limit) = (0, None, LIMIT_MAX);
     for (name, value) in pairs(query.as_deref()) {
         match name {
             "limit" => limit = limit_of(value)?,
             "after" => {
                 after = value.parse().map_err(|_| Problem::invalid("after must be the ID of a message"))?;
             }
+            "before" => {
+                let id = value.parse().map_err(|_| Problem::invalid("before must be the ID of a message"))?;
+                before = Some(id);
+            }
             _ => {}
         }
     }
     let agent = app.agent.get().await?;
     let id = SessionId::from(id);
-    let stored =
-        agent.store().messages(&id, after, limit).await.map_err(|error| Problem::of_store(&error))?;
+    let stored = match before {
+        Some(before) => agent.store().messages_before(&id, before, limit).await,
+        None => agent.store().messages(&id, after, limit).await,
+    };
+    let stored = stored.map_err(|error| Problem::of_store(&error))?;
     let data: Vec<_> = stored
         .iter()
         .map(|stored| {
@@ -143,6 +169,24 @@ pub(crate) async fn messages(
         })
         .collect();
     Ok(answer::json(StatusCode::OK, &json!({ "object": "list", "session_id": id, "data": data })))
+}
+
+pub(crate) async fn undo(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let agent = app.agent.get().await?;
+    let taken = agent.store().undo(&SessionId::from(id.as_str())).await;
+    let Some(message) = taken.map_err(|error| Problem::of_store(&error))? else {
+        let message =
+            "there is no turn to take back: the session is empty, or was compacted after its last turn";
+        return Err(Problem::new(StatusCode::CONFLICT, "nothing_to_undo", message));
+    };
+    let document = json!({
+        "object": "hermes.message",
+        "session_id": id,
+        "status": "undone",
+        "content": message.plain_text(),
+        "blocks": message.blocks,
+    });
+    Ok(answer::json(StatusCode::OK, &document))
 }
 
 pub(crate) async fn fork(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -270,6 +314,7 @@ fn document(session: &Session) -> Value {
         "object": "hermes.session",
         "id": session.id,
         "title": session.title,
+        "preview": session.preview,
         "source": session.source,
         "model": session.model,
         "parent": session.parent,

@@ -52,12 +52,103 @@ fn sessions_are_created_changed_forked_and_deleted() {
 }
 
 #[test]
+fn a_turn_that_was_taken_back_can_be_sent_again() {
+    let talk = Talk::start();
+    let path = format!("/api/sessions/{}", talk.new_session());
+    let nothing = talk.post(&format!("{path}/undo"), &Value::Null);
+    assert_eq!((nothing.status, &nothing.json()["error"]["code"]), (409, &json!("nothing_to_undo")));
+    for text in ["one", "two"] {
+        talk.post(&format!("{path}/chat"), &json!({ "message": text }));
+    }
+    let taken = talk.post(&format!("{path}/undo"), &Value::Null);
+    assert_eq!((taken.status, &taken.json()["content"]), (200, &json!("two")), "{taken:?}");
+    talk.post(&format!("{path}/chat"), &json!({ "message": "three" }));
+    let sent = talk.model.requests().pop().unwrap()["messages"].to_string();
+    assert!(sent.contains("one") && sent.contains("three") && !sent.contains("two"), "{sent}");
+    assert_eq!(talk.post("/api/sessions/none/undo", &Value::Null).status, 404);
+    talk.gateway.stop();
+}
+
+#[test]
+fn a_turn_has_a_time_line() {
+    let talk = Talk::start();
+    let path = format!("/api/sessions/{}/chat", talk.new_session());
+    let turn = talk.post(&path, &json!({ "message": "one" })).json();
+    let record = talk.get(&format!("/api/turns/{}", turn["turn"])).json();
+    assert_eq!((&record["id"], &record["reason"]), (&turn["turn"], &json!("end_turn")), "{record}");
+    assert_eq!(record["model_calls"].as_array().unwrap().len(), 1);
+    assert_eq!((&record["usage"], &record["usd"]), (&turn["usage"], &Value::Null), "no price is known");
+    for unknown in ["0", "x", "99"] {
+        assert_eq!(talk.get(&format!("/api/turns/{unknown}")).json()["error"]["code"], "turn_not_found");
+    }
+    talk.gateway.stop();
+}
+
+#[test]
+fn usage_of_a_day_counts_its_calls_and_the_budget() {
+    let talk = Talk::configured("budget:\n  tokens_per_day: 100000\n", "");
+    let path = format!("/api/sessions/{}/chat", talk.new_session());
+    let turn = talk.post(&path, &json!({ "message": "one" })).json();
+    let usage = talk.get("/api/usage").json();
+    let (day, budget) = (&usage["data"][0], &usage["budget"]);
+    assert_eq!(
+        (&day["calls"], &day["usage"], &day["usd"]),
+        (&json!(1), &turn["usage"], &Value::Null),
+        "{usage}"
+    );
+    assert_eq!(budget["day"], day["day"]);
+    assert_eq!(budget["tokens_per_day"], 100_000);
+    let sum = turn["usage"]["input"].as_u64().unwrap() + turn["usage"]["output"].as_u64().unwrap();
+    assert_eq!(budget["tokens"], sum);
+    talk.gateway.stop();
+}
+
+#[test]
+fn sessions_are_found_by_title_and_by_message() {
+    let talk = Talk::start();
+    let (first, second) = (talk.new_session(), talk.new_session());
+    talk.ask("PATCH", &format!("/api/sessions/{first}"), &[], &json!({ "title": "A Plan & more" }));
+    talk.post(&format!("/api/sessions/{second}/chat"), &json!({ "message": "the weather" }));
+    let found = |query: &str| {
+        let listed = talk.get(&format!("/api/sessions?{query}")).json();
+        listed["data"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("search=plan+%26"), [first]);
+    assert_eq!(found("search=weather"), [second.as_str()]);
+    assert!(found("search=nowhere").is_empty());
+    assert_eq!(talk.get(&format!("/api/sessions/{second}")).json()["preview"], "the weather");
+    talk.gateway.stop();
+}
+
+#[test]
+fn the_last_messages_come_before_a_message() {
+    let talk = Talk::start();
+    let path = format!("/api/sessions/{}", talk.new_session());
+    for text in ["one", "two"] {
+        talk.post(&format!("{path}/chat"), &json!({ "message": text }));
+    }
+    let contents = |query: &str| {
+        let listed = talk.get(&format!("{path}/messages?{query}")).json();
+        let data = listed["data"].as_array().unwrap().clone();
+        (data.iter().map(|one| one["content"].clone()).collect::<Vec<_>>(), data[0]["id"].as_i64().unwrap())
+    };
+    let (last, first_of_them) = contents("before=9000000000&limit=2");
+    assert_eq!(last, ["two", "Hello two"]);
+    assert_eq!(contents(&format!("before={first_of_them}&limit=2")).0, ["one", "Hello one"]);
+    assert_eq!(talk.get(&format!("{path}/messages?before=x")).status, 400);
+    talk.gateway.stop();
+}
+
+#[test]
 fn a_run_goes_on_without_a_connection() {
     let talk = Talk::start();
     let started = talk.post("/v1/runs", &json!({ "input": "wait" }));
     assert_eq!(started.status, 202, "{started:?}");
     let run = started.json();
     assert_eq!(run["status"], "running");
+    let of_session = format!("/v1/runs?session_id={}", run["session_id"].as_str().unwrap());
+    assert_eq!(talk.get(&of_session).json()["data"], json!([run]));
+    assert_eq!(talk.get("/v1/runs?session_id=other").json()["data"], json!([]));
     let path = format!("/v1/runs/{}", run["run_id"].as_str().unwrap());
     let mut early = talk.send("GET", &format!("{path}/events"), &[], &Value::Null);
     wait_until("the model is asked", || talk.model.requests().len() == 1);

@@ -10,7 +10,7 @@ use hermes_agent::store::{RunState, ToolRunRecord, TurnId, TurnRecord};
 use hermes_core::{ProfileName, timestamp};
 use hermes_operations::{Report, ReportKind, selecting};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::context::Context;
 use crate::output::{self, note, say};
@@ -50,7 +50,7 @@ pub(crate) fn run(context: &Context, arguments: &Arguments) -> Result<ExitCode, 
     }
     let prices = prices.unwrap_or_default();
     if arguments.json {
-        output::json(&with_costs(&record, &prices));
+        output::json(&record.with_costs(&prices));
         return Ok(ExitCode::SUCCESS);
     }
     say!("turn {} of the session {}", record.id, record.session);
@@ -89,19 +89,6 @@ fn read(
         }
     });
     found?.map_err(unusable)
-}
-
-/// Returns the record as JSON, with `usd` for each call whose price is known, and for the turn if all are known.
-fn with_costs(record: &TurnRecord, prices: &BTreeMap<String, Price>) -> Value {
-    let mut value = json!(record);
-    let costs: Vec<_> = record.model_calls.iter().map(|call| cost(prices, &call.model, call.usage)).collect();
-    if let Some(calls) = value.get_mut("model_calls").and_then(Value::as_array_mut) {
-        for (call, usd) in calls.iter_mut().zip(&costs) {
-            call["usd"] = json!(usd);
-        }
-    }
-    value["usd"] = json!(costs.into_iter().sum::<Option<f64>>());
-    value
 }
 
 fn cost(prices: &BTreeMap<String, Price>, model: &str, usage: Usage) -> Option<f64> {
@@ -181,6 +168,7 @@ mod tests {
     use hermes_agent::protocol::StopReason;
     use hermes_agent::store::{ModelCallRecord, SessionId};
     use hermes_agent::tools::Effect;
+    use serde_json::Value;
 
     use super::*;
 
@@ -244,10 +232,10 @@ mod tests {
 
     #[test]
     fn json_has_the_cost_of_each_call_and_of_the_turn() {
-        let value = with_costs(&record(), &prices());
+        let value = record().with_costs(&prices());
         let usd = |value: &Value| value.as_f64().unwrap();
         assert!((usd(&value["model_calls"][0]["usd"]) - 0.0084).abs() < 1e-9, "{value}");
         assert!((usd(&value["usd"]) - 0.0168).abs() < 1e-9, "{value}");
-        assert_eq!(with_costs(&record(), &BTreeMap::new())["usd"], Value::Null);
+        assert_eq!(record().with_costs(&BTreeMap::new())["usd"], Value::Null);
     }
 }

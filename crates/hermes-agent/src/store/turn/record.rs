@@ -1,10 +1,14 @@
 //! The record of a turn, for people.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::message::Usage;
 use crate::protocol::{StopReason, TurnError};
+use crate::settings::Price;
 use crate::store::error::Fault;
 use crate::store::turn_rows::RunState;
 use crate::store::words::value;
@@ -66,6 +70,22 @@ pub struct ToolRunRecord {
     pub started_at: Option<i64>,
     /// The end.
     pub ended_at: Option<i64>,
+}
+
+impl TurnRecord {
+    /// Returns the record as JSON, with `usd` for each call whose price is known, and for the turn if all are known.
+    pub fn with_costs(&self, prices: &BTreeMap<String, Price>) -> Value {
+        let cost = |call: &ModelCallRecord| prices.get(&call.model).map(|price| price.cost(call.usage));
+        let costs: Vec<Option<f64>> = self.model_calls.iter().map(cost).collect();
+        let mut value = json!(self);
+        if let Some(calls) = value.get_mut("model_calls").and_then(Value::as_array_mut) {
+            for (call, usd) in calls.iter_mut().zip(&costs) {
+                call["usd"] = json!(usd);
+            }
+        }
+        value["usd"] = json!(costs.into_iter().sum::<Option<f64>>());
+        value
+    }
 }
 
 impl Store {
