@@ -5,6 +5,8 @@ pub(crate) mod boots;
 pub(crate) mod delete;
 pub(crate) mod doctor;
 pub(crate) mod login;
+pub(crate) mod many;
+mod order;
 pub(crate) mod overview;
 pub(crate) mod profile;
 

@@ -47,6 +47,7 @@ pub(crate) fn table() -> Vec<Route> {
         route("/api/status", GET, Open, get(api::status::show)),
         route("/", GET, Login, get(pages::overview::show)),
         route("/act", POST, Login, post(pages::act::act)),
+        route("/act/many", POST, Login, post(pages::many::act)),
         route("/profiles", POST, Login, post(pages::act::create)),
         route("/profiles/{name}", GET, Login, get(pages::profile::show)),
         route("/profiles/{name}/soul", POST, Login, post(pages::profile::save_soul)),

@@ -33,11 +33,25 @@ pub(crate) struct Done {
     done: String,
     #[serde(default)]
     profile: String,
+    /// The number of agents of an action on many.
+    #[serde(default)]
+    count: String,
 }
 
 impl Done {
     /// Returns the message for a person.
     pub(crate) fn describe(&self) -> Option<String> {
+        let many = match self.done.as_str() {
+            "start-many" => Some("started"),
+            "stop-many" => Some("stopped"),
+            "restart-many" => Some("restarted"),
+            _ => None,
+        };
+        if let Some(many) = many {
+            let count: u16 = self.count.parse().ok()?;
+            let agents = if count == 1 { "agent was" } else { "agents were" };
+            return Some(format!("{count} {agents} {many}."));
+        }
         let name = profile_named(&self.profile).ok()?;
         let what = match self.done.as_str() {
             "start" => "is running",
@@ -82,9 +96,11 @@ mod tests {
 
     #[test]
     fn a_url_adds_no_text_to_a_page() {
-        let describe =
-            |done: &str, profile: &str| Done { done: done.into(), profile: profile.into() }.describe();
+        let describe = |done: &str, profile: &str| {
+            Done { done: done.into(), profile: profile.into(), count: "3".into() }.describe()
+        };
         assert_eq!(describe("start", "coder"), Some("coder is running.".into()));
+        assert_eq!(describe("start-many", ""), Some("3 agents were started.".into()));
         assert_eq!(describe("start", "<b>"), None);
         assert_eq!(describe("call us", "coder"), None);
         assert_eq!(describe("", ""), None);

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::act::{self, Done};
 use super::{Refused, Visitor};
 use crate::actions;
-use crate::board::{Profile, RowView};
+use crate::board::RowView;
 use crate::frame::{Frame, html};
 use crate::profile_files::{self, LINES, LogLines, Setting, Soul, SoulChange, SoulChanged};
 use crate::site::profile_named;
@@ -34,7 +34,6 @@ struct ProfilePage {
     frame: Frame,
     view: RowView,
     version: u64,
-    profile: Profile,
     directory: String,
     /// The parts of the sandbox of tools that the kernel has.
     sandbox: Level,
@@ -98,7 +97,6 @@ async fn page(
         version,
         directory: site.home.profile_directory(name).display().to_string(),
         sandbox: Level::probe(),
-        profile,
         settings,
         soul,
         conflict,
