@@ -31,6 +31,7 @@
   // One sentence with the cause, and the log of the agent.
   function tellFailure(failure, name) {
     const lines = [failure.message || failure.error || "The action failed."];
+    if (failure.advice) lines.push(failure.advice);
     if (name) {
       const link = document.createElement("a");
       link.href = base + "profiles/" + encodeURIComponent(name) + "#log-title";

@@ -11,6 +11,7 @@ mod boots;
 mod connection;
 mod error;
 mod events;
+mod findings;
 mod follow_log;
 mod frame;
 mod listen;
@@ -27,6 +28,7 @@ mod settings;
 mod site;
 mod span;
 mod sse;
+mod words;
 
 pub use auth::{Password, TokenError, end_all_sessions, hash_password, new_token, token_of};
 pub use error::DashboardError;

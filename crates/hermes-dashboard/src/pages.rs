@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use crate::frame::Frame;
 use crate::refusal;
 use crate::site::{Identity, Site};
+use hermes_core::ProfileName;
 use hermes_operations::Report;
 
 /// A failure of a page, which is shown as a page.
@@ -25,11 +26,22 @@ pub(crate) struct Refused {
     site: Arc<Site>,
     identity: Option<Identity>,
     failure: Report,
+    /// The agent that it concerns.
+    agent: Option<ProfileName>,
+}
+
+impl Refused {
+    /// Adds the agent whose log may say more.
+    pub(crate) fn of(self, agent: &ProfileName) -> Self {
+        Self { agent: Some(agent.clone()), ..self }
+    }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        refusal::page(&self.site, self.identity.as_ref(), &self.failure)
+        // Without a profile there is no log.
+        let agent = self.agent.as_ref().filter(|agent| self.site.require_profile(agent).is_ok());
+        refusal::page(&self.site, self.identity.as_ref(), &self.failure, agent.map(ProfileName::as_str))
     }
 }
 
@@ -43,11 +55,12 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Returns the frame of `page`, a page in the navigation, or `""`.
     pub(crate) fn frame(&self, page: &'static str) -> Frame {
+        self.site.findings.renew(&self.site);
         Frame { page, ..Frame::new(&self.site, Some(&self.identity)) }
     }
 
     pub(crate) fn refused(&self, failure: Report) -> Refused {
-        Refused { site: Arc::clone(&self.site), identity: Some(self.identity.clone()), failure }
+        Refused { site: Arc::clone(&self.site), identity: Some(self.identity.clone()), failure, agent: None }
     }
 }
 

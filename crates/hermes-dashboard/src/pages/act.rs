@@ -73,7 +73,7 @@ pub(crate) async fn act(visitor: Visitor, Form(act): Form<Act>) -> Result<Respon
     let (verb, name) = act.what.split_once(':').ok_or_else(odd).map_err(refused)?;
     let verb = Verb::of(verb).ok_or_else(odd).map_err(refused)?;
     let name = profile_named(name).map_err(refused)?;
-    actions::drive(&visitor.site, &name, verb).await.map_err(refused)?;
+    actions::drive(&visitor.site, &name, verb).await.map_err(|failure| visitor.refused(failure).of(&name))?;
     let page = if act.from == "profile" { format!("profiles/{name}") } else { String::new() };
     Ok(back(&visitor, &page, verb.word(), name.as_str()))
 }

@@ -101,7 +101,7 @@ fn key(row: &Row, column: &str) -> Option<f64> {
 }
 
 /// Compares names. The default profile comes first, and `agent-2` before `agent-10`.
-fn by_name(one: &str, other: &str) -> Ordering {
+pub(super) fn by_name(one: &str, other: &str) -> Ordering {
     let is_default = |name: &str| name == "default";
     is_default(other).cmp(&is_default(one)).then_with(|| natural(one, other))
 }

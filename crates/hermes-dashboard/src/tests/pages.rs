@@ -184,6 +184,52 @@ async fn the_doctor_shows_findings_with_hints() {
 }
 
 #[tokio::test]
+async fn the_doctor_names_each_cause_once_by_agent() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    for name in ["agent-10", "agent-2"] {
+        let name = dashboard.profile(name);
+        std::fs::write(dashboard.home.config(&name), "gateway:\n  port: many\n").unwrap();
+    }
+    let gave_up = "gateway.port in line 2 of config.yaml is wrong";
+    for name in ["agent-10", "agent-2"] {
+        dashboard.set(name, ServiceStatus { gave_up: Some(gave_up.into()), ..fake::down() });
+    }
+    dashboard.set("default", ServiceStatus { gave_up: Some("no reason".into()), ..fake::down() });
+    let page = dashboard.get("/doctor", Some(&me)).await.is(200).text();
+    let places: Vec<_> = ["profiles/default", "profiles/agent-2", "profiles/agent-10"]
+        .iter()
+        .map(|link| {
+            page.find(&format!("<h2><a href=\"/{link}\"")).unwrap_or_else(|| panic!("{link}: {page}"))
+        })
+        .collect();
+    assert!(places.is_sorted(), "{page}");
+    assert_eq!(page.matches("<li>").count(), 3, "{page}");
+    assert!(page.contains(r#"data-copy="hermes gateway start""#), "{page}");
+    // Each page has the count in its navigation.
+    let page = dashboard.get("/boots", Some(&me)).await.is(200).text();
+    assert!(page.contains(r#"<span class="count">3<"#), "{page}");
+}
+
+#[tokio::test]
+async fn a_failed_action_is_told_in_words_of_the_page() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    dashboard.manager.give_up_starts("its port is taken");
+    let page = dashboard.submit("/act", &me, &[("do", "start:coder")]).await;
+    assert!(page.status.is_server_error(), "{page:?}");
+    let page = page.text();
+    assert!(page.contains("its port is taken.") && page.contains("/profiles/coder#log-title"), "{page}");
+    assert!(!page.contains("hermes -p"), "{page}");
+    let answer = dashboard.call("POST", "/api/profiles/coder/start", &me, &serde_json::json!(null)).await;
+    let answer = answer.json();
+    assert!(answer["message"].as_str().unwrap().contains("its port is taken."), "{answer}");
+    assert!(answer["hint"].as_str().unwrap().contains("hermes -p coder"), "the API keeps its hint: {answer}");
+    assert!(!answer["advice"].as_str().unwrap_or_default().contains("hermes"), "{answer}");
+}
+
+#[tokio::test]
 async fn recorded_boots_are_shown_with_their_actions() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
