@@ -8,6 +8,7 @@ mod assets;
 mod auth;
 mod board;
 mod boots;
+mod configuration;
 mod connection;
 mod error;
 mod events;

@@ -2,6 +2,7 @@
 
 pub(crate) mod act;
 pub(crate) mod boots;
+pub(crate) mod configuration;
 pub(crate) mod delete;
 pub(crate) mod doctor;
 pub(crate) mod login;

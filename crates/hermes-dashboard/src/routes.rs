@@ -57,6 +57,13 @@ pub(crate) fn table() -> Vec<Route> {
             Login,
             get(pages::delete::ask).post(pages::delete::delete),
         ),
+        route(
+            "/profiles/{name}/configuration",
+            GET_POST,
+            Login,
+            get(pages::configuration::show).post(pages::configuration::save),
+        ),
+        route("/profiles/{name}/secrets", POST, Login, post(pages::configuration::save_secret)),
         route("/boots", GET, Login, get(pages::boots::show)),
         route("/doctor", GET, Login, get(pages::doctor::show)),
         route("/logout", POST, Login, post(pages::login::leave)),

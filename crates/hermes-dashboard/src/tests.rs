@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod bad_input;
+mod configuration;
 mod fixture;
 mod login;
 mod pages;

@@ -39,6 +39,11 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// Returns `true` after a change that a running gateway reads at its next start.
+    pub(crate) fn is_change_of_files(&self) -> bool {
+        matches!(self.done.as_str(), "config" | "secret" | "soul")
+    }
+
     /// Returns the message for a person.
     pub(crate) fn describe(&self) -> Option<String> {
         let many = match self.done.as_str() {
@@ -59,6 +64,8 @@ impl Done {
             "restart" => "was restarted",
             "create" => "was created",
             "delete" => "was deleted",
+            "config" => "has its new configuration; it takes effect at the next start of the gateway",
+            "secret" => "has its new secret; it takes effect at the next start of the gateway",
             "soul" => "has its new SOUL.md; it takes effect at the next start of the gateway",
             _ => return None,
         };

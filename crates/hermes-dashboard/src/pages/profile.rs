@@ -44,6 +44,8 @@ struct ProfilePage {
     log: Result<LogLines, Report>,
     search: String,
     done: Option<String>,
+    /// `true` after a change that a running gateway has not read.
+    must_restart: bool,
 }
 
 /// Shows the page.
@@ -103,6 +105,7 @@ async fn page(
         log,
         search: shown.search,
         done: shown.done.describe(),
+        must_restart: shown.done.is_change_of_files(),
     });
     if is_conflict {
         *response.status_mut() = StatusCode::CONFLICT;
