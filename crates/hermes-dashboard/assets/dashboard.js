@@ -267,6 +267,7 @@
       row: (changed) => {
         if (changed.name !== name || !changed.page || troubles.has("gone")) return;
         const live = elementOfHtml(changed.page);
+        globalThis.hermesLog.localize(live);
         showPending(live);
         const state = document.getElementById("state");
         patch(state.firstElementChild, live.querySelector(".state").cloneNode(true));

@@ -39,15 +39,18 @@
     if (tone) span.className = tone;
     return span;
   }
-  globalThis.hermesLog = { line };
+  // Moments of the pages are in UTC. With this script they are in the zone of the reader.
+  function localize(root) {
+    for (const one of root.querySelectorAll("time[data-moment]")) {
+      const at = new Date(one.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      one.title = one.textContent;
+      one.textContent = day.format(at) + " " + time.format(at);
+    }
+  }
+  globalThis.hermesLog = { line, localize };
 
   const log = document.getElementById("log");
   if (log) log.replaceChildren(...[...log.children].map((one) => line(one.textContent.replace(/\n$/, ""))));
-  // Other moments of the pages are in UTC. With this script they are in the zone of the reader.
-  for (const one of document.querySelectorAll("time[data-moment]")) {
-    const at = new Date(one.dateTime);
-    if (Number.isNaN(at.getTime())) continue;
-    one.title = one.textContent;
-    one.textContent = day.format(at) + " " + time.format(at);
-  }
+  localize(document);
 })();

@@ -17,7 +17,7 @@ const HOUR: u64 = 3600;
 const BAR: u64 = 300;
 
 /// The longest problem in a row, in characters.
-const PROBLEM_MAX: usize = 80;
+const PROBLEM_MAX: usize = 100;
 
 /// The tolerance for one start time, because s6 rounds to seconds.
 const SAME: Duration = Duration::from_secs(2);
@@ -166,7 +166,12 @@ impl RowView {
     /// Returns the problem for the row: the beginning of one line. The agent's page has all of it.
     pub(crate) fn short_problem(&self) -> Option<String> {
         let problem = self.problem.as_deref()?;
-        let line = problem.lines().next().unwrap_or_default();
+        let mut line = problem.lines().next().unwrap_or_default();
+        // The deepest cause says more than the steps that failed with it.
+        while let Some((_, cause)) = line.split_once(": ").filter(|(step, _)| step.starts_with("failed to "))
+        {
+            line = cause;
+        }
         let short: String = line.chars().take(PROBLEM_MAX).collect();
         Some(if short.len() < problem.len() { format!("{}…", short.trim_end()) } else { short })
     }

@@ -6,8 +6,26 @@ use hermes_harness::{Browser, docker_test};
 use super::{Dash, check_no_complaints, with_dashboard};
 use crate::support::gateways::{PlantedProfiles as _, gateway_is};
 
-#[docker_test]
-async fn every_page_is_accessible_in_each_size_and_colour() -> Result<()> {
+/// The pages behind the login.
+pub(super) const PAGES: &[&str] = &[
+    "/",
+    "/?q=nobody",
+    "/?show=trouble&sort=-memory",
+    "/?done=create&profile=coder",
+    "/profiles/coder",
+    "/profiles/coder?search=ready",
+    "/profiles/coder?done=soul&profile=coder",
+    "/profiles/coder/configuration",
+    "/profiles/scout",
+    "/profiles/scout/configuration",
+    "/profiles/with-the-longest-name-that-anybody-would-give-to-an-agent-of-theirs",
+    "/boots",
+    "/doctor",
+    "/profiles/coder/delete",
+];
+
+/// Starts a dashboard with an agent that runs, one that is given up, and one with a long name.
+pub(super) async fn with_agents() -> Result<Dash> {
     let dash = Dash::of(
         with_dashboard()
             .profile("coder")
@@ -20,24 +38,18 @@ async fn every_page_is_accessible_in_each_size_and_colour() -> Result<()> {
     dash.container
         .wait_until("it is given up", gateway_is("scout", "given-up"), hermes_harness::secs(20))
         .await?;
+    Ok(dash)
+}
+
+#[docker_test]
+async fn every_page_is_accessible_in_each_size_and_colour() -> Result<()> {
+    let dash = with_agents().await?;
     let browser = Browser::builder().start().await?;
     let mut found = Vec::new();
     collect_findings(&browser, &dash, &["/login", "/login?token=0000"], &mut found).await?;
     browser.new_console().await?;
     dash.enter(&browser).await?;
-    let pages = [
-        "/",
-        "/?q=nobody",
-        "/?done=create&profile=coder",
-        "/profiles/coder",
-        "/profiles/coder?search=ready",
-        "/profiles/scout",
-        "/profiles/with-the-longest-name-that-anybody-would-give-to-an-agent-of-theirs",
-        "/boots",
-        "/doctor",
-        "/profiles/coder/delete",
-    ];
-    collect_findings(&browser, &dash, &pages, &mut found).await?;
+    collect_findings(&browser, &dash, PAGES, &mut found).await?;
     check_no_complaints(&browser, "on all pages").await?;
     collect_findings(&browser, &dash, &["/nowhere", "/profiles/nobody"], &mut found).await?;
     ensure!(found.is_empty(), "{found:#?}");

@@ -59,18 +59,36 @@ async fn an_agent_is_created_and_started_with_the_keyboard_alone() -> Result<()>
     tab_to(&browser, "button Start typist").await?;
     browser.press("Space").await?;
     row_says(&browser, "typist", "running").await?;
-    // The row was replaced, and the focus stays in it.
-    let now = focused(&browser).await?;
-    ensure!(now.ends_with(" typist"), "the focus went to {now:?}");
+    browser.wait_for_text("typist is running.").await?;
+    // The focus stays on the button, which does nothing more: a second press must not stop the agent.
+    ensure!(
+        focused(&browser).await? == "button Start typist",
+        "the focus went to {:?}",
+        focused(&browser).await?
+    );
+    browser.press("Enter").await?;
+    browser.press("Enter").await?;
+    tab_to(&browser, "button Restart typist").await?;
+    ensure!(
+        dash.sh("hermes -p typist gateway status --json").await?.contains("\"running\""),
+        "it was stopped"
+    );
 
     // The agent's own page works in the same way.
     browser.goto(&dash.url("/profiles/typist")).await?;
     tab_to(&browser, "button Stop typist").await?;
+    let place = "const box = document.activeElement.getBoundingClientRect(); return [box.x, box.y, box.width].join(' ')";
+    let before = browser.execute(place).await?;
     browser.press("Enter").await?;
     browser.wait_for("h1 .state.quiet").await?;
-    browser.wait_for("button[value=\"start:typist\"]").await?;
-    let now = focused(&browser).await?;
-    ensure!(now.ends_with(" typist"), "the focus went to {now:?}");
+    browser.wait_for("button[value=\"stop:typist\"][aria-disabled=true]").await?;
+    ensure!(
+        focused(&browser).await? == "button Stop typist",
+        "the focus went to {:?}",
+        focused(&browser).await?
+    );
+    let after = browser.execute(place).await?;
+    ensure!(after == before, "the button moved from {before} to {after}");
 
     // The skip link leads past the navigation.
     browser.goto(&dash.url("/")).await?;

@@ -57,7 +57,8 @@ async fn an_agent_lives_and_ends_without_a_page_reload() -> Result<()> {
     dash.sh("hermes -p coder gateway restart").await?;
     wait_for_log_lines(&browser, "is ready", 2).await?;
     // The page shows the new process.
-    let pid = dash.sh("hermes -p coder gateway status --json | grep -o '\"pid\":[0-9]*' | cut -d: -f2").await?;
+    let pid =
+        dash.sh("hermes -p coder gateway status --json | grep -o '\"pid\":[0-9]*' | cut -d: -f2").await?;
     let shown = format!("return document.getElementById('live').textContent.includes('{}')", pid.trim());
     browser.wait_for_script("the page shows the new process", &shown).await?;
     ensure!(!before.to_string().contains(pid.trim()), "it had the process before: {before}");

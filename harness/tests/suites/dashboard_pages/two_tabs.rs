@@ -62,7 +62,8 @@ async fn a_deletion_in_one_tab_reaches_the_other_tab() -> Result<()> {
     browser.show_tab(&page).await?;
     browser.wait_for_text("coder was deleted.").await?;
     // Nothing on its page can be done any more.
-    let enabled = "return document.querySelectorAll('main button:enabled, main input:enabled, main a.button').length";
+    let enabled =
+        "return document.querySelectorAll('main button:enabled, main input:enabled, main a.button').length";
     let enabled = browser.execute(enabled).await?;
     ensure!(enabled == 0, "{enabled} buttons of the deleted agent still work");
     // A late deletion reports the same.

@@ -25,7 +25,8 @@ fn check_order(log: &str, expected: &[&str]) {
 #[docker_test]
 async fn services_start_after_their_dependencies_and_stop_in_reverse() -> Result<()> {
     let image = sample_image().await?;
-    let command = ["sh", "-c", "echo \"command: runs with report $(cat /opt/data/report)\"; exec sleep infinity"];
+    let command =
+        ["sh", "-c", "echo \"command: runs with report $(cat /opt/data/report)\"; exec sleep infinity"];
     let container = image.container().cmd(command).start_ready().await?;
     container.wait_until("the command runs", log_says("command: runs"), secs(10)).await?;
     container.wait_until("web runs", log_says("web: up"), secs(10)).await?;
@@ -49,10 +50,7 @@ async fn services_start_after_their_dependencies_and_stop_in_reverse() -> Result
     );
     check_order(&stdout, &["database: ready", "web: up, hello"]);
     check_order(&stdout, &["report: down as hermes", "web: down"]);
-    check_order(
-        &stdout,
-        &["command: runs with report up", "own finish: runs with clock down, migrate down"],
-    );
+    check_order(&stdout, &["command: runs with report up", "own finish: runs with clock down, migrate down"]);
     ensure!(!stdout.contains("spare: up") && !stdout.contains("unused: up"), "not to be started:\n{stdout}");
     ensure!(stderr.is_empty(), "stderr of a boot without faults:\n{stderr}");
     Ok(())
