@@ -178,6 +178,10 @@
     const isBad = (row) => row.querySelector(".state.bad") !== null;
     const isWanted = (row) =>
       row.dataset.profile.includes(filter.value.trim().toLowerCase()) && (table.dataset.show !== "trouble" || isBad(row));
+    function showNone() {
+      none.hidden = [...rows.rows].some((row) => !row.hidden);
+      table.hidden = !none.hidden;
+    }
     // Rows move and vanish only while nobody points at one, so no button moves under the mouse.
     const inUse = () => table.matches(":hover") || rows.contains(document.activeElement);
     function arrange() {
@@ -185,7 +189,7 @@
       const sorted = globalThis.hermesOrder([...rows.rows], table.dataset.sort);
       if (sorted.some((row, place) => rows.rows[place] !== row)) rows.append(...sorted);
       for (const row of rows.rows) row.hidden = !isWanted(row);
-      none.hidden = [...rows.rows].some((row) => !row.hidden);
+      showNone();
     }
     for (const kind of ["pointerleave", "focusout"]) table.addEventListener(kind, () => requestAnimationFrame(arrange));
     rows.addEventListener("animationend", (event) => event.target.classList.remove("changed"));
@@ -243,7 +247,7 @@
     const none = document.getElementById("none");
     function showWanted() {
       for (const row of rows.rows) row.hidden = !isWanted(row);
-      none.hidden = [...rows.rows].some((row) => !row.hidden);
+      showNone();
     }
     for (const kind of ["input", "change"]) filter.addEventListener(kind, showWanted);
     // A browser that goes back to a page, or reloads it, may restore the text of the filter.

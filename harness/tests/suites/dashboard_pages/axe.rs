@@ -57,6 +57,9 @@ async fn axe_finds_nothing_on_any_page() -> Result<()> {
     };
     check("/login").await?;
     dash.enter(&browser).await?;
+    // A reader who wants nothing to move sees a change without an animation.
+    let moves = "document.querySelector('#profiles tbody tr').classList.add('changed'); return document.getAnimations().length";
+    ensure!(browser.execute(moves).await? == 0, "something moves in spite of prefers-reduced-motion");
     for page in PAGES {
         check(page).await?;
     }

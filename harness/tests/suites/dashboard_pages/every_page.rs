@@ -51,8 +51,42 @@ async fn every_page_is_accessible_in_each_size_and_colour() -> Result<()> {
     dash.enter(&browser).await?;
     collect_findings(&browser, &dash, PAGES, &mut found).await?;
     check_no_complaints(&browser, "on all pages").await?;
+    check_order(&browser, &dash).await?;
+    check_phone(&browser, &dash).await?;
     collect_findings(&browser, &dash, &["/nowhere", "/profiles/nobody"], &mut found).await?;
     ensure!(found.is_empty(), "{found:#?}");
+    Ok(())
+}
+
+/// Checks that the script orders the rows as the server does.
+async fn check_order(browser: &Browser, dash: &Dash) -> Result<()> {
+    const SAME: &str = "const table = document.getElementById('profiles'); const rows = [...table.tBodies[0].rows]; \
+        return hermesOrder([...rows], table.dataset.sort).every((row, place) => row === rows[place]);";
+    for sort in ["", "name", "-name", "state", "-state", "for", "-port", "restarts", "memory", "-cpu"] {
+        browser.goto(&dash.url(&format!("/?sort={sort}"))).await?;
+        browser.wait_for("#profiles").await?;
+        ensure!(browser.execute(SAME).await? == true, "the script has another order for {sort:?}");
+    }
+    Ok(())
+}
+
+/// Checks that a phone has a compact row for each agent, and a readable time line of a boot.
+async fn check_phone(browser: &Browser, dash: &Dash) -> Result<()> {
+    browser.resize(390, 800).await?;
+    browser.goto(&dash.url("/")).await?;
+    browser.wait_for("#profiles").await?;
+    let heights = "return Math.max(...[...document.querySelectorAll('#profiles tbody tr')].map((row) => row.offsetHeight))";
+    let height = browser.execute(heights).await?;
+    ensure!(height.as_f64().is_some_and(|height| height < 110.0), "a row is {height} pixels high");
+    browser.goto(&dash.url("/boots")).await?;
+    browser.wait_for("svg.line text").await?;
+    let size = "const text = document.querySelector('svg.line text'); \
+        return parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a;";
+    let size = browser.execute(size).await?;
+    ensure!(
+        size.as_f64().is_some_and(|size| size >= 11.0),
+        "the text of the time line is {size} pixels high"
+    );
     Ok(())
 }
 

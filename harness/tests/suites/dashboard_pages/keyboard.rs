@@ -57,7 +57,25 @@ async fn an_agent_is_created_and_started_with_the_keyboard_alone() -> Result<()>
     browser.press("Enter").await?;
     row_says(&browser, "typist", "stopped").await?;
     tab_to(&browser, "button Start typist").await?;
+    // The answer waits until the test lets it come.
+    let hold = "const real = window.fetch; window.fetch = (...all) => new Promise((answer) => { window.go = () => answer(real(...all)); });";
+    browser.execute(hold).await?;
     browser.press("Space").await?;
+    browser.wait_for("button[value=\"start:typist\"][aria-busy=true]").await?;
+    browser.wait_for_text("Starting typist…").await?;
+    // A change of the row by somebody else ends nothing.
+    dash.sh("hermes -p typist config set gateway.port 9777").await?;
+    browser
+        .wait_for_script(
+            "the row has the new port",
+            "return document.querySelector('[data-profile=typist] [data-label=Port]').textContent === '9777'",
+        )
+        .await?;
+    ensure!(
+        browser.execute("return document.activeElement.getAttribute('aria-busy')").await? == "true",
+        "the action is not shown any more"
+    );
+    browser.execute("window.go()").await?;
     row_says(&browser, "typist", "running").await?;
     browser.wait_for_text("typist is running.").await?;
     // The focus stays on the button, which does nothing more: a second press must not stop the agent.
