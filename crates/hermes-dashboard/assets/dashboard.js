@@ -262,7 +262,6 @@
     const gone = () => {
       troubles.set("gone", name + " was deleted.");
       showTroubles();
-      document.getElementById("main").classList.add("gone");
       for (const one of document.querySelectorAll("main button, main input")) one.disabled = true;
       for (const one of document.querySelectorAll("main textarea")) one.readOnly = true;
       for (const link of document.querySelectorAll("main a.button")) link.remove();

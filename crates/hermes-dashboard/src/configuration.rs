@@ -8,8 +8,10 @@ use hermes_core::config::dot_env::{self, SetVariableError};
 use hermes_core::config::{
     self, Config, ConfigFileError, GatewayConfig, KNOWN_KEYS, Key, KnownKey, RestartPolicy, SetError,
 };
-use hermes_core::secrets::is_secret_name;
+use hermes_core::secrets::{MASK, is_secret_name, mask_json};
 use hermes_operations::{Report, ReportKind};
+
+use serde_json::Value;
 
 use crate::auth::of_text;
 use crate::site::Site;
@@ -72,11 +74,14 @@ fn unreadable(error: ConfigFileError) -> Report {
     Report::new(ReportKind::Failed, "failed to use config.yaml").because(&error)
 }
 
-/// Returns the value of a key; empty without one. A list is shown as JSON.
+/// Returns the value of a key; empty without one. A list is shown as JSON. A password in a URL is masked.
 fn value_of(config: &Config, known: &KnownKey) -> String {
     let setting = known.key.parse::<Key>().ok().and_then(|key| config.get(&key));
     let Some(setting) = setting.filter(|setting| !setting.is_null()) else { return String::new() };
-    setting.text().map_or_else(|| setting.json().to_string(), str::to_owned)
+    match mask_json(setting.json(), false) {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
 }
 
 /// Saves the changed fields. Saves none if one of them is invalid, or if the file has changed since it was read.
@@ -103,6 +108,9 @@ pub(crate) fn change(
         value.clone_into(&mut field.value);
         if !value.is_empty() && !field.known.rule.allows(value) {
             field.fault = Some(format!("must be {}", field.known.rule.describe()));
+        }
+        if value.contains(MASK) {
+            field.fault = Some(format!("must be the whole value, without {MASK}"));
         }
         changes.push((field.known.key, value.to_owned()));
     }

@@ -1,10 +1,7 @@
 //! The number of findings of the doctor, for the navigation of each page. A check may take a second, so no page waits for one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use crate::api::doctor;
-use crate::site::Site;
 
 /// The age at which a page begins another check.
 const MAX_AGE: Duration = Duration::from_secs(20);
@@ -34,15 +31,13 @@ impl Findings {
         *last = Last { count: Some(count), at: Some(Instant::now()) };
     }
 
-    /// Begins a check in the background, if the last one is old.
-    pub(crate) fn renew(&self, site: &Arc<Site>) {
+    /// Returns `true` if the last check is old. The caller then begins another one, and nobody else does.
+    pub(crate) fn must_renew(&self) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.at.is_some_and(|at| at.elapsed() < MAX_AGE) {
-            return;
+        let is_old = last.at.is_none_or(|at| at.elapsed() >= MAX_AGE);
+        if is_old {
+            last.at = Some(Instant::now());
         }
-        last.at = Some(Instant::now());
-        let site = Arc::clone(site);
-        // A failed check leaves the number of the one before.
-        tokio::spawn(async move { drop(doctor::findings(&site).await) });
+        is_old
     }
 }

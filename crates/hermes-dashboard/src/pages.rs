@@ -16,6 +16,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::api::doctor as doctor_api;
 use crate::frame::Frame;
 use crate::refusal;
 use crate::site::{Identity, Site};
@@ -56,7 +57,11 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Returns the frame of `page`, a page in the navigation, or `""`.
     pub(crate) fn frame(&self, page: &'static str) -> Frame {
-        self.site.findings.renew(&self.site);
+        if self.site.findings.must_renew() {
+            let site = Arc::clone(&self.site);
+            // A failed check leaves the number of the one before.
+            tokio::spawn(async move { drop(doctor_api::findings(&site).await) });
+        }
         Frame { page, ..Frame::new(&self.site, Some(&self.identity)) }
     }
 

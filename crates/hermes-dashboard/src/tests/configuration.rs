@@ -84,6 +84,28 @@ async fn an_invalid_value_saves_nothing_and_is_explained() {
 }
 
 #[tokio::test]
+async fn the_password_of_an_address_stays_hidden_and_saved() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    let coder = dashboard.profile("coder");
+    let file = dashboard.home.config(&coder);
+    fs::write(&file, "model:\n  base_url: https://me:planted@models.example/v1\n").unwrap();
+    let page = dashboard.get(PAGE, Some(&me)).await.is(200).text();
+    assert!(page.contains("https://***@models.example/v1") && !page.contains("planted"), "{page}");
+    let revision = revision(&dashboard, &me).await;
+    let save = async |address: &str| {
+        let fields = [("revision", revision.as_str()), ("model.base_url", address), ("agent.max_turns", "3")];
+        dashboard.submit(PAGE, &me, &fields).await
+    };
+    // A part of the mask is no password.
+    let page = save("https://***@other.example/v1").await.is(422).text();
+    assert!(page.contains("must be the whole value"), "{page}");
+    save("https://***@models.example/v1").await.is(303);
+    let after = fs::read_to_string(&file).unwrap();
+    assert!(after.contains("me:planted@models.example") && after.contains("max_turns: 3"), "{after}");
+}
+
+#[tokio::test]
 async fn a_secret_is_set_and_never_shown() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();

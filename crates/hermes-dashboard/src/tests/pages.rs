@@ -99,12 +99,12 @@ async fn the_overview_sorts_and_filters_by_links() {
     assert_eq!(shown(&page("?sort=-state").await), ["default", "agent-2", "agent-10", "broken"]);
     let trouble = page("?show=trouble&sort=name&q=b").await;
     assert_eq!(shown(&trouble), ["broken"]);
-    assert!(trouble.contains(r#"href="?sort=-name&#38;q=b&#38;show=trouble""#), "{trouble}");
+    assert!(trouble.contains(r#"href="/?sort=-name&#38;q=b&#38;show=trouble""#), "{trouble}");
     assert!(trouble.contains(r#"aria-sort="ascending""#), "{trouble}");
 }
 
 #[tokio::test]
-async fn a_row_is_short_and_the_page_of_the_agent_complete() {
+async fn a_row_cuts_the_error_that_the_page_shows() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();
     dashboard.profile("coder");
