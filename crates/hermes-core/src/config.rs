@@ -6,6 +6,7 @@
 pub mod dot_env;
 mod file;
 mod gateway;
+mod known;
 mod migrate;
 mod port;
 mod restart;
@@ -17,6 +18,7 @@ pub use gateway::{
     DEFAULT_CONCURRENT_RUNS, DEFAULT_DRAIN_TIMEOUT, DEFAULT_HOST, DEFAULT_REQUESTS_PER_MINUTE, GatewayConfig,
     GatewayConfigError, time_of,
 };
+pub use known::{KNOWN_KEYS, KnownKey, Rule};
 pub use migrate::{MigrateError, Migration, migrate, migrate_and};
 pub use port::{DEFAULT_PROFILE_PORT, PROFILE_PORTS, is_service_link, port_for, service_link_warning};
 pub use restart::RestartPolicy;

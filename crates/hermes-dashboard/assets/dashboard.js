@@ -8,31 +8,37 @@
 
   // --- Messages ---------------------------------------------------------------------------------
   const told = document.getElementById("told");
-  function tell(lines, bad) {
+  function tell(lines, tone = "good") {
     const box = document.createElement("div");
-    box.className = "banner " + (bad ? "bad" : "good");
+    box.className = "banner " + tone;
     for (const line of lines) {
       const p = document.createElement("p");
-      p.textContent = line;
+      p.append(line);
       box.append(p);
     }
-    if (bad) {
+    if (tone === "bad") {
       const close = document.createElement("button");
       close.type = "button";
       close.textContent = "Close";
       close.addEventListener("click", () => box.remove());
       box.append(close);
-    } else {
+    } else if (tone === "good") {
       setTimeout(() => box.remove(), 6000);
     }
     told.replaceChildren(box);
+    return box;
   }
-  function tellFailure(failure) {
-    const lines = [failure.error || "The action failed."];
-    for (const cause of failure.causes || []) lines.push("because: " + cause);
-    if (failure.hint) lines.push("Hint: " + failure.hint);
-    for (const line of (failure.log || []).slice(-5)) lines.push("log: " + line);
-    tell(lines, true);
+  // One sentence with the cause, and the log of the agent.
+  function tellFailure(failure, name) {
+    const lines = [failure.message || failure.error || "The action failed."];
+    if (failure.advice) lines.push(failure.advice);
+    if (name) {
+      const link = document.createElement("a");
+      link.href = base + "profiles/" + encodeURIComponent(name) + "#log-title";
+      link.textContent = "Log of " + name;
+      lines.push(link);
+    }
+    tell(lines, "bad");
   }
 
   // --- Streams and lost connections -------------------------------------------------------------
@@ -54,7 +60,9 @@
   }
   function alive() {
     lastWord = Date.now();
-    if (troubles.delete("lost")) showTroubles();
+    if (!troubles.delete("lost")) return;
+    showTroubles();
+    renew("#container", "nav");
   }
   // The handlers of this page for the events of the stream (stream.js), which all pages of the browser share.
   const handlers = {
@@ -62,7 +70,7 @@
     lost,
     logout: () => location.assign(base + "login"),
   };
-  function listen(version, log) {
+  function listen(version, agent, log) {
     let since = Number(version);
     let port = null;
     let watchdog;
@@ -100,7 +108,7 @@
         port.postMessage({ kind: "hide" });
       } else {
         watch();
-        port.postMessage({ kind: "show", base, since, log });
+        port.postMessage({ kind: "show", base, since, agent, log });
       }
     }
     function watch() {
@@ -114,15 +122,27 @@
     window.addEventListener("pageshow", (event) => { if (event.persisted) shown(); });
   }
 
-  // Replaces an element that may hold the focus. Keeps the focus on the same button, or on one near it.
-  function replacing(old, replace) {
-    const focused = old.contains(document.activeElement) ? document.activeElement : null;
-    const key = focused && (focused.value || focused.getAttribute("href"));
-    const fresh = replace();
-    if (!focused) return;
-    const all = [...fresh.querySelectorAll("button, a")];
-    const next = all.find((one) => (one.value || one.getAttribute("href")) === key) || all.find((one) => one.tagName === "BUTTON") || all[0];
-    if (next) next.focus();
+  // Changes an element into a fresh one, in place. So the focus, a pressed button and a selection stay where they are.
+  function patch(old, fresh) {
+    if (old.isEqualNode(fresh)) return;
+    if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) { old.replaceWith(fresh); return; }
+    if (old.nodeType !== Node.ELEMENT_NODE) { old.data = fresh.data; return; }
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    const was = [...old.childNodes];
+    const now = [...fresh.childNodes];
+    now.forEach((node, place) => { if (was[place]) patch(was[place], node); else old.append(node); });
+    for (const node of was.slice(now.length)) node.remove();
+  }
+  // The actions that run, by the name of their agent.
+  const pending = new Map();
+  function showPending(root) {
+    for (const button of root.querySelectorAll('button[name="do"]')) {
+      const [verb, name] = button.value.split(":");
+      if (!name) continue;
+      if (pending.has(name)) button.setAttribute("aria-busy", String(pending.get(name) === verb));
+      else button.removeAttribute("aria-busy");
+    }
   }
 
   // The handlers for failed refreshes of the server, on every page with rows.
@@ -131,10 +151,22 @@
     well: () => { troubles.delete("look"); showTroubles(); },
   };
   // The server renders and escapes the row.
-  function rowOfHtml(html) {
+  function elementOfHtml(html) {
     const holder = document.createElement("template");
     holder.innerHTML = html;
-    return holder.content.querySelector("tr");
+    return holder.content.firstElementChild;
+  }
+  // Replaces parts of this page by those of a new copy, after a time without a connection.
+  async function renew(...parts) {
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (!answer.ok) return;
+      const copy = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const part of parts) {
+        const [old, fresh] = [document.querySelector(part), copy.querySelector(part)];
+        if (old && fresh) patch(old, fresh);
+      }
+    } catch { /* the stream reports a lost connection */ }
   }
 
   // --- The overview -----------------------------------------------------------------------------
@@ -143,22 +175,35 @@
     const rows = table.tBodies[0];
     const filter = document.getElementById("q");
     const rowOf = (name) => rows.querySelector('tr[data-profile="' + CSS.escape(name) + '"]');
-    const isWanted = (name) => name.includes(filter.value.trim().toLowerCase());
+    const isBad = (row) => row.querySelector(".state.bad") !== null;
+    const isWanted = (row) =>
+      row.dataset.profile.includes(filter.value.trim().toLowerCase()) && (table.dataset.show !== "trouble" || isBad(row));
+    function showNone() {
+      none.hidden = [...rows.rows].some((row) => !row.hidden);
+      table.hidden = !none.hidden;
+    }
+    // Rows move and vanish only while nobody points at one, so no button moves under the mouse.
+    const inUse = () => table.matches(":hover") || rows.contains(document.activeElement);
+    function arrange() {
+      if (inUse()) return;
+      const sorted = globalThis.hermesOrder([...rows.rows], table.dataset.sort);
+      if (sorted.some((row, place) => rows.rows[place] !== row)) rows.append(...sorted);
+      for (const row of rows.rows) row.hidden = !isWanted(row);
+      showNone();
+    }
+    for (const kind of ["pointerleave", "focusout"]) table.addEventListener(kind, () => requestAnimationFrame(arrange));
+    rows.addEventListener("animationend", (event) => event.target.classList.remove("changed"));
     function put(name, html) {
-      const row = rowOfHtml(html);
-      row.hidden = !isWanted(name);
+      const row = elementOfHtml(html);
       const old = rowOf(name);
       const stateOf = (one) => one.querySelector(".state").textContent;
+      row.hidden = old ? old.hidden : !isWanted(row);
       // A new state flashes. A change of the memory does not.
-      if (!old || stateOf(old) !== stateOf(row)) row.classList.add("changed");
-      if (old) {
-        replacing(old, () => { old.replaceWith(row); return row; });
-      } else {
-        const next = [...rows.rows].find((one) => one.dataset.profile !== "default" && one.dataset.profile > name);
-        rows.insertBefore(row, next || null);
-      }
+      if (!old || stateOf(old) !== stateOf(row) || old.classList.contains("changed")) row.classList.add("changed");
+      showPending(row);
+      if (old) patch(old, row);
+      else rows.append(row);
     }
-    const summary = document.querySelector(".summary");
     let counting = false;
     function count() {
       if (counting) return;
@@ -166,18 +211,27 @@
       // Many rows that change at once are counted once.
       requestAnimationFrame(() => {
         counting = false;
-        const part = (number, word, bad) => {
+        const part = (number, word) => {
           const strong = document.createElement("strong");
           strong.textContent = number;
-          if (bad) { strong.className = "bad"; strong.textContent += word; return [strong]; }
           return [strong, word];
         };
         const all = rows.rows.length;
         const bad = rows.querySelectorAll(".state.bad").length;
         const parts = [...part(all, all === 1 ? " agent" : " agents"), ", ", ...part(rows.querySelectorAll(".state.good").length, " running")];
-        if (bad > 0) parts.push(", ", ...part(bad, " in trouble", true));
-        summary.replaceChildren(...parts);
-        none.hidden = [...rows.rows].some((row) => !row.hidden);
+        if (bad > 0) {
+          const link = document.createElement("a");
+          link.className = "bad";
+          link.href = base + "?show=trouble";
+          link.textContent = bad + " in trouble";
+          parts.push(", ", link);
+        }
+        const counts = document.getElementById("counts");
+        // A link that may have the focus changes in place.
+        const fresh = counts.cloneNode(false);
+        fresh.append(...parts);
+        patch(counts, fresh);
+        arrange();
       });
     }
     Object.assign(handlers, {
@@ -192,8 +246,8 @@
     });
     const none = document.getElementById("none");
     function showWanted() {
-      for (const row of rows.rows) row.hidden = !isWanted(row.dataset.profile);
-      none.hidden = [...rows.rows].some((row) => !row.hidden);
+      for (const row of rows.rows) row.hidden = !isWanted(row);
+      showNone();
     }
     for (const kind of ["input", "change"]) filter.addEventListener(kind, showWanted);
     // A browser that goes back to a page, or reloads it, may restore the text of the filter.
@@ -204,27 +258,23 @@
   const watched = document.querySelector("[data-watch]");
   if (watched) {
     const name = watched.dataset.watch;
-    const show = (row) => {
-      for (const place of document.querySelectorAll("[data-from]")) {
-        const from = place.dataset.from;
-        const cell = row.querySelector(from === "actions" ? "td.actions" : 'td[data-label="' + from + '"]');
-        if (!cell || place.innerHTML === cell.innerHTML) continue;
-        replacing(place, () => { place.innerHTML = cell.innerHTML; return place; });
-      }
-      const said = row.querySelector("td.problem").textContent;
-      const problem = document.getElementById("problem");
-      if (said === "–") { problem.replaceChildren(); return; }
-      if (problem.textContent === said) return;
-      const p = document.createElement("p");
-      p.className = "banner bad";
-      p.textContent = said;
-      problem.replaceChildren(p);
+    // Changes need an agent. A new agent of the same name has none of the texts of this page.
+    const gone = () => {
+      troubles.set("gone", name + " was deleted.");
+      showTroubles();
+      for (const one of document.querySelectorAll("main button, main input")) one.disabled = true;
+      for (const one of document.querySelectorAll("main textarea")) one.readOnly = true;
+      for (const link of document.querySelectorAll("main a.button")) link.remove();
     };
-    const gone = () => { troubles.set("gone", name + " was deleted."); showTroubles(); };
     Object.assign(handlers, {
       row: (changed) => {
-        if (changed.name !== name) return;
-        show(rowOfHtml(changed.html));
+        if (changed.name !== name || !changed.page || troubles.has("gone")) return;
+        const live = elementOfHtml(changed.page);
+        globalThis.hermesLog.localize(live);
+        showPending(live);
+        const state = document.getElementById("state");
+        patch(state.firstElementChild, live.querySelector(".state").cloneNode(true));
+        patch(document.getElementById("live"), live);
       },
       gone: (changed) => { if (changed.name === name) gone(); },
       all: ({ names }) => { if (!names.includes(name)) gone(); },
@@ -243,11 +293,7 @@
     function add(lines) {
       const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
       const fragment = document.createDocumentFragment();
-      for (const line of lines) {
-        const span = document.createElement("span");
-        span.textContent = line + "\n";
-        fragment.append(span);
-      }
+      for (const line of lines) fragment.append(globalThis.hermesLog.line(line));
       log.append(fragment);
       while (log.childElementCount > KEPT) log.firstElementChild.remove();
       if (atEnd) log.scrollTop = log.scrollHeight;
@@ -281,8 +327,8 @@
     });
   }
 
-  if (table) listen(table.dataset.version, null);
-  else if (watched) listen(watched.dataset.version, follows ? watched.dataset.watch : null);
+  if (table) listen(table.dataset.version, null, null);
+  else if (watched) listen(watched.dataset.version, watched.dataset.watch, follows ? watched.dataset.watch : null);
 
   // --- Forms ------------------------------------------------------------------------------------
   async function send(method, path, value) {
@@ -296,6 +342,7 @@
     if (!answer.ok) throw Object.assign(new Error("refused"), { failure: said, status: answer.status });
     return said;
   }
+  const UNKNOWN = "The dashboard does not answer. The result of the action is unknown.";
   async function busy(button, work) {
     if (button.getAttribute("aria-busy") === "true") return;
     button.setAttribute("aria-busy", "true");
@@ -303,23 +350,87 @@
       await work();
     } catch (error) {
       if (error.failure) tellFailure(error.failure);
-      else if (error.message !== "logged out") tell(["The dashboard does not answer. The result of the action is unknown."], true);
+      else if (error.message !== "logged out") tell([UNKNOWN], "bad");
     } finally {
       button.removeAttribute("aria-busy");
     }
   }
   const DONE = { start: "is running", stop: "is stopped", restart: "was restarted" };
+  const DOING = { start: "Starting", stop: "Stopping", restart: "Restarting" };
+  // Runs an action on an agent. Returns `null`, or the failure.
+  async function drive(name, verb) {
+    if (pending.has(name)) return null;
+    pending.set(name, verb);
+    showPending(document);
+    try {
+      await send("POST", "profiles/" + encodeURIComponent(name) + "/" + verb);
+      return null;
+    } catch (error) {
+      return error.failure || { message: error.message === "logged out" ? "You are logged out." : UNKNOWN };
+    } finally {
+      pending.delete(name);
+      showPending(document);
+    }
+  }
   const act = document.getElementById("act");
   if (act && (table || watched)) {
-    act.addEventListener("submit", (event) => {
-      const button = event.submitter;
-      const [verb, name] = button.value.split(":");
+    act.addEventListener("submit", async (event) => {
+      const [verb, name] = event.submitter.value.split(":");
       event.preventDefault();
-      busy(button, async () => {
-        await send("POST", "profiles/" + encodeURIComponent(name) + "/" + verb);
-        tell([name + " " + DONE[verb] + "."]);
-      });
+      if (pending.has(name)) return;
+      const still = tell([DOING[verb] + " " + name + "…"], "busy");
+      const failure = await drive(name, verb);
+      still.remove();
+      if (failure) tellFailure(failure, name);
+      else tell([name + " " + DONE[verb] + "."]);
     });
+  }
+  // Several agents at once. A box keeps its check while its row changes.
+  const many = document.getElementById("many");
+  if (many && table) {
+    const boxes = () => [...table.tBodies[0].querySelectorAll(".pick input")];
+    const every = document.getElementById("all");
+    const selected = document.getElementById("selected");
+    const showSelected = () => {
+      const shown = boxes().filter((box) => !box.closest("tr").hidden);
+      const count = boxes().filter((box) => box.checked).length;
+      selected.textContent = count === 0 ? "Selected agents:" : count + " selected:";
+      every.checked = shown.length > 0 && shown.every((box) => box.checked);
+      every.indeterminate = !every.checked && count > 0;
+    };
+    every.hidden = false;
+    every.addEventListener("change", () => {
+      for (const box of boxes()) if (!box.closest("tr").hidden) box.checked = every.checked;
+      showSelected();
+    });
+    table.tBodies[0].addEventListener("change", showSelected);
+    many.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const button = event.submitter;
+      const verb = button.value;
+      const names = boxes().filter((box) => box.checked).map((box) => box.value);
+      if (names.length === 0) { tell(["No agent is selected. Check the boxes of the agents."], "bad"); return; }
+      if (button.getAttribute("aria-busy") === "true") return;
+      button.setAttribute("aria-busy", "true");
+      const agents = names.length === 1 ? "1 agent" : names.length + " agents";
+      const still = tell([DOING[verb] + " " + agents + "…"], "busy");
+      const waiting = [...names];
+      const failed = [];
+      // A browser opens few connections to one host, and the stream of events has one.
+      const work = async () => {
+        for (let name = waiting.shift(); name; name = waiting.shift()) {
+          const failure = await drive(name, verb);
+          if (failure) failed.push([name, failure]);
+        }
+      };
+      await Promise.all([work(), work(), work(), work()]);
+      button.removeAttribute("aria-busy");
+      still.remove();
+      const past = { start: "started", stop: "stopped", restart: "restarted" }[verb];
+      if (failed.length === 0) tell([agents + (names.length === 1 ? " was " : " were ") + past + "."]);
+      else tell([failed.length + " of " + agents + " failed: " + failed.map(([name, failure]) => name + ": " + (failure.message || failure.error)).join("; ")], "bad");
+    });
+    showSelected();
   }
   const create = document.getElementById("create");
   if (create) {

@@ -10,7 +10,7 @@
   // Pages that change within this time share one new stream.
   const SETTLE = 30;
 
-  // The visible pages, each with its version and the agent whose log it follows.
+  // The visible pages, each with its version, its agent and the agent whose log it follows.
   const pages = new Map();
   let base = "";
   let source = null;
@@ -40,9 +40,9 @@
     close();
     if (pages.size === 0) return;
     const all = [...pages.values()];
-    const followed = new Set(all.map((page) => page.log).filter(Boolean));
+    const list = (names) => [...new Set(names.filter(Boolean))].map(encodeURIComponent).join(",");
     const since = Math.min(...all.map((page) => page.since));
-    source = new EventSource(base + "api/events?since=" + since + "&logs=" + [...followed].map(encodeURIComponent).join(","));
+    source = new EventSource(base + "api/events?since=" + since + "&logs=" + list(all.map((page) => page.log)) + "&pages=" + list(all.map((page) => page.agent)));
     const events = ["row", "gone", "all", "trouble", "well", "pulse", "log-tail", "log-lines", "log-trouble"];
     for (const name of events) {
       source.addEventListener(name, (event) => { watch(); postToAll(name, JSON.parse(event.data), Number(event.lastEventId)); });
@@ -84,8 +84,8 @@
         base = data.base;
         // A new stream sends the events that the new page missed. The other pages get them again, which changes nothing.
         const known = Math.max(-1, ...[...pages.values()].map((page) => page.since));
-        pages.set(port, { since: data.since, log: data.log, seen: Date.now() });
-        settle(data.since < known || Boolean(data.log) || pages.size === 1);
+        pages.set(port, { since: data.since, agent: data.agent, log: data.log, seen: Date.now() });
+        settle(data.since < known || Boolean(data.agent) || pages.size === 1);
       }
     };
   }

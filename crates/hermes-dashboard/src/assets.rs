@@ -1,4 +1,5 @@
-//! The assets of the pages, compiled into the program: one style sheet, three scripts, one picture.
+//! The assets of the pages, compiled into the program: one style sheet, three scripts, one picture. Several files make up the style
+//! sheet and the first script.
 
 use std::sync::LazyLock;
 
@@ -7,8 +8,13 @@ use axum::response::{IntoResponse, Response};
 
 use crate::auth::of_text;
 
-const STYLE: &str = include_str!("../assets/style.css");
-const SCRIPT: &str = include_str!("../assets/dashboard.js");
+const STYLE: &str = concat!(include_str!("../assets/style.css"), include_str!("../assets/board.css"));
+const SCRIPT: &str = concat!(
+    include_str!("../assets/order.js"),
+    include_str!("../assets/log.js"),
+    include_str!("../assets/copy.js"),
+    include_str!("../assets/dashboard.js")
+);
 const STREAM: &str = include_str!("../assets/stream.js");
 const CONVERSATION: &str = include_str!("../assets/conversation.js");
 const ICON: &str = include_str!("../assets/icon.svg");

@@ -46,6 +46,10 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    pub(crate) fn name(&self) -> &str {
+        &self.profile.gateway.profile
+    }
+
     fn sent_html(&self) -> Arc<str> {
         Arc::clone(self.sent_html.get_or_init(|| self.view.html().into()))
     }
@@ -205,6 +209,11 @@ impl Snapshot {
             took: Duration::ZERO,
             failure: None,
         }
+    }
+
+    /// Returns the view of a profile.
+    pub(crate) fn view(&self, name: &str) -> Option<&RowView> {
+        self.rows.iter().find(|row| row.view.name == name).map(|row| &row.view)
     }
 
     pub(crate) fn failed(&self, failure: Report) -> Self {

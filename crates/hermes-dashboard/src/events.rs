@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use crate::board::{Change, Seen, Snapshot};
+use crate::board::{Change, RowView, Seen, Snapshot};
 use crate::follow_log::{Follower, LogEvent};
 use crate::refusal::Refusal;
 use crate::site::{Identity, Site};
@@ -36,9 +36,12 @@ pub(crate) struct Since {
     /// The profiles whose logs are followed too, separated by commas; 16 at most.
     #[serde(default)]
     logs: String,
+    /// The profiles whose pages are open, separated by commas; 16 at most. Their events `row` have the changing part of the page too.
+    #[serde(default)]
+    pages: String,
 }
 
-/// The number of logs in one stream.
+/// The number of logs in one stream, and that of the agents' pages.
 const LOGS_MAX: usize = 16;
 
 struct RowStream {
@@ -46,6 +49,8 @@ struct RowStream {
     identity: Identity,
     latest: watch::Receiver<Arc<Snapshot>>,
     seen: Seen,
+    /// The profiles whose pages are open.
+    pages: Vec<String>,
     /// `true` if the failure of the last refresh was sent.
     in_trouble: bool,
     begun: bool,
@@ -61,7 +66,7 @@ struct PageStream {
     refused: Vec<Event>,
 }
 
-/// Streams the changes: `row` (`name`, `html`), `gone` (`name`), `all` (`names`: all other profiles are gone; each row follows),
+/// Streams the changes: `row` (`name`, `html`, and `page` for the open page of an agent), `gone` (`name`), `all` (`names`: all other profiles are gone; each row follows),
 /// `trouble` (a failure), `well`, `logout`; of the logs `log-tail` (`name`, `lines`: they replace the earlier ones), `log-lines` (`name`,
 /// `lines`: they follow the earlier ones), `log-trouble` (`name`, `failure`).
 #[utoipa::path(get, operation_id = "events", path = "/api/events", params(Since), tag = "live", responses(
@@ -91,6 +96,13 @@ pub(crate) async fn stream(
         identity,
         latest,
         seen: Seen::up_to(seen.unwrap_or(since.since)),
+        pages: since
+            .pages
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .take(LOGS_MAX)
+            .map(str::to_owned)
+            .collect(),
         in_trouble: false,
         begun: false,
         checked: Instant::now(),
@@ -148,10 +160,14 @@ impl RowStream {
                 }
             }
             // The borrow ends before the stream waits, so no old snapshot is kept for a slow reader.
-            let (change, failure) = {
+            let (change, page, failure) = {
                 let seen = self.latest.borrow_and_update();
                 let change = seen.refreshed.is_some().then(|| seen.next_change(self.seen)).flatten();
-                (change, seen.failure.clone())
+                let page = match &change {
+                    Some(Change::Row { name, .. }) if self.pages.contains(name) => seen.view(name),
+                    _ => None,
+                };
+                (change, page.map(RowView::live_html), seen.failure.clone())
             };
             match (&failure, self.in_trouble) {
                 (Some(failure), false) => {
@@ -168,7 +184,8 @@ impl RowStream {
                 self.seen = self.seen.with(&change);
                 let sent = match &change {
                     Change::Row { version, name, html } => {
-                        event_with_id(*version, "row", &json!({ "name": name, "html": **html }))
+                        let row = json!({ "name": name, "html": **html, "page": page });
+                        event_with_id(*version, "row", &row)
                     }
                     Change::Gone { version, name } => {
                         event_with_id(*version, "gone", &json!({ "name": name }))

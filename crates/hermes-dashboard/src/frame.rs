@@ -20,6 +20,8 @@ pub(crate) struct Frame {
     pub(crate) version: String,
     /// The page in the navigation; empty for another page.
     pub(crate) page: &'static str,
+    /// The number of findings of the doctor, if it is known and not 0.
+    pub(crate) problems: Option<usize>,
     /// The query of the assets. It changes with them, so no browser uses old ones.
     pub(crate) build: &'static str,
 }
@@ -33,6 +35,7 @@ impl Frame {
             is_inside: identity.is_some(),
             version: site.version.clone(),
             page: "",
+            problems: identity.and_then(|_| site.findings.count()).filter(|count| *count > 0),
             build: assets::build(),
         }
     }

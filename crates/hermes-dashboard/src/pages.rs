@@ -2,11 +2,14 @@
 
 pub(crate) mod act;
 pub(crate) mod boots;
+pub(crate) mod configuration;
 pub(crate) mod conversation;
 mod conversation_part;
 pub(crate) mod delete;
 pub(crate) mod doctor;
 pub(crate) mod login;
+pub(crate) mod many;
+mod order;
 pub(crate) mod overview;
 pub(crate) mod profile;
 pub(crate) mod turn;
@@ -17,9 +20,11 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use crate::api::doctor as doctor_api;
 use crate::frame::Frame;
 use crate::refusal;
 use crate::site::{Identity, Site};
+use hermes_core::ProfileName;
 use hermes_operations::Report;
 
 /// A failure of a page, which is shown as a page.
@@ -27,11 +32,22 @@ pub(crate) struct Refused {
     site: Arc<Site>,
     identity: Option<Identity>,
     failure: Report,
+    /// The agent that it concerns.
+    agent: Option<ProfileName>,
+}
+
+impl Refused {
+    /// Adds the agent whose log may say more.
+    pub(crate) fn of(self, agent: &ProfileName) -> Self {
+        Self { agent: Some(agent.clone()), ..self }
+    }
 }
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        refusal::page(&self.site, self.identity.as_ref(), &self.failure)
+        // Without a profile there is no log.
+        let agent = self.agent.as_ref().filter(|agent| self.site.require_profile(agent).is_ok());
+        refusal::page(&self.site, self.identity.as_ref(), &self.failure, agent.map(ProfileName::as_str))
     }
 }
 
@@ -45,11 +61,16 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Returns the frame of `page`, a page in the navigation, or `""`.
     pub(crate) fn frame(&self, page: &'static str) -> Frame {
+        if self.site.findings.must_renew() {
+            let site = Arc::clone(&self.site);
+            // A failed check leaves the number of the one before.
+            tokio::spawn(async move { drop(doctor_api::findings(&site).await) });
+        }
         Frame { page, ..Frame::new(&self.site, Some(&self.identity)) }
     }
 
     pub(crate) fn refused(&self, failure: Report) -> Refused {
-        Refused { site: Arc::clone(&self.site), identity: Some(self.identity.clone()), failure }
+        Refused { site: Arc::clone(&self.site), identity: Some(self.identity.clone()), failure, agent: None }
     }
 }
 

@@ -11,12 +11,29 @@ use hermes_operations::{Report, ReportKind};
 
 use crate::frame::{Frame, html};
 use crate::site::{Identity, Site};
+use crate::words::{advice, sentence};
+use serde::Serialize;
 
 #[derive(Template)]
 #[template(path = "failure.html")]
 struct FailurePage<'f> {
     frame: Frame,
     failure: &'f Report,
+    sentence: String,
+    advice: Option<String>,
+    /// The agent whose log may say more.
+    agent: Option<&'f str>,
+}
+
+/// A failure of the API.
+#[derive(Serialize)]
+struct Failure<'f> {
+    #[serde(flatten)]
+    report: &'f Report,
+    /// The failure in one sentence, for a page.
+    message: String,
+    /// The hint in the words of a page.
+    advice: Option<String>,
 }
 
 /// Returns the HTTP status of a kind.
@@ -54,7 +71,10 @@ impl From<Report> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let Self(report) = self;
-        let mut response = (status(report.kind), Json(&report)).into_response();
+        let mut response = {
+            let failure = Failure { report: &report, message: sentence(&report), advice: advice(&report) };
+            (status(report.kind), Json(failure)).into_response()
+        };
         if report.kind == ReportKind::TryAgain {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
         }
@@ -69,7 +89,7 @@ pub(crate) fn refuse(
     failure: Report,
     identity: Option<&Identity>,
 ) -> Response {
-    if is_api(request) { Refusal(failure).into_response() } else { page(site, identity, &failure) }
+    if is_api(request) { Refusal(failure).into_response() } else { page(site, identity, &failure, None) }
 }
 
 /// Tells whether a request is for the API.
@@ -77,9 +97,20 @@ pub(crate) fn is_api(request: &Request) -> bool {
     request.uri().path().starts_with("/api/")
 }
 
-/// Returns the page that shows a failure and its hint.
-pub(crate) fn page(site: &Site, identity: Option<&Identity>, failure: &Report) -> Response {
-    let page = FailurePage { frame: Frame::new(site, identity), failure };
+/// Returns the page that shows a failure and its hint, and a link to the log of the agent that it concerns.
+pub(crate) fn page(
+    site: &Site,
+    identity: Option<&Identity>,
+    failure: &Report,
+    agent: Option<&str>,
+) -> Response {
+    let page = FailurePage {
+        frame: Frame::new(site, identity),
+        sentence: sentence(failure),
+        advice: advice(failure),
+        failure,
+        agent,
+    };
     (status(failure.kind), html(&page)).into_response()
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::{Attempts, Credentials, Gate, Queue, Session, Sessions};
 use crate::board::Board;
+use crate::findings::Findings;
 use crate::settings::Settings;
 
 /// The maximum number of event streams. Each needs a connection and a task.
@@ -31,6 +32,7 @@ pub(crate) struct Site {
     pub(crate) sessions: Sessions,
     pub(crate) attempts: Attempts,
     pub(crate) board: Board,
+    pub(crate) findings: Findings,
     pub(crate) version: String,
     pub(crate) revision: Option<String>,
     pub(crate) started: Instant,
@@ -69,6 +71,7 @@ impl Site {
             sessions: Sessions::of(operations.home()),
             attempts: Attempts::default(),
             board: Board::new(),
+            findings: Findings::default(),
             started: Instant::now(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             log_streams: Arc::new(Semaphore::new(LOG_STREAMS_MAX)),

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod bad_input;
+mod configuration;
 mod conversation;
 mod fake_gateway;
 mod fixture;

@@ -49,7 +49,7 @@ impl Operations {
         findings.extend(disk::check(self.home().root()));
         findings.extend(lacks);
         findings.extend(sandbox::check());
-        findings
+        finding::causes_only(findings)
     }
 }
 

@@ -83,7 +83,12 @@ impl BrowserBuilder {
         let session = session.map_err(failed("start a browser"))?;
         let remains = Remains::new(session, driver, turn);
         // From here on it is ended by its owner, whatever fails.
-        let browser = Browser { remains: Some(remains), scope, patience: self.patience };
+        let browser = Browser {
+            remains: Some(remains),
+            scope,
+            patience: self.patience,
+            reduced_motion: self.reduced_motion,
+        };
         for (command, arguments) in self.emulation() {
             let sent = browser.remains().session.cdp().send_raw(command, arguments).await;
             sent.map_err(failed(format!("tell the browser {command}")))?;
@@ -129,13 +134,18 @@ impl BrowserBuilder {
     /// DevTools' commands: <https://chromedevtools.github.io/devtools-protocol/tot/Emulation/>.
     fn emulation(&self) -> [(&'static str, Value); 2] {
         let (width, height) = self.viewport;
-        let scheme = if self.dark { "dark" } else { "light" };
-        let motion = if self.reduced_motion { "reduce" } else { "no-preference" };
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        let preferences = json!({ "features": [
-            { "name": "prefers-color-scheme", "value": scheme },
-            { "name": "prefers-reduced-motion", "value": motion },
-        ] });
+        let preferences = preferences(self.dark, self.reduced_motion);
         [("Emulation.setDeviceMetricsOverride", size), ("Emulation.setEmulatedMedia", preferences)]
     }
+}
+
+/// Returns the arguments of `Emulation.setEmulatedMedia`, which replaces all earlier preferences.
+pub(crate) fn preferences(dark: bool, reduced_motion: bool) -> Value {
+    let scheme = if dark { "dark" } else { "light" };
+    let motion = if reduced_motion { "reduce" } else { "no-preference" };
+    json!({ "features": [
+        { "name": "prefers-color-scheme", "value": scheme },
+        { "name": "prefers-reduced-motion", "value": motion },
+    ] })
 }

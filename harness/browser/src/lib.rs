@@ -69,6 +69,8 @@ pub struct Browser {
     scope: Option<Arc<Scope>>,
     /// How long whatever waits for something on a page does so.
     patience: Duration,
+    /// The visitor wants nothing to move.
+    reduced_motion: bool,
 }
 
 impl Browser {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use thirtyfour::WindowHandle;
 
 use super::Browser;
+use crate::builder::preferences;
 use crate::error::{Result, failed};
 
 /// A tab of a browser.
@@ -38,8 +39,7 @@ impl Browser {
 
     /// Makes the visitor one who prefers dark colours, or light ones.
     pub async fn prefer_dark(&self, dark: bool) -> Result<()> {
-        let scheme = if dark { "dark" } else { "light" };
-        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        let media = preferences(dark, self.reduced_motion);
         self.emulate("Emulation.setEmulatedMedia", media).await
     }
 

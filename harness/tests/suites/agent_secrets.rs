@@ -282,8 +282,16 @@ async fn the_dashboard_serves_and_stores_no_secret() -> Result<()> {
     let described: Value = serde_json::from_str(&described)?;
     let paths = described["paths"].as_object().context("paths")?.iter();
     let paths = paths.filter(|(_, methods)| methods.get("get").is_some()).map(|(path, _)| path.as_str());
-    let pages =
-        ["/", "/login", "/boots", "/doctor", "/profiles/{name}", "/profiles/{name}/delete", "/nowhere"];
+    let pages = [
+        "/",
+        "/login",
+        "/boots",
+        "/doctor",
+        "/profiles/{name}",
+        "/profiles/{name}/configuration",
+        "/profiles/{name}/delete",
+        "/nowhere",
+    ];
     let port = scene.container.published_port(DASHBOARD).await?;
     let mut count = 0;
     for path in paths.chain(pages) {

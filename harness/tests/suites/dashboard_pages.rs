@@ -1,5 +1,6 @@
 //! The dashboard as a user sees it: in a real browser, served from the container.
 
+mod axe;
 mod every_page;
 mod find;
 mod keyboard;

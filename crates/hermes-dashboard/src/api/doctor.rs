@@ -17,5 +17,7 @@ pub(crate) async fn show(State(site): State<Arc<Site>>) -> Result<Json<Vec<Findi
 }
 
 pub(crate) async fn findings(site: &Arc<Site>) -> Result<Vec<Finding>, Report> {
-    site.blocking(|site| Ok(site.operations.findings())).await
+    let findings = site.blocking(|site| Ok(site.operations.findings())).await?;
+    site.findings.keep(findings.len());
+    Ok(findings)
 }

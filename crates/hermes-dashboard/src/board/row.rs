@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use askama::Template;
-use hermes_core::timestamp;
+use hermes_core::{DesiredState, timestamp};
 use hermes_operations::{Condition, Gateway};
 use hermes_os::printable::printable;
 use serde::Serialize;
@@ -15,6 +15,9 @@ use crate::span::span;
 /// The time range of the sparkline and of one of its bars, in seconds.
 const HOUR: u64 = 3600;
 const BAR: u64 = 300;
+
+/// The longest problem in a row, in characters.
+const PROBLEM_MAX: usize = 100;
 
 /// The tolerance for one start time, because s6 rounds to seconds.
 const SAME: Duration = Duration::from_secs(2);
@@ -87,10 +90,16 @@ pub(crate) struct RowView {
     pub(crate) name: String,
     pub(crate) state: &'static str,
     pub(crate) tone: &'static str,
-    pub(crate) desired: String,
+    pub(crate) desired: Option<DesiredState>,
+    /// `true` if the state is another one than the desired state.
+    pub(crate) deviates: bool,
     /// Seconds since 1970.
     pub(crate) since: Option<u64>,
+    /// The same time in RFC 3339.
+    pub(crate) moment: Option<String>,
     pub(crate) spark: Spark,
+    pub(crate) restarts: u64,
+    pub(crate) pid: Option<u32>,
     pub(crate) port: Option<u16>,
     pub(crate) memory: String,
     pub(crate) cpu: String,
@@ -129,12 +138,16 @@ impl RowView {
             name: gateway.profile.clone(),
             state: gateway.state.word(),
             tone: tone(gateway.state),
-            desired: gateway.desired_state.map_or_else(|| "–".to_owned(), |state| state.to_string()),
+            desired: gateway.desired_state,
+            deviates: deviates(gateway),
             since: began.map(|began| began.as_secs()),
+            moment: profile.since.clone(),
             spark: Spark {
                 total: profile.restarts_last_hour(),
                 bars: profile.restarts_per_5_minutes.clone(),
             },
+            restarts: gateway.restarts,
+            pid: gateway.pid,
             port: gateway.port,
             memory: profile.memory_bytes.map_or_else(|| "–".to_owned(), mebibytes),
             cpu: profile.cpu_percent.map_or_else(|| "–".to_owned(), |percent| format!("{percent:.1} %")),
@@ -150,9 +163,43 @@ impl RowView {
         self.since.map_or_else(|| "–".to_owned(), |since| span(now.saturating_sub(since)))
     }
 
+    /// Returns the problem for the row: the beginning of one line. The agent's page has all of it.
+    pub(crate) fn short_problem(&self) -> Option<String> {
+        let problem = self.problem.as_deref()?;
+        let mut line = problem.lines().next().unwrap_or_default();
+        // The deepest cause says more than the steps that failed with it.
+        while let Some((_, cause)) = line.split_once(": ").filter(|(step, _)| step.starts_with("failed to "))
+        {
+            line = cause;
+        }
+        let short: String = line.chars().take(PROBLEM_MAX).collect();
+        Some(if short.len() < problem.len() { format!("{}…", short.trim_end()) } else { short })
+    }
+
     pub(crate) fn html(&self) -> String {
         // Rendering into a string fails only if one of the values fails.
         self.render().unwrap_or_default()
+    }
+
+    /// Returns the part of the agent's page that changes with the agent. The page has it from the start, and streams send it.
+    pub(crate) fn live_html(&self) -> String {
+        Live { view: self }.render().unwrap_or_default()
+    }
+}
+
+/// The state of an agent in full.
+#[derive(Template)]
+#[template(path = "live.html")]
+struct Live<'v> {
+    view: &'v RowView,
+}
+
+/// Returns `true` if a gateway runs that should be stopped, or the reverse.
+fn deviates(gateway: &Gateway) -> bool {
+    match gateway.desired_state {
+        Some(DesiredState::Running) => !gateway.state.is_alive() || gateway.state == Condition::Crashed,
+        Some(DesiredState::Stopped) => gateway.state.is_alive() && gateway.state != Condition::Draining,
+        None => false,
     }
 }
 

@@ -33,11 +33,30 @@ pub(crate) struct Done {
     done: String,
     #[serde(default)]
     profile: String,
+    /// The number of agents of an action on many.
+    #[serde(default)]
+    count: String,
 }
 
 impl Done {
+    /// Returns `true` after a change that a running gateway reads at its next start.
+    pub(crate) fn is_change_of_files(&self) -> bool {
+        matches!(self.done.as_str(), "config" | "secret" | "soul")
+    }
+
     /// Returns the message for a person.
     pub(crate) fn describe(&self) -> Option<String> {
+        let many = match self.done.as_str() {
+            "start-many" => Some("started"),
+            "stop-many" => Some("stopped"),
+            "restart-many" => Some("restarted"),
+            _ => None,
+        };
+        if let Some(many) = many {
+            let count: u16 = self.count.parse().ok()?;
+            let agents = if count == 1 { "agent was" } else { "agents were" };
+            return Some(format!("{count} {agents} {many}."));
+        }
         let name = profile_named(&self.profile).ok()?;
         let what = match self.done.as_str() {
             "start" => "is running",
@@ -45,6 +64,8 @@ impl Done {
             "restart" => "was restarted",
             "create" => "was created",
             "delete" => "was deleted",
+            "config" => "has its new configuration; it takes effect at the next start of the gateway",
+            "secret" => "has its new secret; it takes effect at the next start of the gateway",
             "soul" => "has its new SOUL.md; it takes effect at the next start of the gateway",
             _ => return None,
         };
@@ -59,7 +80,7 @@ pub(crate) async fn act(visitor: Visitor, Form(act): Form<Act>) -> Result<Respon
     let (verb, name) = act.what.split_once(':').ok_or_else(odd).map_err(refused)?;
     let verb = Verb::of(verb).ok_or_else(odd).map_err(refused)?;
     let name = profile_named(name).map_err(refused)?;
-    actions::drive(&visitor.site, &name, verb).await.map_err(refused)?;
+    actions::drive(&visitor.site, &name, verb).await.map_err(|failure| visitor.refused(failure).of(&name))?;
     let page = if act.from == "profile" { format!("profiles/{name}") } else { String::new() };
     Ok(back(&visitor, &page, verb.word(), name.as_str()))
 }
@@ -82,9 +103,11 @@ mod tests {
 
     #[test]
     fn a_url_adds_no_text_to_a_page() {
-        let describe =
-            |done: &str, profile: &str| Done { done: done.into(), profile: profile.into() }.describe();
+        let describe = |done: &str, profile: &str| {
+            Done { done: done.into(), profile: profile.into(), count: "3".into() }.describe()
+        };
         assert_eq!(describe("start", "coder"), Some("coder is running.".into()));
+        assert_eq!(describe("start-many", ""), Some("3 agents were started.".into()));
         assert_eq!(describe("start", "<b>"), None);
         assert_eq!(describe("call us", "coder"), None);
         assert_eq!(describe("", ""), None);

@@ -1,11 +1,14 @@
 //! `/`: the overview of all agents.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
 use hermes_operations::Report;
 use serde::Deserialize;
 
+use super::order::{Order, is_bad};
 use super::{Refused, Visitor};
 use crate::api::facts::{self, Facts};
 use crate::board::{Row, mebibytes};
@@ -20,6 +23,12 @@ pub(crate) struct Shown {
     /// A text that the names contain.
     #[serde(default)]
     q: String,
+    /// A column, after `-` for the largest first.
+    #[serde(default)]
+    sort: String,
+    /// `trouble` for the agents in trouble alone.
+    #[serde(default)]
+    show: String,
     #[serde(flatten)]
     done: Done,
 }
@@ -37,17 +46,32 @@ struct Overview {
     all: usize,
     version: u64,
     query: String,
+    order: Order,
+    only_trouble: bool,
     done: Option<String>,
     failure: Option<Report>,
 }
 
 impl Overview {
-    fn dashboard_uptime(&self) -> String {
-        span(self.facts.dashboard_seconds)
+    /// Returns the query of a link to this page in another order.
+    fn sorted(&self, sort: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("sort", sort);
+        if !self.query.is_empty() {
+            query.append_pair("q", &self.query);
+        }
+        if self.only_trouble {
+            query.append_pair("show", "trouble");
+        }
+        query.finish()
     }
 
-    fn container_uptime(&self) -> String {
-        self.facts.container_seconds.map_or_else(|| "–".to_owned(), span)
+    fn dashboard_uptime(&self) -> (u64, String) {
+        uptime(self.facts.dashboard_seconds)
+    }
+
+    fn container_uptime(&self) -> Option<(u64, String)> {
+        self.facts.container_seconds.map(uptime)
     }
 
     fn dashboard_memory(&self) -> String {
@@ -69,28 +93,40 @@ impl Overview {
     }
 }
 
+/// Returns the start of something, in seconds since 1970, and its time for a person.
+fn uptime(seconds: u64) -> (u64, String) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    (now.saturating_sub(seconds), span(seconds))
+}
+
 /// Shows the page.
 pub(crate) async fn show(visitor: Visitor, Query(shown): Query<Shown>) -> Result<Response, Refused> {
     let site = &visitor.site;
     let seen = refresh::recent(site).await.map_err(|failure| visitor.refused(failure))?;
     let facts = facts::gather(site).await.map_err(|failure| visitor.refused(failure))?;
+    let order = Order::of(&shown.sort);
+    let only_trouble = shown.show == "trouble";
     let wanted = shown.q.trim().to_lowercase();
-    let is_wanted = |row: &Row| row.profile.gateway.profile.contains(&wanted);
-    let shown_or_not = |row: &Row| {
+    let is_wanted = |row: &Row| row.name().contains(&wanted) && (!only_trouble || is_bad(row));
+    let shown_or_not = |row: &&Row| {
         let html = row.view.html();
         if is_wanted(row) { html } else { html.replacen("<tr ", "<tr hidden ", 1) }
     };
+    let mut rows: Vec<&Row> = seen.rows.iter().collect();
+    order.sort(&mut rows);
     let count = |tone: &str| seen.rows.iter().filter(|row| row.view.tone == tone).count();
     Ok(html(&Overview {
         frame: visitor.frame("overview"),
         facts,
-        rows: seen.rows.iter().map(shown_or_not).collect(),
+        rows: rows.iter().map(shown_or_not).collect(),
         finds_none: !seen.rows.iter().any(is_wanted),
         running: count("good"),
         troubled: count("bad"),
         all: seen.rows.len(),
         version: seen.version,
         query: shown.q,
+        order,
+        only_trouble,
         done: shown.done.describe(),
         failure: seen.failure.clone(),
     }))

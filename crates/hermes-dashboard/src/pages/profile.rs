@@ -14,7 +14,7 @@ use super::act::{self, Done};
 use super::conversation_part::part;
 use super::{Refused, Visitor};
 use crate::actions;
-use crate::board::{Profile, RowView};
+use crate::board::RowView;
 use crate::conversation::Wanted;
 use crate::frame::{Frame, html};
 use crate::profile_files::{self, LINES, LogLines, Setting, Soul, SoulChange, SoulChanged};
@@ -40,7 +40,6 @@ struct ProfilePage {
     talk: String,
     view: RowView,
     version: u64,
-    profile: Profile,
     directory: String,
     /// The parts of the sandbox of tools that the kernel has.
     sandbox: Level,
@@ -51,6 +50,8 @@ struct ProfilePage {
     log: Result<LogLines, Report>,
     search: String,
     done: Option<String>,
+    /// `true` after a change that a running gateway has not read.
+    must_restart: bool,
 }
 
 /// Shows the page.
@@ -117,13 +118,13 @@ async fn page(
         version,
         directory: site.home.profile_directory(name).display().to_string(),
         sandbox: Level::probe(),
-        profile,
         settings,
         soul,
         conflict,
         log,
         search: shown.search,
         done: shown.done.describe(),
+        must_restart: shown.done.is_change_of_files(),
     });
     if is_conflict {
         *response.status_mut() = StatusCode::CONFLICT;

@@ -54,13 +54,15 @@ async fn a_failed_start_reports_causes_log_and_hint() {
     let what = "the gateway 'default' does not come up: the port is taken";
     let hint = "read why: hermes logs; correct that, then: hermes gateway start";
     let told = dashboard.call("POST", "/api/profiles/default/start", &me, &json!(null)).await.is(500).json();
-    assert_eq!(
-        told,
-        json!({"kind": "failed", "error": what, "causes": [], "log": ["listen: port 9300"], "hint": hint})
-    );
+    let advice = "Correct the cause, then press Start.";
+    let expected = json!({
+        "kind": "failed", "error": what, "causes": [], "log": ["listen: port 9300"], "hint": hint,
+        "message": format!("{what}."), "advice": advice,
+    });
+    assert_eq!(told, expected);
     let page = dashboard.submit("/act", &me, &[("do", "start:default")]).await.is(500).text();
     let shown = page.replace("&#39;", "'");
-    for text in [what, "listen: port 9300", hint] {
+    for text in [what, "listen: port 9300", advice, "/profiles/default#log-title"] {
         assert!(shown.contains(text), "{text} is missing in {page}");
     }
     // The cause is in the record of the gateway: a start cannot find that its state file is a directory.

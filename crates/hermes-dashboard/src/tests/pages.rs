@@ -60,9 +60,13 @@ async fn the_overview_shows_problems_and_finds_by_name() {
     let restarted_ago = [10, 20].map(Duration::from_secs).to_vec();
     dashboard.set("writer", ServiceStatus { gave_up, restarted_ago, ..fake::down() });
     let page = dashboard.get("/", Some(&me)).await.is(200).text();
-    for text in
-        ["given-up", "it crashed 10 times", "1 in trouble", r#"class="spark""#, "<strong>3</strong> agents"]
-    {
+    for text in [
+        "given-up",
+        "it crashed 10 times",
+        r#"<a class="bad" href="/?show=trouble">1 in trouble</a>"#,
+        r#"class="spark""#,
+        "<strong>3</strong> agents",
+    ] {
         assert!(page.contains(text), "{text} is missing: {page}");
     }
     let found = dashboard.get("/?q=COD", Some(&me)).await.is(200).text();
@@ -71,6 +75,95 @@ async fn the_overview_shows_problems_and_finds_by_name() {
     assert!(found.contains(r#"<p id="none" hidden>"#), "{found}");
     let none = dashboard.get("/?q=zzz", Some(&me)).await.is(200).text();
     assert!(none.contains(r#"<p id="none">No agent’s name contains"#), "{none}");
+}
+
+/// Returns the names of the rows of a page that are not hidden, in their order.
+fn shown(page: &str) -> Vec<&str> {
+    let rows = page.split("<tr role=\"row\" data-profile=\"").skip(1);
+    rows.filter_map(|row| row.split('"').next()).collect()
+}
+
+#[tokio::test]
+async fn the_overview_sorts_and_filters_by_links() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    for name in ["agent-10", "agent-2", "broken"] {
+        dashboard.profile(name);
+    }
+    dashboard.set("agent-10", fake::running());
+    dashboard.set("broken", ServiceStatus { gave_up: Some("it crashed".into()), ..fake::down() });
+    let page = async |query: &str| dashboard.get(&format!("/{query}"), Some(&me)).await.is(200).text();
+    assert_eq!(shown(&page("").await), ["broken", "default", "agent-2", "agent-10"]);
+    assert_eq!(shown(&page("?sort=name").await), ["default", "agent-2", "agent-10", "broken"]);
+    assert_eq!(shown(&page("?sort=-name").await), ["broken", "agent-10", "agent-2", "default"]);
+    assert_eq!(shown(&page("?sort=-state").await), ["default", "agent-2", "agent-10", "broken"]);
+    let trouble = page("?show=trouble&sort=name&q=b").await;
+    assert_eq!(shown(&trouble), ["broken"]);
+    assert!(trouble.contains(r#"href="/?sort=-name&#38;q=b&#38;show=trouble""#), "{trouble}");
+    assert!(trouble.contains(r#"aria-sort="ascending""#), "{trouble}");
+}
+
+#[tokio::test]
+async fn a_row_cuts_the_error_that_the_page_shows() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    let long = format!("it crashed {}\nsecond line", "again and ".repeat(30));
+    dashboard
+        .set("coder", ServiceStatus { gave_up: Some(long), pid: Some(4711), restarts: 42, ..fake::down() });
+    let page = dashboard.get("/", Some(&me)).await.is(200).text();
+    let row = page.split("<tr ").find(|row| row.contains(r#"data-profile="coder""#)).unwrap();
+    assert!(row.contains("it crashed") && row.contains('…') && row.matches("again").count() < 12, "{row}");
+    assert!(!row.contains("second line") && !row.contains("/delete") && !row.contains("stopped"), "{row}");
+    let page = dashboard.get("/profiles/coder", Some(&me)).await.is(200).text();
+    for text in ["second line", "/delete", "4711", "<dd>42</dd>"] {
+        assert!(page.contains(text), "{text} is missing: {page}");
+    }
+}
+
+#[tokio::test]
+async fn many_agents_start_and_stop_with_one_form() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    for name in ["a", "b", "c"] {
+        dashboard.profile(name);
+    }
+    let submit = async |fields: &[(&str, &str)]| dashboard.submit("/act/many", &me, fields).await;
+    let answer = submit(&[("agent", "a"), ("agent", "b"), ("do", "start")]).await.is(303);
+    let page = dashboard.get(answer.header("location"), Some(&me)).await.is(200).text();
+    assert!(page.contains("2 agents were started.") && page.contains("<strong>2</strong> running"), "{page}");
+    submit(&[("agent", "a"), ("do", "stop")]).await.is(303);
+    let page = dashboard.get("/", Some(&me)).await.is(200).text();
+    assert!(page.contains("<strong>1</strong> running"), "{page}");
+    // The failure of one stops no other.
+    let page = submit(&[("agent", "nobody"), ("agent", "c"), ("do", "start")]).await.is(404).text();
+    assert!(page.contains("failed to start 1 of 2 agents") && page.contains("nobody"), "{page}");
+    let page = dashboard.get("/", Some(&me)).await.is(200).text();
+    assert!(page.contains("<strong>2</strong> running"), "{page}");
+    submit(&[("do", "start")]).await.is(422);
+    submit(&[("agent", "a"), ("do", "explode")]).await.is(400);
+}
+
+#[tokio::test]
+async fn the_three_buttons_of_an_agent_keep_their_places() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    for status in [fake::down(), fake::running(), fake::crashed()] {
+        let works = |word: &str, page: &str| {
+            let button = page.split("<button").find(|one| one.contains(&format!("value=\"{word}:coder\"")));
+            let button = button.unwrap_or_else(|| panic!("no {word}: {page}"));
+            !button.contains(r#"type="button" aria-disabled="true""#)
+        };
+        let is_up = status.desired_up;
+        dashboard.set("coder", status);
+        crate::refresh::refresh(&dashboard.site).await;
+        for path in ["/", "/profiles/coder"] {
+            let page = dashboard.get(path, Some(&me)).await.is(200).text();
+            let all = ["start", "stop", "restart"].map(|word| works(word, &page));
+            assert_eq!(all, [!is_up, is_up, is_up], "{path}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -88,6 +181,52 @@ async fn the_doctor_shows_findings_with_hints() {
         "{page}"
     );
     assert!(!page.contains("<disk>"));
+}
+
+#[tokio::test]
+async fn the_doctor_names_each_cause_once_by_agent() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    for name in ["agent-10", "agent-2"] {
+        let name = dashboard.profile(name);
+        std::fs::write(dashboard.home.config(&name), "gateway:\n  port: many\n").unwrap();
+    }
+    let gave_up = "gateway.port in line 2 of config.yaml is wrong";
+    for name in ["agent-10", "agent-2"] {
+        dashboard.set(name, ServiceStatus { gave_up: Some(gave_up.into()), ..fake::down() });
+    }
+    dashboard.set("default", ServiceStatus { gave_up: Some("no reason".into()), ..fake::down() });
+    let page = dashboard.get("/doctor", Some(&me)).await.is(200).text();
+    let places: Vec<_> = ["profiles/default", "profiles/agent-2", "profiles/agent-10"]
+        .iter()
+        .map(|link| {
+            page.find(&format!("<h2><a href=\"/{link}\"")).unwrap_or_else(|| panic!("{link}: {page}"))
+        })
+        .collect();
+    assert!(places.is_sorted(), "{page}");
+    assert_eq!(page.matches("<li>").count(), 3, "{page}");
+    assert!(page.contains(r#"data-copy="hermes gateway start""#), "{page}");
+    // Each page has the count in its navigation.
+    let page = dashboard.get("/boots", Some(&me)).await.is(200).text();
+    assert!(page.contains(r#"<span class="count">3<"#), "{page}");
+}
+
+#[tokio::test]
+async fn a_failed_action_is_told_in_words_of_the_page() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    dashboard.manager.give_up_starts("its port is taken");
+    let page = dashboard.submit("/act", &me, &[("do", "start:coder")]).await;
+    assert!(page.status.is_server_error(), "{page:?}");
+    let page = page.text();
+    assert!(page.contains("its port is taken.") && page.contains("/profiles/coder#log-title"), "{page}");
+    assert!(!page.contains("hermes -p"), "{page}");
+    let answer = dashboard.call("POST", "/api/profiles/coder/start", &me, &serde_json::json!(null)).await;
+    let answer = answer.json();
+    assert!(answer["message"].as_str().unwrap().contains("its port is taken."), "{answer}");
+    assert!(answer["hint"].as_str().unwrap().contains("hermes -p coder"), "the API keeps its hint: {answer}");
+    assert!(!answer["advice"].as_str().unwrap_or_default().contains("hermes"), "{answer}");
 }
 
 #[tokio::test]

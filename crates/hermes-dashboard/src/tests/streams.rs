@@ -62,6 +62,32 @@ async fn only_changed_rows_are_sent() {
 }
 
 #[tokio::test]
+async fn an_open_page_gets_everything_that_changes_on_it() {
+    let dashboard = Dashboard::new();
+    let me = dashboard.log_in();
+    dashboard.profile("coder");
+    dashboard.profile("writer");
+    let mut status = ServiceStatus { pid: Some(4711), ..fake::running() };
+    dashboard.set("coder", status.clone());
+    let version = refresh::recent(&dashboard.site).await.unwrap().version;
+    let mut events = Events::open(&dashboard, &format!("/api/events?since={version}&pages=coder"), &me).await;
+    // Nothing but the process and the number of restarts differs.
+    status.pid = Some(4712);
+    status.restarts = 3;
+    dashboard.set("coder", status);
+    refresh::refresh(&dashboard.site).await;
+    let row = events.next().await.unwrap().1;
+    let page = row["page"].as_str().unwrap();
+    assert!(page.contains("<dd>4712</dd>") && page.contains("<dd>3</dd>"), "{page}");
+    let whole = dashboard.get("/profiles/coder", Some(&me)).await.is(200).text();
+    assert!(whole.contains(page), "the page differs from the event: {whole}");
+    dashboard.set("writer", fake::running());
+    refresh::refresh(&dashboard.site).await;
+    let row = events.next().await.unwrap().1;
+    assert_eq!((&row["name"], &row["page"]), (&json!("writer"), &Value::Null));
+}
+
+#[tokio::test]
 async fn a_new_stream_sends_missed_changes_or_all_names() {
     let dashboard = Dashboard::new();
     let me = dashboard.log_in();

@@ -12,7 +12,11 @@ pub(super) fn check(operations: &Operations, profiles: &[ProfileName]) -> Vec<Fi
     let finding = |name: &ProfileName| {
         let path = operations.home().config(name);
         // The check of the ports reports a file that cannot be read.
-        config::load(&path).ok().flatten().and_then(|config| of(&config, &path))
+        config::load(&path)
+            .ok()
+            .flatten()
+            .and_then(|config| of(&config, &path))
+            .map(|finding| finding.of(name))
     };
     profiles.iter().filter_map(finding).collect()
 }

@@ -20,13 +20,19 @@ pub(super) fn check(operations: &Operations, profiles: &[ProfileName], can_chown
         search.tree(&home.root().join(name), 0);
     }
     let mut findings = search.findings();
-    let mut directories: Vec<PathBuf> = profiles.iter().map(|name| home.profile_directory(name)).collect();
-    directories.push(home.root().to_owned());
-    directories.sort();
-    directories.dedup();
-    let secrets =
-        directories.iter().flat_map(|directory| owned::SECRET_FILES.map(|name| directory.join(name)));
-    findings.extend(secrets.filter_map(|path| mode(&path)));
+    // `None` is the top of the volume, which may be the directory of the default profile as well.
+    let mut directories: Vec<(PathBuf, Option<&ProfileName>)> =
+        profiles.iter().map(|name| (home.profile_directory(name), Some(name))).collect();
+    directories.push((home.root().to_owned(), None));
+    directories.sort_by(|one, other| one.0.cmp(&other.0).then_with(|| other.1.cmp(&one.1)));
+    directories.dedup_by(|later, earlier| later.0 == earlier.0);
+    for (directory, profile) in directories {
+        let found = owned::SECRET_FILES.iter().filter_map(|name| mode(&directory.join(name)));
+        findings.extend(found.map(|finding| match profile {
+            Some(name) => finding.of(name),
+            None => finding,
+        }));
+    }
     findings
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hermes_core::{DesiredState, ProfileName, Profiles, StateFile, StateRead, chain};
 use hermes_service::ServiceStatus;
 
-use super::finding::Finding;
+use super::finding::{Finding, Role};
 use crate::lease_note::LeaseNote;
 use crate::operations::Operations;
 use crate::report::selecting;
@@ -17,23 +17,34 @@ pub(super) fn check(operations: &Operations, profiles: &Profiles) -> Vec<Finding
         let read = StateFile::of(operations.home(), name).read();
         if let StateRead::Unusable(unusable) = &read {
             let path = operations.home().gateway_state(name);
-            findings.push(Finding::broken(
-                format!("the state file {} is unusable: {}", path.display(), chain(unusable)),
-                format!("remove it and set the desired state again: hermes {}gateway start", selecting(name)),
-            ));
+            findings.push(
+                Finding::broken(
+                    format!("the state file {} is unusable: {}", path.display(), chain(unusable)),
+                    format!(
+                        "remove it and set the desired state again: hermes {}gateway start",
+                        selecting(name)
+                    ),
+                )
+                .of(name),
+            );
         }
         let wanted = match &read {
             StateRead::Read(state) => state.desired().known() == Some(DesiredState::Running),
             StateRead::Missing | StateRead::Unusable(_) => false,
         };
         match operations.manager().status(name) {
-            Ok(status) => findings.extend(of_status(
-                name,
-                status.as_ref(),
-                wanted && !is_others,
-                operations.manager().supports_runtime_registration(),
-            )),
-            Err(error) => findings.push(Finding::broken(chain(&error), "restart the container")),
+            Ok(status) => findings.extend(
+                of_status(
+                    name,
+                    status.as_ref(),
+                    wanted && !is_others,
+                    operations.manager().supports_runtime_registration(),
+                )
+                .map(|finding| finding.of(name)),
+            ),
+            Err(error) => {
+                findings.push(Finding::broken(chain(&error), "restart the container").of(name));
+            }
         }
     }
     if operations.manager().supports_runtime_registration() {
@@ -44,6 +55,7 @@ pub(super) fn check(operations: &Operations, profiles: &Profiles) -> Vec<Finding
                     format!("the gateway '{slot}' is registered, and there is no such profile"),
                     format!("hermes profile delete {slot} --yes"),
                 )
+                .of(slot)
             })),
             Err(error) => findings.push(Finding::broken(chain(&error), "restart the container")),
         }
@@ -77,11 +89,12 @@ fn of_status(
     };
     let look = format!("hermes {selecting}logs; then: hermes {selecting}gateway start");
     if let Some(reason) = &status.gave_up {
-        return Some(Finding::broken(format!("the gateway '{name}' is given up: {reason}"), look));
+        let what = format!("the gateway '{name}' is given up: {reason}");
+        return Some(Finding::broken(what, look).role(Role::Consequence));
     }
     if status.restarts > 0 && status.desired_up && !status.ready {
         let what = format!("the gateway '{name}' crashes: it was started again {} times", status.restarts);
-        return Some(Finding::broken(what, look));
+        return Some(Finding::broken(what, look).role(Role::Consequence));
     }
     if status.restarts > 0 {
         let what =
@@ -93,6 +106,7 @@ fn of_status(
             format!("the gateway '{name}' is stopped, and its desired state is running"),
             format!("hermes {selecting}gateway start"),
         )
+        .role(Role::Consequence)
     })
 }
 

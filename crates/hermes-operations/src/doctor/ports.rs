@@ -9,7 +9,7 @@ use hermes_core::config::GatewayConfig;
 use hermes_core::gateway::settings::{SettingsError, settings_of};
 use hermes_core::{ProfileName, chain};
 
-use super::finding::Finding;
+use super::finding::{Finding, Role};
 use crate::environment::environment;
 use crate::operations::Operations;
 use crate::report::selecting;
@@ -29,12 +29,17 @@ pub(super) fn check(operations: &Operations, profiles: &[ProfileName]) -> Vec<Fi
                 findings.extend(warnings.into_iter().map(|warning| {
                     let hint = format!("correct it, then: hermes {}gateway restart", selecting(name));
                     Finding::warning(format!("the gateway '{name}' ignores a setting: {warning}"), hint)
+                        .of(name)
                 }));
             }
-            Err(error) => findings.push(Finding::broken(
-                format!("the gateway '{name}' cannot start: {}", chain(&error)),
-                error.hint(),
-            )),
+            Err(error) => findings.push(
+                Finding::broken(
+                    format!("the gateway '{name}' cannot start: {}", chain(&error)),
+                    error.hint(),
+                )
+                .of(name)
+                .role(Role::Cause),
+            ),
         }
     }
     // Of a gateway that is up the port is its own.
@@ -45,10 +50,10 @@ pub(super) fn check(operations: &Operations, profiles: &[ProfileName]) -> Vec<Fi
         if holders.len() > 1 {
             let list: Vec<_> = holders.iter().map(|(name, _)| format!("'{name}'")).collect();
             let what = format!("the gateways {} have the same port, {port}", list.join(" and "));
-            findings.push(Finding::broken(what, hint));
+            findings.push(Finding::broken(what, hint).of(last));
         } else if !is_up(last) && is_taken(host, port) && !is_up(last) {
             let what = format!("the port {port} of the gateway '{last}' is taken by another program");
-            findings.push(Finding::broken(what, hint));
+            findings.push(Finding::broken(what, hint).of(last).role(Role::Cause));
         }
     }
     findings

@@ -16,6 +16,7 @@ pub(super) fn check(operations: &Operations, profiles: &[ProfileName]) -> Vec<Fi
                 format!("the sessions of profile '{name}' began anew, because the database was corrupt; the old one is {path}"),
                 format!("read what is left of it: sqlite3 {path} .recover; then move it away"),
             )
+            .of(&name)
         })
     };
     profiles.iter().flat_map(of).collect()

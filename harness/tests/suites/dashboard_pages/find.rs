@@ -39,5 +39,14 @@ async fn a_search_from_the_address_changes_without_a_reload() -> Result<()> {
     wait_for_shown(&browser, "default coder nobody-else writer").await?;
     browser.wait_for_text("4 agents, 0 running").await?;
     row_says(&browser, "writer", "stopped").await?;
+
+    // All of them start at once, and a box keeps its check while its row changes.
+    browser.click("#all").await?;
+    browser.click_text("Start selected").await?;
+    browser.wait_for_text("4 agents were started.").await?;
+    row_says(&browser, "writer", "running").await?;
+    let checked =
+        browser.execute("return document.querySelectorAll('tbody .pick input:checked').length").await?;
+    ensure!(checked == 4, "{checked} boxes are checked");
     check_marked(&browser).await
 }

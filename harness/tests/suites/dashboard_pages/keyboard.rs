@@ -57,20 +57,56 @@ async fn an_agent_is_created_and_started_with_the_keyboard_alone() -> Result<()>
     browser.press("Enter").await?;
     row_says(&browser, "typist", "stopped").await?;
     tab_to(&browser, "button Start typist").await?;
+    // The answer waits until the test lets it come.
+    let hold = "const real = window.fetch; window.fetch = (...all) => new Promise((answer) => { window.go = () => answer(real(...all)); });";
+    browser.execute(hold).await?;
     browser.press("Space").await?;
+    browser.wait_for("button[value=\"start:typist\"][aria-busy=true]").await?;
+    browser.wait_for_text("Starting typist…").await?;
+    // A change of the row by somebody else ends nothing.
+    dash.sh("hermes -p typist config set gateway.port 9777").await?;
+    browser
+        .wait_for_script(
+            "the row has the new port",
+            "return document.querySelector('[data-profile=typist] [data-label=Port]').textContent === '9777'",
+        )
+        .await?;
+    ensure!(
+        browser.execute("return document.activeElement.getAttribute('aria-busy')").await? == "true",
+        "the action is not shown any more"
+    );
+    browser.execute("window.go()").await?;
     row_says(&browser, "typist", "running").await?;
-    // The row was replaced, and the focus stays in it.
-    let now = focused(&browser).await?;
-    ensure!(now.ends_with(" typist"), "the focus went to {now:?}");
+    browser.wait_for_text("typist is running.").await?;
+    // The focus stays on the button, which does nothing more: a second press must not stop the agent.
+    ensure!(
+        focused(&browser).await? == "button Start typist",
+        "the focus went to {:?}",
+        focused(&browser).await?
+    );
+    browser.press("Enter").await?;
+    browser.press("Enter").await?;
+    tab_to(&browser, "button Restart typist").await?;
+    ensure!(
+        dash.sh("hermes -p typist gateway status --json").await?.contains("\"running\""),
+        "it was stopped"
+    );
 
     // The agent's own page works in the same way.
     browser.goto(&dash.url("/profiles/typist")).await?;
     tab_to(&browser, "button Stop typist").await?;
+    let place = "const box = document.activeElement.getBoundingClientRect(); return [box.x, box.y, box.width].join(' ')";
+    let before = browser.execute(place).await?;
     browser.press("Enter").await?;
     browser.wait_for("h1 .state.quiet").await?;
-    browser.wait_for("button[value=\"start:typist\"]").await?;
-    let now = focused(&browser).await?;
-    ensure!(now.ends_with(" typist"), "the focus went to {now:?}");
+    browser.wait_for("button[value=\"stop:typist\"][aria-disabled=true]").await?;
+    ensure!(
+        focused(&browser).await? == "button Stop typist",
+        "the focus went to {:?}",
+        focused(&browser).await?
+    );
+    let after = browser.execute(place).await?;
+    ensure!(after == before, "the button moved from {before} to {after}");
 
     // The skip link leads past the navigation.
     browser.goto(&dash.url("/")).await?;

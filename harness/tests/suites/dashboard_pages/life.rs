@@ -52,8 +52,22 @@ async fn an_agent_lives_and_ends_without_a_page_reload() -> Result<()> {
     mark(&browser).await?;
     wait_for_log_lines(&browser, "is ready", 1).await?;
     // Another user restarts it.
+    // The time of a line is that of the reader, and its stamp is there as well.
+    let time = "const time = document.querySelector('#log time'); const at = new Date(time.dateTime); \
+        return /^\\d{4}-\\d\\d-\\d\\d .*\\.\\d+$/.test(time.title) && time.title.startsWith(at.toISOString().slice(0, 10)) \
+            && time.textContent === at.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }) \
+            || time.outerHTML;";
+    ensure!(browser.execute(time).await? == true, "{}", browser.execute(time).await?);
+    let facts = "return document.getElementById('live').textContent";
+    let before = browser.execute(facts).await?;
     dash.sh("hermes -p coder gateway restart").await?;
     wait_for_log_lines(&browser, "is ready", 2).await?;
+    // The page shows the new process.
+    let pid =
+        dash.sh("hermes -p coder gateway status --json | grep -o '\"pid\":[0-9]*' | cut -d: -f2").await?;
+    let shown = format!("return document.getElementById('live').textContent.includes('{}')", pid.trim());
+    browser.wait_for_script("the page shows the new process", &shown).await?;
+    ensure!(!before.to_string().contains(pid.trim()), "it had the process before: {before}");
 
     browser.click("#pause").await?;
     dash.sh("echo 'held back' >>/opt/data/logs/gateways/coder/current").await?;
