@@ -123,14 +123,19 @@
     setTimeout(() => { copy.textContent = "Copy"; }, 2000);
   }
 
-  // Shows the conversation as the server renders it. Keeps the text that the person writes.
-  async function refresh(session) {
+  // Returns the conversation as the server renders it.
+  async function rendered(session) {
     const path = "profiles/" + encodeURIComponent(name) + "/conversation?session=" + encodeURIComponent(session);
     const answer = await fetch(base + path).catch(() => null);
-    if (!answer || !answer.ok || answer.redirected) { note("The dashboard does not answer. Reload the page.", "bad"); return; }
+    if (!answer || !answer.ok || answer.redirected) { note("The dashboard does not answer. Reload the page.", "bad"); return null; }
     const holder = make("template");
     holder.innerHTML = await answer.text();
-    const fresh = holder.content.querySelector("#talk");
+    return holder.content.querySelector("#talk");
+  }
+  // Shows it. Keeps the text that the person writes.
+  async function refresh(session) {
+    const fresh = await rendered(session);
+    if (!fresh) return;
     const [before, after] = [find("say-text"), fresh.querySelector("#say-text")];
     const hadFocus = before && document.activeElement === before;
     if (before && after) after.value = before.value;
@@ -170,6 +175,7 @@
     let state = null;
     const tools = new Map();
     const pending = new Map();
+    const ended = new Set();
     source = new EventSource(base + api + "runs/" + encodeURIComponent(run) + "/events");
     const mine = source;
     const on = (event, handle) => mine.addEventListener(event, (message) => grow(() => handle(JSON.parse(message.data))));
@@ -196,6 +202,7 @@
       find("pending").append(form);
     }
     function answered(id) {
+      ended.add(id);
       const form = pending.get(id);
       if (form) form.remove();
       pending.delete(id);
@@ -205,6 +212,7 @@
       find("pending").replaceChildren();
       tools.clear();
       pending.clear();
+      ended.clear();
       text = null;
       status("The agent answers…");
     };
@@ -235,18 +243,12 @@
       shown.append(code);
       status("The agent answers…");
     });
-    on("approval.requested", (approval) => {
-      const form = make("form", "banner busy ask");
-      form.dataset.approval = approval.id;
-      const sentence = make("p", "", name + " asks to use ");
-      sentence.append(make("strong", "", approval.tool), ". " + approval.message);
-      const choices = make("p", "actions");
-      choices.append(
-        button("Allow once", "once"), button("Allow in this session", "session"),
-        button("Always allow", "always"), button("Deny", "deny", "danger"),
-      );
-      form.append(sentence, make("pre", "", approval.subject), choices);
-      ask(approval.id, form);
+    // The server shows the command, with each character that a browser would hide.
+    on("approval.requested", async ({ id }) => {
+      const fresh = await rendered(session);
+      const form = fresh && fresh.querySelector(".ask[data-approval=" + CSS.escape(id) + "]");
+      if (!form || source !== mine || ended.has(id)) return;
+      ask(id, form);
       form.scrollIntoView({ block: "nearest" });
     });
     on("approval.ended", ({ id }) => answered(id));
@@ -381,7 +383,7 @@
     find("say").requestSubmit();
   });
   // A gateway that was started, or ended, changes the conversation.
-  const state = document.querySelector('[data-from="State"]');
+  const state = document.getElementById("state");
   if (state) {
     let known = state.textContent;
     new MutationObserver(() => {

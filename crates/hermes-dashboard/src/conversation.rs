@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::Method;
 use hermes_core::ProfileName;
 use hermes_operations::{Report, ReportKind};
-use hermes_os::printable::printable;
+use hermes_os::printable::unambiguous;
 use serde::Deserialize;
 use tokio::time::timeout;
 
@@ -185,7 +185,8 @@ async fn approvals_of(client: &GatewayClient, session: &str) -> Result<Vec<Appro
     let shown = |approval: ApprovalDocument| Approval {
         id: approval.id,
         tool: approval.tool,
-        subject: printable(approval.subject.as_bytes()),
+        // A person decides about it, so nothing of it may be left out.
+        subject: approval.subject.split('\n').map(unambiguous).collect::<Vec<_>>().join("\n"),
         message: approval.message,
     };
     Ok(of_session.map(shown).collect())

@@ -25,7 +25,9 @@ use crate::site::Site;
 /// The longest wait for the head of an answer. Answers that wait for a model have none of it.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// The longest answer that is read whole, in bytes: messages with pictures.
-const ANSWER_MAX: usize = 64 * 1024 * 1024;
+const ANSWER_MAX: usize = 24 * 1024 * 1024;
+/// The most values of an answer. A small one takes a hundred times its length in memory, and the agent may have taken its gateway over.
+const VALUES_MAX: usize = 100_000;
 /// The longest message of an error, in bytes.
 const MESSAGE_MAX: usize = 2000;
 
@@ -75,6 +77,9 @@ impl GatewayClient {
             self.whole(response).await
         });
         let bytes = answer.await.unwrap_or_else(|_| Err(self.silent()))?;
+        if values_in(&bytes) > VALUES_MAX {
+            return Err(self.odd());
+        }
         serde_json::from_slice(&bytes).map_err(|error| self.odd().because(&error))
     }
 
@@ -194,6 +199,21 @@ fn next_step(mut report: Report) -> Report {
     report.hint(steps)
 }
 
+/// Returns the number of values of a JSON text: its commas, braces and brackets outside of strings.
+fn values_in(json: &[u8]) -> usize {
+    let (mut count, mut is_text, mut is_escaped) = (0, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b',' | b'{' | b'[' if !is_text => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
 /// Checks the ID of a session, a run or an approval before it becomes a part of a path.
 ///
 /// # Errors
@@ -203,4 +223,16 @@ pub(crate) fn segment(id: &str) -> Result<&str, Report> {
     let is_id =
         !id.is_empty() && id.len() <= 128 && id.bytes().all(fits) && !id.bytes().all(|byte| byte == b'.');
     if is_id { Ok(id) } else { Err(Report::new(ReportKind::NotFound, "there is nothing of this ID")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_counted_outside_of_texts() {
+        assert_eq!(values_in(br#"{"a": [1, 2, {}], "b,{": "x\",[{\\"}"#), 6);
+        assert_eq!(values_in(b"[[[[["), 5);
+        assert_eq!(values_in(b""), 0);
+    }
 }

@@ -91,33 +91,6 @@ impl Store {
         .await
     }
 
-    /// Returns messages of a session for a person: those before number `before`, at most `limit`, in the order of their storage. Those
-    /// that a user took back are left out, and those that a compaction wrote.
-    ///
-    /// # Errors
-    /// Fails if there is no such session, or if the database fails.
-    pub async fn messages_before(
-        &self,
-        id: &SessionId,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<StoredMessage>, StoreError> {
-        let id = id.clone();
-        self.read("read older messages", move |transaction| {
-            session::require(transaction, &id)?;
-            let sql = format!(
-                "SELECT {COLUMNS} FROM messages
-                 WHERE session = ?1 AND id < ?2 AND NOT summary AND hidden IS NOT ?4 ORDER BY id DESC LIMIT ?3"
-            );
-            let before = before.unwrap_or(i64::MAX);
-            let mut page =
-                collect(transaction, &sql, params![id.as_str(), before, limit, word(&Hidden::Undone)])?;
-            page.reverse();
-            Ok(page)
-        })
-        .await
-    }
-
     /// Replaces the visible conversation by a shorter one: hides its messages from the model, and appends `history`. `usage` counts
     /// the model call that wrote the summary.
     ///

@@ -89,7 +89,8 @@ async fn steer(client: &GatewayClient, session: &str, parts: Vec<Value>) -> Resu
     // The turn may have ended meanwhile. Then the message begins another one, which must not end with this request.
     let sending = tokio::spawn(async move {
         let response = client.send(Method::POST, &path, Some(&json!({ "message": parts }))).await?;
-        let _ = axum::body::to_bytes(Body::new(response.into_body()), usize::MAX).await;
+        let mut pieces = Body::new(response.into_body()).into_data_stream();
+        while let Some(Ok(_)) = pieces.next().await {}
         Ok::<_, Report>(())
     });
     if let Ok(Ok(sent)) = timeout(STEER_TIME, sending).await {

@@ -11,7 +11,7 @@ use hermes_agent::agent::{Agent, NewConversation, Steer, Submitted};
 use hermes_agent::message::{Message, Role};
 use hermes_agent::protocol::StopReason;
 use hermes_agent::question::Person;
-use hermes_agent::store::{Answered, Filter, OnDisk, SessionId};
+use hermes_agent::store::{Answered, Filter, OnDisk, SessionId, StoredMessage};
 use hermes_core::gateway::log;
 use hermes_core::{Home, ProfileName, chain};
 use hermes_operations::{Operations, Report, ReportKind, Verb, Wait};
@@ -143,9 +143,8 @@ impl Worker {
                 }
             }
             Effect::Older(before) => {
-                let page = self.agent.store().messages_before(&self.session, Some(before), PAGE).await;
-                let page =
-                    page.map(|messages| Loaded::Older { has_older: is_full(messages.len()), messages });
+                let page = self.agent.store().messages_before(&self.session, before, PAGE).await;
+                let page = page.map(|messages| Loaded::Older { older: older_than(&messages), messages });
                 self.report(page.map_err(|error| store_failed(&error)));
             }
             Effect::Load(place) => self.load(place),
@@ -216,10 +215,10 @@ impl Worker {
     async fn session_now(&self) -> Result<Loaded, Report> {
         let store = self.agent.store();
         let failed = |error| store_failed(&error);
-        let messages = store.messages_before(&self.session, None, PAGE).await.map_err(failed)?;
+        let messages = store.messages_before(&self.session, i64::MAX, PAGE).await.map_err(failed)?;
         let session = store.session(&self.session).await.map_err(failed)?;
         let (title, usage) = session.map(|session| (session.title, session.usage)).unwrap_or_default();
-        Ok(Loaded::Session { title, usage, has_older: is_full(messages.len()), messages })
+        Ok(Loaded::Session { title, usage, older: older_than(&messages), messages })
     }
 
     fn compact(&self) {
@@ -327,8 +326,9 @@ impl Worker {
     }
 }
 
-fn is_full(length: usize) -> bool {
-    length == PAGE as usize
+/// Returns the number of the first message of a page, if there may be earlier ones.
+fn older_than(messages: &[StoredMessage]) -> Option<i64> {
+    messages.first().filter(|_| messages.len() == PAGE as usize).map(|message| message.id)
 }
 
 /// Returns the sessions whose messages hold the words, the newest first; all for no words.

@@ -37,17 +37,17 @@ pub(crate) enum Input {
 /// The result of an effect.
 #[derive(Debug)]
 pub(crate) enum Loaded {
-    /// A session opened: its title, its last messages, and `true` if it has older ones.
+    /// A session opened: its title, its last messages, and the message that has earlier ones.
     Session {
         title: Option<String>,
         usage: Usage,
         messages: Vec<StoredMessage>,
-        has_older: bool,
+        older: Option<i64>,
     },
     /// Older messages of the session.
     Older {
         messages: Vec<StoredMessage>,
-        has_older: bool,
+        older: Option<i64>,
     },
     /// The turn ended. These messages came too late for it.
     TurnEnded {
@@ -294,14 +294,14 @@ impl App {
 
     fn load(&mut self, loaded: Loaded) -> Vec<Effect> {
         match loaded {
-            Loaded::Session { title, usage, messages, has_older } => {
+            Loaded::Session { title, usage, messages, older } => {
                 self.title = title;
                 self.usage = usage;
-                self.transcript.load(&messages, has_older);
+                self.transcript.load(&messages, older);
             }
-            Loaded::Older { messages, has_older } => {
+            Loaded::Older { messages, older } => {
                 self.is_loading_older = false;
-                self.transcript.load_older(&messages, has_older);
+                self.transcript.load_older(&messages, older);
             }
             Loaded::TurnEnded { late, was_interrupted } => {
                 self.is_running = false;

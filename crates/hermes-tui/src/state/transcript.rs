@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use hermes_agent::message::{Block, Role};
-use hermes_agent::store::StoredMessage;
+use hermes_agent::store::{Hidden, StoredMessage};
 use hermes_os::printable::printable;
 use hermes_terminal::lines;
 use hermes_terminal::markdown::{self, Face, Line, Span, Style};
@@ -48,8 +48,6 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) entry: Entry,
-    /// The message in the store, if it came from there.
-    message: Option<i64>,
     /// The lines at a width.
     drawn: Option<(usize, Vec<Line>)>,
 }
@@ -73,8 +71,8 @@ pub(crate) struct Transcript {
     is_plain: bool,
     width: usize,
     height: usize,
-    /// The store has older messages.
-    has_older: bool,
+    /// The number of the oldest message that was loaded, if the store has older ones.
+    older: Option<i64>,
 }
 
 impl Transcript {
@@ -82,31 +80,31 @@ impl Transcript {
         Self { is_plain, ..Self::default() }
     }
 
-    /// Replaces the conversation by these messages of a session. `has_older`: the store has older ones.
-    pub(crate) fn load(&mut self, messages: &[StoredMessage], has_older: bool) {
+    /// Replaces the conversation by these messages of a session. `older`: the store has messages before this one.
+    pub(crate) fn load(&mut self, messages: &[StoredMessage], older: Option<i64>) {
         self.items.clear();
         self.anchor = None;
-        self.has_older = has_older;
+        self.older = older;
         self.items = items_of(messages);
     }
 
     /// Puts older messages of the session before the others.
-    pub(crate) fn load_older(&mut self, messages: &[StoredMessage], has_older: bool) {
-        let older = items_of(messages);
+    pub(crate) fn load_older(&mut self, messages: &[StoredMessage], older: Option<i64>) {
+        let items = items_of(messages);
         if let Some(anchor) = &mut self.anchor {
-            anchor.item += older.len();
+            anchor.item += items.len();
         }
         if let Some(first) = self.items.first_mut() {
             first.drawn = None;
         }
-        self.items.splice(0..0, older);
-        self.has_older = has_older;
+        self.items.splice(0..0, items);
+        self.older = older;
     }
 
-    /// Returns the number of the oldest stored message, if older ones should be loaded: the first entry is visible.
+    /// Returns the message whose earlier ones should be loaded: the begin of the loaded part is near.
     pub(crate) fn wants_older(&self) -> Option<i64> {
         let is_near = self.anchor.is_some_and(|anchor| anchor.item < self.height);
-        if self.has_older && is_near { self.items.iter().find_map(|item| item.message) } else { None }
+        self.older.filter(|_| is_near)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -114,7 +112,7 @@ impl Transcript {
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
-        self.items.push(Item { entry, message: None, drawn: None });
+        self.items.push(Item { entry, drawn: None });
     }
 
     /// Adds a piece of an answer.
@@ -282,7 +280,8 @@ impl Transcript {
 
 fn items_of(messages: &[StoredMessage]) -> Vec<Item> {
     let mut items: Vec<Item> = Vec::new();
-    for stored in messages {
+    let is_shown = |stored: &&StoredMessage| !stored.summary && stored.hidden != Some(Hidden::Undone);
+    for stored in messages.iter().filter(is_shown) {
         for block in &stored.message.blocks {
             let entry = match block {
                 Block::Text { text } if stored.message.role == Role::User => Entry::User(text.clone()),
@@ -312,11 +311,11 @@ fn items_of(messages: &[StoredMessage]) -> Vec<Item> {
                 }
                 Block::Reasoning { .. } | Block::Opaque(_) => continue,
             };
-            items.push(Item { entry, message: Some(stored.id), drawn: None });
+            items.push(Item { entry, drawn: None });
         }
         if stored.interrupted {
             let entry = Entry::Note("interrupted".to_owned(), Face::DIM);
-            items.push(Item { entry, message: Some(stored.id), drawn: None });
+            items.push(Item { entry, drawn: None });
         }
     }
     items

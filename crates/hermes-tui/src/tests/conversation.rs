@@ -108,7 +108,7 @@ fn a_stored_session_looks_like_the_one_that_was_seen() {
         stored(4, json!({"role": "assistant", "blocks": [{"type": "text", "text": "It is **gone**."}]})),
     ];
     let usage = Usage { input: 100, cached: 50, output: 10, ..Usage::default() };
-    bench.loaded(Loaded::Session { title: Some("Files".to_owned()), usage, messages, has_older: false });
+    bench.loaded(Loaded::Session { title: Some("Files".to_owned()), usage, messages, older: None });
     let screen = bench.screen();
     for part in
         ["› read it", "✗ read_file a", "It is gone.", "coder  ·  small-1  ·  Files", "110 tokens, 50% cached"]

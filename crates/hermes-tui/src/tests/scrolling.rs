@@ -10,10 +10,10 @@ use super::{Bench, stored};
 use crate::state::{Effect, Loaded};
 
 /// Returns a screen with a session whose messages have these numbers.
-fn session(numbers: std::ops::Range<i64>, has_older: bool) -> Bench {
+fn session(numbers: std::ops::Range<i64>, older: Option<i64>) -> Bench {
     let mut bench = Bench::new(80, 24);
     let messages = numbers.map(message).collect();
-    bench.loaded(Loaded::Session { title: None, usage: Usage::default(), messages, has_older });
+    bench.loaded(Loaded::Session { title: None, usage: Usage::default(), messages, older });
     bench
 }
 
@@ -24,7 +24,7 @@ fn message(number: i64) -> hermes_agent::store::StoredMessage {
 
 #[test]
 fn the_screen_follows_the_end_until_the_person_scrolls() {
-    let mut bench = session(0..50, false);
+    let mut bench = session(0..50, None);
     bench.shows("message 49");
     bench.press(KeyCode::PageUp);
     bench.lacks("message 49");
@@ -37,7 +37,7 @@ fn the_screen_follows_the_end_until_the_person_scrolls() {
 
 #[test]
 fn page_up_and_page_down_meet() {
-    let mut bench = session(0..50, false);
+    let mut bench = session(0..50, None);
     let end = bench.screen();
     for _ in 0..30 {
         bench.press(KeyCode::PageUp);
@@ -54,7 +54,7 @@ fn page_up_and_page_down_meet() {
 
 #[test]
 fn each_line_is_reached_once_by_scrolling() {
-    let mut bench = session(0..40, false);
+    let mut bench = session(0..40, None);
     let mut seen = Vec::new();
     for _ in 0..200 {
         let screen = bench.screen();
@@ -69,7 +69,7 @@ fn each_line_is_reached_once_by_scrolling() {
 
 #[test]
 fn older_messages_load_when_the_begin_comes_near() {
-    let mut bench = session(200..230, true);
+    let mut bench = session(200..230, Some(200));
     bench.screen();
     let mut effects = Vec::new();
     for _ in 0..10 {
@@ -77,7 +77,7 @@ fn older_messages_load_when_the_begin_comes_near() {
     }
     assert_eq!(effects, [Effect::Older(200)], "one request at a time");
     let before = bench.screen();
-    bench.loaded(Loaded::Older { messages: (100..200).map(message).collect(), has_older: false });
+    bench.loaded(Loaded::Older { messages: (100..200).map(message).collect(), older: None });
     assert_eq!(bench.screen(), before, "the visible part stays");
     bench.press(KeyCode::PageUp);
     bench.shows("message 199");
@@ -85,7 +85,7 @@ fn older_messages_load_when_the_begin_comes_near() {
 
 #[test]
 fn a_new_width_keeps_the_place() {
-    let mut bench = session(0..200, false);
+    let mut bench = session(0..200, None);
     bench.screen();
     for _ in 0..20 {
         bench.press(KeyCode::PageUp);
@@ -101,7 +101,7 @@ fn a_new_width_keeps_the_place() {
 
 #[test]
 fn a_frame_of_ten_thousand_messages_costs_what_is_visible() {
-    let mut bench = session(0..10_000, false);
+    let mut bench = session(0..10_000, None);
     bench.screen();
     let quickest = |bench: &mut Bench, frames: u32| {
         let times = (0..frames).map(|_| {
@@ -113,7 +113,7 @@ fn a_frame_of_ten_thousand_messages_costs_what_is_visible() {
         times.min().unwrap_or(Duration::MAX)
     };
     let large = quickest(&mut bench, 20);
-    let mut small = session(0..100, false);
+    let mut small = session(0..100, None);
     small.screen();
     let small = quickest(&mut small, 20);
     assert!(large < small * 20 + Duration::from_millis(2), "10,000 messages: {large:?}, 100: {small:?}");
