@@ -66,9 +66,11 @@ struct PageStream {
     refused: Vec<Event>,
 }
 
-/// Streams the changes: `row` (`name`, `html`, and `page` for the open page of an agent), `gone` (`name`), `all` (`names`: all other profiles are gone; each row follows),
-/// `trouble` (a failure), `well`, `logout`; of the logs `log-tail` (`name`, `lines`: they replace the earlier ones), `log-lines` (`name`,
-/// `lines`: they follow the earlier ones), `log-trouble` (`name`, `failure`).
+/// Streams the changes of agents: `row` (`name`, `html`, and `page` for the open page of an agent), `gone` (`name`), `all` (`names`: all
+/// other profiles are gone; each row follows), `trouble` (a failure), `well`, `logout`.
+///
+/// Streams the changes of logs: `log-tail` (`name`, `lines`: they replace the earlier ones), `log-lines` (`name`, `lines`: they follow the
+/// earlier ones), `log-trouble` (`name`, `failure`).
 #[utoipa::path(get, operation_id = "events", path = "/api/events", params(Since), tag = "live", responses(
     (status = 200, content_type = "text/event-stream", description = "events `row`, `gone`, `all`, `trouble`, `well`, `logout`, `log-tail`, `log-lines`, `log-trouble`, data in JSON", body = String),
     (status = 503, description = "too many streams", body = Report)))]

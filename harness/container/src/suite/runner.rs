@@ -20,8 +20,8 @@ use crate::identity::{keep_is_on, say_kept};
 use crate::product::product;
 use crate::scope::Scope;
 
-/// The longest time of a test. It ends a test that hangs: a test takes seconds, or a minute if it builds an image, and several
-/// times as long on a busy machine.
+/// The longest time of a test. It ends a test that hangs. A test takes seconds, or a minute if it builds an image. A busy machine
+/// needs several times as long.
 pub const LIMIT: Duration = Duration::from_secs(400);
 
 /// The stack of a test, in bytes. Only what is used of it costs memory.

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use hermes_harness::{Browser, docker_test, secs};
+use hermes_harness::{Browser, StandIn, docker_test, secs};
+use serde_json::json;
 
 use super::{Dash, row_says, with_dashboard};
 use crate::support::gateways::{PlantedProfiles as _, gateway_is};
 
 /// The largest size of a picture in bytes: a picture of the README has to load quickly.
-const LARGEST: usize = 160 * 1024;
+const LARGEST: usize = 192 * 1024;
 
 fn folder() -> PathBuf {
     std::env::var_os("HERMES_PICTURES")
@@ -20,12 +21,13 @@ fn folder() -> PathBuf {
 async fn the_pictures_of_the_readme_can_be_made() -> Result<()> {
     let soul = "You write Rust, and you read what you wrote before you show it.\n";
     let config = "gateway:\n  port: 8701\n  restart:\n    max_crashes: 5\nmodel:\n  name: small\n  api_key: not-for-anybody\n";
+    let call = json!([{"id": "c1", "name": "terminal", "arguments": {"command": "ls"}}]);
+    let answer = "Two files, and the first is **done**:\n\n| file | lines |\n| --- | ---: |\n| `notes.md` | 12 |\n| `todo.md` | 3 |\n";
+    let model = StandIn::start().await?;
+    model.script(&json!([{"tool_calls": call}, {"text": answer}]))?;
     let dash = Dash::of(
-        with_dashboard()
-            // With a model, the page of an agent begins with the form for messages. No call is made.
-            .env("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
-            .env("OPENAI_API_KEY", "none")
-            .env("HERMES_MODEL", "small")
+        model
+            .model_of(with_dashboard())
             .hostname("agents")
             .profile("coder")
             .profile_file("coder", "SOUL.md", soul)
@@ -46,6 +48,7 @@ async fn the_pictures_of_the_readme_can_be_made() -> Result<()> {
         dash.container.wait_until(format!("{agent} is {state}"), gateway_is(agent, state), secs(20)).await?;
     }
 
+    dash.sh("hermes -p coder chat -q 'What is in the workspace?'; s=$(hermes -p coder sessions list --json | grep -o '[0-9]*_[0-9]*_[0-9a-f]*' | head -1); hermes -p coder sessions rename $s 'Files of the workspace'").await?;
     let folder = folder();
     let browser = Browser::builder().viewport(1280, 600).start().await?;
     let shot = async |name: &str, page: &str| -> Result<()> {
