@@ -130,7 +130,9 @@
     if (!answer || !answer.ok || answer.redirected) { note("The dashboard does not answer. Reload the page.", "bad"); return null; }
     const holder = make("template");
     holder.innerHTML = await answer.text();
-    return holder.content.querySelector("#talk");
+    const talk = holder.content.querySelector("#talk");
+    if (talk) globalThis.hermesLog.localize(talk);
+    return talk;
   }
   // Shows it. Keeps the text that the person writes.
   async function refresh(session) {

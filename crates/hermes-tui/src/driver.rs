@@ -60,7 +60,7 @@ pub async fn run(options: Options) -> Result<Left, Report> {
         profile: options.profile,
         operations: options.operations,
         open: options.open,
-        working_directory: options.working_directory,
+        workspace: options.workspace,
         session,
         turn: None,
         sender,
@@ -77,7 +77,7 @@ pub async fn run(options: Options) -> Result<Left, Report> {
                 None => break ExitCode::SUCCESS,
             },
             input = inputs.recv() => batch.extend(input),
-            _ = tick.tick() => {
+            _ = tick.tick(), if app.is_running || app.changing_panel().is_some() => {
                 batch.extend(app.changing_panel().map(|place| worker.load(place)).and(None));
             }
             signal = signals.next() => match signal {

@@ -25,8 +25,8 @@ pub struct Options {
     pub open: Open,
     /// Opens a file in the editor of the person.
     pub edit: fn(&Path) -> Result<(), Report>,
-    /// The directory whose files `@` completes.
-    pub working_directory: PathBuf,
+    /// The directory of the agent's files, which `@` completes.
+    pub workspace: PathBuf,
     /// The screen shows no colours.
     pub is_plain: bool,
 }

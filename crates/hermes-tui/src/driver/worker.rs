@@ -75,7 +75,7 @@ pub(super) struct Worker {
     pub(super) agent: Arc<Agent>,
     pub(super) operations: Operations,
     pub(super) open: Open,
-    pub(super) working_directory: PathBuf,
+    pub(super) workspace: PathBuf,
     pub(super) history: Arc<History>,
     pub(super) session: SessionId,
     pub(super) turn: Option<JoinHandle<()>>,
@@ -151,7 +151,7 @@ impl Worker {
             Effect::Search(query) => self.search(query),
             Effect::Drive(profile, verb) => self.drive(&profile, verb),
             Effect::Complete(begin) => {
-                self.report(Ok(Loaded::Files(files::completions(&self.working_directory, &begin))));
+                self.report(Ok(Loaded::Files(files::completions(&self.workspace, &begin))));
             }
             // The event loop owns the terminal.
             Effect::Edit(_) | Effect::Suspend | Effect::Quit => {}

@@ -47,7 +47,7 @@ pub(crate) fn run(context: &Context, is_plain: bool) -> Result<ExitCode, Report>
             open::try_to_open(&in_place, &of_profile, &arguments).map_err(|error| open::report_of(&error))
         }),
         edit: external_editor::run,
-        working_directory: env::current_dir().unwrap_or_else(|_| "/".into()),
+        workspace: context.home.profile_directory(&profile).join("workspace"),
         is_plain: env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()),
     };
     let left = event_loop::block_on(hermes_tui::run(options))??;

@@ -5,15 +5,19 @@
 use anyhow::{Context as _, Result};
 use hermes_harness::probe::slot_ready;
 use hermes_harness::{Container, Volume, secs};
+use serde_json::{Value, json};
 
 use super::Bed;
 use super::profiles::{milliseconds, plant};
+use super::served::Served;
 use super::table::Row;
 
 const PROFILES: usize = 1_000;
 const START_TARGET_MS: f64 = 60.0;
 const RESIDENT_TARGET_MIB: f64 = 12.0;
 const OVERVIEW_TARGET_MS: f64 = 50.0;
+const CONVERSATION_TARGET_MS: f64 = 50.0;
+const MESSAGES: usize = 1_000;
 
 const START: &str = r#"/command/s6-svc -wD -T 10000 -d /run/service/dashboard || exit 1
 before=$(date +%s%N); /command/s6-svc -wU -T 10000 -u /run/service/dashboard || exit 1
@@ -23,12 +27,12 @@ after=$(date +%s%N); echo $((after - before))"#;
 const RESIDENT: &str = r#"while read -r key value unit; do [ "$key" = VmRSS: ] && echo "$value"; done \
   <"/proc/$(/command/s6-svstat -o pid /run/service/dashboard)/status"; true"#;
 
-/// Asks for the overview, whole; the program that reads it, two milliseconds or so, counts.
-const OVERVIEW: &str = r#"exec 3<>/dev/tcp/127.0.0.1/9119 || exit 1
+/// Asks for the page `$1`, whole, which holds the text `$2`. The program that reads it, two milliseconds or so, counts.
+const PAGE: &str = r#"exec 3<>/dev/tcp/127.0.0.1/9119 || exit 1
 token=$(cat /opt/data/dashboard/token); before=${EPOCHREALTIME/./}
-printf 'GET / HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n' "$token" >&3
+printf 'GET %s HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n' "$1" "$token" >&3
 cat <&3 >/tmp/answer; after=${EPOCHREALTIME/./}
-read -r line </tmp/answer; [[ $line == *' 200 '* ]] && grep -q "/profiles/$1" /tmp/answer || exit 1
+read -r line </tmp/answer; [[ $line == *' 200 '* ]] && grep -q "$2" /tmp/answer || exit 1
 echo $(((after - before) * 1000))"#;
 
 pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
@@ -46,7 +50,7 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     for round in 0..=bed.pairs {
         let start = milliseconds(&container, &["sh", "-c", START]).await?;
         // With a page shown: nobody starts it for less.
-        milliseconds(&container, &["bash", "-c", OVERVIEW, "bash", "default"]).await?;
+        milliseconds(&container, &["bash", "-c", PAGE, "bash", "/", "/profiles/default"]).await?;
         let printed = container.exec(["sh", "-c", RESIDENT]).await?.success();
         let kib: f64 = printed.stdout().trim().parse().context("no size was printed")?;
         if round > 0 {
@@ -60,14 +64,15 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
     plant(&planter, PROFILES, 0).await?;
     planter.remove().await?;
     let container = serving().await?;
-    let last = format!("p{PROFILES}");
+    let last = format!("/profiles/p{PROFILES}");
     for round in 0..=bed.pairs {
-        let took = milliseconds(&container, &["bash", "-c", OVERVIEW, "bash", &last]).await?;
+        let took = milliseconds(&container, &["bash", "-c", PAGE, "bash", "/", &last]).await?;
         if round > 0 {
             overview.push(took);
         }
     }
     container.remove().await?;
+    let conversation = conversation(bed).await?;
 
     Ok(vec![
         Row::fixed("dashboard", "its start, to bound", "ms", started, START_TARGET_MS),
@@ -79,5 +84,35 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
             overview,
             OVERVIEW_TARGET_MS,
         ),
+        Row::fixed(
+            "dashboard",
+            format!("a conversation of {MESSAGES} messages"),
+            "ms",
+            conversation,
+            CONVERSATION_TARGET_MS,
+        ),
     ])
+}
+
+/// Returns the milliseconds of the page of an agent whose newest session has many messages.
+async fn conversation(bed: &Bed) -> Result<Vec<f64>> {
+    let served = Served::start_with(bed, |builder| builder.env("HERMES_DASHBOARD", "1")).await?;
+    served.answer(json!({"text": "The last message."}))?;
+    let role = |index: usize| if index.is_multiple_of(2) { "user" } else { "assistant" };
+    let text = "A message with **Markdown**, `code` and a [link](https://example.org).";
+    let message = |index| json!({"role": role(index), "content": format!("{index}: {text}")});
+    let messages: Value = (0..MESSAGES - 1).map(message).collect();
+    served.gateway.stream(&messages, Some("long")).await?;
+    let container = &served.container;
+    container.wait_until("the dashboard is bound", slot_ready("dashboard"), secs(20)).await?;
+    let page = ["bash", "-c", PAGE, "bash", "/profiles/default?session=long", "The last message."];
+    let mut figures = Vec::new();
+    for round in 0..=bed.pairs {
+        let took = milliseconds(container, &page).await?;
+        if round > 0 {
+            figures.push(took);
+        }
+    }
+    served.container.remove().await?;
+    Ok(figures)
 }

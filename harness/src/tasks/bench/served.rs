@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use anyhow::{Context as _, Result};
-use hermes_harness::{Container, StandIn};
+use hermes_harness::{Container, ContainerBuilder, StandIn};
 use serde_json::{Value, json};
 
 use super::Bed;
@@ -33,6 +33,14 @@ pub(super) struct Served {
 impl Served {
     /// Starts a container, and the gateway of its default profile.
     pub(super) async fn start(bed: &Bed) -> Result<Self> {
+        Self::start_with(bed, |builder| builder).await
+    }
+
+    /// Starts the same, with a change of the container.
+    pub(super) async fn start_with(
+        bed: &Bed,
+        change: impl FnOnce(ContainerBuilder) -> ContainerBuilder,
+    ) -> Result<Self> {
         let model = StandIn::start().await?;
         let mut builder = Container::builder()
             .docker(&bed.docker)
@@ -46,7 +54,7 @@ impl Served {
         for (name, value) in model.environment() {
             builder = builder.env(name, &value);
         }
-        let container = builder.start_ready().await?;
+        let container = change(builder).start_ready().await?;
         container.exec(["hermes", "gateway", "start"]).await?.success();
         let key = container.exec(["hermes", "gateway", "key", "show"]).await?.success().text();
         // The published port would go through a proxy of the engine.
