@@ -69,6 +69,40 @@ impl Client {
             .with_context(|| format!("failed to stream an answer of {}", self.address))
     }
 
+    /// Follows the events of a run to its end. Returns the pieces of its answer.
+    pub(super) async fn run_events(&self, path: &str) -> Result<Vec<Piece>> {
+        let followed = timeout(DEADLINE, self.deltas(path)).await;
+        followed
+            .unwrap_or_else(|_| bail!("no end came within {} s", DEADLINE.as_secs()))
+            .with_context(|| format!("failed to follow {path} of {}", self.address))
+    }
+
+    async fn deltas(&self, path: &str) -> Result<Vec<Piece>> {
+        let began = Instant::now();
+        let mut lines = BufReader::new(self.begin(Request::get(path), &[]).await?).lines();
+        let status = lines.next_line().await?.context("no head came")?;
+        ensure!(status.contains(" 200 "), "{status}");
+        let (mut event, mut pieces) = (String::new(), Vec::new());
+        while let Some(line) = lines.next_line().await? {
+            let (after, at) = (began.elapsed(), stand_in::stamp_clock());
+            if let Some(name) = line.strip_prefix("event: ") {
+                name.clone_into(&mut event);
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                match event.as_str() {
+                    "assistant.delta" => {
+                        let data: Value = serde_json::from_str(data)?;
+                        let text = data["delta"].as_str().unwrap_or_default().to_owned();
+                        pieces.push(Piece { after, at, text });
+                    }
+                    "run.completed" => return Ok(pieces),
+                    "run.failed" => bail!("the run failed: {data}"),
+                    _ => {}
+                }
+            }
+        }
+        bail!("the events ended after {} pieces", pieces.len())
+    }
+
     async fn exchange(&self, path: &str, body: &Value) -> Result<Vec<u8>> {
         let mut connection = self.send(path, body, &[]).await?;
         let mut bytes = Vec::new();
@@ -101,7 +135,10 @@ impl Client {
     }
 
     async fn send(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Result<TcpStream> {
-        let mut request = Request::post(path).json(&body.to_string());
+        self.begin(Request::post(path).json(&body.to_string()), headers).await
+    }
+
+    async fn begin(&self, mut request: Request, headers: &[(&str, &str)]) -> Result<TcpStream> {
         if let Some(key) = &self.key {
             request = request.header("authorization", &format!("Bearer {key}"));
         }

@@ -2,14 +2,16 @@
 //!
 //! In a running container with `/run` on a tmpfs. Times are taken inside, so no exec counts.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use hermes_harness::probe::slot_ready;
 use hermes_harness::{Container, Volume, secs};
 use serde_json::{Value, json};
 
 use super::Bed;
+use super::client::Client;
+use super::pairs::Series;
 use super::profiles::{milliseconds, plant};
-use super::served::Served;
+use super::served::{Served, address_of};
 use super::table::Row;
 
 const PROFILES: usize = 1_000;
@@ -18,6 +20,12 @@ const RESIDENT_TARGET_MIB: f64 = 12.0;
 const OVERVIEW_TARGET_MS: f64 = 50.0;
 const CONVERSATION_TARGET_MS: f64 = 50.0;
 const MESSAGES: usize = 1_000;
+const TOKEN_TARGET_MS: f64 = 20.0;
+/// The tokens of an answer, and the time between two of them.
+const TOKENS: usize = 200;
+const PAUSE_MS: u64 = 5;
+/// The port of the dashboard.
+const PORT: u16 = 9119;
 
 const START: &str = r#"/command/s6-svc -wD -T 10000 -d /run/service/dashboard || exit 1
 before=$(date +%s%N); /command/s6-svc -wU -T 10000 -u /run/service/dashboard || exit 1
@@ -72,7 +80,7 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
         }
     }
     container.remove().await?;
-    let conversation = conversation(bed).await?;
+    let (conversation, tokens) = conversation(bed).await?;
 
     Ok(vec![
         Row::fixed("dashboard", "its start, to bound", "ms", started, START_TARGET_MS),
@@ -91,11 +99,18 @@ pub(super) async fn measure(bed: &Bed) -> Result<Vec<Row>> {
             conversation,
             CONVERSATION_TARGET_MS,
         ),
+        Row::fixed(
+            "dashboard",
+            "a token, from the model server to a reader of the page's stream".to_owned(),
+            "ms",
+            tokens,
+            TOKEN_TARGET_MS,
+        ),
     ])
 }
 
-/// Returns the milliseconds of the page of an agent whose newest session has many messages.
-async fn conversation(bed: &Bed) -> Result<Vec<f64>> {
+/// Returns milliseconds: of the page of an agent whose session has many messages, and of tokens on their way.
+async fn conversation(bed: &Bed) -> Result<(Vec<f64>, Vec<f64>)> {
     let served = Served::start_with(bed, |builder| builder.env("HERMES_DASHBOARD", "1")).await?;
     served.answer(json!({"text": "The last message."}))?;
     let role = |index: usize| if index.is_multiple_of(2) { "user" } else { "assistant" };
@@ -113,6 +128,28 @@ async fn conversation(bed: &Bed) -> Result<Vec<f64>> {
             figures.push(took);
         }
     }
+    served.answer(json!({"stamps": TOKENS, "delay_ms": PAUSE_MS}))?;
+    let token = container.exec(["cat", "/opt/data/dashboard/token"]).await?.success().text();
+    let dashboard = Client::new((address_of(container).await?, PORT).into(), Some(token));
+    let mut delays = Vec::new();
+    for _ in 0..bed.pairs {
+        delays.push(median_delay(&dashboard).await?);
+    }
     served.container.remove().await?;
-    Ok(figures)
+    Ok((figures, delays))
+}
+
+/// Returns the median delay of the tokens of one answer, in milliseconds.
+async fn median_delay(dashboard: &Client) -> Result<f64> {
+    let sent = dashboard.post("/api/profiles/default/messages", &json!({"text": "hi"})).await?;
+    let run = sent["run"].as_str().context("no run began")?;
+    let pieces = dashboard.run_events(&format!("/api/profiles/default/runs/{run}/events")).await?;
+    ensure!(pieces.len() > TOKENS / 2, "{} tokens came instead of {TOKENS}", pieces.len());
+    let delays = pieces.iter().filter_map(|piece| {
+        let sent: u64 = piece.text.parse().ok()?;
+        Some(piece.at.saturating_sub(sent) as f64 / 1e6)
+    });
+    let delays: Vec<f64> = delays.collect();
+    ensure!(delays.len() > TOKENS / 2, "{} tokens have a stamp", delays.len());
+    Ok(Series::of(delays).median)
 }

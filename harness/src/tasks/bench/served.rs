@@ -76,7 +76,7 @@ pub(super) fn question(text: &str) -> Value {
     json!([{"role": "user", "content": text}])
 }
 
-async fn address_of(container: &Container) -> Result<IpAddr> {
+pub(super) async fn address_of(container: &Container) -> Result<IpAddr> {
     let networks = container.inspect().await?.network_settings.and_then(|settings| settings.networks);
     let mut addresses = networks.unwrap_or_default().into_values().filter_map(|network| network.ip_address);
     let address = addresses.find(|address| !address.is_empty()).context("the container has no address")?;
