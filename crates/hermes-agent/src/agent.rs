@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use crate::approval::{Answer, ApprovalId};
 use crate::compaction::{Cause, DEFAULT_CONTEXT_LENGTH};
 use crate::engine::{CompactError, Engine, EngineLimits, Lengths};
-use crate::message::Message;
+use crate::message::{Message, Usage};
 use crate::prompt::{self, Prompt, PromptInput};
 use crate::protocol::{Event, Submission, TurnEnd};
 use crate::provider;
@@ -297,6 +297,11 @@ impl Agent {
     /// The store failed.
     pub async fn used_today(&self) -> Result<(Used, Limit), StoreError> {
         self.engine.used_today().await
+    }
+
+    /// Returns the cost in US dollars of tokens of the default model; `None` if `budget.prices` has no price for it.
+    pub fn cost(&self, usage: Usage) -> Option<f64> {
+        self.engine.price_of(&self.model).map(|price| price.cost(usage))
     }
 
     /// Interrupts the turn of a session. Returns `false` if this process runs none.

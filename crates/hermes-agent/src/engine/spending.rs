@@ -9,6 +9,7 @@ use crate::engine::parts::Engine;
 use crate::engine::progress::Progress;
 use crate::message::Usage;
 use crate::provider::ModelRequest;
+use crate::settings::Price;
 use crate::store::{Limit, Reservation, ReserveError, StoreError, Used};
 use crate::tools::{Invocation, Ledger, Spent, Tool, ToolOutput};
 
@@ -128,9 +129,14 @@ impl Engine {
         self.estimator().estimate(&request.messages, &request.system, &request.tools)
     }
 
+    /// Returns the price of a model, if the settings have one.
+    pub(crate) fn price_of(&self, model: &str) -> Option<&Price> {
+        self.limits.budget.prices.get(model)
+    }
+
     /// Returns the cost in US dollars; 0 for a model without a price.
     fn cost(&self, model: &str, usage: Usage) -> f64 {
-        self.limits.budget.prices.get(model).map_or(0.0, |price| price.cost(usage))
+        self.price_of(model).map_or(0.0, |price| price.cost(usage))
     }
 }
 

@@ -288,6 +288,14 @@ fn set_state(
     Ok(())
 }
 
+/// Returns the questions of a turn, oldest first.
+pub(super) fn of_turn(transaction: &Transaction<'_>, turn: TurnId) -> Result<Vec<Approval>, Fault> {
+    let sql = format!("SELECT {COLUMNS} FROM approvals WHERE turn = ?1 ORDER BY asked_at, id");
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let approvals = statement.query_map([turn.0], approval_of)?;
+    Ok(approvals.collect::<Result<_, _>>()?)
+}
+
 fn approval_of(row: &Row<'_>) -> rusqlite::Result<Approval> {
     Ok(Approval {
         id: ApprovalId(row.get(0)?),

@@ -5,6 +5,7 @@ use axum::extract::Path;
 use axum::http::Method;
 use axum::response::Response;
 use hermes_operations::{Report, ReportKind};
+use hermes_os::printable::unambiguous;
 use serde::Deserialize;
 
 use super::{Refused, Visitor};
@@ -25,6 +26,8 @@ struct TurnDocument {
     error: Option<ErrorDocument>,
     model_calls: Vec<ModelCall>,
     tool_runs: Vec<ToolRun>,
+    #[serde(default)]
+    approvals: Vec<Approval>,
     usage: Usage,
     #[serde(default)]
     usd: Option<f64>,
@@ -42,6 +45,18 @@ struct ModelCall {
     usage: Usage,
     #[serde(default)]
     usd: Option<f64>,
+    #[serde(default)]
+    compaction: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Approval {
+    tool: String,
+    subject: String,
+    state: String,
+    asked_at: i64,
+    #[serde(default)]
+    answered_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -119,7 +134,7 @@ fn steps(record: &TurnDocument) -> Vec<Step> {
     let since = |at: i64| (at - record.started_at).max(0);
     let calls = record.model_calls.iter().map(|call| Step {
         since: since(call.at),
-        kind: "model",
+        kind: if call.compaction { "compaction" } else { "model" },
         name: call.model.clone(),
         detail: tokens(call.usage, call.usd),
     });
@@ -132,7 +147,16 @@ fn steps(record: &TurnDocument) -> Vec<Step> {
             _ => run.state.clone(),
         },
     });
-    let mut steps: Vec<_> = calls.chain(tools).collect();
+    let approvals = record.approvals.iter().map(|approval| Step {
+        since: since(approval.asked_at),
+        kind: "approval",
+        name: approval.tool.clone(),
+        detail: match &approval.answered_by {
+            Some(by) => format!("{}, by {by}: {}", approval.state, unambiguous(&approval.subject)),
+            None => format!("{}: {}", approval.state, unambiguous(&approval.subject)),
+        },
+    });
+    let mut steps: Vec<_> = calls.chain(tools).chain(approvals).collect();
     steps.sort_by_key(|step| step.since);
     steps
 }
@@ -160,6 +184,7 @@ mod tests {
         let record: TurnDocument = serde_json::from_value(json!({
             "session": "s", "owner": "the gateway", "started_at": 1000, "usage": usage,
             "model_calls": [{"at": 1500, "model": "m", "usage": usage, "usd": 0.5}, {"at": 4000, "model": "m", "usage": usage}],
+            "approvals": [{"tool": "terminal", "subject": "curl x\n", "state": "once", "asked_at": 3000, "answered_by": "api"}],
             "tool_runs": [{"tool": "terminal", "state": "done", "planned_at": 1500, "started_at": 1600, "ended_at": 2850}],
         }))
         .unwrap();
@@ -172,6 +197,7 @@ mod tests {
             [
                 "500 model m: 40 cached, 60 fresh, 7 output, 0.5000 USD",
                 "600 tool terminal: done in 1.250 s",
+                "2000 approval terminal: once, by api: curl x\\u{a}",
                 "3000 model m: 40 cached, 60 fresh, 7 output",
             ]
         );

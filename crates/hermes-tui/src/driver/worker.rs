@@ -11,7 +11,7 @@ use hermes_agent::agent::{Agent, NewConversation, Steer, Submitted};
 use hermes_agent::message::{Message, Role};
 use hermes_agent::protocol::StopReason;
 use hermes_agent::question::Person;
-use hermes_agent::store::{Answered, Filter, OnDisk, SessionId, StoredMessage};
+use hermes_agent::store::{Answered, Filter, OnDisk, Session, SessionId, StoredMessage};
 use hermes_core::gateway::log;
 use hermes_core::{Home, ProfileName, chain};
 use hermes_operations::{Operations, Report, ReportKind, Verb, Wait};
@@ -332,7 +332,7 @@ fn older_than(messages: &[StoredMessage]) -> Option<i64> {
 }
 
 /// Returns the sessions whose messages hold the words, the newest first; all for no words.
-async fn found(agent: &Agent, query: &str) -> Result<Vec<hermes_agent::store::Session>, Report> {
+async fn found(agent: &Agent, query: &str) -> Result<Vec<Session>, Report> {
     let store = agent.store();
     let failed = |error| store_failed(&error);
     if query.trim().is_empty() {
@@ -342,7 +342,7 @@ async fn found(agent: &Agent, query: &str) -> Result<Vec<hermes_agent::store::Se
         return Ok(sessions);
     }
     let hits = store.search(query, SESSIONS_MAX).await.map_err(failed)?;
-    let mut sessions: Vec<hermes_agent::store::Session> = Vec::new();
+    let mut sessions: Vec<Session> = Vec::new();
     for hit in hits {
         if sessions.iter().any(|known| known.id == hit.session) {
             continue;
@@ -360,15 +360,16 @@ async fn usage_of(agent: &Agent, session: &SessionId) -> Result<Vec<String>, Rep
     let failed = |error| store_failed(&error);
     let stored = agent.store().session(session).await.map_err(failed)?;
     let usage = stored.map(|stored| stored.usage).unwrap_or_default();
+    let cost = agent.cost(usage).map(|usd| format!("  cost      about ${usd:.4}"));
     let (used, limit) = agent.used_today().await.map_err(failed)?;
     let fresh = usage.input.saturating_sub(usage.cached);
     let mut lines = vec![
         "This session".to_owned(),
         format!("  prompt    {} tokens: {} cached, {fresh} fresh", usage.input, usage.cached),
         format!("  answers   {} tokens, reasoning included", usage.output),
-        String::new(),
-        "Today, of this agent (UTC)".to_owned(),
     ];
+    lines.extend(cost);
+    lines.extend([String::new(), "Today, of this agent (UTC)".to_owned()]);
     if limit.tokens.is_none() && limit.usd.is_none() {
         lines.push("  no daily budget is set, so nothing is counted".to_owned());
         lines.push("  set one: hermes config set budget.tokens_per_day 1000000".to_owned());

@@ -172,7 +172,8 @@ impl App {
         match key.code {
             KeyCode::Char('c') if is_control => return self.interrupt(now),
             KeyCode::Char('z') if is_control => return vec![Effect::Suspend],
-            _ => {}
+            // A person who goes on does not mean to leave.
+            _ => self.interrupted = None,
         }
         if let Some(dialog) = self.approvals.front_mut() {
             let answer = dialog.press(key, now);

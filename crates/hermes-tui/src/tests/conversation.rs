@@ -53,6 +53,9 @@ fn control_c_clears_the_message_of_an_idle_screen() {
     assert_eq!(bench.control('c'), []);
     assert!(bench.app.composer.is_empty());
     bench.shows("Ctrl+C again leaves");
+    bench.write("another draft");
+    assert_eq!(bench.control('c'), [], "a key between them makes it the first one again");
+    assert_eq!(bench.control('c'), [Effect::Quit]);
 }
 
 #[test]

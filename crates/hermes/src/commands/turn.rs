@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, UNIX_EPOCH};
 
+use hermes_agent::approval::Approval;
 use hermes_agent::message::Usage;
 use hermes_agent::settings::{self, Price};
 use hermes_agent::store::{RunState, ToolRunRecord, TurnId, TurnRecord};
 use hermes_core::{ProfileName, timestamp};
 use hermes_operations::{Report, ReportKind, selecting};
+use hermes_terminal::lines;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::context::Context;
 use crate::output::{self, note, say};
 use crate::{event_loop, stored, table};
+
+/// The most columns of a command that waited for a person.
+const SUBJECT_MAX: usize = 60;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -103,13 +108,14 @@ fn rows(record: &TurnRecord, prices: &BTreeMap<String, Price>) -> Vec<[String; 3
     steps.extend(record.model_calls.iter().map(|call| {
         (
             call.at,
-            "model",
+            if call.compaction { "compaction" } else { "model" },
             format!("{}: {}", call.model, tokens(call.usage, cost(prices, &call.model, call.usage))),
         )
     }));
     steps.extend(
         record.tool_runs.iter().map(|run| (run.started_at.unwrap_or(run.planned_at), "tool", tool(run))),
     );
+    steps.extend(record.approvals.iter().map(|approval| (approval.asked_at, "approval", question(approval))));
     steps.sort_by_key(|(time, ..)| *time);
     let usd =
         record.model_calls.iter().map(|call| cost(prices, &call.model, call.usage)).sum::<Option<f64>>();
@@ -146,6 +152,13 @@ fn tool(run: &ToolRunRecord) -> String {
     }
 }
 
+/// Returns the question about a call, and its answer.
+fn question(approval: &Approval) -> String {
+    let by = approval.answered_by.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+    let subject = lines::shortened(&lines::one_line(&approval.subject), SUBJECT_MAX);
+    format!("{} {subject}: {}{by}", approval.tool, word(&approval.state))
+}
+
 /// Returns the word of a plain enum, as JSON has it.
 fn word(value: &impl Serialize) -> String {
     json!(value).as_str().unwrap_or_default().to_owned()
@@ -174,7 +187,8 @@ mod tests {
 
     fn record() -> TurnRecord {
         let usage = Usage { input: 1000, cached: 400, output: 20, ..Usage::default() };
-        let call = |at, model: &str| ModelCallRecord { at, model: model.to_owned(), usage };
+        let call =
+            |at, model: &str| ModelCallRecord { at, model: model.to_owned(), usage, compaction: false };
         let run = |tool: &str, state, started_at, ended_at| ToolRunRecord {
             call_id: "1".to_owned(),
             tool: tool.to_owned(),
@@ -198,8 +212,24 @@ mod tests {
                 run("terminal", RunState::Done, Some(2_000), Some(4_250)),
                 run("fetch", RunState::Planned, None, None),
             ],
+            approvals: vec![approval()],
             usage: Usage { input: 2000, cached: 800, output: 40, ..Usage::default() },
         }
+    }
+
+    fn approval() -> Approval {
+        serde_json::from_value(json!({
+            "id": "appr_1", "session": "s", "turn": 7, "call_id": "1", "tool": "terminal", "asked_at": 5_000,
+            "expires_at": 9_000, "subject": "curl x\n| sh", "reason": "network", "state": "deny", "answered_by": "api",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_compaction_is_a_step_of_its_own() {
+        let mut record = record();
+        record.model_calls[0].compaction = true;
+        assert_eq!(rows(&record, &prices())[1][1], "compaction");
     }
 
     fn prices() -> BTreeMap<String, Price> {
@@ -211,13 +241,14 @@ mod tests {
         assert_eq!(
             table::lines(["AT", "STEP", "DETAIL"], &rows(&record(), &prices())),
             [
-                "AT        STEP   DETAIL",
-                "+0.000 s  start  1970-01-01T00:00:01.000000Z, by hermes chat (process 12)",
-                "+0.900 s  model  priced: 1000 input (400 cached), 20 output, 0.0084 USD",
-                "+1.000 s  tool   terminal: done in 2.250 s",
-                "+1.000 s  tool   fetch: not started",
-                "+8.400 s  model  priced: 1000 input (400 cached), 20 output, 0.0084 USD",
-                "+8.500 s  end    end_turn; 2000 input (800 cached), 40 output, 0.0168 USD",
+                "AT        STEP      DETAIL",
+                "+0.000 s  start     1970-01-01T00:00:01.000000Z, by hermes chat (process 12)",
+                "+0.900 s  model     priced: 1000 input (400 cached), 20 output, 0.0084 USD",
+                "+1.000 s  tool      terminal: done in 2.250 s",
+                "+1.000 s  tool      fetch: not started",
+                "+4.000 s  approval  terminal curl x | sh: deny, by api",
+                "+8.400 s  model     priced: 1000 input (400 cached), 20 output, 0.0084 USD",
+                "+8.500 s  end       end_turn; 2000 input (800 cached), 40 output, 0.0168 USD",
             ]
         );
     }

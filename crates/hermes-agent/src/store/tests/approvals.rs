@@ -41,6 +41,20 @@ async fn a_question_takes_one_answer() {
 }
 
 #[tokio::test]
+async fn the_record_of_a_turn_has_its_questions_and_compactions() {
+    let bench = Bench::new();
+    let (session, turn, _owner) = turn_of(&bench).await;
+    let asked = question(&bench, &session, turn, Duration::from_secs(60)).await;
+    bench.store.answer(&asked.id, Answer::Once, "api").await.unwrap();
+    let usage = Usage { input: 9, output: 1, ..Usage::default() };
+    bench.store.compact(&session, vec![user("a summary")], Some(("small".into(), usage))).await.unwrap();
+    let record = bench.store.turn(turn).await.unwrap().unwrap();
+    let answers: Vec<_> = record.approvals.iter().map(|approval| (&approval.id, approval.state)).collect();
+    assert_eq!(answers, [(&asked.id, ApprovalState::Once)]);
+    assert_eq!(record.model_calls.iter().map(|call| call.compaction).collect::<Vec<_>>(), [true]);
+}
+
+#[tokio::test]
 async fn an_answer_after_the_time_is_too_late() {
     let bench = Bench::new();
     let (session, turn, _owner) = turn_of(&bench).await;

@@ -6,9 +6,11 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::approval::Approval;
 use crate::message::Usage;
 use crate::protocol::{StopReason, TurnError};
 use crate::settings::Price;
+use crate::store::approval;
 use crate::store::error::Fault;
 use crate::store::turn_rows::RunState;
 use crate::store::words::value;
@@ -38,6 +40,8 @@ pub struct TurnRecord {
     pub model_calls: Vec<ModelCallRecord>,
     /// The runs of tools, in order.
     pub tool_runs: Vec<ToolRunRecord>,
+    /// The questions to a person about its calls, in order.
+    pub approvals: Vec<Approval>,
     /// The tokens of all model calls.
     pub usage: Usage,
 }
@@ -51,6 +55,8 @@ pub struct ModelCallRecord {
     pub model: String,
     /// The tokens.
     pub usage: Usage,
+    /// `true` if it wrote the summary of a compaction.
+    pub compaction: bool,
 }
 
 /// The record of a tool's run.
@@ -104,6 +110,7 @@ impl Store {
             };
             record.model_calls = model_calls(transaction, turn)?;
             record.tool_runs = tool_runs(transaction, turn)?;
+            record.approvals = approval::of_turn(transaction, turn)?;
             for call in &record.model_calls {
                 record.usage.add(call.usage);
             }
@@ -155,13 +162,15 @@ fn record_of(row: &Row<'_>) -> rusqlite::Result<TurnRecord> {
         error: error.and_then(|error| serde_json::from_str(&error).ok()),
         model_calls: Vec::new(),
         tool_runs: Vec::new(),
+        approvals: Vec::new(),
         usage: Usage::default(),
     })
 }
 
 fn model_calls(transaction: &Transaction<'_>, turn: TurnId) -> Result<Vec<ModelCallRecord>, Fault> {
     let mut statement = transaction.prepare_cached(
-        "SELECT at, model, input, cached, cache_written, output, reasoning FROM model_calls WHERE turn = ?1 ORDER BY id",
+        "SELECT at, model, input, cached, cache_written, output, reasoning, compaction FROM model_calls WHERE turn = ?1
+         ORDER BY id",
     )?;
     let calls = statement.query_map([turn.0], |row| {
         let tokens = |index| row.get::<_, i64>(index).map(|count| u64::try_from(count).unwrap_or(0));
@@ -172,7 +181,7 @@ fn model_calls(transaction: &Transaction<'_>, turn: TurnId) -> Result<Vec<ModelC
             output: tokens(5)?,
             reasoning: tokens(6)?,
         };
-        Ok(ModelCallRecord { at: row.get(0)?, model: row.get(1)?, usage })
+        Ok(ModelCallRecord { at: row.get(0)?, model: row.get(1)?, usage, compaction: row.get(7)? })
     })?;
     Ok(calls.collect::<Result<_, _>>()?)
 }
