@@ -47,8 +47,8 @@ fn folder() -> PathBuf {
     asked.unwrap_or_else(|| hermes_harness::PRODUCT.test_directory().join("pictures"))
 }
 
-#[docker_test]
-async fn a_person_talks_on_the_full_screen() -> Result<()> {
+/// Scripts a model that looks into the workspace and answers with Markdown.
+async fn scripted() -> Result<StandIn> {
     let model = StandIn::start().await?;
     let call = json!([{"id": "c1", "name": "terminal", "arguments": {"command": "ls"}}]);
     let answer = "## Two files\n\nThe workspace has **two** files:\n\n| file | lines |\n| --- | ---: |\n| `notes.md` | 12 \
@@ -58,6 +58,33 @@ async fn a_person_talks_on_the_full_screen() -> Result<()> {
         {"text": answer, "chunk_bytes": 8, "delay_ms": 15},
         {"text": "You are welcome."},
     ]))?;
+    Ok(model)
+}
+
+/// Writes the picture of a terminal for the documents.
+fn draw(terminal: &Terminal, name: &str) -> Result<()> {
+    let folder = folder();
+    std::fs::create_dir_all(&folder)?;
+    Ok(terminal.look(|screen| std::fs::write(folder.join(name), picture::svg(screen)))?)
+}
+
+#[docker_test]
+async fn the_same_conversation_in_lines_has_a_picture() -> Result<()> {
+    let model = scripted().await?;
+    let container = model.idle().start_ready().await?;
+    let request = container.exec(["hermes", "chat"]).env("TERM", "xterm-256color");
+    let mut terminal = request.open_terminal(80, 20).await?;
+    terminal.wait_screen("the prompt", |screen| screen.trim_end().ends_with('›'), secs(20)).await?;
+    terminal.type_line("What is in the workspace?").await?;
+    terminal.wait_for("✓ terminal ls", secs(20)).await?;
+    terminal.wait_for("wc -l notes.md todo.md", secs(20)).await?;
+    terminal.wait_screen("the next prompt", |screen| screen.trim_end().ends_with('›'), secs(20)).await?;
+    draw(&terminal, "chat.svg")
+}
+
+#[docker_test]
+async fn a_person_talks_on_the_full_screen() -> Result<()> {
+    let model = scripted().await?;
     let files = "cd /opt/data/workspace; seq 12 >notes.md; seq 3 >todo.md";
     let builder = model.model_of(Container::builder()).cmd(["--tui"]).env("TERM", "xterm-256color");
     let (container, mut terminal) = builder.open_terminal(80, 24).await?;
@@ -73,9 +100,7 @@ async fn a_person_talks_on_the_full_screen() -> Result<()> {
     terminal.type_line("Thank you").await?;
     terminal.wait_for("You are welcome.", secs(10)).await?;
     terminal.wait_for(READY, secs(10)).await?;
-    let folder = folder();
-    std::fs::create_dir_all(&folder)?;
-    terminal.look(|screen| std::fs::write(folder.join("full-screen.svg"), picture::svg(screen)))?;
+    draw(&terminal, "full-screen.svg")?;
     terminal.resize(50, 16).await?;
     terminal.wait_screen("a screen of 50 columns", |screen| fits(screen, 50), secs(10)).await?;
     terminal.resize(120, 30).await?;
@@ -87,7 +112,7 @@ async fn a_person_talks_on_the_full_screen() -> Result<()> {
     terminal.wait_for("default  running", secs(30)).await?;
     terminal.type_text("\u{1b}").await?;
     terminal.wait_screen("no panel", |screen| !screen.contains("Agents"), secs(10)).await?;
-    std::fs::write(folder.join("full-screen.cast"), terminal.recording())?;
+    std::fs::write(folder().join("full-screen.cast"), terminal.recording())?;
     terminal.control('d').await?;
     terminal.wait_for("continue with: hermes chat --resume", secs(10)).await?;
     is_given_back(&terminal)?;
