@@ -7,14 +7,12 @@ mod signals;
 mod worker;
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event as TerminalEvent, KeyEventKind, MouseEventKind};
 use hermes_agent::store::SessionId;
-use hermes_core::{Home, ProfileName};
 use hermes_operations::{Report, ReportKind};
 use hermes_terminal::history::History;
 use tokio::sync::mpsc;
@@ -45,12 +43,12 @@ pub struct Left {
 /// The terminal cannot be used, or the store failed at the begin.
 pub async fn run(options: Options) -> Result<Left, Report> {
     let mut signals = Signals::install().map_err(failed)?;
-    let session = worker::begin_session(&options.agent).await?;
+    let (session, warnings) = worker::begin_session(&options.agent).await?;
     let mut screen = Screen::enter().map_err(failed)?;
     let mut app = App::new(options.profile.to_string(), options.is_plain);
     options.agent.model().clone_into(&mut app.model);
     let (sender, mut inputs) = mpsc::unbounded_channel();
-    for notice in &options.notices {
+    for notice in options.notices.iter().chain(&warnings) {
         let _ = sender.send(Input::Loaded(Loaded::Note(format!("note: {notice}"))));
     }
     let mut worker = Worker {
@@ -78,7 +76,9 @@ pub async fn run(options: Options) -> Result<Left, Report> {
             },
             input = inputs.recv() => batch.extend(input),
             _ = tick.tick(), if app.is_running || app.changing_panel().is_some() => {
-                batch.extend(app.changing_panel().map(|place| worker.load(place)).and(None));
+                if let Some(place) = app.changing_panel() {
+                    worker.load(place);
+                }
             }
             signal = signals.next() => match signal {
                 signals::Signal::Suspend => suspend(&mut screen, &mut keys)?,
@@ -95,8 +95,10 @@ pub async fn run(options: Options) -> Result<Left, Report> {
                     Effect::Quit => leaves = true,
                     Effect::Suspend => suspend(&mut screen, &mut keys)?,
                     Effect::Edit(text) => {
-                        let edited =
-                            edit(&mut screen, &mut keys, options.edit, &worker.home, &worker.profile, &text)?;
+                        keys.stop();
+                        screen.leave();
+                        let edited = worker.edited(text, options.edit).await;
+                        screen.enter_again().map_err(failed)?;
                         worker.report(edited.map(Loaded::Edited));
                     }
                     effect => worker.perform(effect).await,
@@ -133,22 +135,6 @@ fn suspend(screen: &mut Screen, keys: &mut Keys) -> Result<(), Report> {
     let stopped = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSTOP);
     screen.enter_again().map_err(failed)?;
     stopped.map_err(|error| failed(error.into()))
-}
-
-/// Lets the person write a message in an editor.
-fn edit(
-    screen: &mut Screen,
-    keys: &mut Keys,
-    editor: fn(&Path) -> Result<(), Report>,
-    home: &Home,
-    profile: &ProfileName,
-    text: &str,
-) -> Result<Result<String, Report>, Report> {
-    keys.stop();
-    screen.leave();
-    let edited = files::edited(home, profile, text, editor);
-    screen.enter_again().map_err(failed)?;
-    Ok(edited)
 }
 
 fn failed(error: io::Error) -> Report {

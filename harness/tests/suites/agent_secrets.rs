@@ -289,6 +289,9 @@ async fn the_dashboard_serves_and_stores_no_secret() -> Result<()> {
         "/doctor",
         "/profiles/{name}",
         "/profiles/{name}/configuration",
+        "/profiles/{name}/conversation",
+        "/profiles/{name}/turns/1",
+        "/profiles/{name}/usage",
         "/profiles/{name}/delete",
         "/nowhere",
     ];
@@ -297,7 +300,8 @@ async fn the_dashboard_serves_and_stores_no_secret() -> Result<()> {
     for path in paths.chain(pages) {
         let names = ["default", "coder", "writer"].iter().take(if path.contains("{name}") { 3 } else { 1 });
         for path in names.map(|name| path.replace("{name}", name)) {
-            let text = if path.ends_with("/events") {
+            // A path with another parameter is about nothing that exists.
+            let text = if path.ends_with("/events") && !path.contains('{') {
                 first_event(port, &get(&path)).await?
             } else {
                 let answer = scene.container.http(DASHBOARD, &get(&path)).await?;

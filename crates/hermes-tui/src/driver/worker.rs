@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,17 +39,17 @@ const LOG_LINES: usize = 1000;
 /// The time that a turn has to end when the process must.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Begins a session.
+/// Begins a session. Returns warnings about its prompt, too.
 ///
 /// # Errors
 /// The store failed.
-pub(super) async fn begin_session(agent: &Agent) -> Result<SessionId, Report> {
+pub(super) async fn begin_session(agent: &Agent) -> Result<(SessionId, Vec<String>), Report> {
     let new = NewConversation {
         source: SOURCE.to_owned(),
         on_disk: OnDisk::WithFirstTurn,
         ..NewConversation::default()
     };
-    agent.begin(new).await.map(|(session, _)| session).map_err(|error| store_failed(&error))
+    agent.begin(new).await.map_err(|error| store_failed(&error))
 }
 
 /// Returns the session if it has a message. One without a message is no session for its person, and is deleted.
@@ -97,6 +97,22 @@ impl Worker {
         let _ = self.sender.send(Input::Loaded(loaded));
     }
 
+    /// Returns the text that the person leaves in an editor. A turn goes on meanwhile.
+    ///
+    /// # Errors
+    /// As [`files::edited`].
+    pub(super) async fn edited(
+        &self,
+        text: String,
+        editor: fn(&Path) -> Result<(), Report>,
+    ) -> Result<String, Report> {
+        let (home, profile) = (self.home.clone(), self.profile.clone());
+        let edited = move || files::edited(&home, &profile, &text, editor);
+        tokio::task::spawn_blocking(edited).await.unwrap_or_else(|error| {
+            Err(Report::new(ReportKind::Failed, "failed to wait for the editor").caused_by(error))
+        })
+    }
+
     /// Performs an effect.
     pub(super) async fn perform(&mut self, effect: Effect) {
         match effect {
@@ -110,7 +126,12 @@ impl Worker {
                 Err(error) => self.report(Err(store_failed(&error))),
             },
             Effect::New => match begin_session(&self.agent).await {
-                Ok(session) => self.open_session(session).await,
+                Ok((session, warnings)) => {
+                    self.open_session(session).await;
+                    for warning in warnings {
+                        self.report(Ok(Loaded::Note(format!("note: {warning}"))));
+                    }
+                }
                 Err(report) => self.report(Err(report)),
             },
             Effect::Resume(name) => match self.agent.store().find(&name).await {
