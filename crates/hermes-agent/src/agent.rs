@@ -68,7 +68,7 @@ pub struct OpenedAgent {
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     /// The settings are incomplete or invalid.
-    #[error("failed to read the settings of the agent")]
+    #[error("failed to open the agent")]
     Settings(#[source] SettingsError),
     /// The store cannot be used.
     #[error("failed to open the sessions of the agent")]
