@@ -65,6 +65,10 @@ impl Day {
 impl Budget {
     /// Returns the use of today and its limits as one sentence.
     fn sentence(&self) -> String {
+        if self.tokens_per_day.is_none() && self.usd_per_day.is_none() {
+            return "There is no budget of the day, so the use of today is not counted against one."
+                .to_owned();
+        }
         let of = |limit: Option<String>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
         let tokens = of(self.tokens_per_day.map(|limit| limit.to_string()));
         let usd = of(self.usd_per_day.map(|limit| format!("{limit:.2}")));
@@ -91,6 +95,6 @@ mod tests {
         let budget = Budget { tokens: 5, usd: 0.25, tokens_per_day: Some(100), usd_per_day: Some(2.0) };
         assert_eq!(budget.sentence(), "Today: 5 of 100 tokens, 0.2500 of 2.00 USD.");
         let free = Budget { tokens_per_day: None, usd_per_day: None, ..budget };
-        assert_eq!(free.sentence(), "Today: 5 tokens, 0.2500 USD.");
+        assert!(free.sentence().starts_with("There is no budget of the day"), "{}", free.sentence());
     }
 }
