@@ -11,6 +11,7 @@ use hermes_core::ProfileName;
 use hermes_core::gateway::api_key::{self, ApiKey, KEY_FILE_VARIABLE, KEY_VARIABLE};
 use hermes_core::gateway::socket;
 use hermes_operations::{Report, ReportKind, selecting};
+use hermes_os::json_values::json_values;
 use hermes_os::printable::printable;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -77,7 +78,7 @@ impl GatewayClient {
             self.whole(response).await
         });
         let bytes = answer.await.unwrap_or_else(|_| Err(self.silent()))?;
-        if values_in(&bytes) > VALUES_MAX {
+        if json_values(&bytes) > VALUES_MAX {
             return Err(self.odd());
         }
         serde_json::from_slice(&bytes).map_err(|error| self.odd().because(&error))
@@ -199,21 +200,6 @@ fn next_step(mut report: Report) -> Report {
     report.hint(steps)
 }
 
-/// Returns the number of values of a JSON text: its commas, braces and brackets outside of strings.
-fn values_in(json: &[u8]) -> usize {
-    let (mut count, mut is_text, mut is_escaped) = (0, false, false);
-    for byte in json {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_text => is_escaped = true,
-            b'"' => is_text = !is_text,
-            b',' | b'{' | b'[' if !is_text => count += 1,
-            _ => {}
-        }
-    }
-    count
-}
-
 /// Checks the ID of a session, a run or an approval before it becomes a part of a path.
 ///
 /// # Errors
@@ -223,16 +209,4 @@ pub(crate) fn segment(id: &str) -> Result<&str, Report> {
     let is_id =
         !id.is_empty() && id.len() <= 128 && id.bytes().all(fits) && !id.bytes().all(|byte| byte == b'.');
     if is_id { Ok(id) } else { Err(Report::new(ReportKind::NotFound, "there is nothing of this ID")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_counted_outside_of_texts() {
-        assert_eq!(values_in(br#"{"a": [1, 2, {}], "b,{": "x\",[{\\"}"#), 6);
-        assert_eq!(values_in(b"[[[[["), 5);
-        assert_eq!(values_in(b""), 0);
-    }
 }

@@ -22,8 +22,9 @@ use axum::response::{IntoResponse, Response};
 
 use crate::api::doctor as doctor_api;
 use crate::frame::Frame;
+use crate::gateway_client::GatewayClient;
 use crate::refusal;
-use crate::site::{Identity, Site};
+use crate::site::{Identity, Site, profile_named};
 use hermes_core::ProfileName;
 use hermes_operations::Report;
 
@@ -67,6 +68,13 @@ impl Visitor {
             tokio::spawn(async move { drop(doctor_api::findings(&site).await) });
         }
         Frame { page, ..Frame::new(&self.site, Some(&self.identity)) }
+    }
+
+    /// Returns the profile of this name, and the client of its gateway.
+    pub(crate) async fn gateway(&self, name: &str) -> Result<(ProfileName, GatewayClient), Refused> {
+        let name = profile_named(name).map_err(|failure| self.refused(failure))?;
+        let client = GatewayClient::of(&self.site, &name).await.map_err(|failure| self.refused(failure))?;
+        Ok((name, client))
     }
 
     pub(crate) fn refused(&self, failure: Report) -> Refused {

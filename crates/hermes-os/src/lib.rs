@@ -5,6 +5,7 @@
 
 pub mod file_kind;
 pub mod file_system;
+pub mod json_values;
 pub mod lock_file;
 pub mod mounts;
 pub mod peer;

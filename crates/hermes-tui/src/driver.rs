@@ -15,13 +15,14 @@ use crossterm::event::{Event as TerminalEvent, KeyEventKind, MouseEventKind};
 use hermes_agent::store::SessionId;
 use hermes_operations::{Report, ReportKind};
 use hermes_terminal::history::History;
+use hermes_terminal::sessions;
 use tokio::sync::mpsc;
 use tokio::time::interval;
 
 use crate::state::{App, Effect, Input, Loaded};
 use screen::{Keys, Screen};
 use signals::Signals;
-use worker::Worker;
+use worker::{Worker, store_failed};
 
 pub use options::{Open, Options};
 
@@ -43,7 +44,7 @@ pub struct Left {
 /// The terminal cannot be used, or the store failed at the begin.
 pub async fn run(options: Options) -> Result<Left, Report> {
     let mut signals = Signals::install().map_err(failed)?;
-    let (session, warnings) = worker::begin_session(&options.agent).await?;
+    let (session, warnings) = sessions::begin(&options.agent).await.map_err(|error| store_failed(&error))?;
     let mut screen = Screen::enter().map_err(failed)?;
     let mut app = App::new(options.profile.to_string(), options.is_plain);
     options.agent.model().clone_into(&mut app.model);
@@ -111,7 +112,7 @@ pub async fn run(options: Options) -> Result<Left, Report> {
     };
     worker.end_turn().await;
     drop(screen);
-    Ok(Left { session: worker::end_session(&worker.agent, &worker.session).await, code })
+    Ok(Left { session: sessions::end(&worker.agent, &worker.session).await, code })
 }
 
 fn input_of(event: TerminalEvent) -> Option<Input> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
+use hermes_os::json_values::json_values;
 use rmcp::RoleClient;
 use rmcp::model::JsonRpcMessage;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
@@ -135,7 +136,7 @@ impl<P: Pipes, I: Input> Transport<RoleClient> for Lines<P, I> {
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
         loop {
             while let Some(line) = self.line() {
-                if values_of(&line) > VALUES_MAX {
+                if json_values(&line) > VALUES_MAX {
                     self.cause.set(format!("it wrote a message of more than {VALUES_MAX} JSON values"));
                     return None;
                 }
@@ -165,33 +166,5 @@ impl<P: Pipes, I: Input> Transport<RoleClient> for Lines<P, I> {
 
     async fn close(&mut self) -> Result<(), Self::Error> {
         Ok(())
-    }
-}
-
-/// Returns the number of values in a text of JSON, without parsing it. Each bracket and each comma outside of strings counts as one more.
-fn values_of(line: &[u8]) -> usize {
-    let (mut values, mut is_text, mut is_escaped) = (1, false, false);
-    for byte in line {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_text => is_escaped = true,
-            b'"' => is_text = !is_text,
-            b'{' | b'[' | b',' if !is_text => values += 1,
-            _ => {}
-        }
-    }
-    values
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_counted_outside_of_strings() {
-        assert_eq!(values_of(br#"{"a":[1,2,{"b":"x"}]}"#), 6);
-        assert_eq!(values_of(br#"{"a":"[,{\",[,{"}"#), 2);
-        assert_eq!(values_of(br#"{"a":"\\","b":1}"#), 3);
-        assert_eq!(values_of(b""), 1);
     }
 }

@@ -60,9 +60,8 @@ pub(crate) async fn say(
     Path(name): Path<String>,
     Form(say): Form<Say>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
+    let (name, client) = visitor.gateway(&name).await?;
     let refused = |failure| visitor.refused(failure);
-    let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     let session = (say.session != NEW && !say.session.is_empty()).then_some(say.session.as_str());
     let sent = conversation::say(&client, session, &say.text, &[]).await.map_err(refused)?;
     Ok(after(&visitor, &name, &client, &sent).await)
@@ -100,9 +99,8 @@ pub(crate) async fn change(
     Path((name, session)): Path<(String, String)>,
     Form(change): Form<Change>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
+    let (name, client) = visitor.gateway(&name).await?;
     let refused = |failure| visitor.refused(failure);
-    let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     match change.what.as_str() {
         "stop" => conversation::stop(&client, &session).await.map_err(refused)?,
         "rename" => {
@@ -140,9 +138,8 @@ pub(crate) async fn approve(
     Path((name, approval)): Path<(String, String)>,
     Form(choice): Form<Choice>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
+    let (name, client) = visitor.gateway(&name).await?;
     let refused = |failure| visitor.refused(failure);
-    let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     conversation::answer_approval(&client, &approval, &choice.choice).await.map_err(refused)?;
     Ok(to_session(&visitor, &name, &choice.session))
 }
@@ -152,9 +149,8 @@ pub(crate) async fn export(
     visitor: Visitor,
     Path((name, session)): Path<(String, String)>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
+    let (name, client) = visitor.gateway(&name).await?;
     let refused = |failure| visitor.refused(failure);
-    let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     let id = segment(&session).map_err(refused)?;
     let path = format!("/api/sessions/{id}");
     let mut document: Value = client.json(Method::GET, &path, None).await.map_err(refused)?;
@@ -189,9 +185,8 @@ pub(crate) async fn delete(
     visitor: Visitor,
     Path((name, session)): Path<(String, String)>,
 ) -> Result<Response, Refused> {
-    let name = existing(&visitor, &name).map_err(|failure| visitor.refused(failure))?;
+    let (name, client) = visitor.gateway(&name).await?;
     let refused = |failure| visitor.refused(failure);
-    let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     let path = format!("/api/sessions/{}", segment(&session).map_err(refused)?);
     client.json::<Value>(Method::DELETE, &path, None).await.map_err(refused)?;
     Ok(Redirect::to(&format!("{}profiles/{name}", visitor.site.base())).into_response())

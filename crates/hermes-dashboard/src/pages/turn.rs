@@ -10,8 +10,6 @@ use serde::Deserialize;
 
 use super::{Refused, Visitor};
 use crate::frame::{Frame, html};
-use crate::gateway_client::GatewayClient;
-use crate::site::profile_named;
 
 #[derive(Debug, Deserialize)]
 struct TurnDocument {
@@ -119,10 +117,9 @@ pub(crate) async fn show(
     Path((name, turn)): Path<(String, String)>,
 ) -> Result<Response, Refused> {
     let refused = |failure| visitor.refused(failure);
-    let name = profile_named(&name).map_err(refused)?;
+    let (name, client) = visitor.gateway(&name).await?;
     let unknown = |_| Report::new(ReportKind::NotFound, "no such turn");
     let turn: i64 = turn.parse().map_err(unknown).map_err(refused)?;
-    let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
     let record: TurnDocument =
         client.json(Method::GET, &format!("/api/turns/{turn}"), None).await.map_err(refused)?;
     let steps = steps(&record);

@@ -8,8 +8,6 @@ use serde::Deserialize;
 
 use super::{Refused, Visitor};
 use crate::frame::{Frame, html};
-use crate::gateway_client::GatewayClient;
-use crate::site::profile_named;
 
 #[derive(Debug, Deserialize)]
 struct UsageDocument {
@@ -79,8 +77,7 @@ impl Budget {
 /// Shows the page.
 pub(crate) async fn show(visitor: Visitor, Path(name): Path<String>) -> Result<Response, Refused> {
     let refused = |failure| visitor.refused(failure);
-    let name = profile_named(&name).map_err(refused)?;
-    let client = GatewayClient::of(&visitor.site, &name).await.map_err(refused)?;
+    let (name, client) = visitor.gateway(&name).await?;
     let UsageDocument { data, budget } =
         client.json(Method::GET, "/api/usage", None).await.map_err(refused)?;
     Ok(html(&UsagePage { frame: visitor.frame(""), name: name.to_string(), days: data, budget }))

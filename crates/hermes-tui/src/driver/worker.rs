@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hermes_agent::agent::{Agent, NewConversation, Steer, Submitted};
+use hermes_agent::agent::{Agent, Steer, Submitted};
 use hermes_agent::message::{Message, Role};
 use hermes_agent::protocol::StopReason;
 use hermes_agent::question::Person;
-use hermes_agent::store::{Answered, Filter, OnDisk, Session, SessionId, StoredMessage};
+use hermes_agent::store::{Answered, Filter, Session, SessionId, StoredMessage};
 use hermes_core::gateway::log;
 use hermes_core::{Home, ProfileName, chain};
 use hermes_operations::{Operations, Report, ReportKind, Verb, Wait};
 use hermes_os::printable::printable;
 use hermes_os::process::resident_bytes;
 use hermes_terminal::history::History;
-use hermes_terminal::lines;
+use hermes_terminal::{lines, sessions};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -26,8 +26,6 @@ use super::files;
 use super::options::Open;
 use crate::state::{Effect, Input, Loaded, Place};
 
-/// The surface of the sessions: the one of `hermes chat`, which can go on with them.
-const SOURCE: &str = "cli";
 /// The messages that are loaded at one time.
 const PAGE: u32 = 200;
 /// The sessions that the panel lists.
@@ -39,32 +37,7 @@ const LOG_LINES: usize = 1000;
 /// The time that a turn has to end when the process must.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Begins a session. Returns warnings about its prompt, too.
-///
-/// # Errors
-/// The store failed.
-pub(super) async fn begin_session(agent: &Agent) -> Result<(SessionId, Vec<String>), Report> {
-    let new = NewConversation {
-        source: SOURCE.to_owned(),
-        on_disk: OnDisk::WithFirstTurn,
-        ..NewConversation::default()
-    };
-    agent.begin(new).await.map_err(|error| store_failed(&error))
-}
-
-/// Returns the session if it has a message. One without a message is no session for its person, and is deleted.
-pub(super) async fn end_session(agent: &Agent, id: &SessionId) -> Option<SessionId> {
-    match agent.store().session(id).await {
-        Ok(Some(session)) if session.messages == 0 => {
-            let _ = agent.store().delete(id).await;
-            None
-        }
-        Ok(Some(session)) => Some(session.id),
-        Ok(None) | Err(_) => None,
-    }
-}
-
-fn store_failed(error: &(dyn std::error::Error + 'static)) -> Report {
+pub(super) fn store_failed(error: &(dyn std::error::Error + 'static)) -> Report {
     Report::new(ReportKind::Failed, "the agent's sessions cannot be used").because(error)
 }
 
@@ -125,14 +98,14 @@ impl Worker {
                 ))),
                 Err(error) => self.report(Err(store_failed(&error))),
             },
-            Effect::New => match begin_session(&self.agent).await {
+            Effect::New => match sessions::begin(&self.agent).await {
                 Ok((session, warnings)) => {
                     self.open_session(session).await;
                     for warning in warnings {
                         self.report(Ok(Loaded::Note(format!("note: {warning}"))));
                     }
                 }
-                Err(report) => self.report(Err(report)),
+                Err(error) => self.report(Err(store_failed(&error))),
             },
             Effect::Resume(name) => match self.agent.store().find(&name).await {
                 Ok(session) => self.open_session(session).await,
@@ -224,7 +197,7 @@ impl Worker {
     async fn open_session(&mut self, session: SessionId) {
         let before = std::mem::replace(&mut self.session, session);
         if before != self.session {
-            end_session(&self.agent, &before).await;
+            sessions::end(&self.agent, &before).await;
         }
         self.reload_session().await;
     }

@@ -21,8 +21,8 @@ use super::steer::{self, Left};
 use crate::context::Context;
 use crate::exit_code::Print as _;
 use crate::output::{note, say};
-use hermes_terminal::lines;
 use hermes_terminal::slash::{self, SlashCommand};
+use hermes_terminal::{lines, sessions};
 
 /// The number of sessions that `/sessions` shows.
 const SESSIONS_SHOWN: u32 = 15;
@@ -203,13 +203,8 @@ impl Conversation<'_> {
     }
 
     async fn leave(&self) {
-        match self.agent.store().session(&self.session).await {
-            Ok(Some(session)) if session.messages > 0 => {
-                note!("continue with: hermes {}chat --resume {}", selecting(&self.profile), self.session);
-            }
-            // A session without a message is no session for its person.
-            Ok(Some(_)) => drop(self.agent.store().delete(&self.session).await),
-            Ok(None) | Err(_) => {}
+        if let Some(session) = sessions::end(&self.agent, &self.session).await {
+            note!("continue with: hermes {}chat --resume {session}", selecting(&self.profile));
         }
     }
 }

@@ -3,17 +3,15 @@
 use std::env;
 use std::num::NonZeroU32;
 
-use hermes_agent::agent::{Agent, AgentError, AgentOptions, NewConversation, OpenedAgent};
-use hermes_agent::store::{FindError, OnDisk, SessionId};
+use hermes_agent::agent::{Agent, AgentError, AgentOptions, OpenedAgent};
+use hermes_agent::store::{FindError, SessionId};
 use hermes_core::{ProfileName, chain};
 use hermes_operations::{Report, ReportKind, environment};
+use hermes_terminal::sessions;
 
 use super::arguments::Arguments;
 use crate::context::Context;
 use crate::output::note;
-
-/// The surface of the sessions that a terminal begins.
-pub(crate) const SOURCE: &str = "cli";
 
 /// Opens the agent of `profile`, and prints its notices.
 ///
@@ -84,7 +82,8 @@ pub(crate) async fn choose_session(agent: &Agent, arguments: &Arguments) -> Resu
         return agent.store().find(name).await.map_err(|error| no_session(&error));
     }
     if arguments.continues {
-        let latest = agent.store().latest(Some(SOURCE)).await.map_err(|error| store_failed(&error))?;
+        let latest =
+            agent.store().latest(Some(sessions::SOURCE)).await.map_err(|error| store_failed(&error))?;
         return latest.ok_or_else(|| {
             Report::new(ReportKind::NotFound, "there is no session to continue")
                 .hint("begin one: hermes chat; or list the sessions of the API: hermes sessions list")
@@ -98,12 +97,7 @@ pub(crate) async fn choose_session(agent: &Agent, arguments: &Arguments) -> Resu
 /// # Errors
 /// The store failed.
 pub(crate) async fn begin_session(agent: &Agent) -> Result<SessionId, Report> {
-    let new = NewConversation {
-        source: SOURCE.to_owned(),
-        on_disk: OnDisk::WithFirstTurn,
-        ..NewConversation::default()
-    };
-    let (session, warnings) = agent.begin(new).await.map_err(|error| store_failed(&error))?;
+    let (session, warnings) = sessions::begin(agent).await.map_err(|error| store_failed(&error))?;
     for warning in warnings {
         note!("hermes: {warning}");
     }
