@@ -11,7 +11,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("Ctrl+D", "leave, if the message is empty"),
     ("Ctrl+Z", "suspend; fg continues"),
     ("Page Up, Page Down, wheel", "scroll the conversation"),
-    ("Ctrl+Home, Ctrl+End", "go to the begin, go to the end"),
+    ("Ctrl+Home, Ctrl+End", "go to the beginning, go to the end"),
     ("Ctrl+T", "show or hide the output of tools"),
     ("F1, ?", "show the keys; ? if the message is empty"),
     ("F2", "sessions: type to search, Enter opens"),
